@@ -1,1 +1,12 @@
-//! hookbox-core
+//! What hookbox knows, as plain data and pure functions: ids, events, runs and
+//! their transitions, signature schemes, routes, cron and configuration.
+//!
+//! This crate never awaits, never reads a clock, random numbers, a file or the
+//! environment, and does not know that wasmtime, axum or sled exist. Time,
+//! jitter and ids come in as values.
+
+pub mod cron;
+pub mod id;
+pub mod name;
+pub mod time;
+pub mod verify;
