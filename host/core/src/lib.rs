@@ -5,8 +5,19 @@
 //! environment, and does not know that wasmtime, axum or sled exist. Time,
 //! jitter and ids come in as values.
 
+pub mod attempt;
+pub mod clock;
 pub mod cron;
+pub mod effects;
+pub mod event;
 pub mod id;
+pub mod limits;
 pub mod name;
+pub mod plugin;
+pub mod retry;
+pub mod route;
+pub mod run;
+pub mod schedule;
+pub mod secret;
 pub mod time;
 pub mod verify;

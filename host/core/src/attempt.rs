@@ -1,0 +1,174 @@
+//! One execution of a run in a fresh sandbox: what goes in and what comes out.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effects::Effects;
+use crate::event::{Event, Job};
+use crate::id::RunId;
+use crate::name::HandlerRef;
+use crate::plugin::Digest;
+use crate::time::{Millis, Timestamp};
+
+/// Log of one attempt: lines over this are dropped and counted.
+pub const LOG_BYTES_MAX: usize = 256 * 1024;
+/// Result of a run: a larger one fails the attempt for good.
+pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// Message of a failure: the rest is cut off.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// What a handler is called with.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub target: HandlerRef,
+    pub run: RunId,
+    /// Counts from 1.
+    pub attempt: u32,
+    pub attempts_max: u32,
+    /// Wall time that the attempt has.
+    pub timeout: Millis,
+    /// When it begins; the deadline is this and the timeout.
+    pub started: Timestamp,
+    pub idempotency_key: String,
+    /// Hops of the event or job; what the attempt enqueues and emits has one more.
+    pub hops: u8,
+    pub input: Input,
+}
+
+#[derive(Debug, Clone)]
+pub enum Input {
+    Event(Arc<Event>),
+    Job(Arc<Job>),
+}
+
+/// How an attempt ended. A guest's fault is data, not an error of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    Completed { output: Option<Output> },
+    Skipped { reason: String },
+    Retryable { message: String, retry_after: Option<Millis> },
+    Permanent { message: String },
+    Trapped { message: String },
+    /// The wall time was up.
+    TimedOut { limit: Millis },
+    /// The CPU budget was spent.
+    CpuExhausted { limit: Millis },
+    /// It asked for more than this many bytes.
+    OutOfMemory { limit: u64 },
+    /// The host stopped while it ran, and nobody knows how far it came.
+    Lost,
+}
+
+impl Outcome {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Outcome::Completed { .. } => "completed",
+            Outcome::Skipped { .. } => "skipped",
+            Outcome::Retryable { .. } => "retryable",
+            Outcome::Permanent { .. } => "permanent",
+            Outcome::Trapped { .. } => "trapped",
+            Outcome::TimedOut { .. } => "timed-out",
+            Outcome::CpuExhausted { .. } => "cpu-exhausted",
+            Outcome::OutOfMemory { .. } => "out-of-memory",
+            Outcome::Lost => "lost",
+        }
+    }
+
+    /// What an operator reads; nothing where the handler completed.
+    pub fn message(&self) -> Option<String> {
+        match self {
+            Outcome::Completed { .. } => None,
+            Outcome::Skipped { reason } => Some(reason.clone()),
+            Outcome::Retryable { message, .. } | Outcome::Permanent { message } => Some(message.clone()),
+            Outcome::Trapped { message } => Some(message.clone()),
+            Outcome::TimedOut { limit } => Some(format!("stopped after {limit} of wall time")),
+            Outcome::CpuExhausted { limit } => Some(format!("stopped after {limit} of CPU time")),
+            Outcome::OutOfMemory { limit } => Some(format!("asked for more than its {} MiB of memory", limit >> 20)),
+            Outcome::Lost => Some("the host stopped while it ran".to_owned()),
+        }
+    }
+
+    /// Whether the effects of the attempt are to be committed.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Outcome::Completed { .. } | Outcome::Skipped { .. })
+    }
+}
+
+/// What a handler made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    pub content_type: String,
+    pub data: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Where a line of a log comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogStream {
+    Log,
+    Stdout,
+    Stderr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub at: Timestamp,
+    pub stream: LogStream,
+    pub level: LogLevel,
+    pub message: String,
+    pub fields: Vec<(String, String)>,
+}
+
+/// What an attempt said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Log {
+    pub lines: Vec<LogLine>,
+    /// Bytes that were over [`LOG_BYTES_MAX`].
+    pub bytes_dropped: u64,
+}
+
+/// What an attempt cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cost {
+    pub wall_us: u64,
+    /// To the tick of 1 ms.
+    pub cpu_ms: u64,
+    pub memory_peak_bytes: u64,
+}
+
+/// What comes back from the sandbox.
+#[derive(Debug, Clone)]
+pub struct Executed {
+    pub outcome: Outcome,
+    /// Empty unless the outcome is a success.
+    pub effects: Effects,
+    pub log: Log,
+    pub cost: Cost,
+    /// The version that really ran.
+    pub version: Digest,
+}
+
+/// An attempt as it is kept with its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Counts from 1.
+    pub number: u32,
+    pub started: Timestamp,
+    pub finished: Timestamp,
+    pub outcome: Outcome,
+    pub log: Log,
+    pub cost: Cost,
+    /// Nothing where the host stopped before it was known.
+    pub version: Option<Digest>,
+}

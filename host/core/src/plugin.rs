@@ -1,0 +1,354 @@
+//! What a plugin says of itself, checked: handlers, triggers and policies.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use crate::retry::{self, Policy};
+use crate::route::Pattern;
+use crate::schedule::{When, ZoneName};
+use crate::time::Millis;
+
+/// Handlers of one plugin at most.
+pub const HANDLERS_MAX: usize = 256;
+
+/// Patterns of one handler at most.
+pub const PATTERNS_MAX: usize = 64;
+
+/// The version of a plugin: the SHA-256 of its bytes, written `sha256:HEX`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The first 12 hexadecimal digits: enough for people.
+    pub fn short(&self) -> String {
+        hex::encode(self.0.get(..6).unwrap_or_default())
+    }
+
+    pub fn parse(text: &str) -> Option<Digest> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text.strip_prefix("sha256:")?, &mut bytes).ok()?;
+        Some(Digest(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.short())
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Digest::parse(&text).ok_or_else(|| serde::de::Error::custom("must be sha256: and 64 hexadecimal digits"))
+    }
+}
+
+/// A plugin as `describe()` told it, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginInfo {
+    pub name: PluginName,
+    /// As the author counts; the host goes by the digest.
+    pub version: String,
+    pub description: Option<String>,
+    pub handlers: Vec<Handler>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handler {
+    pub name: HandlerName,
+    pub trigger: Trigger,
+    pub description: Option<String>,
+    pub policy: PolicyPatch,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    Events(Vec<Pattern>),
+    Schedule(DeclaredSchedule),
+    Manual,
+}
+
+/// A schedule as a plugin declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredSchedule {
+    pub name: ScheduleName,
+    pub when: When,
+}
+
+/// The parts of a policy that a plugin or hooks.yaml sets; the others keep what they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PolicyPatch {
+    pub timeout: Option<Millis>,
+    pub attempts: Option<u32>,
+    pub backoff: Option<Millis>,
+}
+
+impl PolicyPatch {
+    #[must_use]
+    pub fn applied_to(&self, policy: Policy) -> Policy {
+        Policy {
+            timeout: self.timeout.unwrap_or(policy.timeout),
+            attempts: self.attempts.unwrap_or(policy.attempts),
+            backoff: self.backoff.unwrap_or(policy.backoff),
+        }
+    }
+}
+
+/// What `describe()` returned, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    pub name: String,
+    pub version: String,
+    pub description: Option<String>,
+    pub handlers: Vec<DeclaredHandler>,
+    pub options: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredHandler {
+    pub name: String,
+    pub trigger: DeclaredTrigger,
+    pub options: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclaredTrigger {
+    Events(Vec<String>),
+    Cron { expression: String, options: Vec<(String, String)> },
+    Every { period: Millis, options: Vec<(String, String)> },
+    Manual,
+}
+
+/// Everything that is wrong with a plugin's description, each with its cure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("describe() is not accepted: {}", .0.join("; "))]
+pub struct BadDescription(pub Vec<String>);
+
+const HANDLER_OPTIONS: [&str; 4] = ["timeout", "attempts", "backoff", "description"];
+const SCHEDULE_OPTIONS: [&str; 2] = ["timezone", "name"];
+
+impl PluginInfo {
+    /// `file` is the stem of the plugin's file: its name must be the same, else a file could claim another's keys,
+    /// grants and secrets.
+    pub fn check(declared: Declared, file: &PluginName) -> Result<PluginInfo, BadDescription> {
+        let mut wrong = Vec::new();
+        if declared.name != file.as_str() {
+            wrong.push(format!(
+                "it calls itself {:?}, but the file is {file}.wasm: name the file after the plugin",
+                clipped(&declared.name)
+            ));
+        }
+        for (name, _) in &declared.options {
+            wrong.push(format!("unknown plugin option {:?}: none are known yet", clipped(name)));
+        }
+        if declared.handlers.is_empty() {
+            wrong.push("it has no handlers: annotate a function with #[on(..)], #[cron(..)] or #[job]".to_owned());
+        }
+        if declared.handlers.len() > HANDLERS_MAX {
+            wrong.push(format!("it has {} handlers, at most {HANDLERS_MAX} are allowed", declared.handlers.len()));
+        }
+        let mut handlers: Vec<Handler> = Vec::new();
+        for handler in declared.handlers.into_iter().take(HANDLERS_MAX) {
+            let name = clipped(&handler.name);
+            match check_handler(handler, file) {
+                Ok(handler) if handlers.iter().any(|other| other.name == handler.name) => {
+                    wrong.push(format!("handler {name:?} is declared twice"));
+                }
+                Ok(handler) => handlers.push(handler),
+                Err(mistakes) => wrong.extend(mistakes.into_iter().map(|m| format!("handler {name:?}: {m}"))),
+            }
+        }
+        if wrong.is_empty() {
+            let description = declared.description.as_deref().map(clipped);
+            Ok(PluginInfo { name: file.clone(), version: clipped(&declared.version), description, handlers })
+        } else {
+            Err(BadDescription(wrong))
+        }
+    }
+
+    pub fn handler(&self, name: &HandlerName) -> Option<&Handler> {
+        self.handlers.iter().find(|handler| handler.name == *name)
+    }
+}
+
+fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handler, Vec<String>> {
+    let mut wrong = Vec::new();
+    let name = HandlerName::parse(&declared.name).map_err(|e| wrong.push(e.to_string())).ok();
+    let mut policy = PolicyPatch::default();
+    let mut description = None;
+    for (option, value) in &declared.options {
+        let checked = match option.as_str() {
+            "timeout" => retry::check_timeout(value).map(|v| policy.timeout = Some(v)),
+            "attempts" => retry::check_attempts(value).map(|v| policy.attempts = Some(v)),
+            "backoff" => retry::check_backoff(value).map(|v| policy.backoff = Some(v)),
+            "description" => {
+                description = Some(clipped(value));
+                Ok(())
+            }
+            unknown => Err(unknown_option(unknown, &HANDLER_OPTIONS)),
+        };
+        if let Err(mistake) = checked {
+            wrong.push(format!("{}: {mistake}", clipped(option)));
+        }
+    }
+    let trigger = match &name {
+        Some(name) => check_trigger(declared.trigger, &HandlerRef { plugin: plugin.clone(), handler: name.clone() }),
+        None => Ok(Trigger::Manual),
+    };
+    match (name, trigger) {
+        (Some(name), Ok(trigger)) if wrong.is_empty() => Ok(Handler { name, trigger, description, policy }),
+        (_, trigger) => {
+            wrong.extend(trigger.err().into_iter().flatten());
+            Err(wrong)
+        }
+    }
+}
+
+fn check_trigger(declared: DeclaredTrigger, target: &HandlerRef) -> Result<Trigger, Vec<String>> {
+    match declared {
+        DeclaredTrigger::Manual => Ok(Trigger::Manual),
+        DeclaredTrigger::Events(patterns) => {
+            if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
+                return Err(vec![format!("has {} event patterns, must be 1 to {PATTERNS_MAX}", patterns.len())]);
+            }
+            let (good, bad): (Vec<_>, Vec<_>) =
+                patterns.iter().map(|text| Pattern::parse(text)).partition(Result::is_ok);
+            match bad.is_empty() {
+                true => Ok(Trigger::Events(good.into_iter().flatten().collect())),
+                false => Err(bad.into_iter().filter_map(Result::err).map(|e| e.to_string()).collect()),
+            }
+        }
+        DeclaredTrigger::Cron { expression, options } => {
+            let (name, zone) = schedule_options(&options, target)?;
+            let when = When::cron(&expression, zone).map_err(|e| vec![e.to_string()])?;
+            Ok(Trigger::Schedule(DeclaredSchedule { name, when }))
+        }
+        DeclaredTrigger::Every { period, options } => {
+            let (name, zone) = schedule_options(&options, target)?;
+            if zone.is_some() {
+                return Err(vec!["timezone: an interval has no time zone; leave it out".to_owned()]);
+            }
+            let when = When::every(period).map_err(|e| vec![e.to_string()])?;
+            Ok(Trigger::Schedule(DeclaredSchedule { name, when }))
+        }
+    }
+}
+
+fn schedule_options(
+    options: &[(String, String)],
+    target: &HandlerRef,
+) -> Result<(ScheduleName, Option<ZoneName>), Vec<String>> {
+    let (mut name, mut zone, mut wrong) = (ScheduleName::of(target), None, Vec::new());
+    for (option, value) in options {
+        let checked = match option.as_str() {
+            "timezone" => ZoneName::parse(value).map(|z| zone = Some(z)).map_err(|e| e.to_string()),
+            // A plugin names schedules below its own name only, so that it cannot take over another's.
+            "name" => HandlerName::parse(value)
+                .map(|part| name = ScheduleName::of(&HandlerRef { plugin: target.plugin.clone(), handler: part }))
+                .map_err(|e| e.to_string()),
+            unknown => Err(unknown_option(unknown, &SCHEDULE_OPTIONS)),
+        };
+        if let Err(mistake) = checked {
+            wrong.push(format!("{}: {mistake}", clipped(option)));
+        }
+    }
+    if wrong.is_empty() { Ok((name, zone)) } else { Err(wrong) }
+}
+
+fn unknown_option(name: &str, known: &[&str]) -> String {
+    format!("unknown option {:?}; known: {}", clipped(name), known.join(", "))
+}
+
+/// What a guest says is shown to people and kept in rows: bounded, and without control characters.
+fn clipped(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(handlers: Vec<DeclaredHandler>) -> Declared {
+        Declared { name: "welcome".into(), version: "1.0.0".into(), description: None, handlers, options: vec![] }
+    }
+
+    fn on(name: &str, patterns: &[&str], options: &[(&str, &str)]) -> DeclaredHandler {
+        DeclaredHandler {
+            name: name.into(),
+            trigger: DeclaredTrigger::Events(patterns.iter().map(|p| (*p).into()).collect()),
+            options: options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        }
+    }
+
+    fn welcome() -> PluginName {
+        PluginName::parse("welcome").unwrap()
+    }
+
+    #[test]
+    fn a_good_description_is_accepted_with_its_policy() {
+        let info = declared(vec![on("on-user", &["shop/user.*"], &[("timeout", "5s"), ("attempts", "8")])]);
+        let info = PluginInfo::check(info, &welcome()).unwrap();
+        let policy = info.handlers[0].policy.applied_to(Policy::default());
+        assert_eq!((policy.timeout, policy.attempts), (Millis(5000), 8));
+        assert_eq!(policy.backoff, Policy::default().backoff);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let mut info = declared(vec![
+            on("on-user", &["user.created"], &[("timeout", "5"), ("colour", "red")]),
+            on("Bad Name", &["a/b"], &[]),
+            on("twice", &["a/b"], &[]),
+            on("twice", &["a/b"], &[]),
+        ]);
+        info.name = "payments".into();
+        let BadDescription(wrong) = PluginInfo::check(info, &welcome()).unwrap_err();
+        let all = wrong.join("\n");
+        for part in ["calls itself", "user.created", "timeout", "known: timeout, attempts", "Bad Name", "twice"] {
+            assert!(all.contains(part), "{part:?} is missing in:\n{all}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_without_handlers_is_refused() {
+        assert!(PluginInfo::check(declared(vec![]), &welcome()).is_err());
+    }
+
+    #[test]
+    fn a_schedule_is_named_below_its_plugin() {
+        let handler = DeclaredHandler {
+            name: "digest".into(),
+            trigger: DeclaredTrigger::Cron {
+                expression: "0 9 * * MON-FRI".into(),
+                options: vec![("timezone".into(), "Europe/London".into()), ("name".into(), "mornings".into())],
+            },
+            options: vec![],
+        };
+        let info = PluginInfo::check(declared(vec![handler]), &welcome()).unwrap();
+        let Trigger::Schedule(schedule) = &info.handlers[0].trigger else { panic!("{info:?}") };
+        assert_eq!(schedule.name.as_str(), "welcome.mornings");
+    }
+
+    #[test]
+    fn a_digest_reads_back() {
+        let digest = Digest([7; 32]);
+        assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
+        assert_eq!(Digest::parse("sha256:07"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! What follows from an attempt: success, another try, or a dead letter.
+
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::Outcome;
+use crate::time::{Millis, Timestamp};
+
+/// Attempts of a run unless set otherwise: with a doubling backoff they span about half a minute.
+pub const ATTEMPTS: u32 = 5;
+/// More attempts than this are a mistake in the policy.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// Wait after the first failure; the n-th is 2^(n-1) times as long.
+pub const BACKOFF: Millis = Millis(2000);
+/// No wait between attempts is longer, whatever the policy or the plugin asks.
+pub const BACKOFF_MAX: Millis = Millis::HOUR;
+/// A plugin may put an attempt off for so long at most.
+pub const RETRY_AFTER_MAX: Millis = Millis::DAY;
+/// Wall time of one attempt.
+pub const TIMEOUT: Millis = Millis(30_000);
+pub const TIMEOUT_MAX: Millis = Millis::HOUR;
+/// The wait is made longer or shorter by so many percent, so that runs that failed together do not return together.
+pub const JITTER_PERCENT: u64 = 10;
+
+/// How the runs of a handler are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    pub timeout: Millis,
+    pub attempts: u32,
+    pub backoff: Millis,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { timeout: TIMEOUT, attempts: ATTEMPTS, backoff: BACKOFF }
+    }
+}
+
+/// A number from 0 to 1,000 that the caller draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jitter(u64);
+
+impl Jitter {
+    pub const NONE: Jitter = Jitter(500);
+
+    pub fn new(random: u64) -> Jitter {
+        Jitter(random % 1001)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Succeed,
+    RetryAt(Timestamp),
+    /// The run becomes a dead letter.
+    Bury(DeadCause),
+}
+
+/// Why a run failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeadCause {
+    /// The handler said that trying again cannot help.
+    Permanent,
+    /// Every attempt failed.
+    AttemptsExhausted,
+    /// The plugin or its handler was gone for too long.
+    HandlerVanished,
+    /// It came about through too many other events and jobs.
+    Loop,
+}
+
+impl DeadCause {
+    pub fn code(self) -> &'static str {
+        match self {
+            DeadCause::Permanent => "permanent",
+            DeadCause::AttemptsExhausted => "attempts-exhausted",
+            DeadCause::HandlerVanished => "handler-vanished",
+            DeadCause::Loop => "loop",
+        }
+    }
+}
+
+/// `attempt` counts from 1 and is the one that ended with `outcome` at `now`.
+pub fn decide(policy: &Policy, attempt: u32, outcome: &Outcome, now: Timestamp, jitter: Jitter) -> Decision {
+    let asked = match outcome {
+        Outcome::Completed { .. } | Outcome::Skipped { .. } => return Decision::Succeed,
+        Outcome::Permanent { .. } => return Decision::Bury(DeadCause::Permanent),
+        Outcome::Retryable { retry_after, .. } => *retry_after,
+        Outcome::Trapped { .. } | Outcome::TimedOut { .. } | Outcome::CpuExhausted { .. } => None,
+        Outcome::OutOfMemory { .. } | Outcome::Lost => None,
+    };
+    if attempt >= policy.attempts {
+        return Decision::Bury(DeadCause::AttemptsExhausted);
+    }
+    match (asked, outcome) {
+        (Some(asked), _) => Decision::RetryAt(now.plus(asked.min(RETRY_AFTER_MAX))),
+        // A host that crashed was away for long enough.
+        (None, Outcome::Lost) => Decision::RetryAt(now),
+        (None, _) => Decision::RetryAt(now.plus(backoff(policy.backoff, attempt, jitter))),
+    }
+}
+
+/// The wait after the `attempt`-th failure.
+pub fn backoff(first: Millis, attempt: u32, jitter: Jitter) -> Millis {
+    let doublings = attempt.saturating_sub(1).min(63);
+    let whole = first.0.saturating_mul(1 << doublings).min(BACKOFF_MAX.0);
+    let spread = whole * JITTER_PERCENT / 100;
+    Millis(whole - spread + 2 * spread * jitter.0 / 1000)
+}
+
+pub fn check_timeout(text: &str) -> Result<Millis, String> {
+    let timeout: Millis = text.parse().map_err(|e: crate::time::NotADuration| e.to_string())?;
+    match timeout {
+        Millis(1..) if timeout <= TIMEOUT_MAX => Ok(timeout),
+        _ => Err(format!("must be 1ms..={TIMEOUT_MAX}, got {text}")),
+    }
+}
+
+pub fn check_attempts(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(attempts @ 1..=ATTEMPTS_MAX) => Ok(attempts),
+        _ => Err(format!("must be 1..={ATTEMPTS_MAX}, got {text:?}")),
+    }
+}
+
+pub fn check_backoff(text: &str) -> Result<Millis, String> {
+    let backoff: Millis = text.parse().map_err(|e: crate::time::NotADuration| e.to_string())?;
+    if backoff <= BACKOFF_MAX { Ok(backoff) } else { Err(format!("must be 0ms..={BACKOFF_MAX}, got {text}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn failed() -> Outcome {
+        Outcome::Retryable { message: "busy".into(), retry_after: None }
+    }
+
+    fn after(attempt: u32, outcome: &Outcome) -> Decision {
+        decide(&Policy::default(), attempt, outcome, NOW, Jitter::NONE)
+    }
+
+    #[test]
+    fn the_wait_doubles() {
+        assert_eq!(after(1, &failed()), Decision::RetryAt(NOW.plus(Millis(2000))));
+        assert_eq!(after(2, &failed()), Decision::RetryAt(NOW.plus(Millis(4000))));
+        assert_eq!(after(4, &failed()), Decision::RetryAt(NOW.plus(Millis(16_000))));
+    }
+
+    #[test]
+    fn the_last_attempt_makes_a_dead_letter() {
+        assert_eq!(after(5, &failed()), Decision::Bury(DeadCause::AttemptsExhausted));
+        assert_eq!(after(5, &Outcome::Lost), Decision::Bury(DeadCause::AttemptsExhausted));
+    }
+
+    #[test]
+    fn a_permanent_failure_is_not_tried_again() {
+        let outcome = Outcome::Permanent { message: "no such customer".into() };
+        assert_eq!(after(1, &outcome), Decision::Bury(DeadCause::Permanent));
+    }
+
+    #[test]
+    fn a_plugin_may_ask_for_its_own_wait() {
+        let asked = |ms| Outcome::Retryable { message: "busy".into(), retry_after: Some(Millis(ms)) };
+        assert_eq!(after(1, &asked(1500)), Decision::RetryAt(NOW.plus(Millis(1500))));
+        assert_eq!(after(1, &asked(u64::MAX)), Decision::RetryAt(NOW.plus(RETRY_AFTER_MAX)));
+    }
+
+    #[test]
+    fn a_run_that_was_lost_in_a_crash_is_due_at_once() {
+        assert_eq!(after(1, &Outcome::Lost), Decision::RetryAt(NOW));
+    }
+
+    proptest! {
+        #[test]
+        fn the_wait_stays_within_its_jitter_and_cap(first in 0..=BACKOFF_MAX.0, attempt in 1u32..200, random: u64) {
+            let wait = backoff(Millis(first), attempt, Jitter::new(random)).0;
+            let whole = backoff(Millis(first), attempt, Jitter::NONE).0;
+            prop_assert!(wait <= BACKOFF_MAX.0 + BACKOFF_MAX.0 / 10);
+            prop_assert!(wait >= whole - whole / 10 - 2 && wait <= whole + whole / 10 + 2);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! A run: one event or job for one handler, and the only function that changes its state.
+
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::{Attempt, Outcome};
+use crate::id::{EventId, JobId, RunId};
+use crate::name::HandlerRef;
+use crate::retry::DeadCause;
+use crate::time::Timestamp;
+
+/// A run that was put back at a shutdown so many times counts the next one as an attempt.
+pub const DRAINS_MAX: u8 = 20;
+
+/// One start of the host; grows with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BootId(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub id: RunId,
+    pub target: HandlerRef,
+    pub work: Work,
+    /// The run that this one replays.
+    pub parent: Option<RunId>,
+    pub idempotency_key: String,
+    pub created: Timestamp,
+    pub hops: u8,
+    pub state: RunState,
+    /// Attempts that have begun.
+    pub attempts_begun: u32,
+    /// Times it was put back at a shutdown.
+    pub drains: u8,
+    /// Attempts that have ended, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    Event(EventId),
+    Job(JobId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    /// Waiting until it is due.
+    Pending { due: Timestamp },
+    /// Being executed.
+    Leased { lease: Lease },
+    Succeeded { at: Timestamp },
+    /// Failed for good; it waits for an operator.
+    Dead { at: Timestamp, cause: DeadCause },
+    Cancelled { at: Timestamp },
+}
+
+/// The right to execute a run, and the fence that keeps a late result of an older right out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    pub boot: BootId,
+    /// The attempt it was given for.
+    pub attempt: u32,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    Pending,
+    Leased,
+    Succeeded,
+    Dead,
+    Cancelled,
+}
+
+impl RunStatus {
+    pub const ALL: [RunStatus; 5] =
+        [RunStatus::Pending, RunStatus::Leased, RunStatus::Succeeded, RunStatus::Dead, RunStatus::Cancelled];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            RunStatus::Pending => "pending",
+            RunStatus::Leased => "leased",
+            RunStatus::Succeeded => "succeeded",
+            RunStatus::Dead => "dead",
+            RunStatus::Cancelled => "cancelled",
+        }
+    }
+
+    /// A run in such a state never changes again.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, RunStatus::Succeeded | RunStatus::Dead | RunStatus::Cancelled)
+    }
+}
+
+/// What happens to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEvent {
+    Claimed { boot: BootId, at: Timestamp },
+    Succeeded { attempt: Attempt },
+    FailedForNow { attempt: Attempt, due: Timestamp },
+    FailedForGood { attempt: Attempt, cause: DeadCause },
+    /// The host crashed while it ran: the attempt counts, else a handler that kills its host loops for ever.
+    LeaseLost { at: Timestamp, due: Timestamp },
+    /// As before, and it was the last attempt.
+    LeaseLostForGood { at: Timestamp },
+    /// The host stopped in good order before it ended: not counted.
+    Drained { at: Timestamp },
+    /// Given up without an attempt.
+    Abandoned { at: Timestamp, cause: DeadCause },
+    Cancelled { at: Timestamp },
+}
+
+/// A bug or a late result: nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {from} run cannot be {event}")]
+pub struct IllegalTransition {
+    pub from: &'static str,
+    pub event: &'static str,
+}
+
+impl RunEvent {
+    pub fn code(&self) -> &'static str {
+        match self {
+            RunEvent::Claimed { .. } => "claimed",
+            RunEvent::Succeeded { .. } => "succeeded",
+            RunEvent::FailedForNow { .. } => "failed for now",
+            RunEvent::FailedForGood { .. } => "failed for good",
+            RunEvent::LeaseLost { .. } => "lost",
+            RunEvent::LeaseLostForGood { .. } => "lost for good",
+            RunEvent::Drained { .. } => "drained",
+            RunEvent::Abandoned { .. } => "abandoned",
+            RunEvent::Cancelled { .. } => "cancelled",
+        }
+    }
+}
+
+impl Run {
+    pub fn status(&self) -> RunStatus {
+        match self.state {
+            RunState::Pending { .. } => RunStatus::Pending,
+            RunState::Leased { .. } => RunStatus::Leased,
+            RunState::Succeeded { .. } => RunStatus::Succeeded,
+            RunState::Dead { .. } => RunStatus::Dead,
+            RunState::Cancelled { .. } => RunStatus::Cancelled,
+        }
+    }
+
+    pub fn lease(&self) -> Option<Lease> {
+        match self.state {
+            RunState::Leased { lease } => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// When it reached its last state; nothing while it is alive.
+    pub fn finished(&self) -> Option<Timestamp> {
+        match self.state {
+            RunState::Pending { .. } | RunState::Leased { .. } => None,
+            RunState::Succeeded { at } | RunState::Dead { at, .. } | RunState::Cancelled { at } => Some(at),
+        }
+    }
+
+    /// The only place where a state is assigned.
+    pub fn apply(mut self, event: RunEvent) -> Result<Run, IllegalTransition> {
+        use RunState::{Cancelled, Dead, Leased, Pending, Succeeded};
+        let illegal = IllegalTransition { from: self.status().code(), event: event.code() };
+        self.state = match (self.state, event) {
+            (Pending { .. }, RunEvent::Claimed { boot, at }) => {
+                self.attempts_begun += 1;
+                Leased { lease: Lease { boot, attempt: self.attempts_begun, at } }
+            }
+            (Pending { .. }, RunEvent::Abandoned { at, cause }) => Dead { at, cause },
+            (Pending { .. }, RunEvent::Cancelled { at }) => Cancelled { at },
+            (Leased { lease }, RunEvent::Succeeded { attempt }) if attempt.number == lease.attempt => {
+                let at = attempt.finished;
+                self.attempts.push(attempt);
+                Succeeded { at }
+            }
+            (Leased { lease }, RunEvent::FailedForNow { attempt, due }) if attempt.number == lease.attempt => {
+                self.attempts.push(attempt);
+                Pending { due }
+            }
+            (Leased { lease }, RunEvent::FailedForGood { attempt, cause }) if attempt.number == lease.attempt => {
+                let at = attempt.finished;
+                self.attempts.push(attempt);
+                Dead { at, cause }
+            }
+            (Leased { lease }, RunEvent::LeaseLost { at, due }) => {
+                self.attempts.push(lost(lease, at));
+                Pending { due }
+            }
+            (Leased { lease }, RunEvent::LeaseLostForGood { at }) => {
+                self.attempts.push(lost(lease, at));
+                Dead { at, cause: DeadCause::AttemptsExhausted }
+            }
+            (Leased { lease }, RunEvent::Drained { at }) if self.drains >= DRAINS_MAX => {
+                self.attempts.push(lost(lease, at));
+                Pending { due: at }
+            }
+            (Leased { .. }, RunEvent::Drained { at }) => {
+                self.drains += 1;
+                self.attempts_begun = self.attempts_begun.saturating_sub(1);
+                Pending { due: at }
+            }
+            _ => return Err(illegal),
+        };
+        Ok(self)
+    }
+}
+
+fn lost(lease: Lease, at: Timestamp) -> Attempt {
+    Attempt {
+        number: lease.attempt,
+        started: lease.at,
+        finished: at,
+        outcome: Outcome::Lost,
+        log: Default::default(),
+        cost: Default::default(),
+        version: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::{HandlerName, PluginName};
+    use crate::time::Millis;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    fn run() -> Run {
+        let target = HandlerRef {
+            plugin: PluginName::parse("welcome").unwrap(),
+            handler: HandlerName::parse("on-user").unwrap(),
+        };
+        Run {
+            id: RunId::new(NOW, 1),
+            target,
+            work: Work::Event(EventId::new(NOW, 1)),
+            parent: None,
+            idempotency_key: "k".into(),
+            created: NOW,
+            hops: 0,
+            state: RunState::Pending { due: NOW },
+            attempts_begun: 0,
+            drains: 0,
+            attempts: vec![],
+        }
+    }
+
+    fn attempt(number: u32) -> Attempt {
+        Attempt {
+            number,
+            started: NOW,
+            finished: NOW.plus(Millis(5)),
+            outcome: Outcome::Completed { output: None },
+            log: Default::default(),
+            cost: Default::default(),
+            version: None,
+        }
+    }
+
+    fn claimed() -> RunEvent {
+        RunEvent::Claimed { boot: BootId(1), at: NOW }
+    }
+
+    fn events(number: u32) -> Vec<RunEvent> {
+        vec![
+            claimed(),
+            RunEvent::Succeeded { attempt: attempt(number) },
+            RunEvent::FailedForNow { attempt: attempt(number), due: NOW },
+            RunEvent::FailedForGood { attempt: attempt(number), cause: DeadCause::Permanent },
+            RunEvent::LeaseLost { at: NOW, due: NOW },
+            RunEvent::LeaseLostForGood { at: NOW },
+            RunEvent::Drained { at: NOW },
+            RunEvent::Abandoned { at: NOW, cause: DeadCause::HandlerVanished },
+            RunEvent::Cancelled { at: NOW },
+        ]
+    }
+
+    /// Every pair of state and event: the result, or `-` where it is illegal.
+    #[test]
+    fn the_table_of_transitions_is_this_one() {
+        let pending = run();
+        let leased = run().apply(claimed()).unwrap();
+        let succeeded = leased.clone().apply(RunEvent::Succeeded { attempt: attempt(1) }).unwrap();
+        let dead = leased.clone().apply(RunEvent::LeaseLostForGood { at: NOW }).unwrap();
+        let cancelled = run().apply(RunEvent::Cancelled { at: NOW }).unwrap();
+        let table: Vec<(&str, Vec<&str>)> = [pending, leased, succeeded, dead, cancelled]
+            .into_iter()
+            .map(|run| {
+                let row = events(1).into_iter().map(|event| match run.clone().apply(event) {
+                    Ok(next) => next.status().code(),
+                    Err(_) => "-",
+                });
+                (run.status().code(), row.collect())
+            })
+            .collect();
+        assert_eq!(
+            table,
+            [
+                ("pending", vec!["leased", "-", "-", "-", "-", "-", "-", "dead", "cancelled"]),
+                ("leased", vec!["-", "succeeded", "pending", "dead", "pending", "dead", "pending", "-", "-"]),
+                ("succeeded", vec!["-"; 9]),
+                ("dead", vec!["-"; 9]),
+                ("cancelled", vec!["-"; 9]),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_result_of_an_older_attempt_is_refused() {
+        let run = run().apply(claimed()).unwrap().apply(RunEvent::LeaseLost { at: NOW, due: NOW }).unwrap();
+        let run = run.apply(claimed()).unwrap();
+        assert_eq!(run.lease().unwrap().attempt, 2);
+        assert!(run.clone().apply(RunEvent::Succeeded { attempt: attempt(1) }).is_err());
+        assert!(run.apply(RunEvent::Succeeded { attempt: attempt(2) }).is_ok());
+    }
+
+    #[test]
+    fn a_crash_counts_as_an_attempt_and_a_drain_does_not() {
+        let lost = run().apply(claimed()).unwrap().apply(RunEvent::LeaseLost { at: NOW, due: NOW }).unwrap();
+        assert_eq!((lost.attempts_begun, lost.attempts.len()), (1, 1));
+        let drained = run().apply(claimed()).unwrap().apply(RunEvent::Drained { at: NOW }).unwrap();
+        assert_eq!((drained.attempts_begun, drained.attempts.len(), drained.drains), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_drain_counts_after_twenty() {
+        let mut run = run();
+        for _ in 0..=DRAINS_MAX {
+            run = run.apply(claimed()).unwrap().apply(RunEvent::Drained { at: NOW }).unwrap();
+        }
+        assert_eq!((run.attempts_begun, run.attempts.len()), (1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_history_breaks_a_run(choices in prop::collection::vec(0usize..9, 0..60)) {
+            let mut run = run();
+            for choice in choices {
+                let before = run.clone();
+                match run.clone().apply(events(run.attempts_begun)[choice].clone()) {
+                    Ok(next) => run = next,
+                    Err(_) => prop_assert_eq!(&run, &before),
+                }
+                prop_assert!(!before.status().is_terminal() || before == run);
+                prop_assert!(run.attempts.len() as u32 <= run.attempts_begun);
+                prop_assert!(run.attempts.iter().map(|a| a.number).eq(1..=run.attempts.len() as u32));
+                let running = u32::from(run.status() == RunStatus::Leased);
+                prop_assert!(run.status() == RunStatus::Dead || run.attempts.len() as u32 + running == run.attempts_begun);
+            }
+        }
+    }
+}
