@@ -129,3 +129,33 @@ fn list(set: Set, field: Field) -> String {
     let numbers: Vec<String> = set.numbers().map(|number| (number + from).to_string()).collect();
     numbers.join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::cron::CronExpr;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn our_walk_and_the_crates_are_one(
+            time in "(\\*|[0-5]?[0-9]|[0-5]?[0-9]-[0-5]?[0-9]/7) (\\*|1?[0-9]|2[0-3]|1[0-9]-[0-9]/2)",
+            day in "(\\*|\\*/3|[1-9]|[12][0-9]|3[01]|5,30|28-3) (\\*|[1-9]|2|1[0-2]|2,4)",
+            weekday in "(\\*|\\*/2|[0-7]|1-5|6-0)",
+            from in 0..4_070_908_800_i64,
+        ) {
+            let wall = CronExpr::parse(&format!("{time} {day} {weekday}")).unwrap().wall;
+            let from = chrono::DateTime::from_timestamp(from, 0).unwrap().naive_utc();
+            prop_assert!(!wall.schedules.is_empty());
+            let ours = wall.by_days(from);
+            // Theirs ends with the year 2100, ours with its own horizon.
+            if let Some(theirs) = wall.by_schedules(from) {
+                prop_assert!(ours == Some(theirs) || (ours.is_none() && theirs - from > chrono::TimeDelta::days(365 * 40)));
+            } else {
+                prop_assert!(ours.is_none_or(|ours| ours.date().to_string().as_str() > "2100-12-31"));
+            }
+        }
+    }
+}
