@@ -4,13 +4,13 @@
 //! a clock on the wall reads when it fires; a [`Zone`] says when a wall clock
 //! reads that. The two questions are kept apart:
 //!
-//! * [`wall`] walks the readings of a clock that never jumps. Plain sets of
+//! * `wall` walks the readings of a clock that never jumps. Plain sets of
 //!   numbers go to the `cron` crate, on a clock in UTC and never with a text
 //!   that a user wrote: the crate counts Sunday as 1, wants both day fields to
 //!   match and is wrong at every change of the clocks. What it has no notation
-//!   or no years for (`L`, `W`, `#`, before 1970, after 2100) is a walk over
-//!   days of our own. A property test holds the two walks equal.
-//! * [`zone`] turns a reading into instants, and knows the readings that a
+//!   for (`L`, `W`, `#`), and a search that leaves its years 1970 to 2100, is a
+//!   walk over days of our own. A property test holds the two walks equal.
+//! * `zone` turns a reading into instants, and knows the readings that a
 //!   change of the clocks leaves out or shows twice.
 //!
 //! At such a change the rule is Vixie's. An expression whose minute or hour
@@ -31,6 +31,7 @@ mod wall;
 mod zone;
 
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, Months, NaiveDateTime, SubsecRound, TimeDelta, Utc};
 
@@ -135,5 +136,13 @@ impl CronExpr {
 impl fmt::Display for CronExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
+    }
+}
+
+impl FromStr for CronExpr {
+    type Err = CronError;
+
+    fn from_str(text: &str) -> Result<CronExpr, CronError> {
+        CronExpr::parse(text)
     }
 }

@@ -1,5 +1,7 @@
 //! What holds for any expression, zone and time.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::collections::BTreeSet;
 use std::str::FromStr;
 

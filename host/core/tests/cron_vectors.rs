@@ -1,5 +1,7 @@
 //! Every vector of tests/fixtures/cron.json: an expression, a zone, a time and the five times after it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::path::Path;
 
 use chrono::DateTime;

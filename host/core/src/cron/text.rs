@@ -4,6 +4,7 @@ use super::days::{DayRule, Days, DaysOfMonth, DaysOfWeek};
 use super::field::{CronError, Field, Set};
 use super::wall::{Times, Wall};
 use super::{CronExpr, EXPRESSION_BYTES_MAX, Pace};
+use crate::time::Millis;
 
 pub(super) fn parse(text: &str) -> Result<CronExpr, CronError> {
     if text.len() > EXPRESSION_BYTES_MAX {
@@ -44,16 +45,15 @@ fn alias(text: &str) -> Result<&'static str, CronError> {
         "@hourly" => Ok("0 * * * *"),
         "@reboot" => Err(CronError::whole("@reboot names no time; write a time, such as @daily")),
         _ => Err(CronError::whole(match lower.strip_prefix("@every") {
-            Some(period) => format!("an interval is no cron expression; write `every: {}`", interval(period.trim())),
+            Some(period) => {
+                let period = period.trim().parse().unwrap_or(Millis(5 * Millis::MINUTE.0));
+                format!("an interval is no cron expression; write `every: {period}`")
+            }
             None => format!(
                 "{text:?} is no alias; write @yearly, @annually, @monthly, @weekly, @daily, @midnight or @hourly"
             ),
         })),
     }
-}
-
-fn interval(period: &str) -> &str {
-    if period.is_empty() { "5m" } else { period }
 }
 
 fn count(fields: usize) -> String {
