@@ -73,6 +73,7 @@ impl Field {
             (_, Some((first, last))) => (self.number(first)?, self.number(last)?),
             (_, None) => (self.number(body)?, self.number(body)?),
         };
+        // Sunday as 7: only at the end of a range does it come after Saturday.
         if first > high {
             (first, last) = (first - size, if last > high { last - size } else { last });
         }
@@ -91,8 +92,8 @@ impl Field {
     /// A number or a name, within the bounds but for Sunday as 7.
     pub(super) fn number(self, text: &str) -> Result<u32, CronError> {
         let (low, high) = self.bounds();
-        if let Some(index) = (low..).zip(self.names()).find(|(_, name)| name.eq_ignore_ascii_case(text)) {
-            return Ok(index.0);
+        if let Some((number, _)) = (low..).zip(self.names()).find(|(_, name)| name.eq_ignore_ascii_case(text)) {
+            return Ok(number);
         }
         let high = if self == Field::DayOfWeek { 7 } else { high };
         let names = match self.names() {

@@ -61,13 +61,15 @@ impl Wall {
     }
 
     fn by_days(&self, from: NaiveDateTime) -> Option<NaiveDateTime> {
-        let today = Some(from.date()).filter(|day| self.days.contain(*day));
-        if let Some(time) = today.and_then(|_| self.times.at_or_after(from.time())) {
-            return Some(from.date().and_time(time));
+        let today = from.date();
+        if self.days.contain(today)
+            && let Some(time) = self.times.at_or_after(from.time())
+        {
+            return Some(today.and_time(time));
         }
         let time = self.times.at_or_after(NaiveTime::MIN)?;
-        let last = from.date().checked_add_months(Months::new(12 * SEARCH_YEARS_MAX))?;
-        let mut day = from.date().succ_opt()?;
+        let last = today.checked_add_months(Months::new(12 * SEARCH_YEARS_MAX))?;
+        let mut day = today.succ_opt()?;
         while day <= last {
             if !self.days.months.contains(day.month()) {
                 day = first_of_next_month(day)?;
