@@ -100,6 +100,7 @@ fn last_nearest_and_nth_days_may_stand_in_lists() {
     for last_friday in ["L5", "5L", "friL", "lFri"] {
         assert_eq!(days(&format!("0 0 * * {last_friday}"), from, 2), ["2026-11-27", "2026-12-25"], "{last_friday}");
     }
+    assert_eq!(days("0 0 * * L5", "2027-04-20T00:00:00Z", 1), ["2027-04-30"]);
 }
 
 #[test]
