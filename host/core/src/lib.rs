@@ -8,5 +8,6 @@
 pub mod cron;
 pub mod id;
 pub mod name;
+pub mod secret;
 pub mod time;
 pub mod verify;
