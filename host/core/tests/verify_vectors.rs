@@ -1,5 +1,7 @@
 //! Published and computed signatures: each is accepted, or refused for the cause that it names.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
 use std::fs;
 use std::path::Path;
 
@@ -104,7 +106,7 @@ fn published_signatures_of_github_are_told_right_from_wrong() {
 
 #[test]
 fn published_signatures_of_stripe_are_told_right_from_wrong() {
-    assert_eq!(run("signatures.json", &["stripe"]), (1, 5));
+    assert_eq!(run("signatures.json", &["stripe"]), (1, 4));
 }
 
 #[test]
