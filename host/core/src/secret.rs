@@ -11,7 +11,7 @@ pub const SECRET_BYTES_MAX: usize = 4096;
 /// A signing secret or token as its owner wrote it. It prints as `[secret]`, compares in constant
 /// time, is overwritten when dropped, and has no serialised form:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// let secret = hookbox_core::secret::Secret::new(b"whsec").unwrap();
 /// serde_json::to_string(&secret).unwrap();
 /// ```

@@ -30,7 +30,7 @@ use crate::secret::Secret;
 use crate::time::{Millis, Timestamp};
 use header::{Candidate, Entries};
 use key::Key;
-use scheme::{Piece, Text, TimestampAt, Values};
+use scheme::{IdAt, Piece, Text, TimestampAt, Values};
 
 /// Longest value of a header that a scheme reads: 16 signatures of the longest kind take 1.5 KiB.
 pub const HEADER_BYTES_MAX: usize = 4096;
@@ -183,7 +183,7 @@ impl Verifier {
 
     /// The id as it is signed; empty where the signature does not cover it, or covers it in the body.
     fn signed_id<'a>(&self, delivery: &Delivery<'a>) -> Result<&'a [u8], Refusal> {
-        let scheme::IdAt::Header(name) = &self.scheme.delivery_id else {
+        let IdAt::Header(name) = &self.scheme.delivery_id else {
             return Ok(&[]);
         };
         if !self.scheme.content.contains(&Piece::Id) {

@@ -11,8 +11,8 @@ use crate::time::Millis;
 /// What every reference library of Stripe and Standard Webhooks allows.
 const TOLERANCE: Millis = Millis(300_000);
 
-/// Other names that people look a preset up by.
-pub const ALIASES: [(&str, &str); 1] = [("github", "github-256")];
+/// Other names that people look a preset up by, each with the preset's own.
+pub const ALIASES: &[(&str, &str)] = &[("github", "github-256")];
 
 pub(super) static PRESETS: [Scheme; 4] = [GENERIC, GITHUB_256, STRIPE, STANDARD_WEBHOOKS];
 
