@@ -213,7 +213,7 @@ impl Scheme {
     pub(super) fn id_terminator(&self) -> Option<&[u8]> {
         let mut pieces = self.content.iter().zip(self.content.iter().skip(1));
         pieces.find_map(|pair| match pair {
-            (Piece::Id, Piece::Literal(text)) => Some(text.as_bytes()),
+            (Piece::Id, Piece::Literal(text)) if !text.is_empty() => Some(text.as_bytes()),
             _ => None,
         })
     }
