@@ -135,9 +135,10 @@ impl Catalogue {
     /// All handlers of active versions.
     pub fn handlers(&self) -> impl Iterator<Item = (HandlerRef, &Handler)> {
         self.plugins.values().flat_map(|row| {
-            row.active.iter().flat_map(|active| &active.info.handlers).map(|handler| {
-                (HandlerRef { plugin: row.name.clone(), handler: handler.name.clone() }, handler)
-            })
+            row.active
+                .iter()
+                .flat_map(|active| &active.info.handlers)
+                .map(|handler| (HandlerRef { plugin: row.name.clone(), handler: handler.name.clone() }, handler))
         })
     }
 }

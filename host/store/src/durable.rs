@@ -49,7 +49,9 @@ pub(crate) fn refuse_blobs(folder: &Path) -> Result<(), StoreError> {
     };
     match entries.next() {
         None => Ok(()),
-        Some(_) => Err(StoreError::Corrupt(format!("{} has files, which are not safe from a power cut", blobs.display()))),
+        Some(_) => {
+            Err(StoreError::Corrupt(format!("{} has files, which are not safe from a power cut", blobs.display())))
+        }
     }
 }
 

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use crate::codec;
 use crate::durable;
 use crate::error::StoreError;
 use crate::keys::{self, KEY_BYTES_MAX};
 use crate::overlay::{Changed, Order, Read, Visit};
 use crate::shared::{Backend, Change, Ledgered, State};
 use crate::values::{self, VALUE_BYTES_MAX};
-use crate::codec;
 
 /// Pages of sled that are held in memory. Its own default is 1 GiB.
 pub const CACHE_BYTES: u64 = 64 << 20;

@@ -115,10 +115,6 @@ impl Index {
         self.pending.get(handler).into_iter().flatten().take(limit).map(|(_, run)| *run).collect()
     }
 
-    pub(crate) fn is_alive(&self, run: RunId) -> bool {
-        self.runs.contains_key(&run)
-    }
-
     pub(crate) fn renew(&mut self, run: RunId, until: Monotonic) -> bool {
         match self.runs.get_mut(&run) {
             Some((_, Place::Leased { until: held, .. })) => {

@@ -139,7 +139,9 @@ mod tests {
         let name = "n".repeat(NAME_BYTES_MAX);
         let plugin = PluginName::parse(&name).unwrap();
         let target = HandlerRef { plugin: plugin.clone(), handler: HandlerName::parse(&name).unwrap() };
-        for key in [kv(&plugin, &"k".repeat(KV_KEY_BYTES_MAX)), unique(&target, "u"), schedule(&ScheduleName::of(&target))] {
+        for key in
+            [kv(&plugin, &"k".repeat(KV_KEY_BYTES_MAX)), unique(&target, "u"), schedule(&ScheduleName::of(&target))]
+        {
             assert!(chunk(&key, 0).len() <= KEY_BYTES_MAX);
         }
     }

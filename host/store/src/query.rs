@@ -155,7 +155,8 @@ fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, Store
         (None, _) => Ok(fits),
         (Some(_), Work::Event(_)) => Ok(false),
         (Some(name), Work::Job(id)) => {
-            Ok(fits && job(tree, id).is_ok_and(|job| job.origin == hookbox_core::event::JobOrigin::Schedule(name.clone())))
+            Ok(fits
+                && job(tree, id).is_ok_and(|job| job.origin == hookbox_core::event::JobOrigin::Schedule(name.clone())))
         }
     }
 }
@@ -182,7 +183,8 @@ pub(crate) fn schedules(tree: &dyn Read) -> Result<Vec<ScheduleRow>, StoreError>
 }
 
 pub(crate) fn schedule(tree: &dyn Read, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
-    let row = values::get(tree, &keys::schedule(name))?.ok_or_else(|| StoreError::NotFound(format!("schedule {name}")))?;
+    let row =
+        values::get(tree, &keys::schedule(name))?.ok_or_else(|| StoreError::NotFound(format!("schedule {name}")))?;
     codec::decode_schedule(&row)
 }
 
@@ -197,14 +199,24 @@ pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {
     Ok(rows)
 }
 
-pub(crate) fn kv_row(tree: &dyn Read, plugin: &PluginName, key: &str, now: Timestamp) -> Result<Option<KvV1>, StoreError> {
+pub(crate) fn kv_row(
+    tree: &dyn Read,
+    plugin: &PluginName,
+    key: &str,
+    now: Timestamp,
+) -> Result<Option<KvV1>, StoreError> {
     match values::get(tree, &keys::kv(plugin, key))? {
         Some(row) => Ok(Some(codec::decode::<KvV1>(&row)?).filter(|row| !row.is_expired(now))),
         None => Ok(None),
     }
 }
 
-pub(crate) fn kv_list(tree: &dyn Read, plugin: &PluginName, page: &KvPage, now: Timestamp) -> Result<Vec<String>, StoreError> {
+pub(crate) fn kv_list(
+    tree: &dyn Read,
+    plugin: &PluginName,
+    page: &KvPage,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
     let prefix = keys::kv(plugin, &page.prefix);
     let from = match &page.after {
         Some(after) => [keys::kv(plugin, after).as_slice(), &[0]].concat().max(prefix.clone()),

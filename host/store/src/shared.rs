@@ -273,7 +273,7 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn begin_boot(&self) -> Result<BootId, StoreError> {
-        self.change(Ledger::begin_boot).await
+        self.change(|ledger| ledger.begin_boot()).await
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {

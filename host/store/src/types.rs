@@ -1,6 +1,5 @@
 //! What goes into the store and comes out of it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hookbox_core::clock::Monotonic;
@@ -219,4 +218,3 @@ pub struct Pruned {
     /// There may be more to prune.
     pub more: bool,
 }
-

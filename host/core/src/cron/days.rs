@@ -5,7 +5,8 @@ use chrono::{Datelike, NaiveDate};
 use super::field::{CronError, Field, Set};
 
 /// Which days fire where an expression names days of the month and days of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[serde(rename_all = "kebab-case")]
 pub enum DayRule {
     /// Vixie's: a day that either field allows, but where one of them begins with `*` (or `?`)
     /// a day that both allow.
