@@ -2,7 +2,7 @@
 
 use hookbox_core::clock::Monotonic;
 use hookbox_core::name::HandlerRef;
-use hookbox_core::retry::DeadCause;
+use hookbox_core::retry::{ATTEMPTS, DeadCause};
 use hookbox_core::run::{Run, RunEvent, RunStatus};
 use hookbox_core::time::Timestamp;
 
@@ -69,7 +69,8 @@ impl Ledger<'_> {
             let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Leased) else {
                 continue;
             };
-            let event = match stored.run.attempts_begun >= rescue.attempts_max {
+            let attempts_max = rescue.attempts_max.get(&stored.run.target).copied().unwrap_or(ATTEMPTS);
+            let event = match stored.run.attempts_begun >= attempts_max {
                 true => RunEvent::LeaseLostForGood { at: rescue.now },
                 false => RunEvent::LeaseLost { at: rescue.now, due: rescue.now },
             };
