@@ -120,7 +120,8 @@ fn run(trigger: &Trigger, function: &ItemFn) -> syn::Result<TokenStream> {
             quote_spanned!(generated_at(kind.span())=> <#kind as #private::IntoReply>::into_reply)
         }
     };
-    Ok(quote! {
+    // Spanned like the arguments, else these names are not those.
+    Ok(quote_spanned! {Span::mixed_site()=>
         #private::Run::#variant(|context, input| {
             let _ = (context, input);
             #reply(#ident(#(#arguments),*))
