@@ -22,7 +22,7 @@ pub struct Bytes(pub Vec<u8>);
 /// What a handler can ask for as an argument. `I` is [`Event`] for a handler with
 /// `#[on]`, [`Job`] for the others.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of a handler that runs for an `{I}`",
+    message = "`{Self}` cannot be an argument of a handler that is given `{I}`",
     label = "no handler is given this",
     note = "arguments are `Json<T>`, `Text`, `Bytes`, `Context`, and `Event` with #[on] or `Job` with the other attributes",
     note = "`T` of `Json<T>` needs `#[derive(serde::Deserialize)]`"

@@ -143,6 +143,6 @@ pub use serde_json::{Value, json};
 pub mod __private {
     pub use inventory::submit;
 
-    pub use crate::registry::{Handler, Package, Place, Registration, Run, Schedule, Trigger, When};
+    pub use crate::registry::{Handler, Package, Place, PluginInfo, Registration, Run, Schedule, Trigger, When};
     pub use crate::{FromInput, IntoReply};
 }

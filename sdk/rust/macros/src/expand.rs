@@ -33,10 +33,8 @@ fn registration(kind: Kind, arguments: TokenStream, item: TokenStream) -> syn::R
     };
     let options = options(&arguments.policy, &function.attrs);
     let run = run(&trigger, &function)?;
-    let conditions = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     let private = quote!(::hookbox_sdk::__private);
     Ok(quote! {
-        #(#conditions)*
         #[doc(hidden)]
         const _: () = {
             #[allow(unused_imports, unused_qualifications)]
@@ -82,7 +80,7 @@ fn function(item: Item) -> syn::Result<ItemFn> {
     });
     if let Some(attribute) = another {
         let message = "a handler has one trigger; write a second function that calls this one";
-        return Err(syn::Error::new(attribute.span(), message));
+        return Err(syn::Error::new(attribute.path().span(), message));
     }
     Ok(function)
 }

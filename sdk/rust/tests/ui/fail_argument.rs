@@ -1,9 +1,4 @@
-use hookbox_sdk::{Event, Json, Job, job, on};
-
-struct User;
-
-#[on("shop/user.created")]
-fn no_deserialize(_: Json<User>) {}
+use hookbox_sdk::{Event, Job, job, on};
 
 #[on("shop/user.created")]
 fn no_extractor(_: u32) {}

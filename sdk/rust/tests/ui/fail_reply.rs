@@ -1,15 +1,8 @@
-use hookbox_sdk::{Json, job};
-
-struct User;
+use hookbox_sdk::job;
 
 #[job]
 fn a_number() -> u32 {
     7
-}
-
-#[job]
-fn no_serialize() -> Json<User> {
-    Json(User)
 }
 
 fn main() {}

@@ -50,11 +50,14 @@ mod handlers {
     fn of_a_job(_: Job, _: Context, _: Option<Json<u8>>) {}
 
     #[monthly("1 09:00")]
-    #[cfg(any())]
-    fn left_out(_: NoSuchType) {}
+    fn rent() {}
 
     #[job]
     fn r#match() {}
+
+    #[job]
+    #[cfg(any())]
+    fn left_out(_: NoSuchType) {}
 }
 
 fn main() {
@@ -63,7 +66,7 @@ fn main() {
     assert_eq!(handlers::still_a_function().unwrap().0, 1);
     let names: Vec<_> = testing::describe().handlers.iter().map(|handler| handler.name).collect();
     let expected = [
-        "another-name", "everything", "failing", "match", "nothing", "of-a-job", "outcome", "own-error", "still-a-function",
+        "another-name", "everything", "failing", "match", "nothing", "of-a-job", "outcome", "own-error", "rent", "still-a-function",
     ];
     assert_eq!(names, expected);
 }
