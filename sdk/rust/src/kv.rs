@@ -62,6 +62,11 @@ pub fn set_json<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<(), Error
     set(key, serde_json::to_vec(value).map_err(|error| json_fault(key, &error))?)
 }
 
+/// The key vanishes that long after the handler completed.
+pub fn set_json_with_ttl<T: Serialize + ?Sized>(key: &str, value: &T, ttl: Duration) -> Result<(), Error> {
+    set_with_ttl(key, serde_json::to_vec(value).map_err(|error| json_fault(key, &error))?, ttl)
+}
+
 /// True if the key was there.
 pub fn delete(key: &str) -> Result<bool, Error> {
     host::kv_delete(key)

@@ -12,10 +12,10 @@ pub(crate) mod host;
 use std::borrow::Borrow;
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::registry::{self, Registration};
-use crate::{Context, Event, Job, Outcome, Result};
+use crate::{Context, Event, Job, Outcome, Result, extract};
 use host::{Attempt, with};
 
 pub use crate::log::Level;
@@ -48,6 +48,20 @@ pub struct EmittedEvent {
     pub subject: Option<String>,
     pub content_type: String,
     pub data: Vec<u8>,
+}
+
+impl EnqueuedJob {
+    /// The payload; a permanent error if it does not parse.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        extract::json(&self.data)
+    }
+}
+
+impl EmittedEvent {
+    /// The payload; a permanent error if it does not parse.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        extract::json(&self.data)
+    }
 }
 
 /// What the clock shows in a fresh host: 2026-01-05T09:00:00Z, a Monday.

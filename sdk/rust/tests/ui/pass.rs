@@ -38,11 +38,11 @@ mod handlers {
     }
 
     #[daily("09:00")]
-    pub(crate) fn still_a_function() -> u8_or::Result {
+    pub(crate) fn still_a_function() -> alias::Result {
         Ok(Json(1))
     }
 
-    mod u8_or {
+    mod alias {
         pub(super) type Result = hookbox_sdk::Result<hookbox_sdk::Json<u8>>;
     }
 
