@@ -36,7 +36,7 @@ fn digest() -> Result<Outcome> {
     for key in kv::list(COUNTERS)? {
         let count = kv::number(&key)?;
         kv::delete(&key)?;
-        counts.insert(key.trim_start_matches(COUNTERS).to_owned(), count);
+        counts.insert(key.strip_prefix(COUNTERS).unwrap_or(&key).to_owned(), count);
     }
     if counts.is_empty() {
         return Ok(Outcome::skipped("nothing happened"));
