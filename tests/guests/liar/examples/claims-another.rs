@@ -1,0 +1,1 @@
+guest_liar::liar!(guest_liar::info("payments", "job"));

@@ -1,0 +1,1 @@
+guest_liar::liar!(panic!("no name"));
