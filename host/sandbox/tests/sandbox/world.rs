@@ -11,69 +11,72 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions, Version};
 
-pub const NOON: Timestamp = Timestamp(1_780_000_000_000);
+pub(crate) const NOON: Timestamp = Timestamp(1_780_000_000_000);
 
-pub struct World {
-    pub sandbox: Sandbox,
-    pub kv: Arc<MemoryKv>,
-    pub folder: tempfile::TempDir,
+/// Attempts at once.
+pub(crate) const SLOTS: usize = 4;
+
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) kv: Arc<MemoryKv>,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl World {
     /// An empty sandbox.
-    pub fn empty() -> World {
+    pub(crate) fn empty() -> World {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("cache"),
-            slots: 4,
+            slots: SLOTS,
             clock: Arc::new(ManualClock::at(NOON)),
         });
         World { sandbox: sandbox.unwrap(), kv: Arc::default(), folder }
     }
 
     /// With `mischief` active.
-    pub async fn with(settings: PluginSettings) -> World {
+    pub(crate) async fn with(settings: PluginSettings) -> World {
         let world = World::empty();
         world.sandbox.activate(&world.prepare("mischief", settings).await);
         world
     }
 
-    pub async fn prepare(&self, name: &str, settings: PluginSettings) -> Arc<Version> {
+    pub(crate) async fn prepare(&self, name: &str, settings: PluginSettings) -> Arc<Version> {
         let bytes = hookbox_tests::guest(name).into();
         self.sandbox.prepare(&plugin(name), bytes, settings).await.unwrap()
     }
 
-    pub async fn run(&self, handler: &str, data: &str) -> Executed {
+    pub(crate) async fn run(&self, handler: &str, data: &str) -> Executed {
         self.execute(call(handler, data)).await
     }
 
-    pub async fn execute(&self, call: Call) -> Executed {
+    pub(crate) async fn execute(&self, call: Call) -> Executed {
         self.sandbox.execute(call, self.kv.clone()).await.unwrap()
     }
 
     /// The text that a handler returns.
-    pub async fn answer(&self, handler: &str, data: &str) -> String {
+    pub(crate) async fn answer(&self, handler: &str, data: &str) -> String {
         output(&self.run(handler, data).await)
     }
 
     /// A call that works, after one that did not.
-    pub async fn assert_serves(&self) {
+    pub(crate) async fn assert_serves(&self) {
         assert_eq!(self.answer("ok", "").await, "[]");
     }
 }
 
-pub fn output(executed: &Executed) -> String {
+pub(crate) fn output(executed: &Executed) -> String {
     match &executed.outcome {
         Outcome::Completed { output: Some(output) } => String::from_utf8(output.data.clone()).unwrap(),
         other => panic!("{other:?} {:?}", executed.log),
     }
 }
 
-pub fn plugin(name: &str) -> PluginName {
+pub(crate) fn plugin(name: &str) -> PluginName {
     PluginName::parse(name).unwrap()
 }
 
-pub fn call(handler: &str, data: &str) -> Call {
+pub(crate) fn call(handler: &str, data: &str) -> Call {
     let job = Job {
         id: JobId::new(NOON, 2),
         origin: JobOrigin::Operator,

@@ -1,0 +1,13 @@
+//! The sandbox from the outside, one module for each kind of behaviour. One
+//! binary: linking wasmtime takes longer than all the tests.
+
+mod cache;
+mod execute;
+mod folder;
+mod kv;
+mod limits;
+mod log;
+mod prepare;
+mod queue;
+mod swap;
+mod world;
