@@ -23,8 +23,10 @@ use wasmtime::component::Component;
 
 /// All files together; the ones unused for longest go first.
 const CACHE_BYTES_MAX: u64 = 1 << 30;
-/// A name ends so; a file that is being written ends otherwise.
+/// A name ends so.
 const SUFFIX: &str = ".cwasm";
+/// A file that is being written, or was when the host stopped.
+const UNFINISHED: &str = "unfinished";
 
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -42,6 +44,9 @@ impl Cache {
             return Err(io::Error::other(format!("{} {cure}", folder.display())));
         }
         let cache = Cache { folder, engine: fingerprint(engine), clock };
+        for path in cache.paths().filter(|path| name(path).ends_with(UNFINISHED)) {
+            let _ = fs::remove_file(path);
+        }
         cache.evict(CACHE_BYTES_MAX);
         Ok(cache)
     }
@@ -87,7 +92,7 @@ impl Cache {
         let contents = component.serialize()?;
         self.evict(CACHE_BYTES_MAX.saturating_sub(contents.len() as u64));
         let prefix = self.prefix(digest);
-        let unfinished = self.folder.join(format!("{prefix}unfinished"));
+        let unfinished = self.folder.join(format!("{prefix}{UNFINISHED}"));
         let _ = fs::remove_file(&unfinished);
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         file.write_all(&contents)?;
@@ -112,13 +117,16 @@ impl Cache {
 
     /// Files that this host wrote; others are not looked at.
     fn files(&self) -> Vec<Entry> {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let entry = |path: PathBuf| {
             let found = fs::symlink_metadata(&path).ok()?;
             let ours = found.is_file() && is_private(&found) && name(&path).ends_with(SUFFIX);
             ours.then(|| Entry { path, bytes: found.len(), used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH) })
         };
-        entries.flatten().filter_map(|found| entry(found.path())).collect()
+        self.paths().filter_map(entry).collect()
+    }
+
+    fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path())
     }
 
     fn prefix(&self, digest: Digest) -> String {
@@ -166,4 +174,51 @@ fn fingerprint(engine: &Engine) -> String {
     engine.precompile_compatibility_hash().hash(&mut bytes);
     let digest: [u8; 32] = bytes.0.finalize().into();
     hex::encode(digest.get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hookbox_core::clock::ManualClock;
+    use hookbox_core::time::Millis;
+
+    fn component(engine: &Engine) -> Component {
+        Component::from_binary(engine, &wat::parse_str("(component (core module (memory 1)))").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_entry_unused_for_longest_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, clock) = (Engine::default(), Arc::new(ManualClock::default()));
+        let cache = Cache::open(folder.path().join("cache"), &engine, clock.clone()).unwrap();
+        let component = component(&engine);
+        for n in 0..3 {
+            clock.advance(Millis::SECOND);
+            cache.store(Digest([n; 32]), &component);
+        }
+        clock.advance(Millis::SECOND);
+        assert!(cache.load(&engine, Digest([0; 32])).is_some());
+        let sum: u64 = cache.files().iter().map(|file| file.bytes).sum();
+        cache.evict(sum * 2 / 3);
+        let kept: Vec<bool> = (0..3).map(|n| cache.load(&engine, Digest([n; 32])).is_some()).collect();
+        assert_eq!(kept, [true, false, true]);
+    }
+
+    #[test]
+    fn what_was_being_written_when_the_host_stopped_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, path) = (Engine::default(), folder.path().join("cache"));
+        Cache::open(path.clone(), &engine, Arc::new(ManualClock::default())).unwrap();
+        fs::write(path.join("00-00-unfinished"), "half").unwrap();
+        let cache = Cache::open(path, &engine, Arc::new(ManualClock::default())).unwrap();
+        assert_eq!(cache.paths().count(), 0);
+    }
+
+    #[test]
+    fn an_engine_of_other_settings_has_other_entries() {
+        let mut config = wasmtime::Config::new();
+        config.epoch_interruption(true);
+        assert_ne!(fingerprint(&Engine::default()), fingerprint(&Engine::new(&config).unwrap()));
+        assert_eq!(fingerprint(&Engine::default()), fingerprint(&Engine::default()));
+    }
 }

@@ -1,7 +1,8 @@
 //! The one wasmtime engine: what guests may be made of, the pool they live in,
 //! and the ticking that interrupts them.
 
-use std::thread;
+use std::io;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hookbox_core::limits::MEMORY_BYTES_MAX;
@@ -39,7 +40,7 @@ pub(crate) fn engine(guests: u32) -> Result<Engine, SandboxError> {
                 .map_err(|error| SandboxError::Broken(format!("wasmtime does not start: {error:#}")))?
         }
     };
-    tick(&engine)?;
+    tick(&engine).map_err(|error| SandboxError::Broken(format!("no thread for the epoch: {error}")))?;
     Ok(engine)
 }
 
@@ -76,17 +77,32 @@ fn pool(guests: u32) -> InstanceAllocationStrategy {
 }
 
 /// One thread for the engine; it ends when nothing holds the engine any longer.
-fn tick(engine: &Engine) -> Result<(), SandboxError> {
+fn tick(engine: &Engine) -> io::Result<JoinHandle<()>> {
     let weak = engine.weak();
-    thread::Builder::new()
-        .name("hookbox-tick".to_owned())
-        .spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                thread::sleep(TICK);
-            }
-        })
-        .map(drop)
-        .map_err(|error| SandboxError::Broken(format!("no thread for the epoch: {error}")))
+    thread::Builder::new().name("hookbox-tick".to_owned()).spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_the_address_space_cannot_hold_is_done_without() {
+        assert!(Engine::new(config().allocation_strategy(pool(100_000))).is_err());
+        assert!(engine(100_000).is_ok());
+    }
+
+    #[test]
+    fn the_ticking_ends_with_the_engine() {
+        let engine = Engine::new(&config()).unwrap();
+        let ticking = tick(&engine).unwrap();
+        drop(engine);
+        ticking.join().unwrap();
+    }
 }

@@ -54,10 +54,9 @@ pub(crate) fn of_answer(answer: Result<types::Outcome, types::HandlerError>) -> 
         Ok(types::Outcome::Completed(None)) => Outcome::Completed { output: None },
         Ok(types::Outcome::Completed(Some(output))) => of_output(output),
         Ok(types::Outcome::Skipped(reason)) => Outcome::Skipped { reason: text::message(&reason) },
-        Err(types::HandlerError::Retryable(error)) => Outcome::Retryable {
-            message: text::message(&error.message),
-            retry_after: error.retry_after.map(Millis),
-        },
+        Err(types::HandlerError::Retryable(error)) => {
+            Outcome::Retryable { message: text::message(&error.message), retry_after: error.retry_after.map(Millis) }
+        }
         Err(types::HandlerError::Permanent(message)) => Outcome::Permanent { message: text::message(&message) },
     }
 }

@@ -65,7 +65,8 @@ impl MemoryKv {
                 }
                 KvWrite::Add { key, delta } => {
                     let refuse = || NotANumber { key: key.clone() };
-                    let number = keys.get(key).map_or(Some(0), |entry| parse_number(&entry.value)).ok_or_else(refuse)?;
+                    let number =
+                        keys.get(key).map_or(Some(0), |entry| parse_number(&entry.value)).ok_or_else(refuse)?;
                     let value = number.checked_add(*delta).ok_or_else(refuse)?.to_string().into_bytes();
                     keys.insert(key.clone(), KvEntry { value, version });
                 }

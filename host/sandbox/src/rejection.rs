@@ -10,7 +10,9 @@ pub enum Rejection {
     TooLarge { bytes: u64 },
     #[error("it is no WebAssembly: build a component, such as with --target wasm32-wasip2")]
     NotWasm,
-    #[error("it is a core module, not a component: build it with --target wasm32-wasip2, or wrap it with `wasm-tools component new`")]
+    #[error(
+        "it is a core module, not a component: build it with --target wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
     CoreModule,
     #[error("it is a broken component: {0}; build it anew")]
     Invalid(String),

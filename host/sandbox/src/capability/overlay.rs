@@ -96,6 +96,7 @@ impl Overlay {
         let next = self.touch(key)?.added(delta)?;
         let total = match &next {
             Write::Set { value, .. } => parse_number(value).ok_or(Error::WrongType)?,
+            // Adding never deletes.
             Write::Delete => 0,
             Write::Add(all) => sum(number(self.read(key).await?)?, *all)?,
         };
@@ -191,14 +192,14 @@ impl Overlay {
 
     /// Puts a write in the place of the key's last one, if the plugin's quota allows it.
     async fn write(&mut self, key: &str, write: Write) -> Result<(), Error> {
-        let before = self.touch(key)?.growth(key);
-        let bytes = write.bytes(key);
-        if bytes > 0 {
+        let slot = self.touch(key)?;
+        let (before, seen, bytes) = (slot.growth(key), slot.seen_bytes(key), write.bytes(key));
+        // What becomes smaller may always be written, also where the quota was lowered.
+        if bytes > seen {
             let used = match self.used {
                 Some(used) => used,
                 None => *self.used.insert(self.store.used_bytes(&self.plugin).await.map_err(unavailable)?),
             };
-            let seen = self.touch(key)?.seen_bytes(key);
             let total = i128::from(used) + self.growth - before + bytes - seen;
             if total > i128::from(self.quota) {
                 let quota = self.quota;

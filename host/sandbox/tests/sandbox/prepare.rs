@@ -56,7 +56,12 @@ async fn a_component_for_another_world_is_refused() {
     let export = |name: &str| format!("(component (instance $i) (export {name:?} (instance $i)))");
     assert_refused(&export("hookbox:plugin/guest@0.2.0"), "not-a-plugin", "but hookbox:plugin/guest@0.2.0").await;
     assert_refused(&export("hookbox:plugin/guest@0.1.0"), "invalid", "describe").await;
-    assert_refused("(component (import \"wasi:cli/exit@0.2.0\" (instance (export \"fly\" (func)))))", "not-a-plugin", "").await;
+    assert_refused(
+        "(component (import \"wasi:cli/exit@0.2.0\" (instance (export \"fly\" (func)))))",
+        "not-a-plugin",
+        "",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -77,7 +82,7 @@ async fn describe_is_stopped_when_it_does_more_than_describe() {
         ("calls-kv", "describe-trapped", "describe() called kv.get"),
         ("grants-itself", "bad-description", "grants"),
     ] {
-        let rejection = refused(&world, guest, hookbox_tests::guest(&format!("liar/{}", guest.replace('-', "_")))).await;
+        let rejection = refused(&world, guest, hookbox_tests::guest(&format!("liar/{guest}"))).await;
         assert_eq!(rejection.code(), code, "{guest}: {rejection}");
         assert!(rejection.to_string().contains(words), "{guest}: {rejection}");
         world.assert_serves().await;

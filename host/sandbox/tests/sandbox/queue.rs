@@ -59,7 +59,10 @@ async fn a_plain_type_lies_below_the_plugin() {
     let executed = world.run("emits", "order.ready mischief/order.ready").await;
     for event in &executed.effects.events {
         assert_eq!((event.namespace.as_str(), event.event_type.as_str()), ("mischief", "order.ready"));
-        assert_eq!((event.content_type.as_str(), event.subject.as_deref()), ("application/octet-stream", Some("order 7")));
+        assert_eq!(
+            (event.content_type.as_str(), event.subject.as_deref()),
+            ("application/octet-stream", Some("order 7"))
+        );
     }
     assert_eq!(executed.effects.events.len(), 2);
 }

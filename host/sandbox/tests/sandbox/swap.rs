@@ -79,7 +79,7 @@ async fn an_attempt_outlives_its_plugin() {
 async fn a_refused_version_leaves_the_old_one_serving() {
     let world = World::with(PluginSettings::default()).await;
     let old = world.sandbox.active(&plugin("mischief")).unwrap().digest;
-    let bytes = hookbox_tests::guest("liar/claims_another").into();
+    let bytes = hookbox_tests::guest("liar/claims-another").into();
     assert!(world.sandbox.prepare(&plugin("mischief"), bytes, PluginSettings::default()).await.is_err());
     assert_eq!(world.run("ok", "").await.version, old);
 }

@@ -19,7 +19,7 @@ pub(crate) const SLOTS: usize = 4;
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) kv: Arc<MemoryKv>,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -31,7 +31,7 @@ impl World {
             slots: SLOTS,
             clock: Arc::new(ManualClock::at(NOON)),
         });
-        World { sandbox: sandbox.unwrap(), kv: Arc::default(), folder }
+        World { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder }
     }
 
     /// With `mischief` active.

@@ -1,9 +1,10 @@
 //! A plugin that does everything it should not, one handler for each.
 
-mod overlay;
 mod outside;
+mod overlay;
 
 use std::hint::black_box;
+use std::io::Write;
 use std::time::Duration;
 
 use exports::hookbox::plugin::guest::Guest;
@@ -20,8 +21,26 @@ type Ended = Result<Outcome, HandlerError>;
 struct Mischief;
 
 const JOBS: [&str; 20] = [
-    "ok", "loops", "sleeps", "grows", "hoards", "panics", "exits", "prints", "logs", "recurses", "huge-output", "vast-output", "kv-ops",
-    "counts", "waits", "enqueues", "emits", "forbidden", "reads-config", "fails",
+    "ok",
+    "loops",
+    "sleeps",
+    "grows",
+    "hoards",
+    "panics",
+    "exits",
+    "prints",
+    "logs",
+    "recurses",
+    "huge-output",
+    "vast-output",
+    "kv-ops",
+    "counts",
+    "waits",
+    "enqueues",
+    "emits",
+    "forbidden",
+    "reads-config",
+    "fails",
 ];
 
 impl Guest for Mischief {
@@ -65,7 +84,7 @@ impl Guest for Mischief {
             "exits" => std::process::exit(7),
             "prints" => prints(),
             "logs" => logs(),
-            "recurses" => text(recurses(1).to_string()),
+            "recurses" => text(recurses(black_box(u64::MAX)).to_string()),
             "huge-output" => output(vec![b'x'; 300 * 1024]),
             "vast-output" => output(vec![b'x'; 8 << 20]),
             "kv-ops" => overlay::run(&job),
@@ -140,14 +159,13 @@ fn logs() -> Ended {
     logging::log(logging::Level::Warn, "second\u{1b}[31m", &[("user".into(), "ann\nbob".into())]);
     eprintln!("third");
     print!("fourth");
+    std::io::stdout().flush().map_err(permanent)?;
     done()
 }
 
-#[inline(never)]
-#[expect(unconditional_recursion, reason = "to see where the stack ends")]
+/// Nothing that a compiler turns into a loop, and nothing in memory: it is the host's stack that ends.
 fn recurses(n: u64) -> u64 {
-    let pad = black_box([n; 64]);
-    recurses(black_box(n + 1)) + pad[n as usize % 64]
+    if n == 0 { 1 } else { recurses(n - 1).rotate_left(3) ^ n }
 }
 
 fn counts() -> Ended {
@@ -177,7 +195,10 @@ fn enqueues(job: &Job) -> Ended {
         b"bad" => {
             let large = queue::JobRequest { data: vec![0; 256 * 1024 + 1], ..request("ok") };
             let control = queue::JobRequest { unique_key: Some("a\nb".into()), ..request("ok") };
-            [request("nobody"), request("on-event"), large, control].iter().map(|r| format!("{:?}", queue::enqueue(r))).collect()
+            [request("nobody"), request("on-event"), large, control]
+                .iter()
+                .map(|r| format!("{:?}", queue::enqueue(r)))
+                .collect()
         }
         _ => (0..2).map(|_| queue::enqueue(&request("ok")).unwrap()).collect(),
     };
@@ -187,12 +208,15 @@ fn enqueues(job: &Job) -> Ended {
 fn emits(job: &Job) -> Ended {
     let types = String::from_utf8_lossy(&job.data).into_owned();
     let answers = types.split(' ').map(|event_type| {
-        format!("{:?}", queue::emit(&queue::EventRequest {
-            type_: event_type.replace("%20", " "),
-            subject: Some("order 7".into()),
-            data_content_type: String::new(),
-            data: b"{}".to_vec(),
-        }))
+        format!(
+            "{:?}",
+            queue::emit(&queue::EventRequest {
+                type_: event_type.replace("%20", " "),
+                subject: Some("order 7".into()),
+                data_content_type: String::new(),
+                data: b"{}".to_vec(),
+            })
+        )
     });
     text(answers.collect::<Vec<_>>().join("\n"))
 }

@@ -37,7 +37,8 @@ fn step(line: &str) -> String {
             }
         }
         ["set-many", count] => {
-            let failed = (0..count.parse::<u32>().unwrap()).find_map(|n| kv::set(&format!("k{n:05}"), b"1", None).err());
+            let failed =
+                (0..count.parse::<u32>().unwrap()).find_map(|n| kv::set(&format!("k{n:05}"), b"1", None).err());
             format!("{failed:?}")
         }
         _ => format!("no step {line}"),
