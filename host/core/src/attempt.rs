@@ -45,17 +45,34 @@ pub enum Input {
 /// How an attempt ended. A guest's fault is data, not an error of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    Completed { output: Option<Output> },
-    Skipped { reason: String },
-    Retryable { message: String, retry_after: Option<Millis> },
-    Permanent { message: String },
-    Trapped { message: String },
+    Completed {
+        output: Option<Output>,
+    },
+    Skipped {
+        reason: String,
+    },
+    Retryable {
+        message: String,
+        retry_after: Option<Millis>,
+    },
+    Permanent {
+        message: String,
+    },
+    Trapped {
+        message: String,
+    },
     /// The wall time was up.
-    TimedOut { limit: Millis },
+    TimedOut {
+        limit: Millis,
+    },
     /// The CPU budget was spent.
-    CpuExhausted { limit: Millis },
+    CpuExhausted {
+        limit: Millis,
+    },
     /// It asked for more than this many bytes.
-    OutOfMemory { limit: u64 },
+    OutOfMemory {
+        limit: u64,
+    },
     /// The host stopped while it ran, and nobody knows how far it came.
     Lost,
 }
@@ -155,8 +172,8 @@ pub struct Executed {
     pub effects: Effects,
     pub log: Log,
     pub cost: Cost,
-    /// The version that really ran.
-    pub version: Digest,
+    /// The version that really ran; nothing where none could be run.
+    pub version: Option<Digest>,
 }
 
 /// An attempt as it is kept with its run.

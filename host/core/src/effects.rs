@@ -50,10 +50,19 @@ pub struct KvScan {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KvWrite {
-    Set { key: String, value: Vec<u8>, ttl: Option<Millis> },
-    Delete { key: String },
+    Set {
+        key: String,
+        value: Vec<u8>,
+        ttl: Option<Millis>,
+    },
+    Delete {
+        key: String,
+    },
     /// Merges with what others add.
-    Add { key: String, delta: i64 },
+    Add {
+        key: String,
+        delta: i64,
+    },
 }
 
 impl KvWrite {

@@ -3,8 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use ulid::Ulid;
+use zeroize::Zeroizing;
 
 use crate::time::Timestamp;
 
@@ -65,6 +69,8 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, NotAnId> {
                 text.strip_prefix($prefix)
+                    // 26 digits hold 130 bits: above 7 the first one would lose some.
+                    .filter(|ulid| ulid.as_bytes().first().is_some_and(|first| *first <= b'7'))
                     .and_then(|ulid| Ulid::from_string(ulid).ok())
                     .map(|ulid| Self(ulid.0))
                     .ok_or_else(|| NotAnId { prefix: $prefix, text: text.to_owned() })
@@ -100,6 +106,42 @@ id!(
     RunId, "run_"
 );
 
+/// Makes the random parts of ids: SHA-256 over a secret seed and a counter, so that nobody who knows some ids can name
+/// another.
+#[derive(Debug)]
+pub struct Mint {
+    seed: Zeroizing<[u8; 32]>,
+    counter: AtomicU64,
+}
+
+impl Mint {
+    /// Two mints with the same seed make the same ids.
+    pub fn new(seed: [u8; 32]) -> Mint {
+        Mint { seed: Zeroizing::new(seed), counter: AtomicU64::new(0) }
+    }
+
+    pub fn event(&self, at: Timestamp) -> EventId {
+        EventId::new(at, self.random())
+    }
+
+    pub fn job(&self, at: Timestamp) -> JobId {
+        JobId::new(at, self.random())
+    }
+
+    pub fn run(&self, at: Timestamp) -> RunId {
+        RunId::new(at, self.random())
+    }
+
+    pub fn random(&self) -> u128 {
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        let mut hash = Sha256::new();
+        hash.update(*self.seed);
+        hash.update(number.to_be_bytes());
+        let hash: [u8; 32] = hash.finalize().into();
+        hash.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +160,13 @@ mod tests {
         assert!(event.parse::<RunId>().is_err());
         assert!("run_".parse::<RunId>().is_err());
         assert!("run_8ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn a_mint_never_makes_the_same_id_twice() {
+        let mint = Mint::new([7; 32]);
+        let made: std::collections::BTreeSet<RunId> = (0..1000).map(|_| mint.run(Timestamp(1))).collect();
+        assert_eq!(made.len(), 1000);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a plugin may use, and what it was given: the settings of one plugin as the sandbox sees them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::effects::KV_PLUGIN_BYTES_MAX;
 use crate::name::PluginName;
@@ -27,7 +28,7 @@ pub struct PluginSettings {
     /// Values that the plugin reads by name; JSON text where they are no strings.
     pub config: BTreeMap<String, String>,
     /// Secrets it was granted, by name.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, Arc<Secret>>,
     /// Topics outside its own name that it may emit.
     pub emit: Vec<Pattern>,
 }

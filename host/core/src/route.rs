@@ -22,7 +22,9 @@ pub struct Pattern {
 pub enum BadPattern {
     #[error("pattern {0:?} names no provider: write provider/{0}, or */{0} for any provider")]
     NoProvider(String),
-    #[error("pattern {0:?} must be provider/type, without spaces, at most {PATTERN_BYTES_MAX} bytes and {PATTERN_STARS_MAX} stars")]
+    #[error(
+        "pattern {0:?} must be provider/type, without spaces, at most {PATTERN_BYTES_MAX} bytes and {PATTERN_STARS_MAX} stars"
+    )]
     Malformed(String),
 }
 

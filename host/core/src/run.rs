@@ -44,13 +44,24 @@ pub enum Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunState {
     /// Waiting until it is due.
-    Pending { due: Timestamp },
+    Pending {
+        due: Timestamp,
+    },
     /// Being executed.
-    Leased { lease: Lease },
-    Succeeded { at: Timestamp },
+    Leased {
+        lease: Lease,
+    },
+    Succeeded {
+        at: Timestamp,
+    },
     /// Failed for good; it waits for an operator.
-    Dead { at: Timestamp, cause: DeadCause },
-    Cancelled { at: Timestamp },
+    Dead {
+        at: Timestamp,
+        cause: DeadCause,
+    },
+    Cancelled {
+        at: Timestamp,
+    },
 }
 
 /// The right to execute a run, and the fence that keeps a late result of an older right out.
@@ -95,19 +106,42 @@ impl RunStatus {
 /// What happens to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEvent {
-    Claimed { boot: BootId, at: Timestamp },
-    Succeeded { attempt: Attempt },
-    FailedForNow { attempt: Attempt, due: Timestamp },
-    FailedForGood { attempt: Attempt, cause: DeadCause },
+    Claimed {
+        boot: BootId,
+        at: Timestamp,
+    },
+    Succeeded {
+        attempt: Attempt,
+    },
+    FailedForNow {
+        attempt: Attempt,
+        due: Timestamp,
+    },
+    FailedForGood {
+        attempt: Attempt,
+        cause: DeadCause,
+    },
     /// The host crashed while it ran: the attempt counts, else a handler that kills its host loops for ever.
-    LeaseLost { at: Timestamp, due: Timestamp },
+    LeaseLost {
+        at: Timestamp,
+        due: Timestamp,
+    },
     /// As before, and it was the last attempt.
-    LeaseLostForGood { at: Timestamp },
+    LeaseLostForGood {
+        at: Timestamp,
+    },
     /// The host stopped in good order before it ended: not counted.
-    Drained { at: Timestamp },
+    Drained {
+        at: Timestamp,
+    },
     /// Given up without an attempt.
-    Abandoned { at: Timestamp, cause: DeadCause },
-    Cancelled { at: Timestamp },
+    Abandoned {
+        at: Timestamp,
+        cause: DeadCause,
+    },
+    Cancelled {
+        at: Timestamp,
+    },
 }
 
 /// A bug or a late result: nothing was changed.

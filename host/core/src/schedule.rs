@@ -216,7 +216,14 @@ pub fn decide(calendar: &Calendar, decided: Timestamp, now: Timestamp) -> Option
     let mut next = calendar.next_after(latest);
     while let Some(slot) = next.filter(|slot| *slot <= now && *slot > latest) {
         if missed + 1 == SLOTS_PER_DECISION_MAX {
-            let whole = SlotDecision { from: decided, to: latest, missed: missed + 1, missed_last: Some(latest), fire: None, next };
+            let whole = SlotDecision {
+                from: decided,
+                to: latest,
+                missed: missed + 1,
+                missed_last: Some(latest),
+                fire: None,
+                next,
+            };
             return Some(whole);
         }
         missed += 1;

@@ -1,1 +1,151 @@
-//! hookbox-store
+//! Where everything durable lives: events, runs, schedules, plugins and the
+//! plugins' own keys, behind the trait [`Store`].
+//!
+//! Two implementations share one ledger. Every change is a function that runs
+//! on the ledger (the tree and the changes of the open group), checks its
+//! conditions and writes; [`memory::MemoryStore`] keeps the tree in a map,
+//! [`embedded::SledStore`] in sled with one commit thread: a group of changes,
+//! one batch, one flush and sync, then all answers.
+//!
+//! Invariant: no key, row or stored form leaves this crate, and what a method
+//! of [`Store`] has returned survives a power cut.
+
+pub mod catalogue;
+pub mod doctor;
+pub mod embedded;
+pub mod memory;
+pub mod types;
+
+mod codec;
+mod counts;
+mod durable;
+mod error;
+mod index;
+mod keys;
+mod ledger;
+mod overlay;
+mod query;
+mod shared;
+mod values;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookbox_core::clock::Monotonic;
+use hookbox_core::effects::KvEntry;
+use hookbox_core::event::{Event, Job};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
+use hookbox_core::run::{BootId, Run};
+use hookbox_core::schedule::{Schedule, ScheduleRow};
+use hookbox_core::time::Timestamp;
+use tokio::sync::Notify;
+
+pub use crate::catalogue::{Catalogue, PluginRow};
+pub use crate::counts::Counts;
+pub use crate::error::StoreError;
+use crate::types::{
+    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, PageRequest, Pruned, Record,
+    Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+};
+
+/// What hookbox keeps. Every method that changes something returns after the change is on disk; on
+/// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate changes
+    /// nothing but a counter and gives the id of the first, which is durable.
+    async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError>;
+
+    /// Takes in a job that an operator asks for, with its run.
+    async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError>;
+
+    /// A new run of the same work with the same idempotency key; the old one stays as it is. `NotFound` where there
+    /// is no such run, `Conflict` where it is not finished or its work has been pruned.
+    async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError>;
+
+    /// Leases runs that are due. Only runs whose acceptance is on disk are handed out.
+    async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError>;
+
+    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer.
+    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError>;
+
+    /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
+    async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
+
+    /// Takes back runs whose lease was lost: given by another boot, or not renewed in time.
+    async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError>;
+
+    /// Buries pending runs of a handler that is gone, at most `limit`; returns how many.
+    async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Pending runs by handler.
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
+
+    /// When the next pending run of one of these handlers is due.
+    async fn next_due(&self, handlers: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError>;
+
+    /// A number that no earlier start of this host had.
+    async fn begin_boot(&self) -> Result<BootId, StoreError>;
+
+    /// Declares the schedules of one origin anew: those that are missing are removed, those that changed are
+    /// redefined, the others keep their state.
+    async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError>;
+
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError>;
+
+    async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
+
+    /// Commits the verdicts on some slots and the job of the one that fires, if the schedule's mark is still where
+    /// the decision began.
+    async fn fire(&self, firing: Firing) -> Result<Fired, StoreError>;
+
+    async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError>;
+
+    /// The plugins and the routes to their handlers, as last committed.
+    fn catalogue(&self) -> Arc<Catalogue>;
+
+    async fn kv_get(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Result<Option<KvEntry>, StoreError>;
+
+    /// Keys after `after` that begin with `prefix`, in order.
+    async fn kv_list(&self, plugin: &PluginName, page: KvPage, now: Timestamp) -> Result<Vec<String>, StoreError>;
+
+    /// Bytes that a plugin's keys and values take.
+    async fn kv_used(&self, plugin: &PluginName) -> Result<u64, StoreError>;
+
+    async fn event(&self, id: EventId) -> Result<EventRecord, StoreError>;
+
+    /// The event alone, for execution.
+    async fn event_input(&self, id: EventId) -> Result<Event, StoreError>;
+
+    async fn job(&self, id: JobId) -> Result<Job, StoreError>;
+
+    async fn run(&self, id: RunId) -> Result<Run, StoreError>;
+
+    /// Newest first, without bodies.
+    async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError>;
+
+    /// Newest first, without logs and results.
+    async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
+
+    fn counts(&self) -> Counts;
+
+    /// Removes what is older than it must be kept, a bounded step at a time.
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError>;
+
+    /// Told when there may be something new to do. It carries no data: losing one costs latency, never a run.
+    fn signals(&self) -> &Signals;
+
+    /// Why the store has stopped taking changes, if it has; it then takes none until it is opened again.
+    fn failure(&self) -> Option<String>;
+}
+
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// A run may be due, or a plugin may have come.
+    pub runs: Notify,
+    /// A schedule was declared or changed.
+    pub schedules: Notify,
+    /// The store failed.
+    pub failed: Notify,
+}

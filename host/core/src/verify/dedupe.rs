@@ -1,0 +1,62 @@
+//! What a repetition is known by.
+
+use sha2::{Digest, Sha256};
+
+use super::identity::Identity;
+use super::scheme::Scheme;
+use crate::name::ProviderName;
+use crate::time::Millis;
+
+/// How long a delivery is known by its id: senders retry for up to three days.
+pub const ID_WINDOW: Millis = Millis(7 * Millis::DAY.0);
+
+/// How long a body stands for its delivery where nothing else does: long enough for a retry after
+/// a lost answer, short enough for a sender that means to say the same thing again.
+pub const BODY_WINDOW: Millis = Millis(10 * Millis::MINUTE.0);
+
+/// What the store compares a delivery by, in the transaction that accepts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// A delivery is a repetition when any of its keys is known already.
+    pub keys: Vec<DedupeKey>,
+    /// SHA-256 of the body alone: a repetition by id whose body has another one differs.
+    pub body_sha256: [u8; 32],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DedupeKey {
+    /// Of provider, kind and value: no two kinds and no two providers share one.
+    pub hash: [u8; 32],
+    /// How long the key is kept after the delivery was accepted.
+    pub window: Millis,
+}
+
+/// The keys of a verified delivery:
+/// - an id under the signature: the id;
+/// - a scheme whose signature does not cover the id: the body, and the id if there is one. Whoever
+///   replays the body under a new id, or under none, is known by the body, for just as long;
+/// - a signed body without an id: the body, for the shorter window.
+pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, body: &[u8]) -> Dedupe {
+    let body_sha256: [u8; 32] = Sha256::digest(body).into();
+    let key = |kind: &str, value: &[u8], window| DedupeKey { hash: hash(provider, kind, value), window };
+    let by_id = identity.delivery_id.as_ref().map(|id| key("id", id.value.as_bytes(), ID_WINDOW));
+    let by_body = |window| key("body", &body_sha256, window);
+    let keys = match by_id {
+        Some(by_id) if scheme.id_is_signed() => vec![by_id],
+        None if scheme.id_is_signed() => vec![by_body(BODY_WINDOW)],
+        Some(by_id) => vec![by_id, by_body(ID_WINDOW)],
+        None => vec![by_body(ID_WINDOW)],
+    };
+    Dedupe { keys, body_sha256 }
+}
+
+/// Neither a provider's name nor a kind contains a zero byte.
+fn hash(provider: &ProviderName, kind: &str, value: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [b"hookbox/dedupe/1", provider.as_str().as_bytes(), kind.as_bytes()] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.update(value);
+    hash.finalize().into()
+}

@@ -1,0 +1,130 @@
+//! Reading a stopped host's data and checking it.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use hookbox_core::id::{EventId, RunId};
+use hookbox_core::run::Work;
+
+use crate::embedded::SledStore;
+use crate::error::StoreError;
+use crate::keys;
+use crate::overlay::{Order, Read};
+use crate::shared::Backend;
+use crate::{codec, query, values};
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    pub events: u64,
+    pub live_runs: u64,
+    pub ended_runs: u64,
+    pub schedules: u64,
+    pub plugins: u64,
+    pub kv_keys: u64,
+    /// Everything that is not as it must be.
+    pub faults: Vec<String>,
+}
+
+/// Faults that are listed; more than that are counted only.
+const FAULTS_MAX: usize = 100;
+
+impl Report {
+    fn fault(&mut self, what: String) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(what);
+        }
+    }
+}
+
+/// Reads every row of every kind and checks that what belongs together is there: the runs of each event, the event or
+/// job of each run, the body of each event.
+pub fn check(store: &SledStore) -> Result<Report, StoreError> {
+    let tree = store.backend().tree();
+    let mut report = Report {
+        schedules: query::schedules(tree)?.len() as u64,
+        plugins: query::plugins(tree)?.len() as u64,
+        ..Report::default()
+    };
+    check_events(tree, &mut report)?;
+    for (place, live) in [(keys::LIVE_RUN, true), (keys::ENDED_RUN, false)] {
+        check_runs(tree, place, live, &mut report)?;
+    }
+    tree.scan(&[keys::KV], &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, stored| {
+        report.kv_keys += 1;
+        match values::open(tree, key, stored)?.map(|row| codec::decode::<codec::KvV1>(&row)) {
+            Some(Ok(_)) => {}
+            _ => report.fault(format!("a key of a plugin does not read: {}", String::from_utf8_lossy(key))),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(report)
+}
+
+fn check_events(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
+    tree.scan(&[keys::EVENT], &keys::end_of(&[keys::EVENT]), Order::Ascending, &mut |key, _| {
+        let Some(id) = keys::id_of(key).map(EventId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
+        report.events += 1;
+        match query::event(tree, id) {
+            Err(error) => report.fault(format!("event {id}: {error}")),
+            Ok(record) if record.event.data.len() as u64 != record.data_bytes => {
+                report.fault(format!("event {id}: its body has another length"));
+            }
+            Ok(record) => {
+                for run in record.runs {
+                    if let Err(error) = query::run(tree, run) {
+                        report.fault(format!("event {id}: {error}"));
+                    }
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn check_runs(tree: &dyn Read, place: u8, live: bool, report: &mut Report) -> Result<(), StoreError> {
+    tree.scan(&[place], &keys::end_of(&[place]), Order::Ascending, &mut |key, _| {
+        let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
+        let counter = if live { &mut report.live_runs } else { &mut report.ended_runs };
+        *counter += 1;
+        match query::run(tree, id) {
+            Err(error) => report.fault(format!("run {id}: {error}")),
+            Ok(run) => {
+                if run.status().is_terminal() == live {
+                    report.fault(format!("run {id}: a {} run is in the wrong place", run.status().code()));
+                }
+                let work = match run.work {
+                    Work::Event(event) => query::event(tree, event).map(|_| ()),
+                    Work::Job(job) => query::job(tree, job).map(|_| ()),
+                };
+                if let (Err(error), true) = (work, live) {
+                    report.fault(format!("run {id}: {error}"));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// True if the event or run with this id is there.
+pub fn has(store: &SledStore, id: &str) -> Result<bool, StoreError> {
+    let tree = store.backend().tree();
+    let found = match (id.parse::<EventId>(), id.parse::<RunId>()) {
+        (Ok(event), _) => query::event(tree, event).map(|_| ()),
+        (_, Ok(run)) => query::run(tree, run).map(|_| ()),
+        (Err(_), Err(_)) => return Ok(false),
+    };
+    match found {
+        Ok(()) => Ok(true),
+        Err(StoreError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the data of a host that is not running.
+pub fn open(folder: &Path) -> Result<SledStore, StoreError> {
+    if !folder.join("db").exists() {
+        return Err(StoreError::NotFound(format!("store in {}", folder.display())));
+    }
+    SledStore::open(folder)
+}

@@ -1,0 +1,155 @@
+//! The layout of the one tree: a prefix for each kind of row.
+//!
+//! | prefix | key | row |
+//! |---|---|---|
+//! | `m` | name | counters, boot number, format |
+//! | `e` | event id | event; a large body is under `b` |
+//! | `d` | dedupe hash | event id, end of the window, fingerprint |
+//! | `q` | run id | a run that is alive |
+//! | `r` | run id | a run that has ended |
+//! | `a` | run id, attempt | log and result of an attempt, where they are large |
+//! | `j` | job id | job; a large payload is under `b` |
+//! | `x` | event id, run id | a replay of an event's run |
+//! | `y` | plugin, handler, hash | run that holds a unique key |
+//! | `s` | schedule | definition and state |
+//! | `p` | plugin | versions and handlers |
+//! | `k` | plugin, 0, key | a plugin's key |
+//! | `u` | plugin | bytes that a plugin's keys take |
+//! | `c` | any key above, number | part of a value that is too large for one |
+//!
+//! No key is longer than 256 bytes: names have 63 at most, a plugin's keys 128.
+
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
+use sha2::{Digest, Sha256};
+
+pub(crate) const KEY_BYTES_MAX: usize = 256;
+
+pub(crate) const EVENT: u8 = b'e';
+pub(crate) const LIVE_RUN: u8 = b'q';
+pub(crate) const ENDED_RUN: u8 = b'r';
+pub(crate) const SCHEDULE: u8 = b's';
+pub(crate) const PLUGIN: u8 = b'p';
+pub(crate) const KV: u8 = b'k';
+
+pub(crate) const COUNTS: &[u8] = b"mcounts";
+pub(crate) const BOOT: &[u8] = b"mboot";
+pub(crate) const FORMAT: &[u8] = b"mformat";
+
+fn with(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(prefix);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+pub(crate) fn event(id: EventId) -> Vec<u8> {
+    with(EVENT, &[&id.to_bytes()])
+}
+
+pub(crate) fn event_body(id: EventId) -> Vec<u8> {
+    with(b'b', &[&id.to_bytes()])
+}
+
+pub(crate) fn dedupe(hash: &[u8; 32]) -> Vec<u8> {
+    with(b'd', &[hash])
+}
+
+pub(crate) fn live_run(id: RunId) -> Vec<u8> {
+    with(LIVE_RUN, &[&id.to_bytes()])
+}
+
+pub(crate) fn ended_run(id: RunId) -> Vec<u8> {
+    with(ENDED_RUN, &[&id.to_bytes()])
+}
+
+pub(crate) fn attempt_detail(id: RunId, number: u32) -> Vec<u8> {
+    with(b'a', &[&id.to_bytes(), &number.to_be_bytes()])
+}
+
+pub(crate) fn job(id: JobId) -> Vec<u8> {
+    with(b'j', &[&id.to_bytes()])
+}
+
+pub(crate) fn replay(event: EventId, run: RunId) -> Vec<u8> {
+    with(b'x', &[&event.to_bytes(), &run.to_bytes()])
+}
+
+pub(crate) fn replays(event: EventId) -> Vec<u8> {
+    with(b'x', &[&event.to_bytes()])
+}
+
+pub(crate) fn unique(target: &HandlerRef, key: &str) -> Vec<u8> {
+    let hash = Sha256::digest(key.as_bytes());
+    with(b'y', &[target.plugin.as_str().as_bytes(), &[0], target.handler.as_str().as_bytes(), &[0], &hash])
+}
+
+pub(crate) fn schedule(name: &ScheduleName) -> Vec<u8> {
+    with(SCHEDULE, &[name.as_str().as_bytes()])
+}
+
+pub(crate) fn plugin(name: &PluginName) -> Vec<u8> {
+    with(PLUGIN, &[name.as_str().as_bytes()])
+}
+
+pub(crate) fn kv(plugin: &PluginName, key: &str) -> Vec<u8> {
+    with(KV, &[plugin.as_str().as_bytes(), &[0], key.as_bytes()])
+}
+
+/// The key in a plugin's own store that a row of the tree is for.
+pub(crate) fn kv_name<'a>(plugin: &PluginName, key: &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(key.get(plugin.as_str().len() + 2..)?).ok()
+}
+
+pub(crate) fn kv_used(plugin: &PluginName) -> Vec<u8> {
+    with(b'u', &[plugin.as_str().as_bytes()])
+}
+
+pub(crate) fn chunk(key: &[u8], number: u32) -> Vec<u8> {
+    with(b'c', &[key, &number.to_be_bytes()])
+}
+
+/// The first key after all that begin with `prefix`.
+pub(crate) fn end_of(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![u8::MAX; KEY_BYTES_MAX]
+}
+
+/// The id at the end of a key with a prefix of one byte.
+pub(crate) fn id_of(key: &[u8]) -> Option<[u8; 16]> {
+    key.get(1..17)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hookbox_core::effects::KV_KEY_BYTES_MAX;
+    use hookbox_core::name::{HandlerName, NAME_BYTES_MAX};
+
+    #[test]
+    fn the_longest_key_fits() {
+        let name = "n".repeat(NAME_BYTES_MAX);
+        let plugin = PluginName::parse(&name).unwrap();
+        let target = HandlerRef { plugin: plugin.clone(), handler: HandlerName::parse(&name).unwrap() };
+        for key in
+            [kv(&plugin, &"k".repeat(KV_KEY_BYTES_MAX)), unique(&target, "u"), schedule(&ScheduleName::of(&target))]
+        {
+            assert!(chunk(&key, 0).len() <= KEY_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_after_all_its_keys() {
+        assert_eq!(end_of(b"ab"), b"ac");
+        assert_eq!(end_of(&[b'a', 255]), b"b");
+        assert!(end_of(b"k").as_slice() > [b"k".as_slice(), &[255; 20]].concat().as_slice());
+    }
+}

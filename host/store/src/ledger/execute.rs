@@ -1,0 +1,97 @@
+//! Leasing runs and ending their attempts.
+
+use hookbox_core::clock::Monotonic;
+use hookbox_core::name::HandlerRef;
+use hookbox_core::retry::{ATTEMPTS, DeadCause};
+use hookbox_core::run::{Run, RunEvent, RunStatus};
+use hookbox_core::time::Timestamp;
+
+use super::{Ledger, illegal};
+use crate::error::StoreError;
+use crate::types::{Changes, Claim, Record, Recorded, Rescue};
+
+impl Ledger<'_> {
+    /// The index knows only what is on disk, so a run that was accepted in this very group is left for the next.
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Vec<Run>, StoreError> {
+        let mut claimed = Vec::new();
+        for id in self.index.due(&claim.handlers, claim.now, claim.limit) {
+            let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
+                continue;
+            };
+            let event = RunEvent::Claimed { boot: claim.boot, at: claim.now };
+            stored.run = stored.run.apply(event).map_err(illegal)?;
+            claimed.push(stored.run.clone());
+            self.update_run(stored, claim.until)?;
+        }
+        Ok(claimed)
+    }
+
+    pub(crate) fn record(&mut self, record: Record) -> Result<Recorded, StoreError> {
+        let Some(mut stored) = self.live_run(record.run)?.filter(|stored| stored.run.lease() == Some(record.lease))
+        else {
+            return Ok(Recorded::Stale);
+        };
+        if let Some(changes) = record.changes {
+            match self.commit_changes(changes, record.now)? {
+                Recorded::Done => {}
+                refused => {
+                    // The change ends well, so nobody else takes back what it wrote.
+                    self.roll_back();
+                    return Ok(refused);
+                }
+            }
+        }
+        if !matches!(record.event, RunEvent::Drained { .. }) {
+            self.counts.attempts += 1;
+        }
+        stored.run = stored.run.apply(record.event).map_err(illegal)?;
+        self.update_run(stored, Monotonic(0))?;
+        Ok(Recorded::Done)
+    }
+
+    fn commit_changes(&mut self, changes: Changes, now: Timestamp) -> Result<Recorded, StoreError> {
+        match self.write_kv(&changes, now)? {
+            Recorded::Done => {}
+            refused => return Ok(refused),
+        }
+        for job in changes.jobs {
+            self.enqueue(job, now)?;
+        }
+        for event in changes.events {
+            self.accept(event)?;
+        }
+        Ok(Recorded::Done)
+    }
+
+    pub(crate) fn rescue(&mut self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
+        let mut rescued = Vec::new();
+        for id in self.index.lost(rescue.boot, rescue.monotonic, rescue.limit) {
+            let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Leased) else {
+                continue;
+            };
+            let attempts_max = rescue.attempts_max.get(&stored.run.target).copied().unwrap_or(ATTEMPTS);
+            let event = match stored.run.attempts_begun >= attempts_max {
+                true => RunEvent::LeaseLostForGood { at: rescue.now },
+                false => RunEvent::LeaseLost { at: rescue.now, due: rescue.now },
+            };
+            stored.run = stored.run.apply(event).map_err(illegal)?;
+            rescued.push(stored.run.clone());
+            self.update_run(stored, Monotonic(0))?;
+        }
+        Ok(rescued)
+    }
+
+    pub(crate) fn abandon(&mut self, handler: &HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut buried = 0;
+        for id in self.index.pending_of(handler, limit) {
+            let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
+                continue;
+            };
+            let event = RunEvent::Abandoned { at: now, cause: DeadCause::HandlerVanished };
+            stored.run = stored.run.apply(event).map_err(illegal)?;
+            self.update_run(stored, Monotonic(0))?;
+            buried += 1;
+        }
+        Ok(buried)
+    }
+}

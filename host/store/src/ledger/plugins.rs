@@ -1,0 +1,30 @@
+//! The rows of plugins, and the boot number.
+
+use std::sync::Arc;
+
+use hookbox_core::run::BootId;
+
+use super::Ledger;
+use crate::catalogue::PluginRow;
+use crate::codec;
+use crate::error::StoreError;
+use crate::keys;
+use crate::values;
+
+impl Ledger<'_> {
+    pub(crate) fn put_plugin(&mut self, row: PluginRow) -> Result<(), StoreError> {
+        values::replace(&mut self.tree, keys::plugin(&row.name), &codec::encode(&row)?)?;
+        self.catalogue = Arc::new(self.catalogue.with(row));
+        self.catalogue_changed = true;
+        Ok(())
+    }
+
+    pub(crate) fn begin_boot(&mut self) -> Result<BootId, StoreError> {
+        let last = match values::get(&self.tree, keys::BOOT)? {
+            Some(row) => codec::decode(&row)?,
+            None => 0u64,
+        };
+        values::replace(&mut self.tree, keys::BOOT.to_vec(), &codec::encode(&(last + 1))?)?;
+        Ok(BootId(last + 1))
+    }
+}

@@ -1,0 +1,158 @@
+//! Removing what is older than it must be kept, a step at a time.
+
+use std::ops::ControlFlow;
+
+use hookbox_core::id::{EventId, RunId};
+use hookbox_core::run::{RunStatus, Work};
+use hookbox_core::time::{Millis, Timestamp};
+
+use super::Ledger;
+use crate::codec::{self, StoredRun};
+use crate::error::StoreError;
+use crate::keys;
+use crate::overlay::{Order, Read};
+use crate::query;
+use crate::types::{Pruned, Retention};
+use crate::values;
+
+/// Rows that one step looks at: the commit thread has others to serve.
+const STEP_ROWS: usize = 256;
+
+/// Where the next step goes on. Lost at a restart, which begins anew.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct PruneCursor {
+    runs: Option<Vec<u8>>,
+    events: Option<Vec<u8>>,
+    kv: Option<Vec<u8>>,
+}
+
+impl Ledger<'_> {
+    pub(crate) fn prune(
+        &mut self,
+        cursor: &mut PruneCursor,
+        now: Timestamp,
+        retention: &Retention,
+    ) -> Result<Pruned, StoreError> {
+        let mut pruned = Pruned::default();
+        cursor.runs = self.prune_runs(cursor.runs.take(), now, retention, &mut pruned)?;
+        cursor.events = self.prune_events(cursor.events.take(), now, retention, &mut pruned)?;
+        let from = cursor.kv.take().unwrap_or_else(|| vec![keys::KV]);
+        let (next, removed) = self.prune_kv(&from, now)?;
+        cursor.kv = next;
+        pruned.kv_keys = removed;
+        pruned.more = cursor.runs.is_some() || cursor.events.is_some() || cursor.kv.is_some();
+        Ok(pruned)
+    }
+
+    fn prune_runs(
+        &mut self,
+        from: Option<Vec<u8>>,
+        now: Timestamp,
+        retention: &Retention,
+        pruned: &mut Pruned,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let from = from.unwrap_or_else(|| vec![keys::ENDED_RUN]);
+        // A run ends after it is made, so a young one cannot be too old; only a surplus reaches it.
+        let young = retention.succeeded_for.min(retention.dead_for);
+        let surplus = self.counts.succeeded > retention.succeeded_max || self.counts.dead > retention.dead_max;
+        let old = |id| surplus || now.since(RunId::from_bytes(id).time()) > young;
+        let (rows, next) = self.rows(&from, keys::ENDED_RUN, old)?;
+        for (id, key) in rows {
+            let id = RunId::from_bytes(id);
+            let Some(row) = values::get(&self.tree, &key)? else { continue };
+            let stored = codec::decode_run(id, &row)?;
+            let (kept_for, kept, max) = match stored.run.status() {
+                RunStatus::Dead => (retention.dead_for, self.counts.dead, retention.dead_max),
+                _ => (retention.succeeded_for, self.counts.succeeded, retention.succeeded_max),
+            };
+            let ended = stored.run.finished().unwrap_or(now);
+            if now.since(ended) > kept_for || kept > max {
+                pruned.dead += u64::from(stored.run.status() == RunStatus::Dead);
+                pruned.runs += 1;
+                self.remove_run(stored)?;
+            }
+        }
+        Ok(next)
+    }
+
+    fn remove_run(&mut self, stored: StoredRun) -> Result<(), StoreError> {
+        let run = stored.run;
+        for number in stored.apart {
+            values::remove(&mut self.tree, keys::attempt_detail(run.id, number))?;
+        }
+        match run.work {
+            Work::Job(job) => {
+                values::remove(&mut self.tree, keys::job(job))?;
+            }
+            Work::Event(event) => self.tree.delete(keys::replay(event, run.id)),
+        }
+        values::remove(&mut self.tree, keys::ended_run(run.id))?;
+        match run.status() {
+            RunStatus::Dead => self.counts.dead = self.counts.dead.saturating_sub(1),
+            RunStatus::Cancelled => self.counts.cancelled = self.counts.cancelled.saturating_sub(1),
+            _ => self.counts.succeeded = self.counts.succeeded.saturating_sub(1),
+        }
+        Ok(())
+    }
+
+    fn prune_events(
+        &mut self,
+        from: Option<Vec<u8>>,
+        now: Timestamp,
+        retention: &Retention,
+        pruned: &mut Pruned,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let from = from.unwrap_or_else(|| vec![keys::EVENT]);
+        let old = |id| now.since(EventId::from_bytes(id).time()) > retention.events_for.max(Millis(1));
+        let (rows, next) = self.rows(&from, keys::EVENT, old)?;
+        for (id, key) in rows {
+            let id = EventId::from_bytes(id);
+            let Some(row) = values::get(&self.tree, &key)? else { continue };
+            let stored = codec::decode_event(id, &row)?;
+            let mut runs = stored.runs.clone();
+            runs.extend(query::replays(&self.tree, id)?);
+            if self.any_is_kept(&runs)? {
+                continue;
+            }
+            for hash in &stored.dedupe {
+                values::remove(&mut self.tree, keys::dedupe(hash))?;
+            }
+            if stored.body_apart {
+                values::remove(&mut self.tree, keys::event_body(id))?;
+            }
+            values::remove(&mut self.tree, key)?;
+            pruned.events += 1;
+        }
+        Ok(next)
+    }
+
+    fn any_is_kept(&self, runs: &[RunId]) -> Result<bool, StoreError> {
+        for run in runs {
+            if self.is_alive(*run)? || self.tree.get(&keys::ended_run(*run))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next few keys with a prefix of one byte and an id, as long as the id is old enough; and where to go on.
+    #[expect(clippy::type_complexity, reason = "an id, its key, and a cursor: a type for it would say no more")]
+    fn rows(
+        &self,
+        from: &[u8],
+        prefix: u8,
+        old: impl Fn([u8; 16]) -> bool,
+    ) -> Result<(Vec<([u8; 16], Vec<u8>)>, Option<Vec<u8>>), StoreError> {
+        let (mut rows, mut next) = (Vec::new(), None);
+        self.tree.scan(from, &keys::end_of(&[prefix]), Order::Ascending, &mut |key, _| {
+            let Some(id) = keys::id_of(key).filter(|id| old(*id)) else { return Ok(ControlFlow::Break(())) };
+            if rows.len() == STEP_ROWS {
+                next = Some(key.to_vec());
+                return Ok(ControlFlow::Break(()));
+            }
+            rows.push((id, key.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((rows, next))
+    }
+}

@@ -1,0 +1,94 @@
+//! A store in memory: the same ledger, nothing durable. For tests of what is above.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+use crate::overlay::{Changed, Order, Read, Visit};
+use crate::shared::{Backend, Change, Ledgered, State};
+
+pub type MemoryStore = Ledgered<Memory>;
+
+#[derive(Debug)]
+pub struct Memory {
+    tree: Tree,
+    state: State,
+    turn: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Tree(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+impl MemoryStore {
+    pub fn new() -> Result<MemoryStore, StoreError> {
+        let tree = Tree::default();
+        let state = State::load(&tree)?;
+        Ok(Ledgered::over(Arc::new(Memory { tree, state, turn: Mutex::default() })))
+    }
+}
+
+#[async_trait]
+impl Backend for Memory {
+    fn tree(&self) -> &dyn Read {
+        &self.tree
+    }
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    async fn submit(&self, change: Change) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut change = Some(change);
+        self.state.run_group(&self.tree, |_| change.take(), |changed| self.tree.write(changed));
+        Ok(())
+    }
+}
+
+impl Tree {
+    fn write(&self, changed: Changed) -> Result<(), StoreError> {
+        let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in changed {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Read for Tree {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+    }
+
+    /// Reads a few rows at a time and lets go of the lock between, as a scan of sled does.
+    fn scan(&self, from: &[u8], to: &[u8], order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        const STEP: usize = 64;
+        let (mut from, mut to) = (from.to_vec(), to.to_vec());
+        while from < to {
+            let step: Vec<_> = {
+                let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
+                let range = rows.range(from.clone()..to.clone());
+                match order {
+                    Order::Ascending => range.take(STEP).map(|(k, v)| (k.clone(), v.clone())).collect(),
+                    Order::Descending => range.rev().take(STEP).map(|(k, v)| (k.clone(), v.clone())).collect(),
+                }
+            };
+            let Some((last, _)) = step.last().cloned() else { return Ok(()) };
+            for (key, value) in step {
+                if visit(&key, &value)?.is_break() {
+                    return Ok(());
+                }
+            }
+            match order {
+                Order::Ascending => from = [last.as_slice(), &[0]].concat(),
+                Order::Descending => to = last,
+            }
+        }
+        Ok(())
+    }
+}

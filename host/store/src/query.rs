@@ -1,0 +1,242 @@
+//! Reading. A scan is no snapshot, so nothing here fails because a row that was
+//! seen in one place has moved to another.
+
+use std::ops::ControlFlow;
+
+use hookbox_core::event::{Event, Job};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{PluginName, ScheduleName};
+use hookbox_core::run::{Run, Work};
+use hookbox_core::schedule::ScheduleRow;
+use hookbox_core::time::Timestamp;
+
+use crate::catalogue::PluginRow;
+use crate::codec::{self, KvV1};
+use crate::error::StoreError;
+use crate::keys;
+use crate::overlay::{Order, Read};
+use crate::types::{EventPage, EventRecord, KvPage, PageRequest, RunFilter, RunPage};
+use crate::values;
+
+/// Rows of a page at most.
+pub(crate) const PAGE_MAX: usize = 500;
+/// Rows that a filter looks through for one page; the page then says where to go on.
+const FILTERED_ROWS_MAX: usize = 20_000;
+
+pub(crate) fn run(tree: &dyn Read, id: RunId) -> Result<Run, StoreError> {
+    // A run that ends moves from the first place to the second, never back.
+    let row = match values::get(tree, &keys::live_run(id))? {
+        Some(row) => Some(row),
+        None => values::get(tree, &keys::ended_run(id))?,
+    };
+    let row = row.ok_or_else(|| StoreError::NotFound(format!("run {id}")))?;
+    let stored = codec::decode_run(id, &row)?;
+    let mut run = stored.run;
+    for attempt in run.attempts.iter_mut().filter(|attempt| stored.apart.contains(&attempt.number)) {
+        if let Some(detail) = values::get(tree, &keys::attempt_detail(id, attempt.number))? {
+            codec::restore_detail(attempt, &detail)?;
+        }
+    }
+    Ok(run)
+}
+
+pub(crate) fn event(tree: &dyn Read, id: EventId) -> Result<EventRecord, StoreError> {
+    let row = values::get(tree, &keys::event(id))?.ok_or_else(|| StoreError::NotFound(format!("event {id}")))?;
+    let stored = codec::decode_event(id, &row)?;
+    let mut event = stored.event;
+    if stored.body_apart {
+        event.data = values::get(tree, &keys::event_body(id))?
+            .ok_or_else(|| StoreError::Corrupt(format!("the body of event {id} is missing")))?;
+    }
+    let mut runs = stored.runs;
+    runs.extend(replays(tree, id)?);
+    Ok(EventRecord { event, data_bytes: stored.data_bytes, runs })
+}
+
+pub(crate) fn event_input(tree: &dyn Read, id: EventId) -> Result<Event, StoreError> {
+    let row = values::get(tree, &keys::event(id))?.ok_or_else(|| StoreError::NotFound(format!("event {id}")))?;
+    let stored = codec::decode_event(id, &row)?;
+    let mut event = stored.event;
+    if stored.body_apart {
+        event.data = values::get(tree, &keys::event_body(id))?
+            .ok_or_else(|| StoreError::Corrupt(format!("the body of event {id} is missing")))?;
+    }
+    Ok(event)
+}
+
+pub(crate) fn replays(tree: &dyn Read, event: EventId) -> Result<Vec<RunId>, StoreError> {
+    let (from, mut runs) = (keys::replays(event), Vec::new());
+    tree.scan(&from, &keys::end_of(&from), Order::Ascending, &mut |key, _| {
+        runs.extend(key.get(17..33).and_then(|id| id.try_into().ok()).map(RunId::from_bytes));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(runs)
+}
+
+pub(crate) fn job(tree: &dyn Read, id: JobId) -> Result<Job, StoreError> {
+    let row = values::get(tree, &keys::job(id))?.ok_or_else(|| StoreError::NotFound(format!("job {id}")))?;
+    codec::decode_job(id, &row)
+}
+
+pub(crate) fn events(tree: &dyn Read, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+    let limit = page.limit.clamp(1, PAGE_MAX);
+    let to = page.before.map_or_else(|| keys::end_of(&[keys::EVENT]), keys::event);
+    let (mut events, mut next) = (Vec::new(), None);
+    tree.scan(&[keys::EVENT], &to, Order::Descending, &mut |key, stored| {
+        let Some(id) = keys::id_of(key).map(EventId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
+        if events.len() == limit {
+            next = events.last().map(|last: &EventRecord| last.event.id);
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Some(row) = values::open(tree, key, stored)? {
+            let stored = codec::decode_event(id, &row)?;
+            let event = Event { data: Vec::new(), ..stored.event };
+            events.push(EventRecord { event, data_bytes: stored.data_bytes, runs: stored.runs });
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(EventPage { events, next })
+}
+
+pub(crate) fn runs(tree: &dyn Read, page: PageRequest<RunId>, filter: &RunFilter) -> Result<RunPage, StoreError> {
+    let limit = page.limit.clamp(1, PAGE_MAX);
+    let before = page.before.map_or_else(|| vec![u8::MAX; 17], |id| id.to_bytes().to_vec());
+    // The living first: a run that ends meanwhile is then found among the ended, at worst twice.
+    let (mut runs, seen_to_live) = runs_at(tree, keys::LIVE_RUN, &before, limit + 1, filter)?;
+    let (ended, seen_to_ended) = runs_at(tree, keys::ENDED_RUN, &before, limit + 1, filter)?;
+    runs.retain(|run| !ended.iter().any(|other| other.id == run.id));
+    runs.extend(ended);
+    runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
+    // A side that gave up early hides what the other side has beyond it.
+    let horizon = seen_to_live.max(seen_to_ended);
+    if let Some(horizon) = horizon {
+        runs.retain(|run| run.id >= horizon);
+    }
+    let full = runs.len() > limit;
+    runs.truncate(limit);
+    let next = if full { runs.last().map(|run| run.id) } else { horizon };
+    Ok(RunPage { runs, next })
+}
+
+/// Up to `limit` runs in one place, newest first; and how far it came, where it did not come to the end.
+fn runs_at(
+    tree: &dyn Read,
+    place: u8,
+    before: &[u8],
+    limit: usize,
+    filter: &RunFilter,
+) -> Result<(Vec<Run>, Option<RunId>), StoreError> {
+    let (mut runs, mut looked_at, mut stopped_at) = (Vec::new(), 0, None);
+    let to = [&[place], before].concat();
+    tree.scan(&[place], &to, Order::Descending, &mut |key, stored| {
+        let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
+        looked_at += 1;
+        if let Some(row) = values::open(tree, key, stored)? {
+            let run = codec::decode_run(id, &row)?.run;
+            if matches(tree, &run, filter)? {
+                runs.push(without_details(run));
+            }
+        }
+        if runs.len() == limit || looked_at == FILTERED_ROWS_MAX {
+            stopped_at = Some(id);
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((runs, stopped_at))
+}
+
+fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, StoreError> {
+    let fits = filter.status.is_none_or(|status| run.status() == status)
+        && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)
+        && filter.handler.as_ref().is_none_or(|handler| run.target.handler == *handler)
+        && filter.event.is_none_or(|event| run.work == Work::Event(event));
+    match (&filter.schedule, run.work) {
+        (None, _) => Ok(fits),
+        (Some(_), Work::Event(_)) => Ok(false),
+        (Some(name), Work::Job(id)) => {
+            Ok(fits
+                && job(tree, id).is_ok_and(|job| job.origin == hookbox_core::event::JobOrigin::Schedule(name.clone())))
+        }
+    }
+}
+
+fn without_details(mut run: Run) -> Run {
+    for attempt in &mut run.attempts {
+        attempt.log = Default::default();
+        if let hookbox_core::attempt::Outcome::Completed { output } = &mut attempt.outcome {
+            *output = None;
+        }
+    }
+    run
+}
+
+pub(crate) fn schedules(tree: &dyn Read) -> Result<Vec<ScheduleRow>, StoreError> {
+    let mut rows = Vec::new();
+    tree.scan(&[keys::SCHEDULE], &keys::end_of(&[keys::SCHEDULE]), Order::Ascending, &mut |key, stored| {
+        if let Some(row) = values::open(tree, key, stored)? {
+            rows.push(codec::decode_schedule(&row)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
+}
+
+pub(crate) fn schedule(tree: &dyn Read, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
+    let row =
+        values::get(tree, &keys::schedule(name))?.ok_or_else(|| StoreError::NotFound(format!("schedule {name}")))?;
+    codec::decode_schedule(&row)
+}
+
+pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {
+    let mut rows = Vec::new();
+    tree.scan(&[keys::PLUGIN], &keys::end_of(&[keys::PLUGIN]), Order::Ascending, &mut |key, stored| {
+        if let Some(row) = values::open(tree, key, stored)? {
+            rows.push(codec::decode(&row)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
+}
+
+pub(crate) fn kv_row(
+    tree: &dyn Read,
+    plugin: &PluginName,
+    key: &str,
+    now: Timestamp,
+) -> Result<Option<KvV1>, StoreError> {
+    match values::get(tree, &keys::kv(plugin, key))? {
+        Some(row) => Ok(Some(codec::decode::<KvV1>(&row)?).filter(|row| !row.is_expired(now))),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn kv_list(
+    tree: &dyn Read,
+    plugin: &PluginName,
+    page: &KvPage,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let prefix = keys::kv(plugin, &page.prefix);
+    let from = match &page.after {
+        Some(after) => [keys::kv(plugin, after).as_slice(), &[0]].concat().max(prefix.clone()),
+        None => prefix.clone(),
+    };
+    let mut names = Vec::new();
+    tree.scan(&from, &keys::end_of(&prefix), Order::Ascending, &mut |key, stored| {
+        if names.len() == page.limit {
+            return Ok(ControlFlow::Break(()));
+        }
+        let row = values::open(tree, key, stored)?.map(|row| codec::decode::<KvV1>(&row)).transpose()?;
+        if row.is_some_and(|row| !row.is_expired(now)) {
+            names.extend(keys::kv_name(plugin, key).map(str::to_owned));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(names)
+}
+
+pub(crate) fn kv_used(tree: &dyn Read, plugin: &PluginName) -> Result<u64, StoreError> {
+    let row = values::get(tree, &keys::kv_used(plugin))?;
+    Ok(row.and_then(|row| row.try_into().ok()).map_or(0, u64::from_be_bytes))
+}

@@ -1,0 +1,221 @@
+//! What goes into the store and comes out of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hookbox_core::clock::Monotonic;
+use hookbox_core::effects::{KvRead, KvScan, KvWrite};
+use hookbox_core::event::{Event, Job};
+use hookbox_core::id::{EventId, RunId};
+use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use hookbox_core::retry::DeadCause;
+use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
+use hookbox_core::schedule::SlotDecision;
+use hookbox_core::time::{Millis, Timestamp};
+
+/// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DedupeMark {
+    pub hash: [u8; 32],
+    pub until: Timestamp,
+}
+
+/// An event to take in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    pub event: Event,
+    pub dedupe: Vec<DedupeMark>,
+    /// Tells whether a duplicate has the same body.
+    pub fingerprint: [u8; 16],
+    /// One for each handler that the event reaches; none: it is kept as unrouted.
+    pub runs: Vec<NewRun>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    pub id: RunId,
+    pub target: HandlerRef,
+    /// The run is a dead letter from the start.
+    pub dead: Option<DeadCause>,
+}
+
+/// A job to take in, with its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    pub job: Job,
+    pub run: NewRun,
+    pub due: Timestamp,
+    /// While a run with this key is alive, the job is left out.
+    pub unique_key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    New(EventId),
+    Duplicate { first: EventId, same_body: bool },
+}
+
+/// Which runs to lease.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Handlers that can be executed.
+    pub handlers: Arc<[HandlerRef]>,
+    pub limit: usize,
+    pub boot: BootId,
+    pub now: Timestamp,
+    /// The lease is lost unless it is renewed before.
+    pub until: Monotonic,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub run: RunId,
+    pub lease: Lease,
+    pub event: RunEvent,
+    /// Only with a success.
+    pub changes: Option<Changes>,
+    pub now: Timestamp,
+}
+
+/// The effects of an attempt, with everything that the host adds to them.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    pub plugin: PluginName,
+    pub reads: Vec<KvRead>,
+    pub scans: Vec<KvScan>,
+    pub writes: Vec<KvWrite>,
+    pub kv_bytes_max: u64,
+    pub jobs: Vec<NewJob>,
+    pub events: Vec<NewEvent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    Done,
+    /// Something the attempt read was changed meanwhile: nothing was written, the lease still holds.
+    Conflict,
+    /// The effects cannot be committed, now or later, and why. Nothing was written, the lease still holds.
+    Refused(String),
+    /// The lease is no longer the attempt's: nothing was written.
+    Stale,
+}
+
+/// Which leases count as lost.
+#[derive(Debug, Clone)]
+pub struct Rescue {
+    pub boot: BootId,
+    pub now: Timestamp,
+    pub monotonic: Monotonic,
+    pub limit: usize,
+    /// Attempts that a run has at most, by handler; [`hookbox_core::retry::ATTEMPTS`] where the handler is not known.
+    pub attempts_max: HashMap<HandlerRef, u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub handler: HandlerRef,
+    pub runs: usize,
+    /// The earliest time at which one of them is due.
+    pub due: Timestamp,
+}
+
+/// The verdicts on some slots of one schedule.
+#[derive(Debug, Clone)]
+pub struct Firing {
+    pub schedule: ScheduleName,
+    pub decision: SlotDecision,
+    /// The job of the slot that fires.
+    pub job: Option<NewJob>,
+    pub now: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fired {
+    /// A run was made.
+    Run(RunId),
+    /// The run of an earlier slot is still alive.
+    OverlapSkipped(RunId),
+    /// All slots were missed.
+    Missed,
+    /// Somebody else decided these slots, or the schedule is gone or was changed.
+    Stale,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvPage {
+    pub prefix: String,
+    pub after: Option<String>,
+    pub limit: usize,
+}
+
+/// At most `limit` rows before `before`, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest<Id> {
+    pub before: Option<Id>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunFilter {
+    pub status: Option<RunStatus>,
+    pub plugin: Option<PluginName>,
+    pub handler: Option<HandlerName>,
+    pub event: Option<EventId>,
+    pub schedule: Option<ScheduleName>,
+}
+
+/// An event and the runs it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRecord {
+    pub event: Event,
+    /// Length of the body; in pages the body itself is left out.
+    pub data_bytes: u64,
+    pub runs: Vec<RunId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPage {
+    pub events: Vec<EventRecord>,
+    /// There may be more before this one.
+    pub next: Option<EventId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPage {
+    pub runs: Vec<Run>,
+    pub next: Option<RunId>,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    pub succeeded_for: Millis,
+    pub succeeded_max: u64,
+    pub dead_for: Millis,
+    pub dead_max: u64,
+    pub events_for: Millis,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention {
+            succeeded_for: Millis(7 * Millis::DAY.0),
+            succeeded_max: 1_000_000,
+            dead_for: Millis(90 * Millis::DAY.0),
+            dead_max: 100_000,
+            events_for: Millis(7 * Millis::DAY.0),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    pub runs: u64,
+    /// Of those: dead letters, which nobody has looked at.
+    pub dead: u64,
+    pub events: u64,
+    pub kv_keys: u64,
+    /// There may be more to prune.
+    pub more: bool,
+}

@@ -1,0 +1,112 @@
+//! Values of any size in a tree whose values are small.
+//!
+//! sled puts large pages into blob files, which it never syncs. So no value is
+//! over [`VALUE_BYTES_MAX`]: a larger one is a head and numbered chunks, written
+//! in the same batch. Head and chunks carry the same number, so that a reader
+//! that is overtaken by a writer notices.
+
+use crate::error::StoreError;
+use crate::keys;
+use crate::overlay::{Overlay, Read};
+
+/// With the longest key, 256 of them in a page stay clear of a blob.
+pub(crate) const VALUE_BYTES_MAX: usize = 4096;
+/// A value altogether; the largest body and the largest result fit.
+pub(crate) const TOTAL_BYTES_MAX: usize = 64 << 20;
+
+const WHOLE: u8 = 0;
+const HEAD: u8 = 1;
+const CHUNK_BYTES: usize = VALUE_BYTES_MAX - 4;
+/// A reader that is overtaken so often gives up.
+const READ_TRIES: usize = 16;
+
+/// Writes a key that is not there.
+pub(crate) fn insert(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) {
+    if value.len() < VALUE_BYTES_MAX {
+        tree.put(key, [&[WHOLE], value].concat());
+        return;
+    }
+    let number = chunk_number(value);
+    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    for (n, part) in (0u32..).zip(value.chunks(CHUNK_BYTES)) {
+        tree.put(keys::chunk(&key, n), [&number.to_be_bytes(), part].concat());
+    }
+    tree.put(key, [&[HEAD][..], &number.to_be_bytes(), &length.to_be_bytes()].concat());
+}
+
+/// Writes a key that may be there, and removes the chunks it had.
+pub(crate) fn replace(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+    let old = tree.get(&key)?;
+    remove_chunks(tree, &key, old.as_deref());
+    insert(tree, key, value);
+    Ok(())
+}
+
+/// Removes a key and its chunks. True if it was there.
+pub(crate) fn remove(tree: &mut Overlay<'_>, key: Vec<u8>) -> Result<bool, StoreError> {
+    let old = tree.get(&key)?;
+    remove_chunks(tree, &key, old.as_deref());
+    if old.is_some() {
+        tree.delete(key);
+    }
+    Ok(old.is_some())
+}
+
+fn remove_chunks(tree: &mut Overlay<'_>, key: &[u8], stored: Option<&[u8]>) {
+    if let Some((_, length)) = stored.and_then(head) {
+        for n in 0..length.div_ceil(CHUNK_BYTES) {
+            tree.delete(keys::chunk(key, u32::try_from(n).unwrap_or(u32::MAX)));
+        }
+    }
+}
+
+pub(crate) fn get(tree: &dyn Read, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    for _ in 0..READ_TRIES {
+        match tree.get(key)? {
+            None => return Ok(None),
+            Some(stored) => {
+                if let Some(value) = open(tree, key, &stored)? {
+                    return Ok(Some(value));
+                }
+            }
+        }
+    }
+    Err(StoreError::Corrupt(format!("the parts of {} do not fit together", shown(key))))
+}
+
+/// The value of a row that a scan showed. Nothing where it changed meanwhile.
+pub(crate) fn open(tree: &dyn Read, key: &[u8], stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    if let Some((WHOLE, value)) = stored.split_first().map(|(tag, rest)| (*tag, rest)) {
+        return Ok(Some(value.to_vec()));
+    }
+    let Some((number, length)) = head(stored) else {
+        return Err(StoreError::Corrupt(format!("{} has no head", shown(key))));
+    };
+    let mut value = Vec::with_capacity(length);
+    for n in 0..length.div_ceil(CHUNK_BYTES) {
+        let chunk = tree.get(&keys::chunk(key, u32::try_from(n).unwrap_or(u32::MAX)))?;
+        match chunk.as_deref().and_then(|chunk| chunk.split_first_chunk::<4>()) {
+            Some((own, part)) if *own == number => value.extend_from_slice(part),
+            _ => return Ok(None),
+        }
+    }
+    Ok((value.len() == length).then_some(value))
+}
+
+fn head(stored: &[u8]) -> Option<([u8; 4], usize)> {
+    let (tag, rest) = stored.split_first()?;
+    let (number, length) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
+    (*tag == HEAD && length <= TOTAL_BYTES_MAX).then_some((*number, length))
+}
+
+/// Differs whenever the content does: a hash of it, so that no counter has to be kept.
+fn chunk_number(value: &[u8]) -> u32 {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::digest(value);
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+fn shown(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).chars().map(|c| if c.is_control() { '.' } else { c }).take(80).collect()
+}
