@@ -46,7 +46,7 @@ impl Sandbox {
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
-        Ok(Executed { outcome, effects, log: log.finish(), cost, version: version.digest })
+        Ok(Executed { outcome, effects, log: log.finish(), cost, version: Some(version.digest) })
     }
 
     fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {

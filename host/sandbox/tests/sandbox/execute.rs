@@ -8,6 +8,7 @@ use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId};
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::{HandlerName, ProviderName, ScheduleName};
+use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_sandbox::SandboxError;
 
@@ -38,7 +39,7 @@ async fn a_job_runs_on_the_active_version_and_its_cost_is_told() {
     let world = World::with(PluginSettings::default()).await;
     let executed = world.run("ok", "").await;
     assert_eq!(output(&executed), "[]");
-    assert_eq!(executed.version, world.sandbox.active(&plugin("mischief")).unwrap().digest);
+    assert_eq!(executed.version, Some(world.sandbox.active(&plugin("mischief")).unwrap().digest));
     assert!(executed.cost.memory_peak_bytes >= 1 << 16 && executed.cost.wall_us > 0);
     assert_eq!(executed.effects, Effects::default());
 }
@@ -119,8 +120,15 @@ async fn a_plugin_reads_its_own_settings_only() {
     let mut settings = PluginSettings::default();
     assert_eq!(World::with(settings.clone()).await.answer("reads-config", "").await, "None None");
     settings.config.insert("channel".into(), "#dev".into());
-    let world = World::with(settings).await;
-    assert_eq!(world.answer("reads-config", "").await, r##"Some("#dev") None"##);
+    settings.secrets.insert("token".into(), Arc::new(Secret::new("hunter2").unwrap()));
+    let world = World::with(settings.clone()).await;
+    assert_eq!(world.answer("reads-config", "").await, r##"Some("#dev") Some("hunter2")"##);
+
+    settings.secrets.insert("token".into(), Arc::new(Secret::new([0xff, 0xfe]).unwrap()));
+    let Outcome::Trapped { message } = World::with(settings).await.run("reads-config", "").await.outcome else {
+        panic!()
+    };
+    assert!(message.contains("no UTF-8 text"), "{message}");
 }
 
 #[tokio::test]

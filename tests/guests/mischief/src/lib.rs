@@ -52,8 +52,8 @@ impl Guest for Mischief {
             trigger: Trigger::Events(vec!["shop/*".into()]),
             options: vec![("timeout".into(), "5s".into())],
         });
-        let schedule = Schedule { when: ScheduleWhen::Every(3_600_000), options: vec![] };
-        handlers.push(Handler { name: "hourly".into(), trigger: Trigger::Schedule(schedule), options: vec![] });
+        let schedule = Schedule { when: ScheduleWhen::Cron("0 9 * * *".into()), options: vec![] };
+        handlers.push(Handler { name: "daily".into(), trigger: Trigger::Schedule(schedule), options: vec![] });
         PluginInfo { name: "mischief".into(), version: "1.2.3".into(), description: None, handlers, options: vec![] }
     }
 
