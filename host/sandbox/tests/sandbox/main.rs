@@ -1,6 +1,8 @@
 //! The sandbox from the outside, one module for each kind of behaviour. One
 //! binary: linking wasmtime takes longer than all the tests.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
+
 mod cache;
 mod execute;
 mod folder;

@@ -1,3 +1,5 @@
+#![cfg(target_arch = "wasm32")]
+
 guest_liar::liar!({
     let mut n = 0u64;
     loop {

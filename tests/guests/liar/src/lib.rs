@@ -1,4 +1,7 @@
 //! Plugins whose `describe()` does what it must not: each example is one.
+//! Empty but for WebAssembly: the names of the exports are none for a native linker.
+
+#![cfg(target_arch = "wasm32")]
 
 wit_bindgen::generate!({
     path: "../../../wit",
