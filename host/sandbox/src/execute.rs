@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hookbox_core::attempt::{Call, Cost, Executed, Input};
+use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
 use hookbox_core::plugin::Trigger;
 use tokio::time::{Instant, timeout};
@@ -42,7 +42,7 @@ impl Sandbox {
         let outcome = match ended {
             Ok(Ok(answer)) => outcome::of_answer(answer),
             Ok(Err(fault)) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,
-            Err(_) => hookbox_core::attempt::Outcome::TimedOut { limit: call.timeout },
+            Err(_) => Outcome::TimedOut { limit: call.timeout },
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);

@@ -320,3 +320,52 @@ fn watcher(dir: &Path, bell: &Arc<Notify>) -> Option<RecommendedWatcher> {
     });
     watching.map_err(|error| debug!("{} is polled, not watched: {error}", dir.display())).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(look: &Look) -> Vec<String> {
+        look.events.iter().map(|event| format!("{event:?}").chars().take(7).collect()).collect()
+    }
+
+    #[test]
+    fn a_file_is_taken_when_it_stood_still_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut view, start) = (folder.path().join("a.wasm"), View::default(), Instant::now());
+        fs::write(&path, "half").unwrap();
+        let look = view.look(folder.path(), start);
+        assert!(look.unsettled && look.events.is_empty());
+        fs::write(&path, "half and half").unwrap();
+        let look = view.look(folder.path(), start + SETTLE);
+        assert!(look.unsettled && look.events.is_empty());
+        let look = view.look(folder.path(), start + SETTLE * 2);
+        let [FolderEvent::Found { bytes, .. }] = look.events.as_slice() else { panic!("{:?}", look.events) };
+        assert_eq!((bytes.as_ref(), look.unsettled), (b"half and half".as_slice(), false));
+    }
+
+    #[test]
+    fn one_look_reads_a_bounded_number_of_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["a.wasm", "b.wasm"] {
+            File::create(folder.path().join(file)).unwrap().set_len(LOOK_BYTES_MAX / 2 + 1).unwrap();
+        }
+        let (mut view, start) = (View::default(), Instant::now());
+        view.look(folder.path(), start);
+        let look = view.look(folder.path(), start + SETTLE);
+        assert_eq!((names(&look), look.unsettled), (vec!["found a".to_owned()], true));
+        let look = view.look(folder.path(), start + SETTLE);
+        assert_eq!((names(&look), look.unsettled), (vec!["found b".to_owned()], false));
+    }
+
+    #[test]
+    fn a_folder_with_too_many_plugins_is_refused_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..=FILES_MAX {
+            File::create(folder.path().join(format!("p{n}.wasm"))).unwrap();
+        }
+        let (mut view, start) = (View::default(), Instant::now());
+        assert_eq!(names(&view.look(folder.path(), start)), ["refused"]);
+        assert!(view.look(folder.path(), start).events.is_empty());
+    }
+}

@@ -28,6 +28,15 @@ fn refused(event: &FolderEvent) -> (&str, &str) {
     }
 }
 
+#[tokio::test]
+async fn watching_ends_when_nobody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, receiver) = mpsc::channel(4);
+    let watching = tokio::spawn(Folder::open(folder.path().to_owned()).unwrap().watch(sender));
+    drop(receiver);
+    watching.await.unwrap();
+}
+
 /// Watches in the background; the task ends with the receiver.
 fn watch(dir: &Path) -> mpsc::Receiver<FolderEvent> {
     let (sender, receiver) = mpsc::channel(4);
