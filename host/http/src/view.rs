@@ -1,0 +1,3 @@
+//! The wire forms: what the API says, apart from what the host thinks in.
+
+pub(crate) mod health;
