@@ -13,5 +13,6 @@ pub mod serve;
 
 mod body;
 mod health;
+mod json;
 mod problem;
 mod view;

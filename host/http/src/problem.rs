@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hookbox_store::StoreError;
 use serde::Serialize;
 
 /// When to come back after a 503, in seconds: most causes pass within one, and senders double it themselves.
@@ -23,7 +24,7 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Cow<'static, str>>,
     #[serde(skip)]
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 macro_rules! problems {
@@ -65,14 +66,14 @@ impl Problem {
         self
     }
 
-    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Problem {
+    pub(crate) fn with_header(mut self, name: &'static str, value: &'static str) -> Problem {
         self.header = Some((name, value));
         self
     }
 
     /// To be tried again.
     pub(crate) fn for_now() -> Problem {
-        Problem::unavailable().with_header(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS))
+        Problem::unavailable().with_header("retry-after", RETRY_AFTER_SECONDS)
     }
 
     /// The last part of its type; for log lines.
@@ -81,13 +82,31 @@ impl Problem {
     }
 }
 
+/// For operators: strangers are not told what is wrong with the store.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        let told = error.to_string();
+        match error {
+            StoreError::Unavailable(_) => Problem::for_now().because(told),
+            StoreError::Conflict(_) => Problem::conflict().because(told),
+            StoreError::NotFound(_) => Problem::not_found().because(told),
+            StoreError::Corrupt(_) => {
+                tracing::error!(%error, "a request could not be answered: {error}");
+                Problem::damaged().because(format!("{told}: stop the host and run hookbox doctor"))
+            }
+        }
+    }
+}
+
 impl IntoResponse for Problem {
-    fn into_response(mut self) -> Response {
-        let header = self.header.take();
+    fn into_response(self) -> Response {
+        let header = self.header;
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-        response.headers_mut().extend(header);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
         response
     }
 }

@@ -5,11 +5,11 @@ use hookbox_core::event::{Event, Source};
 use hookbox_core::id::Mint;
 use hookbox_core::name::{HandlerRef, ProviderName};
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Dedupe, Delivery, Integrity, Scheme, Verified, dedupe};
+use hookbox_core::verify::{Dedupe, DedupeKey, Delivery, Integrity, Scheme, Verified, dedupe};
 use hookbox_store::types::{DedupeMark, NewEvent, NewRun};
-use serde::de::IgnoredAny;
 
 use super::Refused;
+use crate::json;
 
 /// Headers that are kept with an event: more are no help to a handler.
 const HEADERS_MAX: usize = 32;
@@ -63,7 +63,7 @@ impl Parts {
         verified: Verified,
     ) -> Result<Parts, Refused> {
         let content_type = content_type(delivery);
-        if is_json(content_type) && !parses(delivery.body) {
+        if json::is_declared(content_type) && !json::parses(delivery.body) {
             return Err(Refused::BrokenJson);
         }
         let identity = scheme.locate(delivery);
@@ -101,7 +101,7 @@ impl Parts {
             attributes: self.attributes,
             hops: 0,
         };
-        let mark = |key: hookbox_core::verify::DedupeKey| DedupeMark { hash: key.hash, until: now.plus(key.window) };
+        let mark = |key: DedupeKey| DedupeMark { hash: key.hash, until: now.plus(key.window) };
         let run = |target| NewRun { id: mint.run(now), target, dead: None };
         let mut fingerprint = [0; 16];
         fingerprint.iter_mut().zip(self.dedupe.body_sha256).for_each(|(to, from)| *to = from);
@@ -135,18 +135,6 @@ fn plain(value: &[u8], bytes_max: usize) -> Option<&str> {
     good.then_some(text)
 }
 
-fn is_json(content_type: &str) -> bool {
-    let media = content_type.split(';').next().unwrap_or_default().trim().as_bytes();
-    let (json, suffix) = (b"application/json", b"+json");
-    let tail = media.len().checked_sub(suffix.len()).and_then(|at| media.get(at..));
-    media.eq_ignore_ascii_case(json) || tail.is_some_and(|tail| tail.eq_ignore_ascii_case(suffix))
-}
-
-/// Looks at every byte and keeps none. A string is checked for its UTF-8 apart: skipping one does not.
-fn parses(body: &[u8]) -> bool {
-    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
-}
-
 fn kept(scheme: &Scheme, name: &str, value: &[u8]) -> Option<(String, String)> {
     let secret = name.eq_ignore_ascii_case(scheme.signature_header()) || SECRET_PARTS.iter().any(|p| name.contains(p));
     let transport = TRANSPORT.contains(&name) || TRANSPORT_PREFIXES.iter().any(|p| name.starts_with(p));
@@ -160,27 +148,6 @@ fn kept(scheme: &Scheme, name: &str, value: &[u8]) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_told_by_its_content_type() {
-        for json in ["application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"] {
-            assert!(is_json(json), "{json}");
-        }
-        for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "json"] {
-            assert!(!is_json(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn json_parses_whole_or_not_at_all() {
-        for good in [&b"{}"[..], b" [1, 2] ", b"\"\xc3\xa9\"", b"1e5"] {
-            assert!(parses(good));
-        }
-        for bad in [&b""[..], b"{", b"{} x", b"\"\xff\"", b"{'a':1}", b"[1,]", b"nul"] {
-            assert!(!parses(bad), "{bad:?}");
-        }
-        assert!(!parses(&[b'['; 100_000]));
-    }
 
     #[test]
     fn a_header_that_may_open_a_door_is_never_kept() {
