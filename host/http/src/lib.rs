@@ -1,1 +1,18 @@
-//! hookbox-http
+//! Two routers for two listeners: [`ingress`], which strangers reach and which takes webhooks in,
+//! and [`operator`], the JSON API of those who run the host. [`serve`] puts either on a socket.
+//!
+//! Both find everything in the store and leave everything there, so a second node sees the same.
+//!
+//! Invariant: this crate never executes a plugin or calls a sibling.
+
+pub mod ingress;
+pub mod lifecycle;
+pub mod operator;
+pub mod providers;
+pub mod serve;
+
+mod body;
+mod health;
+mod json;
+mod problem;
+mod view;

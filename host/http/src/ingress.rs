@@ -1,0 +1,147 @@
+//! The public listener: takes webhooks in, and tells strangers nothing.
+
+mod delivery;
+mod refused;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hookbox_core::clock::Clock;
+use hookbox_core::id::Mint;
+use hookbox_core::name::ProviderName;
+use hookbox_core::time::Millis;
+use hookbox_core::verify::Delivery;
+use hookbox_store::Store;
+use hookbox_store::types::Accepted;
+use tokio::sync::Semaphore;
+
+use crate::body;
+use crate::health::{self, Detail};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::problem::Problem;
+use crate::providers::Providers;
+use refused::Refused;
+
+/// Largest body unless the provider has a limit of its own: the largest common senders stay far below.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Webhooks that are read, checked or written at one time: at worst so many bodies are in memory.
+pub const IN_FLIGHT_MAX: usize = 1024;
+/// A body comes within this: senders give up on an answer after about as long.
+pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IngressLimits {
+    pub body_bytes_max: usize,
+    pub in_flight_max: usize,
+    pub body_read_timeout: Millis,
+}
+
+impl Default for IngressLimits {
+    fn default() -> IngressLimits {
+        IngressLimits {
+            body_bytes_max: BODY_BYTES_MAX,
+            in_flight_max: IN_FLIGHT_MAX,
+            body_read_timeout: BODY_READ_TIMEOUT,
+        }
+    }
+}
+
+/// What the public router is made of.
+pub struct Ingress {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub mint: Arc<Mint>,
+    pub providers: Arc<ArcSwap<Providers>>,
+    pub lifecycle: Arc<Lifecycle>,
+    pub limits: IngressLimits,
+    /// The address of the listener: health is told in full on loopback only.
+    pub listens_on: IpAddr,
+}
+
+struct Receiver {
+    ingress: Ingress,
+    in_flight: Semaphore,
+}
+
+/// `POST /api/v1/webhooks/webhook/{provider}` and `GET /api/v1/webhooks/webhook/health`, nothing else.
+pub fn router(ingress: Ingress) -> Router {
+    let in_flight = Semaphore::new(ingress.limits.in_flight_max.min(Semaphore::MAX_PERMITS));
+    Router::new()
+        .route("/api/v1/webhooks/webhook/{provider}", post(receive))
+        .route("/api/v1/webhooks/webhook/health", get(health))
+        .method_not_allowed_fallback(async || Problem::wrong_method())
+        .fallback(async || Problem::not_found())
+        .with_state(Arc::new(Receiver { ingress, in_flight }))
+}
+
+async fn health(State(receiver): State<Arc<Receiver>>) -> Response {
+    let ingress = &receiver.ingress;
+    let detail = if ingress.listens_on.is_loopback() { Detail::Full } else { Detail::Status };
+    health::report(&*ingress.store, &ingress.lifecycle, &ingress.providers.load(), detail)
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let path = request.uri().path();
+    let provider = path.rsplit('/').next().unwrap_or_default().to_owned();
+    match receiver.take(&provider, request).await {
+        Ok(Accepted::New(id)) => answer(StatusCode::ACCEPTED, format!(r#"{{"id":"{id}","status":"accepted"}}"#)),
+        Ok(Accepted::Duplicate { first, same_body }) => {
+            if !same_body {
+                let provider = shown(&provider);
+                tracing::warn!(provider, event.id = %first, "a duplicate of {first} has another body than the first");
+            }
+            answer(StatusCode::OK, format!(r#"{{"id":"{first}","status":"duplicate"}}"#))
+        }
+        Err(refused) => {
+            refused.log(shown(&provider));
+            Problem::from(refused).into_response()
+        }
+    }
+}
+
+/// What a stranger called the provider, where it is harmless to print.
+fn shown(provider: &str) -> &str {
+    ProviderName::parse(provider).map_or("(no name)", |_| provider)
+}
+
+fn answer(status: StatusCode, json: String) -> Response {
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
+}
+
+impl Receiver {
+    /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
+    /// does not.
+    async fn take(&self, name: &str, request: Request) -> Result<Accepted, Refused> {
+        let Ingress { store, clock, mint, limits, .. } = &self.ingress;
+        match self.ingress.lifecycle.phase() {
+            Phase::Starting => return Err(Refused::Starting),
+            Phase::Draining => return Err(Refused::Draining),
+            Phase::Serving => {}
+        }
+        let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
+        let providers = self.ingress.providers.load_full();
+        let provider = providers.find(name);
+        let bytes_max = provider.and_then(|(_, live)| live.body_bytes_max).unwrap_or(limits.body_bytes_max);
+        let (head, body) = request.into_parts();
+        let body = body::read(body, bytes_max, limits.body_read_timeout).await.map_err(Refused::Unread)?;
+        let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let delivery = Delivery { headers: &headers, body: &body };
+        let now = clock.now();
+        let Some((name, live)) = provider else {
+            let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
+            return Err(Refused::UnknownProvider);
+        };
+        let verified = live.verifier.verify(&delivery, now).map_err(Refused::Unverified)?;
+        let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
+        let targets = store.catalogue().route(name.as_str(), parts.event_type());
+        let new = parts.into_event(body, targets, mint, now);
+        store.accept(new).await.map_err(Refused::Store)
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a webhook is not taken: what the log says, and what the sender is told.
+
+use hookbox_core::verify::Refusal;
+use hookbox_store::StoreError;
+
+use crate::body::Unread;
+use crate::problem::Problem;
+
+#[derive(Debug)]
+pub(super) enum Refused {
+    Starting,
+    Draining,
+    /// As many are in flight as may be.
+    Busy,
+    Unread(Unread),
+    UnknownProvider,
+    Unverified(Refusal),
+    /// The body is the sender's, but not the JSON that it is declared to be.
+    BrokenJson,
+    Store(StoreError),
+}
+
+impl Refused {
+    fn code(&self) -> &'static str {
+        match self {
+            Refused::Starting => "starting",
+            Refused::Draining => "draining",
+            Refused::Busy => "busy",
+            Refused::Unread(Unread::TooLarge) => "large-body",
+            Refused::Unread(Unread::TooSlow) => "slow-body",
+            Refused::Unread(Unread::Cut) => "broken-body",
+            Refused::UnknownProvider => "unknown-provider",
+            Refused::Unverified(refusal) => refusal.code(),
+            Refused::BrokenJson => "broken-json",
+            Refused::Store(_) => "store",
+        }
+    }
+
+    /// One line; never the body, a signature or another header's value.
+    pub(super) fn log(&self, provider: &str) {
+        let reason = self.code();
+        match self {
+            Refused::Store(error) => {
+                tracing::error!(provider, reason, %error, "a webhook of {provider} was not stored: {error}");
+            }
+            Refused::Unverified(refusal) => {
+                tracing::info!(provider, reason, "a webhook of {provider} was refused: {refusal}");
+            }
+            _ => tracing::info!(provider, reason, "a webhook of {provider} was refused: {reason}"),
+        }
+    }
+}
+
+/// A stranger gets the same answer whatever was wrong with a delivery, down to the byte.
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Problem {
+        match refused {
+            Refused::UnknownProvider | Refused::Unverified(_) => Problem::unverified(),
+            Refused::Unread(Unread::TooLarge) => Problem::large_body(),
+            Refused::Unread(Unread::TooSlow) => Problem::slow_body(),
+            Refused::Unread(Unread::Cut) => Problem::broken_body(),
+            Refused::BrokenJson => Problem::broken_json(),
+            Refused::Starting | Refused::Draining | Refused::Busy | Refused::Store(_) => Problem::for_now(),
+        }
+    }
+}

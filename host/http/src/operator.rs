@@ -1,0 +1,115 @@
+//! The operator's listener: a JSON API over everything that is stored, and one plain page.
+
+mod access;
+mod events;
+mod page;
+mod plugins;
+mod query;
+mod runs;
+mod schedules;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use hookbox_core::clock::Clock;
+use hookbox_core::id::Mint;
+use hookbox_core::time::Millis;
+use hookbox_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::body::{self, Unread};
+use crate::health::{self, Detail};
+use crate::lifecycle::Lifecycle;
+use crate::problem::Problem;
+use crate::providers::Providers;
+use query::Query;
+
+pub use access::{Access, TokenNeeded};
+
+/// Body of a request: what an operator asks for is a few words.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Such a body comes in one packet.
+const BODY_READ_TIMEOUT: Millis = Millis(10_000);
+
+/// What the operator's router is made of.
+pub struct Operator {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub mint: Arc<Mint>,
+    pub providers: Arc<ArcSwap<Providers>>,
+    pub lifecycle: Arc<Lifecycle>,
+    pub access: Access,
+}
+
+type Api = State<Arc<Operator>>;
+
+/// Everything below `/api/v1`, and the page at `/`. Each request passes [`Access`] first, those for paths that do not
+/// exist too.
+pub fn router(operator: Operator) -> Router {
+    let operator = Arc::new(operator);
+    let api = Router::new()
+        .route("/events", get(events::list))
+        .route("/events/{id}", get(events::show))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/replay", post(runs::replay))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{name}", get(schedules::show))
+        .route("/schedules/{name}/run", post(schedules::run))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}", get(plugins::show))
+        .route("/health", get(health));
+    Router::new()
+        .route("/", get(page::show))
+        .nest("/api/v1", api)
+        .method_not_allowed_fallback(async || {
+            Problem::wrong_method().because("use one of the methods that the Allow header names")
+        })
+        .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
+        .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
+        .with_state(operator)
+}
+
+async fn health(State(operator): Api, uri: Uri) -> Result<Response, Problem> {
+    Query::read(&uri, &[])?;
+    Ok(health::report(&*operator.store, &operator.lifecycle, &operator.providers.load(), Detail::Full))
+}
+
+/// A request body that says nothing: no bytes, or an object without members.
+async fn nothing_in(body: Body) -> Result<(), Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    let body = body::read(body, BODY_BYTES_MAX, BODY_READ_TIMEOUT).await.map_err(|unread| match unread {
+        Unread::TooLarge => Problem::large_body().because("at most 64 KiB are read"),
+        Unread::TooSlow => Problem::slow_body(),
+        Unread::Cut => Problem::broken_body(),
+    })?;
+    if body.is_empty() {
+        return Ok(());
+    }
+    let parsed: Result<Nothing, _> = serde_json::from_slice(&body);
+    parsed.map(|_| ()).map_err(|_| Problem::broken_json().because("send {} or no body: no members are known here"))
+}
+
+/// One line for every write, whether it was done or not.
+fn audited<T>(what: &'static str, which: impl fmt::Display, result: Result<T, Problem>) -> Result<T, Problem> {
+    let outcome = result.as_ref().err().map_or("done", Problem::code);
+    tracing::info!(who = "operator", what, %which, outcome, "operator: {what} {which}: {outcome}");
+    result
+}
+
+fn created(place: &str, view: impl Serialize) -> Response {
+    let mut response = (StatusCode::CREATED, Json(view)).into_response();
+    response.headers_mut().extend(HeaderValue::from_str(place).ok().map(|place| (LOCATION, place)));
+    response
+}

@@ -1,0 +1,39 @@
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use hookbox_core::id::EventId;
+use hookbox_store::StoreError;
+
+use super::Api;
+use super::query::{self, Query};
+use crate::problem::Problem;
+use crate::view::Page;
+use crate::view::event::{EventDetailView, EventRunView, EventView};
+
+/// Runs that are shown with an event: those of its handlers, then replays.
+const RUNS_MAX: usize = 100;
+
+pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<EventView>>, Problem> {
+    let page = Query::read(&uri, &["cursor", "limit"])?.page::<EventId>()?;
+    let page = operator.store.events(page).await?;
+    Ok(Json(Page::new(page.events.iter().map(EventView::of), page.next)))
+}
+
+pub(super) async fn show(
+    State(operator): Api,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<EventDetailView>, Problem> {
+    Query::read(&uri, &[])?;
+    let record = operator.store.event(query::named(&id)?).await?;
+    let mut runs = Vec::new();
+    for id in record.runs.iter().take(RUNS_MAX) {
+        match operator.store.run(*id).await {
+            Ok(run) => runs.push(EventRunView::of(&run)),
+            // Pruned before its event.
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Json(EventDetailView::of(&record, runs)))
+}

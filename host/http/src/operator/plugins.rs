@@ -1,0 +1,28 @@
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use hookbox_core::name::PluginName;
+
+use super::Api;
+use super::query::{self, Query};
+use crate::problem::Problem;
+use crate::view::Page;
+use crate::view::plugin::PluginView;
+
+pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<PluginView>>, Problem> {
+    Query::read(&uri, &[])?;
+    Ok(Json(Page::whole(operator.store.catalogue().plugins().map(PluginView::of))))
+}
+
+pub(super) async fn show(
+    State(operator): Api,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<PluginView>, Problem> {
+    Query::read(&uri, &[])?;
+    let name: PluginName = query::named(&name)?;
+    let catalogue = operator.store.catalogue();
+    let row = catalogue.plugin(&name);
+    let row = row.ok_or_else(|| Problem::not_found().because(format!("there is no plugin {name}")))?;
+    Ok(Json(PluginView::of(row)))
+}

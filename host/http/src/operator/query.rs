@@ -1,0 +1,89 @@
+//! Parameters of a request, as typed and as meant.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract;
+use axum::http::Uri;
+use hookbox_store::types::PageRequest;
+
+use crate::problem::Problem;
+
+/// Rows of a page, unless the query says otherwise.
+const LIMIT: usize = 50;
+const LIMIT_MAX: usize = 200;
+
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// `known` are the names that mean something here: a typing error in a filter would else show everything.
+    pub(super) fn read(uri: &Uri, known: &[&str]) -> Result<Query, Problem> {
+        let pairs = extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
+        let extract::Query(pairs) =
+            pairs.map_err(|_| Problem::bad_parameter().because("write the query as name=value, joined by &"))?;
+        if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let unknown: String = unknown.chars().take(40).collect();
+            return Err(Problem::unknown_parameter().because(format!("{unknown:?} is not known; known: {known}")));
+        }
+        Ok(Query(pairs))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(Problem::bad_parameter().because(format!("{name}: must be given once")));
+        }
+        Ok(value)
+    }
+
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
+        let parsed = self.text(name)?.map(str::parse).transpose();
+        parsed.map_err(|error| Problem::bad_parameter().because(format!("{name}: {error}")))
+    }
+
+    /// From `cursor`, which is where the page before ended, and `limit`.
+    pub(super) fn page<Id: FromStr<Err: Display>>(&self) -> Result<PageRequest<Id>, Problem> {
+        let limit = match self.text("limit")? {
+            None => LIMIT,
+            Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
+                Problem::bad_parameter().because(format!("limit: must be a number from 1 to {LIMIT_MAX}"))
+            })?,
+        };
+        let before = self.text("cursor")?.map(str::parse).transpose();
+        let before = before.map_err(|_: Id::Err| {
+            Problem::bad_parameter().because("cursor: must be the value of next in the page before, or left out")
+        })?;
+        Ok(PageRequest { before, limit })
+    }
+}
+
+/// A part of a path that names nothing is a thing that does not exist.
+pub(super) fn named<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| Problem::not_found().because(format!("the last name in the path {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse;
+    use hookbox_core::id::RunId;
+
+    fn page(query: &str) -> Result<PageRequest<RunId>, u16> {
+        let uri: Uri = format!("/api/v1/runs?{query}").parse().unwrap();
+        let status = |problem: Problem| problem.into_response().status().as_u16();
+        Query::read(&uri, &["cursor", "limit"]).and_then(|query| query.page()).map_err(status)
+    }
+
+    #[test]
+    fn a_page_is_bounded() {
+        assert_eq!(page("").unwrap(), PageRequest { before: None, limit: LIMIT });
+        assert_eq!(page("limit=200").unwrap().limit, 200);
+        for bad in ["limit=0", "limit=201", "limit=-1", "limit=x", "limit=", "limit=1&limit=2", "cursor=evt_1"] {
+            assert_eq!(page(bad), Err(422), "{bad}");
+        }
+        assert_eq!(page("limits=1"), Err(400));
+    }
+}

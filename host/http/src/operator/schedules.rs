@@ -1,0 +1,63 @@
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use hookbox_core::event::{Job, JobOrigin};
+use hookbox_core::id::RunId;
+use hookbox_core::name::ScheduleName;
+use hookbox_store::types::{NewJob, NewRun};
+
+use super::query::{self, Query};
+use super::{Api, Operator, audited, created, nothing_in};
+use crate::problem::Problem;
+use crate::view::Page;
+use crate::view::schedule::{ScheduleDetailView, ScheduleRunView, ScheduleView};
+
+pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<ScheduleView>>, Problem> {
+    Query::read(&uri, &[])?;
+    let schedules = operator.store.schedules().await?;
+    Ok(Json(Page::whole(schedules.iter().map(ScheduleView::of))))
+}
+
+pub(super) async fn show(
+    State(operator): Api,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<ScheduleDetailView>, Problem> {
+    Query::read(&uri, &[])?;
+    let row = operator.store.schedule(&query::named(&name)?).await?;
+    Ok(Json(ScheduleDetailView::of(&row)))
+}
+
+/// Runs it once more: its slots and their verdicts stay what they are.
+pub(super) async fn run(
+    State(operator): Api,
+    Path(name): Path<String>,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    Query::read(&uri, &[])?;
+    let name: ScheduleName = query::named(&name)?;
+    nothing_in(body).await?;
+    let run = audited("run schedule", &name, start(&operator, &name).await)?;
+    Ok(created(&format!("/api/v1/runs/{run}"), ScheduleRunView { run: run.to_string() }))
+}
+
+async fn start(operator: &Operator, name: &ScheduleName) -> Result<RunId, Problem> {
+    let schedule = operator.store.schedule(name).await?.schedule;
+    let now = operator.clock.now();
+    // As where it fires by itself.
+    let payload = schedule.payload.map(|payload| (payload.content_type, payload.data));
+    let (content_type, data) = payload.unwrap_or_else(|| ("application/json".to_owned(), Vec::new()));
+    let job = Job {
+        id: operator.mint.job(now),
+        origin: JobOrigin::Schedule(schedule.name),
+        scheduled_at: now,
+        content_type,
+        data,
+        hops: 0,
+    };
+    let run = NewRun { id: operator.mint.run(now), target: schedule.target, dead: None };
+    Ok(operator.store.enqueue(NewJob { job, run, due: now, unique_key: None }).await?)
+}

@@ -1,0 +1,112 @@
+//! The one shape of errors: problem details (RFC 9457).
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hookbox_store::StoreError;
+use serde::Serialize;
+
+/// When to come back after a 503, in seconds: most causes pass within one, and senders double it themselves.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    /// What was wrong here, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'static, str>>,
+    #[serde(skip)]
+    header: Option<(&'static str, &'static str)>,
+}
+
+macro_rules! problems {
+    ($($name:ident, $status:ident, $code:literal, $title:literal;)*) => {
+        impl Problem {
+            $(pub(crate) fn $name() -> Problem {
+                Problem::new(StatusCode::$status, concat!("urn:hookbox:problem:", $code), $title)
+            })*
+        }
+    };
+}
+
+problems! {
+    broken_json, BAD_REQUEST, "broken-json", "The body is declared as JSON and does not parse";
+    broken_body, BAD_REQUEST, "broken-body", "The body cannot be read";
+    unknown_parameter, BAD_REQUEST, "unknown-parameter", "The query has a parameter that is not known here";
+    unverified, UNAUTHORIZED, "unverified", "The delivery cannot be verified";
+    token_wanted, UNAUTHORIZED, "token-wanted", "A token is needed";
+    foreign_origin, FORBIDDEN, "foreign-origin", "Another site may not do this";
+    not_found, NOT_FOUND, "not-found", "There is no such thing here";
+    wrong_method, METHOD_NOT_ALLOWED, "wrong-method", "The method is not allowed here";
+    slow_body, REQUEST_TIMEOUT, "slow-body", "The body did not come in time";
+    conflict, CONFLICT, "conflict", "The state does not allow this";
+    large_body, PAYLOAD_TOO_LARGE, "large-body", "The body is too large";
+    json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
+    foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
+    bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
+    damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
+    unavailable, SERVICE_UNAVAILABLE, "unavailable", "Not able to take this now";
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Problem {
+        Problem { kind, title, status: status.as_u16(), detail: None, header: None }
+    }
+
+    pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: &'static str) -> Problem {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// To be tried again.
+    pub(crate) fn for_now() -> Problem {
+        Problem::unavailable().with_header("retry-after", RETRY_AFTER_SECONDS)
+    }
+
+    /// The last part of its type; for log lines.
+    pub(crate) fn code(&self) -> &'static str {
+        self.kind.rsplit(':').next().unwrap_or(self.kind)
+    }
+}
+
+/// For operators: strangers are not told what is wrong with the store.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        let told = error.to_string();
+        match error {
+            StoreError::Unavailable(_) => Problem::for_now().because(told),
+            StoreError::Conflict(_) => Problem::conflict().because(told),
+            StoreError::NotFound(_) => Problem::not_found().because(told),
+            StoreError::Corrupt(_) => {
+                tracing::error!(%error, "a request could not be answered: {error}");
+                Problem::damaged().because(format!("{told}: stop the host and run hookbox doctor"))
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let header = self.header;
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        response
+    }
+}

@@ -1,0 +1,108 @@
+//! The providers that are live: whose deliveries can be verified.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use hookbox_core::name::ProviderName;
+use hookbox_core::secret::Secret;
+use hookbox_core::verify::{Scheme, Verifier, schemes};
+
+/// A secret that every scheme can use and that opens nothing.
+const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+#[derive(Debug)]
+pub struct LiveProvider {
+    pub verifier: Verifier,
+    /// `None`: the limit of the listener.
+    pub body_bytes_max: Option<usize>,
+}
+
+/// Providers by name, where `-` and `_` are the same unless two names differ in nothing else: `WEBHOOK_SECRET_MY_SHOP`
+/// serves `my-shop` and `my_shop`. A value that does not change; another one takes its place.
+#[derive(Debug, Default)]
+pub struct Providers {
+    names: BTreeMap<ProviderName, Arc<LiveProvider>>,
+    aliases: HashMap<String, ProviderName>,
+    decoys: Vec<Verifier>,
+}
+
+impl Providers {
+    pub fn new(providers: impl IntoIterator<Item = (ProviderName, LiveProvider)>) -> Providers {
+        let names: BTreeMap<_, _> = providers.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
+        let mut aliases = HashMap::new();
+        for name in names.keys() {
+            aliases.entry(folded(name.as_str())).or_insert_with(|| name.clone());
+        }
+        let decoy = |scheme: &Scheme| {
+            let secret = Secret::new(DECOY_SECRET).ok()?;
+            Verifier::new(scheme, &[secret], None).ok()
+        };
+        Providers { names, aliases, decoys: schemes().iter().filter_map(decoy).collect() }
+    }
+
+    /// The provider under its own name, which is the namespace of its events.
+    pub fn find(&self, name: &str) -> Option<(&ProviderName, &Arc<LiveProvider>)> {
+        let name = ProviderName::parse(name).ok()?;
+        self.names.get_key_value(&name).or_else(|| self.names.get_key_value(self.aliases.get(&folded(name.as_str()))?))
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &ProviderName> {
+        self.names.keys()
+    }
+
+    /// What a provider that does not exist is checked with, so that the time taken does not tell it from one that
+    /// does: its scheme is the one of that name, else the generic one.
+    pub(crate) fn decoy(&self, name: &str) -> Option<&Verifier> {
+        let wanted = Scheme::named(name).map_or("generic", Scheme::name);
+        self.decoys.iter().find(|decoy| decoy.scheme().name() == wanted)
+    }
+}
+
+fn folded(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn providers(names: &[&str]) -> Providers {
+        let live = |name: &&str| {
+            let secret = Secret::new("hush").unwrap();
+            let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
+            (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max: None })
+        };
+        Providers::new(names.iter().map(live))
+    }
+
+    fn found<'a>(providers: &'a Providers, name: &str) -> Option<&'a str> {
+        providers.find(name).map(|(name, _)| name.as_str())
+    }
+
+    #[test]
+    fn a_provider_goes_by_both_spellings_of_its_name() {
+        let providers = providers(&["my-shop", "a_b"]);
+        assert_eq!(found(&providers, "my-shop"), Some("my-shop"));
+        assert_eq!(found(&providers, "my_shop"), Some("my-shop"));
+        assert_eq!(found(&providers, "a-b"), Some("a_b"));
+        assert_eq!(found(&providers, "myshop"), None);
+        assert_eq!(found(&providers, "My-Shop"), None);
+    }
+
+    #[test]
+    fn two_names_that_differ_in_their_dashes_alone_stay_two() {
+        let providers = providers(&["my-shop", "my_shop"]);
+        assert_eq!(found(&providers, "my-shop"), Some("my-shop"));
+        assert_eq!(found(&providers, "my_shop"), Some("my_shop"));
+    }
+
+    #[test]
+    fn there_is_a_decoy_for_every_scheme() {
+        let providers = providers(&[]);
+        for scheme in schemes() {
+            assert_eq!(providers.decoy(scheme.name()).unwrap().scheme(), scheme);
+        }
+        assert_eq!(providers.decoy("acme").unwrap().scheme().name(), "generic");
+        assert_eq!(providers.decoy("github").unwrap().scheme().name(), "github-256");
+    }
+}

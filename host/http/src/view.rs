@@ -1,0 +1,30 @@
+//! The wire forms: what the API says, apart from what the host thinks in. Times are RFC 3339 in UTC, members are
+//! written in snake_case, what is not there is null.
+
+pub(crate) mod event;
+pub(crate) mod health;
+pub(crate) mod payload;
+pub(crate) mod plugin;
+pub(crate) mod run;
+pub(crate) mod schedule;
+
+use serde::Serialize;
+
+/// Some of many, newest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page<T> {
+    items: Vec<T>,
+    /// `cursor` of the next page; null where there is none.
+    next: Option<String>,
+}
+
+impl<T> Page<T> {
+    pub(crate) fn new(items: impl Iterator<Item = T>, next: Option<impl ToString>) -> Page<T> {
+        Page { items: items.collect(), next: next.map(|next| next.to_string()) }
+    }
+
+    /// All there are.
+    pub(crate) fn whole(items: impl Iterator<Item = T>) -> Page<T> {
+        Page { items: items.collect(), next: None }
+    }
+}

@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+
+use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome};
+use hookbox_core::event::{Job, JobOrigin};
+use hookbox_core::run::{Run, RunState, Work};
+use serde::Serialize;
+
+use super::payload::PayloadView;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct RunView {
+    id: String,
+    plugin: String,
+    handler: String,
+    /// `pending`, `leased`, `succeeded`, `dead` or `cancelled`.
+    state: &'static str,
+    /// When a pending run is due.
+    due: Option<String>,
+    /// Why a dead run is dead.
+    cause: Option<&'static str>,
+    created: String,
+    finished: Option<String>,
+    /// One of these two is what it works on.
+    event: Option<String>,
+    job: Option<String>,
+    /// The run that it replays.
+    parent: Option<String>,
+    idempotency_key: String,
+    hops: u8,
+    attempts_begun: u32,
+    /// Times it was put back at a shutdown.
+    drains: u8,
+    /// Of its latest attempt that has ended.
+    last_outcome: Option<&'static str>,
+    last_message: Option<String>,
+}
+
+impl RunView {
+    pub(crate) fn of(run: &Run) -> RunView {
+        let (due, cause) = match &run.state {
+            RunState::Pending { due } => (Some(due.to_string()), None),
+            RunState::Dead { cause, .. } => (None, Some(cause.code())),
+            RunState::Leased { .. } | RunState::Succeeded { .. } | RunState::Cancelled { .. } => (None, None),
+        };
+        let (event, job) = match run.work {
+            Work::Event(event) => (Some(event.to_string()), None),
+            Work::Job(job) => (None, Some(job.to_string())),
+        };
+        let last = run.attempts.last().map(|attempt| &attempt.outcome);
+        RunView {
+            id: run.id.to_string(),
+            plugin: run.target.plugin.to_string(),
+            handler: run.target.handler.to_string(),
+            state: run.status().code(),
+            due,
+            cause,
+            created: run.created.to_string(),
+            finished: run.finished().map(|at| at.to_string()),
+            event,
+            job,
+            parent: run.parent.map(|parent| parent.to_string()),
+            idempotency_key: run.idempotency_key.clone(),
+            hops: run.hops,
+            attempts_begun: run.attempts_begun,
+            drains: run.drains,
+            last_outcome: last.map(Outcome::code),
+            last_message: last.and_then(Outcome::message),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct RunDetailView {
+    #[serde(flatten)]
+    run: RunView,
+    /// Null for the run of an event.
+    job_detail: Option<JobView>,
+    attempts: Vec<AttemptView>,
+    /// What the handler returned.
+    result: Option<PayloadView>,
+}
+
+impl RunDetailView {
+    pub(crate) fn of(run: &Run, job: Option<JobView>) -> RunDetailView {
+        let result = run.attempts.last().and_then(|attempt| match &attempt.outcome {
+            Outcome::Completed { output } => output.as_ref(),
+            _ => None,
+        });
+        RunDetailView {
+            run: RunView::of(run),
+            job_detail: job,
+            attempts: run.attempts.iter().map(AttemptView::of).collect(),
+            result: result.map(PayloadView::readable),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct JobView {
+    /// `schedule/NAME`, `plugin/NAME` or `operator`.
+    origin: String,
+    /// For a schedule that fired by itself: the slot.
+    scheduled_at: String,
+    payload: PayloadView,
+}
+
+impl JobView {
+    pub(crate) fn of(job: &Job) -> JobView {
+        let origin = match &job.origin {
+            JobOrigin::Schedule(name) => format!("schedule/{name}"),
+            JobOrigin::Plugin(name) => format!("plugin/{name}"),
+            JobOrigin::Operator => "operator".to_owned(),
+        };
+        let payload = PayloadView::exact(&job.content_type, &job.data);
+        JobView { origin, scheduled_at: job.scheduled_at.to_string(), payload }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct AttemptView {
+    number: u32,
+    started: String,
+    finished: String,
+    outcome: &'static str,
+    message: Option<String>,
+    /// What the handler asked for.
+    retry_after_ms: Option<u64>,
+    /// Digest of the plugin that ran.
+    version: Option<String>,
+    cost: CostView,
+    log: LogView,
+}
+
+#[derive(Debug, Serialize)]
+struct CostView {
+    wall_us: u64,
+    cpu_ms: u64,
+    memory_peak_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LogView {
+    lines: Vec<LogLineView>,
+    bytes_dropped: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LogLineView {
+    at: String,
+    stream: &'static str,
+    level: &'static str,
+    message: String,
+    fields: BTreeMap<String, String>,
+}
+
+impl AttemptView {
+    fn of(attempt: &Attempt) -> AttemptView {
+        let retry_after = match &attempt.outcome {
+            Outcome::Retryable { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        AttemptView {
+            number: attempt.number,
+            started: attempt.started.to_string(),
+            finished: attempt.finished.to_string(),
+            outcome: attempt.outcome.code(),
+            message: attempt.outcome.message(),
+            retry_after_ms: retry_after.map(|span| span.0),
+            version: attempt.version.map(|digest| digest.to_string()),
+            cost: CostView {
+                wall_us: attempt.cost.wall_us,
+                cpu_ms: attempt.cost.cpu_ms,
+                memory_peak_bytes: attempt.cost.memory_peak_bytes,
+            },
+            log: LogView {
+                lines: attempt.log.lines.iter().map(LogLineView::of).collect(),
+                bytes_dropped: attempt.log.bytes_dropped,
+            },
+        }
+    }
+}
+
+impl LogLineView {
+    fn of(line: &LogLine) -> LogLineView {
+        LogLineView {
+            at: line.at.to_string(),
+            stream: match line.stream {
+                LogStream::Log => "log",
+                LogStream::Stdout => "stdout",
+                LogStream::Stderr => "stderr",
+            },
+            level: match line.level {
+                LogLevel::Trace => "trace",
+                LogLevel::Debug => "debug",
+                LogLevel::Info => "info",
+                LogLevel::Warn => "warn",
+                LogLevel::Error => "error",
+            },
+            message: line.message.clone(),
+            fields: line.fields.iter().cloned().collect(),
+        }
+    }
+}
+
+/// A run that was made by replaying another.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReplayView {
+    pub(crate) id: String,
+    pub(crate) parent: String,
+}

@@ -1,0 +1,127 @@
+//! A host without an engine: both routers over a store in memory and a clock that stands still.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use hookbox_core::clock::ManualClock;
+use hookbox_core::id::Mint;
+use hookbox_core::name::ProviderName;
+use hookbox_core::secret::Secret;
+use hookbox_core::time::Timestamp;
+use hookbox_core::verify::{Scheme, Verifier, sign};
+use hookbox_http::ingress::{self, Ingress, IngressLimits};
+use hookbox_http::lifecycle::Lifecycle;
+use hookbox_http::providers::{LiveProvider, Providers};
+use hookbox_store::Store;
+use hookbox_store::memory::MemoryStore;
+use serde_json::Value;
+use tower::ServiceExt;
+
+pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
+pub(crate) const SECRET: &str = "whsec_aHVzaCBodXNoIGh1c2ggaHVzaCBodXNoIGh1c2g=";
+
+pub(crate) struct Host {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) mint: Arc<Mint>,
+    pub(crate) providers: Arc<ArcSwap<Providers>>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+}
+
+impl Host {
+    /// One that serves the providers `shop`, `github`, `stripe` and `standard`, each by its scheme.
+    pub(crate) fn new() -> Host {
+        Host::over(Arc::new(MemoryStore::new().unwrap()))
+    }
+
+    pub(crate) fn over(store: Arc<dyn Store>) -> Host {
+        let providers = [
+            live("my-shop", "generic", None),
+            live("small", "generic", Some(16)),
+            live("github", "github", None),
+            live("stripe", "stripe", None),
+            live("standard", "standard-webhooks", None),
+        ];
+        let lifecycle = Arc::new(Lifecycle::default());
+        lifecycle.begin_serving();
+        Host {
+            store,
+            clock: Arc::new(ManualClock::at(NOW)),
+            mint: Arc::new(Mint::new([7; 32])),
+            providers: Arc::new(ArcSwap::from_pointee(Providers::new(providers))),
+            lifecycle,
+        }
+    }
+
+    pub(crate) fn ingress(&self) -> Router {
+        self.ingress_with(IngressLimits::default(), IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    pub(crate) fn ingress_with(&self, limits: IngressLimits, listens_on: IpAddr) -> Router {
+        ingress::router(Ingress {
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            mint: Arc::clone(&self.mint),
+            providers: Arc::clone(&self.providers),
+            lifecycle: Arc::clone(&self.lifecycle),
+            limits,
+            listens_on,
+        })
+    }
+
+    pub(crate) async fn deliver(&self, request: Request<Body>) -> Answer {
+        ask(self.ingress(), request).await
+    }
+}
+
+fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
+    let scheme = Scheme::named(scheme).unwrap();
+    let verifier = Verifier::new(scheme, &[Secret::new(SECRET).unwrap()], None).unwrap();
+    (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max })
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(crate) async fn ask(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body, 64 << 20).await.unwrap();
+    Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.into()).unwrap() }
+}
+
+/// A webhook as its sender would post it, with `headers` beside those of the signature.
+pub(crate) fn webhook(provider: &str, scheme: &str, id: &str, body: &[u8], headers: &[(&str, &str)]) -> Request<Body> {
+    let scheme = Scheme::named(scheme).unwrap();
+    let signed = sign(scheme, &Secret::new(SECRET).unwrap(), NOW, id, body).unwrap();
+    let mut request = Request::post(format!("/api/v1/webhooks/webhook/{provider}"));
+    for (name, value) in signed.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(headers.iter().copied()) {
+        request = request.header(name, value);
+    }
+    request.body(Body::from(body.to_vec())).unwrap()
+}
+
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A signed delivery of the generic scheme.
+pub(crate) fn shop(body: &str) -> Request<Body> {
+    webhook("my-shop", "generic", "", body.as_bytes(), &[JSON])
+}

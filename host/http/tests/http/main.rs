@@ -1,0 +1,4 @@
+//! Both routers as a sender and an operator see them.
+
+mod harness;
+mod ingress;
