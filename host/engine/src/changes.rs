@@ -32,6 +32,13 @@ pub(crate) fn of(effects: Effects, call: &Call, context: &Context<'_>) -> Change
     }
 }
 
+/// Runs among them that are dead letters from the start.
+pub(crate) fn dead(changes: &Changes) -> usize {
+    let of_events = changes.events.iter().flat_map(|event| &event.runs);
+    let of_jobs = changes.jobs.iter().map(|job| &job.run);
+    of_events.chain(of_jobs).filter(|run| run.dead.is_some()).count()
+}
+
 fn looped(hops: u8) -> Option<DeadCause> {
     (hops > HOPS_MAX).then_some(DeadCause::Loop)
 }

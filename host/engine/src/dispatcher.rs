@@ -6,7 +6,8 @@
 
 mod attempt;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookbox_core::attempt::{Log, Outcome};
@@ -54,7 +55,8 @@ pub(crate) struct Dispatcher {
     turns: Turns,
     /// Places for claimed runs.
     places: Arc<Semaphore>,
-    running: Mutex<HashSet<RunId>>,
+    /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
+    running: Mutex<HashMap<RunId, usize>>,
     ended: Notify,
 }
 
@@ -91,9 +93,13 @@ impl Dispatcher {
     }
 
     async fn claim(self: Arc<Self>) -> Result<Claimed, StoreError> {
-        let Ok(_place) = self.places.acquire().await else { return Ok(Claimed::Nothing { wait: LOOK_EVERY }) };
-        let limit = (self.places.available_permits() + 1).min(CLAIM_MAX);
-        drop(_place);
+        // Nobody else takes places: those that are free here are free below.
+        let Ok(place) = self.places.acquire().await else { return Ok(Claimed::Nothing { wait: LOOK_EVERY }) };
+        drop(place);
+        let limit = self.places.available_permits().min(CLAIM_MAX);
+        if self.stop.phase() != Phase::Running {
+            return Ok(Claimed::Nothing { wait: LOOK_EVERY });
+        }
         let handlers = self.parts.execute.handlers();
         let clock = &self.parts.clock;
         let now = clock.now();
@@ -114,13 +120,11 @@ impl Dispatcher {
 
     async fn begin(self: &Arc<Self>, run: Run) {
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        self.locked().insert(run.id);
-        let dispatcher = self.clone();
+        let listed = Listed::new(self.clone(), run.id);
         self.parts.guests.spawn(async move {
-            let gone = Gone { dispatcher: &dispatcher, run: run.id };
-            dispatcher.bring_to_end(run).await;
-            drop(gone);
+            listed.dispatcher.bring_to_end(run).await;
             drop(place);
+            drop(listed);
         });
     }
 
@@ -131,7 +135,7 @@ impl Dispatcher {
                 () = tokio::time::sleep(RENEW_EVERY.as_duration()) => {}
                 () = self.stopped_and_idle() => return,
             }
-            let running: Vec<RunId> = self.locked().iter().copied().collect();
+            let running: Vec<RunId> = self.locked().keys().copied().collect();
             let until = self.parts.clock.monotonic().plus(LEASE);
             match self.parts.store.renew(&running, until).await {
                 Ok(renewed) if renewed.len() < running.len() => {
@@ -152,10 +156,10 @@ impl Dispatcher {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.locked().len()
+        self.locked().values().sum()
     }
 
-    /// Returns once nothing is running.
+    /// Returns once nothing is running; more may begin as long as runs are claimed.
     pub(crate) async fn idle(&self) {
         loop {
             let ended = self.ended.notified();
@@ -168,7 +172,7 @@ impl Dispatcher {
         }
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, usize>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,15 +182,27 @@ enum Claimed {
     Nothing { wait: Millis },
 }
 
-/// Takes a run off the list even where its task panics; its lease then runs out.
-struct Gone<'a> {
-    dispatcher: &'a Dispatcher,
+/// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.
+struct Listed {
+    dispatcher: Arc<Dispatcher>,
     run: RunId,
 }
 
-impl Drop for Gone<'_> {
+impl Listed {
+    fn new(dispatcher: Arc<Dispatcher>, run: RunId) -> Listed {
+        *dispatcher.locked().entry(run).or_default() += 1;
+        Listed { dispatcher, run }
+    }
+}
+
+impl Drop for Listed {
     fn drop(&mut self) {
-        self.dispatcher.locked().remove(&self.run);
+        if let Entry::Occupied(mut attempts) = self.dispatcher.locked().entry(self.run) {
+            *attempts.get_mut() -= 1;
+            if *attempts.get() == 0 {
+                attempts.remove();
+            }
+        }
         self.dispatcher.ended.notify_waiters();
     }
 }

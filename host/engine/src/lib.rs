@@ -61,6 +61,7 @@ pub struct Parts {
 pub struct Engine {
     dispatcher: Arc<Dispatcher>,
     stop: pace::Stopper,
+    claiming: JoinSet<()>,
     doers: JoinSet<()>,
 }
 
@@ -74,23 +75,29 @@ impl Engine {
         // Before the first claim: what an older boot left running is put back.
         reaper.rescue().await?;
         let dispatcher = Arc::new(Dispatcher::new(parts.clone(), boot, stopped.clone()));
-        let mut doers = JoinSet::new();
-        doers.spawn(dispatcher.clone().run());
+        let (mut claiming, mut doers) = (JoinSet::new(), JoinSet::new());
+        claiming.spawn(dispatcher.clone().run());
         doers.spawn(dispatcher.clone().keep_leases());
         doers.spawn(pace::paced(stopped.clone(), reaper, Reaper::tick));
         doers.spawn(scheduling(parts.clone(), stopped.clone()));
         doers.spawn(pace::paced(stopped, Pruner::new(&parts), Pruner::tick));
-        Ok(Engine { dispatcher, stop, doers })
+        Ok(Engine { dispatcher, stop, claiming, doers })
     }
 
     /// Stops claiming, waits for running attempts up to `grace`, and puts back what has not ended by then: not counted
     /// as an attempt.
     pub async fn drain(mut self, grace: Millis) {
         self.stop.go(Phase::Draining);
-        if tokio::time::timeout(grace.as_duration(), self.dispatcher.idle()).await.is_err() {
+        let ended = async {
+            // A claim that is under way still begins its runs, which are put back.
+            while self.claiming.join_next().await.is_some() {}
+            self.dispatcher.idle().await;
+        };
+        if tokio::time::timeout(grace.as_duration(), ended).await.is_err() {
             tracing::warn!(running = self.dispatcher.running(), "the drain is over: what still runs is put back");
         }
         self.stop.go(Phase::Abandoning);
+        while self.claiming.join_next().await.is_some() {}
         self.dispatcher.idle().await;
         while self.doers.join_next().await.is_some() {}
     }

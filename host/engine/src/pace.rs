@@ -48,7 +48,8 @@ pub(crate) async fn paced<D>(stop: Stop, doer: D, tick: impl AsyncFnMut(&mut D) 
     paced_or_woken(stop, doer, tick, std::future::pending::<()>).await;
 }
 
-/// Ticks until the host stops, earlier than it said where it is woken.
+/// Ticks until the host stops, earlier than it said where it is woken. A tick that is under way then is dropped: what
+/// it has committed stands, the rest is found again.
 pub(crate) async fn paced_or_woken<D, W: Future<Output = ()>>(
     stop: Stop,
     mut doer: D,
@@ -56,7 +57,10 @@ pub(crate) async fn paced_or_woken<D, W: Future<Output = ()>>(
     mut woken: impl FnMut() -> W,
 ) {
     while stop.phase() == Phase::Running {
-        let wait = tick(&mut doer).await;
+        let wait = tokio::select! {
+            wait = tick(&mut doer) => wait,
+            () = stop.reached(Phase::Draining) => return,
+        };
         tokio::select! {
             () = tokio::time::sleep(wait.as_duration()) => {}
             () = woken() => {}

@@ -12,7 +12,7 @@ use hookbox_core::cron::Calendar;
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::{self, ScheduleRow, When};
+use hookbox_core::schedule::{self, ScheduleRow, SlotDecision, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob, NewRun};
 use hookbox_store::{Store, StoreError};
@@ -30,7 +30,9 @@ pub struct Scheduler {
     mint: Arc<Mint>,
     /// Parsed rules; a changed rule is parsed anew.
     calendars: HashMap<ScheduleName, (When, Timestamp, Arc<Calendar>)>,
-    warned: HashSet<ScheduleName>,
+    /// Schedules whose rule does not read, and those that the clock is behind of: each is told once.
+    unreadable: HashSet<ScheduleName>,
+    behind: HashSet<ScheduleName>,
 }
 
 impl Scheduler {
@@ -40,7 +42,8 @@ impl Scheduler {
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
             calendars: HashMap::new(),
-            warned: HashSet::new(),
+            unreadable: HashSet::new(),
+            behind: HashSet::new(),
         }
     }
 
@@ -57,7 +60,10 @@ impl Scheduler {
 
     async fn decide_all(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let rows = self.store.schedules().await?;
-        self.calendars.retain(|name, _| rows.iter().any(|row| row.schedule.name == *name));
+        let names: HashSet<&ScheduleName> = rows.iter().map(|row| &row.schedule.name).collect();
+        self.calendars.retain(|name, _| names.contains(name));
+        self.unreadable.retain(|name| names.contains(name));
+        self.behind.retain(|name| names.contains(name));
         let mut next = None;
         for row in rows {
             let name = row.schedule.name.clone();
@@ -69,22 +75,28 @@ impl Scheduler {
         Ok(next)
     }
 
+    /// Returns when the next slot comes.
     async fn decide(&mut self, row: ScheduleRow) -> Result<Option<Timestamp>, StoreError> {
         let now = self.clock.now();
         let name = row.schedule.name.clone();
         self.warn_of_clock(&row, now);
         let Some(calendar) = self.calendar(&row) else { return Ok(None) };
-        let (mut mark, mut next) = (row.decided, row.next);
-        while let Some(decision) = schedule::decide(&calendar, mark, now) {
+        let mut mark = row.decided;
+        loop {
+            // Not the row's word: a release with other zones may see it elsewhere.
+            let next = calendar.next_after(mark);
+            if next.is_none_or(|slot| slot > now) {
+                return Ok(next);
+            }
+            let Some(decision) = decision(calendar.clone(), mark, now).await else { return Ok(None) };
             let job = decision.fire.map(|slot| new_job(&row, slot, now, &self.mint));
             let fired = self.store.fire(Firing { schedule: name.clone(), decision, job, now }).await?;
             log_verdict(&name, &fired, decision.missed, decision.fire, now);
             if fired == Fired::Stale {
                 return Ok(Some(now));
             }
-            (mark, next) = (decision.to, decision.next);
+            mark = decision.to;
         }
-        Ok(next)
     }
 
     fn calendar(&mut self, row: &ScheduleRow) -> Option<Arc<Calendar>> {
@@ -93,10 +105,11 @@ impl Scheduler {
         if !known {
             match when.calendar(row.anchor) {
                 Ok(calendar) => {
+                    self.unreadable.remove(name);
                     self.calendars.insert(name.clone(), (when.clone(), row.anchor, Arc::new(calendar)));
                 }
                 Err(error) => {
-                    if self.warned.insert(name.clone()) {
+                    if self.unreadable.insert(name.clone()) {
                         tracing::error!(schedule = %name, %error, "schedule {name} cannot fire");
                     }
                     return None;
@@ -110,11 +123,17 @@ impl Scheduler {
         let name = &row.schedule.name;
         let behind = row.decided.since(now);
         if behind <= CLOCK_BEHIND {
-            self.warned.remove(name);
-        } else if self.warned.insert(name.clone()) {
+            self.behind.remove(name);
+        } else if self.behind.insert(name.clone()) {
             tracing::warn!(schedule = %name, behind_ms = behind.0, "the clock is {behind} behind the last slot of {name}: it waits");
         }
     }
+}
+
+/// Slots of a year may have to be counted: not on a thread that others wait for.
+async fn decision(calendar: Arc<Calendar>, mark: Timestamp, now: Timestamp) -> Option<SlotDecision> {
+    let decided = tokio::task::spawn_blocking(move || schedule::decide(&calendar, mark, now)).await;
+    decided.ok().flatten()
 }
 
 /// The job of one firing.

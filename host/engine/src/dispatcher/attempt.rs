@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Log, Outcome};
+use hookbox_core::effects::Effects;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
-use hookbox_core::run::{Lease, Run, RunEvent, RunStatus, Work};
-use hookbox_core::time::Timestamp;
+use hookbox_core::run::{DRAINS_MAX, Lease, Run, RunEvent, RunStatus, Work};
+use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Changes, Record, Recorded};
 
@@ -16,12 +17,22 @@ use crate::pace::Phase;
 
 /// Conflicts after which a run takes its plugin's keys alone.
 const CONFLICTS_MAX: u32 = 3;
+/// Conflicts after which the attempt has failed: alone it should meet none.
+const CONFLICTS_ALONE_MAX: u32 = 10;
+/// Tries to record the end of an attempt: the handler should not run again because the store was away for a moment.
+const RECORD_TRIES: u32 = 3;
+/// Between two tries.
+const RECORD_WAIT: Millis = Millis::SECOND;
+/// A run whose handler went away before the call is looked at again after this.
+const HANDLER_GONE_WAIT: Millis = Millis::SECOND;
 
 /// How an attempt went, before it is recorded.
 enum Went {
     Executed(Executed),
     /// The host is going down, or the handler is gone: not counted.
-    PutBack,
+    PutBack {
+        due: Timestamp,
+    },
 }
 
 impl Dispatcher {
@@ -37,11 +48,11 @@ impl Dispatcher {
     async fn attempt(&self, run: Run, lease: Lease) -> Result<(), StoreError> {
         let input = match self.input(&run).await {
             Ok(input) => input,
-            Err(StoreError::NotFound(what)) => {
-                let outcome = Outcome::Permanent { message: format!("its payload is gone: there is no {what}") };
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                let outcome = Outcome::Permanent { message: format!("its payload is gone: {error}") };
                 return self.conclude(&run, lease, bare(outcome), None, lease.at).await.map(|_| ());
             }
-            Err(error) => return Err(error),
         };
         let mut conflicts = 0;
         loop {
@@ -52,12 +63,18 @@ impl Dispatcher {
             };
             let call = self.call(&run, lease, input.clone());
             let started = call.started;
-            let executed = match self.execute(call.clone()).await {
+            let mut executed = match self.execute(&run, call.clone()).await {
                 Went::Executed(executed) => executed,
-                Went::PutBack => return self.put_back(&run, lease).await,
+                Went::PutBack { due } => return self.put_back(&run, lease, due).await,
             };
-            let changes = executed.outcome.is_success().then(|| self.changes(&executed, &call));
+            let effects = std::mem::take(&mut executed.effects);
+            let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
             match self.conclude(&run, lease, executed, changes, started).await? {
+                Recorded::Conflict if conflicts == CONFLICTS_ALONE_MAX => {
+                    let message = format!("what it read had changed each of the {} times it ran", conflicts + 1);
+                    let outcome = Outcome::Retryable { message, retry_after: None };
+                    return self.conclude(&run, lease, bare(outcome), None, started).await.map(|_| ());
+                }
                 Recorded::Conflict => conflicts += 1,
                 Recorded::Done | Recorded::Stale | Recorded::Refused(_) => return Ok(()),
             }
@@ -90,25 +107,31 @@ impl Dispatcher {
         }
     }
 
-    async fn execute(&self, call: Call) -> Went {
+    async fn execute(&self, run: &Run, call: Call) -> Went {
         if self.stop.phase() != Phase::Running {
-            return Went::PutBack;
+            return Went::PutBack { due: self.parts.clock.now() };
         }
         let executed = tokio::select! {
+            // An attempt that has ended is recorded, however late.
+            biased;
             executed = self.parts.execute.execute(call) => executed,
-            () = self.stop.reached(Phase::Abandoning) => return Went::PutBack,
+            () = self.stop.reached(Phase::Abandoning) => return Went::PutBack { due: self.parts.clock.now() },
         };
         match executed {
             Ok(executed) => Went::Executed(executed),
-            Err(ExecuteError::NoSuchHandler) => Went::PutBack,
-            Err(ExecuteError::Broken(message)) => {
-                tracing::error!(message, "the host failed to execute a run");
-                Went::Executed(bare(Outcome::Trapped { message }))
+            // Due later, else it is claimed again at once for as long as the handler is listed.
+            Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
+                Went::PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) }
+            }
+            Err(error) => {
+                let (id, attempt) = (run.id, run.attempts_begun);
+                tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");
+                Went::Executed(bare(Outcome::Trapped { message: error.to_string() }))
             }
         }
     }
 
-    fn changes(&self, executed: &Executed, call: &Call) -> Changes {
+    fn changes(&self, effects: Effects, call: &Call) -> Changes {
         let catalogue = self.parts.store.catalogue();
         let context = changes::Context {
             catalogue: &catalogue,
@@ -116,7 +139,7 @@ impl Dispatcher {
             kv_bytes_max: self.parts.settings.load().kv_bytes_max(&call.target.plugin),
             now: self.parts.clock.now(),
         };
-        changes::of(executed.effects.clone(), call, &context)
+        changes::of(effects, call, &context)
     }
 
     /// Records the end of the attempt. Effects that can never be committed make the attempt a failure for good.
@@ -129,6 +152,7 @@ impl Dispatcher {
         started: Timestamp,
     ) -> Result<Recorded, StoreError> {
         let (event, status) = self.decide(run, lease, &executed, started);
+        let looped = changes.as_ref().map_or(0, changes::dead);
         let recorded = self.record(run, lease, event, changes).await?;
         match &recorded {
             Recorded::Refused(why) => {
@@ -138,7 +162,13 @@ impl Dispatcher {
                     self.tell(run, lease, refused, status);
                 }
             }
-            Recorded::Done => self.tell(run, lease, executed, status),
+            Recorded::Done => {
+                if looped > 0 {
+                    let (id, handler) = (run.id, &run.target);
+                    tracing::error!(run.id = %id, %handler, runs = looped, "run {id} of {handler} is one of a loop: {looped} runs that it made are dead letters");
+                }
+                self.tell(run, lease, executed, status);
+            }
             Recorded::Conflict => {
                 tracing::debug!(run.id = %run.id, "run {} met a conflict: it runs again", run.id);
             }
@@ -156,7 +186,18 @@ impl Dispatcher {
         event: RunEvent,
         changes: Option<Changes>,
     ) -> Result<Recorded, StoreError> {
-        self.parts.store.record(Record { run: run.id, lease, event, changes, now: self.parts.clock.now() }).await
+        let store = &self.parts.store;
+        let record = Record { run: run.id, lease, event, changes, now: self.parts.clock.now() };
+        for _ in 1..RECORD_TRIES {
+            match store.record(record.clone()).await {
+                // Where this try was written after all, the lease keeps the next one out.
+                Err(StoreError::Unavailable(_)) if store.failure().is_none() => {
+                    tokio::time::sleep(RECORD_WAIT.as_duration()).await;
+                }
+                ended => return ended,
+            }
+        }
+        store.record(record).await
     }
 
     fn decide(&self, run: &Run, lease: Lease, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {
@@ -179,8 +220,8 @@ impl Dispatcher {
         }
     }
 
-    async fn put_back(&self, run: &Run, lease: Lease) -> Result<(), StoreError> {
-        let event = RunEvent::Drained { at: self.parts.clock.now() };
+    async fn put_back(&self, run: &Run, lease: Lease, due: Timestamp) -> Result<(), StoreError> {
+        let event = RunEvent::Drained { at: due };
         self.record(run, lease, event, None).await.map(|_| ())
     }
 
