@@ -119,12 +119,12 @@ pub(crate) struct InvokeArgs {
     pub(crate) event: Option<String>,
 
     /// The payload.
-    #[arg(long, value_name = "TEXT", conflicts_with = "file_of_data")]
-    pub(crate) data: Option<String>,
+    #[arg(long, value_name = "TEXT", conflicts_with = "payload_file")]
+    pub(crate) payload: Option<String>,
 
     /// A file with the payload.
-    #[arg(long = "data-file", value_name = "FILE")]
-    pub(crate) file_of_data: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) payload_file: Option<PathBuf>,
 
     /// Media type of the payload.
     #[arg(long, default_value = "application/json", value_name = "TYPE")]
@@ -149,12 +149,12 @@ pub(crate) struct SendArgs {
     pub(crate) id: Option<String>,
 
     /// The body; one that fits the scheme unless given.
-    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
-    pub(crate) data: Option<String>,
+    #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
+    pub(crate) body: Option<String>,
 
     /// A file with the body.
     #[arg(long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    pub(crate) body_file: Option<PathBuf>,
 
     /// Where webhooks come in; server.listen of hooks.yaml unless given.
     #[arg(long, env = "HOOKBOX_INGRESS", value_name = "URL")]

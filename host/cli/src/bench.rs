@@ -47,8 +47,12 @@ fn requests(args: &BenchArgs, project: &Project, clock: &SystemClock, host: Sock
     let provider = ProviderName::parse(&args.provider).map_err(|error| Mistakes(vec![error.to_string()]))?;
     let found = project.providers()?.remove(&provider);
     let found = found.with_context(|| Mistakes(vec![format!("there is no provider {provider}")]))?;
-    ensure!(found.provider.scheme.name() == "generic", Mistakes(vec![format!("provider {provider} must have the scheme generic")]));
-    let no_secret = || Mistakes(vec![format!("provider {provider} has no secret: start `hookbox dev` once, or set it")]);
+    ensure!(
+        found.provider.scheme.name() == "generic",
+        Mistakes(vec![format!("provider {provider} must have the scheme generic")])
+    );
+    let no_secret =
+        || Mistakes(vec![format!("provider {provider} has no secret: start `hookbox dev` once, or set it")]);
     let secret = found.secrets.first().with_context(no_secret)?;
     let now = clock.now();
     let event_type = &args.event_type;
@@ -73,7 +77,8 @@ fn requests(args: &BenchArgs, project: &Project, clock: &SystemClock, host: Sock
 fn loopback(origin: &str) -> Result<SocketAddr> {
     let authority = origin.strip_prefix("http://").unwrap_or(origin).trim_end_matches('/');
     let address = authority.to_socket_addrs().ok().and_then(|mut found| found.next());
-    let address = address.with_context(|| Mistakes(vec![format!("--ingress must be http://HOST:PORT, got {origin}")]))?;
+    let address =
+        address.with_context(|| Mistakes(vec![format!("--ingress must be http://HOST:PORT, got {origin}")]))?;
     if !address.ip().is_loopback() {
         bail!(Mistakes(vec![format!("bench sends to loopback only, and {origin} is not")]));
     }

@@ -108,7 +108,9 @@ fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Fi
     let find = |name: &PluginName| plugins.iter().find(|plugin| plugin.name == *name);
     for (name, settings) in &project.config.plugins {
         match find(name) {
-            None => findings.warnings.push(format!("plugins.{name}: there is no {name}.wasm in {}", project.plugins.display())),
+            None => findings
+                .warnings
+                .push(format!("plugins.{name}: there is no {name}.wasm in {}", project.plugins.display())),
             Some(plugin) => {
                 for handler in settings.handlers.keys().filter(|handler| plugin.handler(handler).is_none()) {
                     findings.warnings.push(format!("plugins.{name}.handlers.{handler}: {name} has no such handler"));
@@ -122,7 +124,10 @@ fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Fi
         match trigger {
             None => findings.warnings.push(format!("schedules.{}: there is no handler {target}", schedule.name)),
             Some(Trigger::Events(_)) => {
-                let wrong = format!("schedules.{}: {target} takes events; a schedule needs a handler with #[cron], #[every] or #[job]", schedule.name);
+                let wrong = format!(
+                    "schedules.{}: {target} takes events; a schedule needs a handler with #[cron], #[every] or #[job]",
+                    schedule.name
+                );
                 findings.mistakes.push(wrong);
             }
             Some(_) => {}

@@ -61,7 +61,8 @@ pub(crate) fn mint_secrets(project: &mut Project) -> Result<()> {
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&project.data)?;
     let file = project.dev_secrets();
-    let mut file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).context("cannot write dev-secrets")?;
+    let mut file =
+        fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).context("cannot write dev-secrets")?;
     for (variable, secret) in minted {
         let line = Zeroizing::new(format!("{variable}={}\n", *secret));
         file.write_all(line.as_bytes())?;

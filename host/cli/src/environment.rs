@@ -28,7 +28,8 @@ impl Environment {
             let entries = dotenvy::from_path_iter(&file).with_context(|| format!("cannot read {}", file.display()))?;
             for entry in entries {
                 // The error of the library shows the line, which may hold a secret.
-                let (name, value) = entry.map_err(|_| anyhow::anyhow!("{}: a line is not NAME=value", file.display()))?;
+                let (name, value) =
+                    entry.map_err(|_| anyhow::anyhow!("{}: a line is not NAME=value", file.display()))?;
                 values.insert(name, Zeroizing::new(value));
             }
         }

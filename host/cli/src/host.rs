@@ -26,8 +26,7 @@ use hookbox_core::time::Millis;
 use hookbox_engine::{Engine, Parts, RunEnded, Settings};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
-use hookbox_http::operator::{self, Operator};
-use hookbox_http::providers::Providers;
+use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
@@ -81,10 +80,9 @@ impl Host {
         let providers = Arc::new(ArcSwap::from_pointee(live_providers(&project)?));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(project.plugin_settings()?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
-        let access = reload::operator_access(&project)?;
         let listen = args.listen.unwrap_or(project.config.server.listen);
         let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
-        reload::refuse_open_operator(operator_listen, &access)?;
+        let token = reload::operator_token(&project, operator_listen)?;
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
             in_flight_max: project.config.server.in_flight_max as usize,
@@ -132,8 +130,7 @@ impl Host {
             mint: mint.clone(),
             providers: providers.clone(),
             lifecycle: lifecycle.clone(),
-            listens_on: operator_at,
-            access,
+            access: Access::new(operator_at, &project.config.operator.hosts, token)?,
         });
         let servers = vec![
             tokio::spawn(serve_until(ingress_listener, public, stopped.clone())),
@@ -214,7 +211,8 @@ impl Host {
 }
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
-    let cure = || format!("cannot listen on {address}: choose another address for {key} in hooks.yaml, or stop what uses it");
+    let cure =
+        || format!("cannot listen on {address}: choose another address for {key} in hooks.yaml, or stop what uses it");
     TcpListener::bind(address).await.with_context(cure)
 }
 
@@ -228,8 +226,8 @@ async fn serve_until(listener: TcpListener, router: axum::Router, mut stopped: w
 /// Takes in what lies in the folder, and notes what has gone from it.
 async fn scan(project: &Project, plugins: &Plugins) -> Result<Folder> {
     let folder = Folder::open(project.plugins.clone());
-    let folder = folder.with_context(|| format!("cannot open the plugins folder {}", project.plugins.display()))?;
-    let (folder, events) = folder.scan().await;
+    let mut folder = folder.with_context(|| format!("cannot open the plugins folder {}", project.plugins.display()))?;
+    let events = folder.scan().await;
     let found = events.iter().filter_map(|event| match event {
         hookbox_sandbox::FolderEvent::Found { name, .. } => Some(name.clone()),
         _ => None,
@@ -249,17 +247,15 @@ async fn take_proposals(plugins: Arc<Plugins>, mut proposed: mpsc::Receiver<hook
 }
 
 pub(crate) fn engine_settings(project: &Project) -> Settings {
-    let mut settings = Settings {
-        schedules: project.config.schedules.clone(),
-        retention: project.config.retention(),
-        ..Settings::default()
-    };
+    let mut settings =
+        Settings { schedules: project.config.schedules.clone(), retention: Default::default(), ..Settings::default() };
     for (name, plugin) in &project.config.plugins {
         settings.plugins.insert(name.clone(), PolicyPatch { timeout: plugin.timeout, ..PolicyPatch::default() });
         settings.kv_bytes.insert(name.clone(), plugin.kv_bytes);
-        let handlers = plugin.handlers.iter().map(|(handler, patch)| {
-            (HandlerRef { plugin: name.clone(), handler: handler.clone() }, *patch)
-        });
+        let handlers = plugin
+            .handlers
+            .iter()
+            .map(|(handler, patch)| (HandlerRef { plugin: name.clone(), handler: handler.clone() }, *patch));
         settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
     }
     settings

@@ -15,12 +15,19 @@ pub(crate) enum Print {
 }
 
 const EVENTS: [Column; 5] =
-    [("ID", "id"), ("TIME", "time"), ("TOPIC", "topic"), ("BYTES", "data_bytes"), ("RUNS", "runs")];
-const RUNS: [Column; 5] =
-    [("ID", "id"), ("CREATED", "created"), ("HANDLER", "handler"), ("STATE", "state"), ("ATTEMPTS", "attempts_begun")];
+    [("ID", "id"), ("TIME", "time"), ("TOPIC", "topic"), ("BYTES", "data_bytes"), ("RUNS", "run_ids")];
+const RUNS: [Column; 7] = [
+    ("ID", "id"),
+    ("CREATED", "created"),
+    ("PLUGIN", "plugin"),
+    ("HANDLER", "handler"),
+    ("STATE", "state"),
+    ("TRIES", "attempts_begun"),
+    ("LAST MESSAGE", "last_message"),
+];
 const SCHEDULES: [Column; 6] = [
     ("NAME", "name"),
-    ("WHEN", "when"),
+    ("WHEN", "when.text"),
     ("NEXT", "next"),
     ("LAST FIRED", "last_fired"),
     ("FIRED", "counts.fired"),

@@ -49,9 +49,10 @@ async fn run(
     clock: &Arc<dyn Clock>,
 ) -> Result<(HandlerName, Executed)> {
     let sandbox = Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: clock.clone() })?;
-    let version = sandbox.prepare(name, bytes.into(), settings).await.map_err(|error| {
-        anyhow::Error::from(Mistakes(vec![format!("{} is refused: {error}", args.file.display())]))
-    })?;
+    let version = sandbox
+        .prepare(name, bytes.into(), settings)
+        .await
+        .map_err(|error| anyhow::Error::from(Mistakes(vec![format!("{} is refused: {error}", args.file.display())])))?;
     sandbox.activate(&version);
     let handler = choose(&version.info, args.handler.as_deref())?;
     let now = clock.now();
@@ -80,11 +81,13 @@ fn choose<'a>(info: &'a PluginInfo, wanted: Option<&str>) -> Result<&'a Handler>
         (None, [only]) => Some(only),
         (None, _) => None,
     };
-    found.with_context(|| Mistakes(vec![format!("name a handler with --handler: {} has {}", info.name, names.join(", "))]))
+    found.with_context(|| {
+        Mistakes(vec![format!("name a handler with --handler: {} has {}", info.name, names.join(", "))])
+    })
 }
 
 fn input(args: &InvokeArgs, handler: &Handler, mint: &Mint, now: hookbox_core::time::Timestamp) -> Result<Input> {
-    let data = match (&args.data, &args.file_of_data) {
+    let data = match (&args.payload, &args.payload_file) {
         (Some(data), _) => data.clone().into_bytes(),
         (None, Some(file)) => fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
         (None, None) => Vec::new(),
@@ -101,9 +104,9 @@ fn input(args: &InvokeArgs, handler: &Handler, mint: &Mint, now: hookbox_core::t
     };
     let topic = args.event.clone().or_else(|| patterns.first().map(|pattern| pattern.to_string().replace('*', "test")));
     let topic = topic.unwrap_or_default();
-    let parts = topic.split_once('/').and_then(|(provider, event_type)| {
-        Some((ProviderName::parse(provider).ok()?, event_type.to_owned()))
-    });
+    let parts = topic
+        .split_once('/')
+        .and_then(|(provider, event_type)| Some((ProviderName::parse(provider).ok()?, event_type.to_owned())));
     let wrong = || Mistakes(vec![format!("--event must be provider/type, got {topic:?}")]);
     let (provider, event_type) = parts.with_context(wrong)?;
     Ok(Input::Event(Arc::new(Event {
@@ -125,10 +128,15 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
         Outcome::Completed { output: Some(output) } => text_of(output),
         _ => Value::Null,
     };
-    let log: Vec<Value> = executed.log.lines.iter().map(|line| {
-        let fields: BTreeMap<_, _> = line.fields.iter().cloned().collect();
-        json!({ "level": line.level, "stream": line.stream, "message": line.message, "fields": fields })
-    }).collect();
+    let log: Vec<Value> = executed
+        .log
+        .lines
+        .iter()
+        .map(|line| {
+            let fields: BTreeMap<_, _> = line.fields.iter().cloned().collect();
+            json!({ "level": line.level, "stream": line.stream, "message": line.message, "fields": fields })
+        })
+        .collect();
     let effects = &executed.effects;
     let writes: Vec<&str> = effects.writes.iter().map(|write| write.key()).collect();
     let jobs: Vec<String> = effects.jobs.iter().map(|job| job.handler.to_string()).collect();

@@ -115,7 +115,9 @@ fn log_to_stderr(command: &Command) {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
     match command {
-        Command::Serve(HostArgs { log_json: true, .. }) | Command::Dev(HostArgs { log_json: true, .. }) => log.json().init(),
+        Command::Serve(HostArgs { log_json: true, .. }) | Command::Dev(HostArgs { log_json: true, .. }) => {
+            log.json().init()
+        }
         _ => log.init(),
     }
 }

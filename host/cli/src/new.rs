@@ -25,7 +25,8 @@ pub(crate) fn new(name: &str, plugins: &Path) -> Result<()> {
     };
     ensure!(sdk.is_file(), cure());
     fs::create_dir_all(folder.join("src")).with_context(|| format!("cannot make {}", folder.display()))?;
-    let fill = |text: &str| text.replace("{{name}}", name.as_str()).replace("{{function}}", &name.as_str().replace('-', "_"));
+    let fill =
+        |text: &str| text.replace("{{name}}", name.as_str()).replace("{{function}}", &name.as_str().replace('-', "_"));
     fs::write(folder.join("Cargo.toml"), fill(MANIFEST))?;
     fs::write(folder.join("src/lib.rs"), fill(SOURCE))?;
     println!("{} is made. What now:", folder.display());

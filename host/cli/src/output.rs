@@ -17,7 +17,8 @@ pub(crate) fn table(rows: &[Value], columns: &[Column], empty: &str) {
     let heads = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
     let cells = rows.iter().map(|row| columns.iter().map(|(_, path)| cell(row, path)).collect());
     let lines: Vec<Vec<String>> = std::iter::once(heads).chain(cells).collect();
-    let width = |n: usize| lines.iter().filter_map(|line| line.get(n)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width =
+        |n: usize| lines.iter().filter_map(|line| line.get(n)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     for line in &lines {
         let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));

@@ -92,7 +92,9 @@ impl Project {
                     Ok(Some(secret)) => {
                         secrets.insert(secret_name.clone(), Arc::new(secret));
                     }
-                    Ok(None) => tracing::warn!(plugin = %name, "the secret {secret_name} of plugin {name} is not set: {source}"),
+                    Ok(None) => {
+                        tracing::warn!(plugin = %name, "the secret {secret_name} of plugin {name} is not set: {source}")
+                    }
                     Err(error) => mistakes.push(format!("plugin {name}: {error:#}")),
                 }
             }

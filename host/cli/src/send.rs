@@ -21,7 +21,9 @@ pub(crate) fn send(args: &SendArgs, print: Print) -> Result<()> {
     dev::read_secrets(&mut project)?;
     let provider = ProviderName::parse(&args.provider).map_err(|error| Mistakes(vec![error.to_string()]))?;
     let found = project.providers()?.remove(&provider);
-    let cure = || Mistakes(vec![format!("provider {provider} is not in hooks.yaml, and its secret is not in the environment")]);
+    let cure = || {
+        Mistakes(vec![format!("provider {provider} is not in hooks.yaml, and its secret is not in the environment")])
+    };
     let found = found.with_context(cure)?;
     let scheme = &found.provider.scheme;
     let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
@@ -40,27 +42,34 @@ pub(crate) fn send(args: &SendArgs, print: Print) -> Result<()> {
     if let Some(header) = scheme.type_header() {
         request = request.header(header, &args.event_type);
     }
-    let unreachable = || format!("no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress");
+    let unreachable =
+        || format!("no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress");
     let mut response = request.send(&body[..]).with_context(unreachable)?;
     let status = response.status();
     let answer: Value = serde_json::from_str(&response.body_mut().read_to_string()?).unwrap_or_default();
     if !status.is_success() {
-        bail!("the host refused it: {} ({status}); its log tells the cause", answer["title"].as_str().unwrap_or("no reason given"));
+        bail!(
+            "the host refused it: {} ({status}); its log tells the cause",
+            answer["title"].as_str().unwrap_or("no reason given")
+        );
     }
     if print == Print::Json {
         return inspect::json(&answer);
     }
     let event = answer["id"].as_str().unwrap_or("?");
-    println!("{event} {}: see what became of it with `hookbox events show {event}`", answer["status"].as_str().unwrap_or("?"));
+    println!(
+        "{event} {}: see what became of it with `hookbox events show {event}`",
+        answer["status"].as_str().unwrap_or("?")
+    );
     Ok(())
 }
 
 fn body(args: &SendArgs, scheme: &str, id: &str) -> Result<Vec<u8>> {
-    if let Some(file) = &args.file {
+    if let Some(file) = &args.body_file {
         return fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     }
-    if let Some(data) = &args.data {
-        return Ok(data.clone().into_bytes());
+    if let Some(body) = &args.body {
+        return Ok(body.clone().into_bytes());
     }
     let value = match scheme {
         "generic" => json!({ "event_id": id, "type": args.event_type, "data": {} }),

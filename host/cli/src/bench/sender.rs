@@ -56,7 +56,10 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a latency is measured to the microsecond, which the clock does not give")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a latency is measured to the microsecond, which the clock does not give"
+)]
 fn connection<'a>(address: SocketAddr, requests: impl Iterator<Item = &'a Vec<u8>>) -> Result<Sent> {
     let mut sent = Sent::default();
     let mut stream = connect(address)?;

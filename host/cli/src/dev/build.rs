@@ -50,7 +50,8 @@ pub(crate) fn ensure_target() -> Result<()> {
     }
     eprintln!("The target {TARGET} is missing: adding it with `rustup target add {TARGET}`");
     let added = Command::new("rustup").args(["target", "add", TARGET]).stdin(Stdio::null()).status();
-    let added = added.with_context(|| format!("cannot run rustup: add the target {TARGET} to your toolchain yourself"))?;
+    let added =
+        added.with_context(|| format!("cannot run rustup: add the target {TARGET} to your toolchain yourself"))?;
     ensure!(added.success(), "`rustup target add {TARGET}` failed");
     Ok(())
 }

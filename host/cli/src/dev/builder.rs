@@ -99,7 +99,9 @@ mod tests {
         let of = |path: &str| plugin_of(root, Path::new(path)).map(|name| name.to_string());
         assert_eq!(of("/p/plugins/welcome/src/lib.rs").as_deref(), Some("welcome"));
         assert_eq!(of("/p/plugins/welcome/Cargo.toml").as_deref(), Some("welcome"));
-        for other in ["/p/plugins/welcome.wasm", "/p/plugins/.x.draft", "/p/plugins/welcome/target/a", "/p/plugins/welcome"] {
+        for other in
+            ["/p/plugins/welcome.wasm", "/p/plugins/.x.draft", "/p/plugins/welcome/target/a", "/p/plugins/welcome"]
+        {
             assert_eq!(of(other), None, "{other}");
         }
     }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
+use hookbox_core::config::SecretSource;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Verifier;
 use hookbox_engine::Settings;
-use hookbox_http::operator::Access;
 use hookbox_http::providers::{LiveProvider, Providers};
 
 use super::engine_settings;
@@ -49,7 +50,10 @@ pub(crate) async fn watch(live: Live) {
         stamps = now;
         match live.take_over().await {
             Ok(()) => tracing::info!("hooks.yaml and secrets were read anew"),
-            Err(error) => tracing::error!(error = format!("{error:#}"), "the changed configuration is not taken over; the old one stays:\n{error:#}"),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the changed configuration is not taken over; the old one stays:\n{error:#}"
+            ),
         }
     }
 }
@@ -102,22 +106,18 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
     if mistakes.is_empty() { Ok(Providers::new(live)) } else { Err(Mistakes(mistakes).into()) }
 }
 
-/// Who may use the operator API.
-pub(crate) fn operator_access(project: &Project) -> Result<Access> {
-    let operator = &project.config.operator;
-    let from_environment = hookbox_core::config::SecretSource::Env("HOOKBOX_TOKEN".to_owned());
-    let source = operator.token.as_ref().unwrap_or(&from_environment);
-    let token = project.environment.secret(source).context("operator.token")?;
-    ensure!(
-        token.is_some() || operator.token.is_none(),
-        Mistakes(vec![format!("operator.token: {source} is not set")])
-    );
-    Ok(Access { token, hosts: operator.hosts.clone() })
-}
-
-/// The operator API is open on loopback only.
-pub(crate) fn refuse_open_operator(listen: SocketAddr, access: &Access) -> Result<()> {
-    let cure = || Mistakes(vec![format!("operator.listen: {listen} can be reached from elsewhere: set HOOKBOX_TOKEN, or listen on 127.0.0.1")]);
-    ensure!(listen.ip().is_loopback() || access.token.is_some(), cure());
-    Ok(())
+/// What the operator API asks for; needed where others can reach it.
+pub(crate) fn operator_token(project: &Project, listen: SocketAddr) -> Result<Option<Secret>> {
+    let declared = project.config.operator.token.clone();
+    let source = declared.clone().unwrap_or_else(|| SecretSource::Env("HOOKBOX_TOKEN".to_owned()));
+    let token = project.environment.secret(&source).context("operator.token")?;
+    if token.is_none() && declared.is_some() {
+        return Err(Mistakes(vec![format!("operator.token: {source} is not set")]).into());
+    }
+    if token.is_none() && !listen.ip().is_loopback() {
+        let cure =
+            format!("operator.listen: {listen} can be reached from elsewhere: set {source}, or listen on 127.0.0.1");
+        return Err(Mistakes(vec![cure]).into());
+    }
+    Ok(token)
 }
