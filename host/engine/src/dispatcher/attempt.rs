@@ -230,7 +230,8 @@ impl Dispatcher {
         let (duration_us, outcome) = (executed.cost.wall_us, executed.outcome.code());
         match status {
             RunStatus::Succeeded => {
-                tracing::info!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} succeeded");
+                // What went well is in the store; a line for each would cost more than the run.
+                tracing::debug!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} succeeded");
             }
             RunStatus::Dead => {
                 tracing::error!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} is a dead letter");
