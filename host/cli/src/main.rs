@@ -33,6 +33,10 @@ use host::{End, Host};
 use inspect::Print;
 use project::{Mistakes, Project};
 
+/// Taking a webhook in, running it and writing it down are many small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Asked of a running host only; a command that never ends in time is stopped by its client's own limits.
 const FAILED: u8 = 1;
 const MISTAKE: u8 = 2;
