@@ -18,7 +18,7 @@ conformance! {
     only_known_handlers_are_served,
     only_what_is_due_is_handed_out,
     no_more_than_the_limit_is_handed_out,
-    a_run_in_hand_is_no_obstacle_to_those_behind_it,
+    claims_that_come_together_each_find_runs,
     a_renewed_lease_is_kept,
     a_lease_of_this_boot_is_lost_by_time,
     a_lease_of_an_older_boot_is_lost_at_once,
@@ -119,7 +119,7 @@ async fn no_more_than_the_limit_is_handed_out(world: &mut World) {
 }
 
 /// Claims that come together are of one group, and each finds what the others leave.
-async fn a_run_in_hand_is_no_obstacle_to_those_behind_it(world: &mut World) {
+async fn claims_that_come_together_each_find_runs(world: &mut World) {
     for _ in 0..40 {
         world.accept_new(event(&["a/on-event"])).await;
     }
