@@ -44,6 +44,7 @@ impl<'a> Overlay<'a> {
     }
 
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.bytes += key.len();
         self.change(key, None);
     }
 
