@@ -2,6 +2,14 @@
 //! errors into words and exit codes: 0 done, 1 failed, 2 the operator's input
 //! is at fault.
 
+/// Prints a line. Whoever reads may have gone, as `head` does: that is no fault.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod args;
 mod bench;
 mod check;
@@ -81,7 +89,7 @@ fn run(cli: Cli) -> Result<bool> {
 async fn serve(args: &HostArgs) -> Result<End> {
     let project = Project::read(&args.project)?;
     let host = Host::start(args, project, None).await?;
-    println!("hookbox is ready: webhooks at http://{}, operator at http://{}", host.ingress, host.operator);
+    say!("hookbox is ready: webhooks at http://{}, operator at http://{}", host.ingress, host.operator);
     host.run().await
 }
 
@@ -95,7 +103,7 @@ fn build(names: &[String], plugins: &std::path::Path) -> Result<bool> {
     let mut all = true;
     for name in names {
         match dev::build::build(plugins, &name) {
-            Ok(file) => println!("{}", file.display()),
+            Ok(file) => say!("{}", file.display()),
             Err(error) => {
                 eprintln!("{error:#}");
                 all = false;

@@ -208,6 +208,9 @@ struct DetailV1 {
     log: Log,
 }
 
+/// Rows of details, by the attempt's number.
+pub(crate) type Details = Vec<(u32, Vec<u8>)>;
+
 /// A run as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredRun {
@@ -222,7 +225,7 @@ impl StoredRun {
     }
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
-    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<(u32, Vec<u8>)>), StoreError> {
+    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Details), StoreError> {
         let (mut attempts, mut details) = (Vec::new(), Vec::new());
         for attempt in &mut self.run.attempts {
             let mut detail = None;
