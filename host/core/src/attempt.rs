@@ -172,8 +172,8 @@ pub struct Executed {
     pub effects: Effects,
     pub log: Log,
     pub cost: Cost,
-    /// The version that really ran.
-    pub version: Digest,
+    /// The version that really ran; nothing where none could be run.
+    pub version: Option<Digest>,
 }
 
 /// An attempt as it is kept with its run.

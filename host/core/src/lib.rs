@@ -7,6 +7,7 @@
 
 pub mod attempt;
 pub mod clock;
+pub mod config;
 pub mod cron;
 pub mod effects;
 pub mod event;

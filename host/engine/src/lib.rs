@@ -1,1 +1,110 @@
-//! hookbox-engine
+//! The doers: each finds its own work in the store, so that a restart, a
+//! second node and the normal case are one code path.
+//!
+//! | doer | finds | does |
+//! |---|---|---|
+//! | [`dispatcher`] | runs that are due | claims and executes them, records how they ended |
+//! | [`scheduler`] | slots that have come | gives each its verdict, with a job for the one that fires |
+//! | [`reaper`] | lost leases, vanished handlers | puts runs back, or buries them |
+//! | [`pruner`] | what is older than it must be kept | removes it |
+//!
+//! Invariant: this crate executes plugins through the trait [`Execute`] only,
+//! and does not know that wasmtime or axum exist. Every tick may be repeated or
+//! lost without harm.
+
+mod changes;
+pub mod dispatcher;
+mod execute;
+mod pace;
+pub mod pruner;
+pub mod reaper;
+pub mod scheduler;
+pub mod schedules;
+mod settings;
+mod turns;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hookbox_core::clock::Clock;
+use hookbox_core::id::Mint;
+use hookbox_core::time::Millis;
+use hookbox_store::{Store, StoreError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+pub use dispatcher::RunEnded;
+pub use execute::{Execute, ExecuteError};
+pub use settings::Settings;
+
+use dispatcher::Dispatcher;
+use pace::{Phase, Stop};
+use pruner::Pruner;
+use reaper::Reaper;
+use scheduler::Scheduler;
+
+/// What the doers work with.
+#[derive(Clone)]
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub execute: Arc<dyn Execute>,
+    pub clock: Arc<dyn Clock>,
+    pub mint: Arc<Mint>,
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// Where plugins run: a runtime of their own, so that a busy guest takes no turn from a sender.
+    pub guests: tokio::runtime::Handle,
+    /// Told of each attempt that ended; what does not fit is dropped.
+    pub observer: Option<mpsc::Sender<RunEnded>>,
+}
+
+/// The running doers.
+pub struct Engine {
+    dispatcher: Arc<Dispatcher>,
+    stop: pace::Stopper,
+    claiming: JoinSet<()>,
+    doers: JoinSet<()>,
+}
+
+impl Engine {
+    /// Begins a boot and starts the doers. Call it after the first scan of the plugins: nothing is claimed or declared
+    /// dead before.
+    pub async fn start(parts: Parts) -> Result<Engine, StoreError> {
+        let boot = parts.store.begin_boot().await?;
+        let (stop, stopped) = pace::stopper();
+        let mut reaper = Reaper::new(&parts, boot);
+        // Before the first claim: what an older boot left running is put back.
+        reaper.rescue().await?;
+        let dispatcher = Arc::new(Dispatcher::new(parts.clone(), boot, stopped.clone()));
+        let (mut claiming, mut doers) = (JoinSet::new(), JoinSet::new());
+        claiming.spawn(dispatcher.clone().run());
+        doers.spawn(dispatcher.clone().keep_leases());
+        doers.spawn(pace::paced(stopped.clone(), reaper, Reaper::tick));
+        doers.spawn(scheduling(parts.clone(), stopped.clone()));
+        doers.spawn(pace::paced(stopped, Pruner::new(&parts), Pruner::tick));
+        Ok(Engine { dispatcher, stop, claiming, doers })
+    }
+
+    /// Stops claiming, waits for running attempts up to `grace`, and puts back what has not ended by then: not counted
+    /// as an attempt.
+    pub async fn drain(mut self, grace: Millis) {
+        self.stop.go(Phase::Draining);
+        let ended = async {
+            // A claim that is under way still begins its runs, which are put back.
+            while self.claiming.join_next().await.is_some() {}
+            self.dispatcher.idle().await;
+        };
+        if tokio::time::timeout(grace.as_duration(), ended).await.is_err() {
+            tracing::warn!(running = self.dispatcher.running(), "the drain is over: what still runs is put back");
+        }
+        self.stop.go(Phase::Abandoning);
+        while self.claiming.join_next().await.is_some() {}
+        self.dispatcher.idle().await;
+        while self.doers.join_next().await.is_some() {}
+    }
+}
+
+async fn scheduling(parts: Parts, stopped: Stop) {
+    let store = parts.store.clone();
+    let scheduler = Scheduler::new(&parts);
+    pace::paced_or_woken(stopped, scheduler, Scheduler::tick, || store.signals().schedules.notified()).await;
+}

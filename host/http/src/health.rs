@@ -7,7 +7,7 @@ use hookbox_store::Store;
 
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::providers::Providers;
-use crate::view::health::{HealthView, Queue};
+use crate::view::health::{CountsView, HealthView, Queue};
 
 /// How much of its health a listener tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) fn report(store: &dyn Store, lifecycle: &Lifecycle, providers: &Provi
         (None, Phase::Draining) => "draining",
     };
     let view = match detail {
-        Detail::Status => HealthView { status, providers: None, handlers: None, queue: None },
+        Detail::Status => HealthView { status, providers: None, handlers: None, queue: None, counts: None },
         Detail::Full => {
             let counts = store.counts();
             HealthView {
@@ -33,6 +33,7 @@ pub(crate) fn report(store: &dyn Store, lifecycle: &Lifecycle, providers: &Provi
                 providers: Some(providers.names().map(ToString::to_string).collect()),
                 handlers: Some(store.catalogue().handlers().map(|(target, _)| target.to_string()).collect()),
                 queue: Some(Queue { pending: counts.pending, leased: counts.leased, dead: counts.dead }),
+                counts: Some(CountsView::of(&counts)),
             }
         }
     };

@@ -127,10 +127,13 @@ struct JobV1 {
     #[serde(with = "bytes")]
     data: Vec<u8>,
     hops: u8,
+    /// Hash of its unique key.
+    unique: Option<[u8; 32]>,
 }
 
-pub(crate) fn encode_job(job: Job) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn encode_job(job: Job, unique: Option<[u8; 32]>) -> Result<Vec<u8>, StoreError> {
     encode(&JobV1 {
+        unique,
         origin: job.origin,
         scheduled_at: job.scheduled_at.0,
         content_type: job.content_type,
@@ -149,6 +152,11 @@ pub(crate) fn decode_job(id: JobId, bytes: &[u8]) -> Result<Job, StoreError> {
         data: form.data,
         hops: form.hops,
     })
+}
+
+/// The hash of the unique key that a job was taken in with.
+pub(crate) fn unique_of_job(bytes: &[u8]) -> Result<Option<[u8; 32]>, StoreError> {
+    decode::<JobV1>(bytes).map(|form| form.unique)
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -200,6 +208,9 @@ struct DetailV1 {
     log: Log,
 }
 
+/// Rows of details, by the attempt's number.
+pub(crate) type Details = Vec<(u32, Vec<u8>)>;
+
 /// A run as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredRun {
@@ -214,7 +225,7 @@ impl StoredRun {
     }
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
-    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<(u32, Vec<u8>)>), StoreError> {
+    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Details), StoreError> {
         let (mut attempts, mut details) = (Vec::new(), Vec::new());
         for attempt in &mut self.run.attempts {
             let mut detail = None;
@@ -389,6 +400,12 @@ impl KvV1 {
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now.0)
     }
+}
+
+/// As [`KvV1::is_expired`], from the first bytes of a row.
+pub(crate) fn kv_is_expired(beginning: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+    let (version, expires): (u64, Option<u64>) = decode(beginning)?;
+    Ok(KvV1 { version, expires, value: Vec::new() }.is_expired(now))
 }
 
 /// Bytes as bytes: serde's own way writes them one by one.

@@ -23,13 +23,15 @@ pub(crate) trait Read {
 }
 
 /// What a group changes: `None` deletes.
-pub(crate) type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub(crate) type Changed = BTreeMap<Vec<u8>, Change>;
+
+type Change = Option<Vec<u8>>;
 
 pub(crate) struct Overlay<'a> {
     below: &'a dyn Read,
     changed: Changed,
     /// How to take back what was done since the last savepoint, latest last.
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<(Vec<u8>, Option<Change>)>,
     bytes: usize,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Overlay<'a> {
     }
 
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.bytes += key.len();
         self.change(key, None);
     }
 

@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookbox_core::clock::Monotonic;
@@ -101,14 +102,14 @@ pub enum Recorded {
 }
 
 /// Which leases count as lost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rescue {
     pub boot: BootId,
     pub now: Timestamp,
     pub monotonic: Monotonic,
     pub limit: usize,
-    /// Attempts that a run has at most where its handler is not known.
-    pub attempts_max: u32,
+    /// Attempts that a run has at most, by handler; [`hookbox_core::retry::ATTEMPTS`] where the handler is not known.
+    pub attempts_max: HashMap<HandlerRef, u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

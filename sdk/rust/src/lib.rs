@@ -1,1 +1,148 @@
-//! x
+//! Write hookbox plugins as plain functions.
+//!
+//! A plugin is a library crate of type `cdylib` that depends on `hookbox-sdk` and
+//! `serde`. Its one file holds functions with an attribute that says when they
+//! run; nothing needs to be exported or registered, and the package's name,
+//! version and description come from its `Cargo.toml`.
+//!
+//! ```
+//! use hookbox_sdk::{Context, Error, Event, Json, Outcome, Result, cron, every, info, job, kv, on, queue};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize)]
+//! struct Signup {
+//!     email: String,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Letter {
+//!     to: String,
+//! }
+//!
+//! /// Welcomes whoever signed up.
+//! #[on("shop/user.created", timeout = "5s", attempts = 8)]
+//! fn welcome(Json(signup): Json<Signup>, event: &Event) -> Result {
+//!     if !signup.email.contains('@') {
+//!         return Err(Error::permanent("that is no address"));
+//!     }
+//!     kv::add("signups", 1)?;
+//!     queue::job("send-letter").json(&Letter { to: signup.email })?.unique(&event.id).enqueue()?;
+//!     Ok(())
+//! }
+//!
+//! /// Writes to a new user.
+//! #[job(backoff = "10s")]
+//! fn send_letter(Json(letter): Json<Letter>, context: &Context) {
+//!     info!(to = letter.to, "letter sent at attempt {}", context.attempt);
+//! }
+//!
+//! #[cron("0 9 * * MON-FRI", tz = "Europe/London")]
+//! fn morning_report() -> Result<Outcome> {
+//!     let signups = kv::number("signups")?;
+//!     if signups == 0 {
+//!         return Ok(Outcome::skipped("nobody signed up"));
+//!     }
+//!     kv::delete("signups")?;
+//!     queue::event("report.ready").json(&signups)?.emit()?;
+//!     Ok(Outcome::completed())
+//! }
+//!
+//! #[every("5m")]
+//! fn sweep() {}
+//!
+//! // `cargo test` runs handlers natively, against a host in memory.
+//! # fn main() {
+//! use hookbox_sdk::testing;
+//!
+//! let event = testing::event("user.created", &hookbox_sdk::json!({ "email": "ada@example.com" }));
+//! testing::send("welcome", event).unwrap();
+//! testing::run_next().unwrap().unwrap();
+//! assert_eq!(testing::logs()[0].message, "letter sent at attempt 1");
+//! testing::run("morning-report", testing::empty_job()).unwrap();
+//! assert_eq!(testing::events()[0].type_, "report.ready");
+//! # }
+//! ```
+//!
+//! Built with `cargo build --target wasm32-wasip2`, the file is a component that
+//! hookbox loads. Its name must be the package's, so `daily_digest.wasm` of the
+//! package `daily-digest` becomes `daily-digest.wasm`.
+//!
+//! # When a handler runs
+//!
+//! | attribute | runs |
+//! |---|---|
+//! | `#[on("shop/user.created", "github/push")]` | for every event that a pattern `provider/type` matches; `*` stands for any text |
+//! | `#[cron("0 9 * * MON-FRI", tz = "Europe/London")]` | by a cron expression: minute, hour, day, month, weekday |
+//! | `#[every("5m")]` | at a fixed interval that ignores the clock |
+//! | `#[every_minutes(15)]` | at :00, :15, :30 and :45; divisors of 60 only |
+//! | `#[hourly]`, `#[hourly(minute = 15)]` | once an hour |
+//! | `#[daily("09:00")]` | once a day |
+//! | `#[weekly("MON 09:00")]` | once a week |
+//! | `#[monthly("1 09:00")]` | once a month, on one of its first 28 days |
+//! | `#[job]` | only when enqueued |
+//!
+//! All but `#[on]`, `#[every]` and `#[job]` take `tz`, an IANA zone name; without
+//! it the clock is UTC. An event that the plugin `shop-sync` emits with the type
+//! `done` is matched by `shop-sync/done`.
+//!
+//! Every attribute takes `timeout = "30s"` (at most an hour), `attempts = 8`,
+//! `backoff = "2s"` (the wait after the first failure, doubled after each further
+//! one), `description = ".."` (else the first line of the doc comment) and
+//! `name = ".."` (else the function's name with `-` for `_`). hooks.yaml overrides
+//! the first three.
+//!
+//! # What a handler is given
+//!
+//! Any of these, in any order: [`Json<T>`] (or `Option<Json<T>>`, for a payload
+//! that may be empty), [`Text`], [`Bytes`], [`Context`], and [`Event`] or [`Job`].
+//! The last three, `&str` and `&[u8]` may be borrowed, and `T` may borrow from the
+//! payload. A payload of the wrong shape fails for good, with the path to the
+//! field that is wrong. [`FromInput`] makes other types fit.
+//!
+//! # What a handler returns
+//!
+//! Nothing, [`Json<T>`] (stored with the run and shown to the operator),
+//! [`Outcome`], or a [`Result`] of these. `?` makes any error a retryable one;
+//! [`Error::permanent`] says that trying again cannot help.
+//!
+//! **An attempt is a transaction.** What a handler wrote to [`kv`] and handed to
+//! [`queue`] takes effect when it completes, all of it; when it fails, none of it.
+//!
+//! This crate never keeps anything between calls: each runs in a sandbox of its own.
+
+mod error;
+mod extract;
+mod input;
+mod outcome;
+mod registry;
+
+pub mod config;
+pub mod kv;
+pub mod log;
+pub mod queue;
+
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+#[cfg(target_family = "wasm")]
+mod wasm;
+
+#[cfg(not(target_family = "wasm"))]
+use testing::host;
+#[cfg(target_family = "wasm")]
+use wasm::host;
+
+pub use error::{Error, Result};
+pub use extract::{Bytes, FromInput, Input, Json, Text};
+pub use hookbox_sdk_macros::{cron, daily, every, every_minutes, hourly, job, monthly, on, weekly};
+pub use input::{Context, Event, Job};
+pub use outcome::{IntoReply, Outcome, Output};
+pub use serde_json::{Value, json};
+
+/// What the attributes expand to.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory::submit;
+
+    pub use crate::registry::{Handler, Package, Place, PluginInfo, Registration, Run, Schedule, Trigger, When};
+    pub use crate::{FromInput, IntoReply};
+}

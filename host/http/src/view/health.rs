@@ -1,3 +1,4 @@
+use hookbox_store::Counts;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -11,6 +12,8 @@ pub(crate) struct HealthView {
     pub(crate) handlers: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<Queue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) counts: Option<CountsView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -18,4 +21,32 @@ pub(crate) struct Queue {
     pub(crate) pending: u64,
     pub(crate) leased: u64,
     pub(crate) dead: u64,
+}
+
+/// Since the store was made; ended runs as long as they are kept.
+#[derive(Debug, Serialize)]
+pub(crate) struct CountsView {
+    pub(crate) events: u64,
+    pub(crate) unrouted: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) duplicates_differ: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) dead: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) attempts: u64,
+}
+
+impl CountsView {
+    pub(crate) fn of(counts: &Counts) -> CountsView {
+        CountsView {
+            events: counts.events,
+            unrouted: counts.unrouted,
+            duplicates: counts.duplicates,
+            duplicates_differ: counts.duplicates_differ,
+            succeeded: counts.succeeded,
+            dead: counts.dead,
+            cancelled: counts.cancelled,
+            attempts: counts.attempts,
+        }
+    }
 }

@@ -1,0 +1,252 @@
+//! The command line as it is typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Receives and verifies webhooks, ticks schedules, and runs each event or job in a sandboxed WebAssembly component.
+#[derive(Debug, Parser)]
+#[command(name = "hookbox", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Where the operator API of the running host is.
+    #[arg(long, global = true, env = "HOOKBOX_URL", default_value = "http://127.0.0.1:5555", value_name = "URL")]
+    pub(crate) url: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the host: the plugins are the .wasm files in plugins/.
+    Serve(HostArgs),
+    /// Run the host for development: build plugins/NAME/ now and on every save, make up secrets that are missing.
+    Dev(HostArgs),
+    /// Check hooks.yaml, the secrets it names and the plugins, and change nothing.
+    Check(ProjectArgs),
+    /// Make a new plugin in plugins/NAME/ that builds and passes its tests.
+    New {
+        /// Lower-case letters, digits, '-' and '_'.
+        name: String,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Build plugins/NAME/ to plugins/NAME.wasm.
+    Build {
+        /// All plugins unless named.
+        names: Vec<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Run one handler of a component once, with keys in memory and without a host.
+    Invoke(InvokeArgs),
+    /// Sign a test webhook as its sender would, and post it.
+    Send(SendArgs),
+    /// Look at the events that were taken in.
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Look at runs, and replay them.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Look at schedules, and run one now.
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
+    /// Look at the plugins.
+    #[command(subcommand)]
+    Plugins(PluginsCommand),
+    /// Open a stopped host's data and check it.
+    Doctor {
+        /// The folder of the store.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// A file of ids, one a line: exit with 1 if one of them is missing.
+        #[arg(long, value_name = "FILE")]
+        has: Option<PathBuf>,
+    },
+    /// Drive a running host with signed webhooks and print what it does.
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProjectArgs {
+    /// The configuration; a file that is missing means the defaults.
+    #[arg(long, default_value = "hooks.yaml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// Where the plugins are.
+    #[arg(long, default_value = "plugins", value_name = "DIR")]
+    pub(crate) plugins: PathBuf,
+
+    /// The folder of the store, in place of the one in hooks.yaml.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HostArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    /// Where webhooks come in, in place of server.listen in hooks.yaml. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where the operator API is, in place of operator.listen in hooks.yaml.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) operator: Option<SocketAddr>,
+
+    /// Write log lines as JSON.
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArgs {
+    /// The component.
+    pub(crate) file: PathBuf,
+
+    /// The handler; the only one unless given.
+    #[arg(long)]
+    pub(crate) handler: Option<String>,
+
+    /// The event's topic, provider/type; the handler's own pattern unless given.
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) event: Option<String>,
+
+    /// The payload.
+    #[arg(long, value_name = "TEXT", conflicts_with = "payload_file")]
+    pub(crate) payload: Option<String>,
+
+    /// A file with the payload.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) payload_file: Option<PathBuf>,
+
+    /// Media type of the payload.
+    #[arg(long, default_value = "application/json", value_name = "TYPE")]
+    pub(crate) content_type: String,
+
+    /// hooks.yaml with the plugin's limits, config and grants.
+    #[arg(long, default_value = "hooks.yaml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The provider, as in its URL.
+    pub(crate) provider: String,
+
+    /// The event's type, where the scheme has a place for it.
+    #[arg(long = "type", default_value = "test", value_name = "TYPE")]
+    pub(crate) event_type: String,
+
+    /// The delivery's id; a new one unless given.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+
+    /// The body; one that fits the scheme unless given.
+    #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
+    pub(crate) body: Option<String>,
+
+    /// A file with the body.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body_file: Option<PathBuf>,
+
+    /// Where webhooks come in; server.listen of hooks.yaml unless given.
+    #[arg(long, env = "HOOKBOX_INGRESS", value_name = "URL")]
+    pub(crate) ingress: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// A provider of the generic scheme.
+    #[arg(long, default_value = "shop")]
+    pub(crate) provider: String,
+
+    /// The event's type.
+    #[arg(long = "type", default_value = "user.created", value_name = "TYPE")]
+    pub(crate) event_type: String,
+
+    /// Webhooks to send.
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    pub(crate) total: u32,
+
+    /// Connections that send one webhook after the other.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) connections: u32,
+
+    /// Size of a body in bytes.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_000_000))]
+    pub(crate) body_bytes: u32,
+
+    /// Where webhooks come in; server.listen of hooks.yaml unless given. Loopback only.
+    #[arg(long, env = "HOOKBOX_INGRESS", value_name = "URL")]
+    pub(crate) ingress: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    /// Rows at most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+
+    /// Where the page before ended.
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// The latest events.
+    List(PageArgs),
+    /// One event with its body and runs.
+    Show { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// The latest runs.
+    List {
+        #[command(flatten)]
+        page: PageArgs,
+        /// pending, leased, succeeded, dead or cancelled.
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long)]
+        plugin: Option<String>,
+        #[arg(long)]
+        handler: Option<String>,
+    },
+    /// One run with its attempts, logs and result.
+    Show { id: String },
+    /// Make a new run of the same work.
+    Replay { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchedulesCommand {
+    /// All schedules with their next and last firing.
+    List,
+    /// One schedule with its next and last ten slots.
+    Show { name: String },
+    /// Run a schedule's handler now; its slots stay as they are.
+    Run { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginsCommand {
+    /// All plugins with their versions.
+    List,
+    /// One plugin with its handlers and what was last refused.
+    Show { name: String },
+}

@@ -1,0 +1,69 @@
+//! Speaks to the operator API of a running host.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
+
+/// The longest wait for an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+pub(crate) struct Client {
+    agent: Agent,
+    url: String,
+    token: Option<String>,
+}
+
+pub(crate) fn agent() -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(TIMEOUT))
+        // A proxy of the environment has no business with a host that we name ourselves.
+        .proxy(None)
+        .build()
+        .into()
+}
+
+impl Client {
+    pub(crate) fn new(url: &str, token: Option<&str>) -> Client {
+        Client { agent: agent(), url: url.trim_end_matches('/').to_owned(), token: token.map(str::to_owned) }
+    }
+
+    /// `path` is below `/api/v1`.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
+        let mut request = self.agent.get(format!("{}/api/v1/{path}", self.url));
+        for (name, value) in query {
+            request = request.query(name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        self.answer(request.call())
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Result<Value> {
+        let mut request = self.agent.post(format!("{}/api/v1/{path}", self.url));
+        request = request.header("Content-Type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        self.answer(request.send("{}"))
+    }
+
+    fn answer(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Value> {
+        let cure = || format!("no host answers at {}: start one with `hookbox dev`, or name it with --url", self.url);
+        let mut response = answered.with_context(cure)?;
+        let status = response.status();
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()?;
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() || (status == StatusCode::SERVICE_UNAVAILABLE && body.get("queue").is_some()) {
+            return Ok(body);
+        }
+        let told = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or("no reason given");
+        bail!("{told} ({status})")
+    }
+}

@@ -1,0 +1,88 @@
+//! The one place that reads the environment, `.env` and secret files.
+//!
+//! The environment comes before `.env`. Nothing that was read is printed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use hookbox_core::config::SecretSource;
+use hookbox_core::secret::{SECRET_BYTES_MAX, Secret};
+use zeroize::Zeroizing;
+
+/// What the process was given.
+pub(crate) struct Environment {
+    values: BTreeMap<String, Zeroizing<String>>,
+    /// What relative paths of files are relative to.
+    folder: PathBuf,
+}
+
+impl Environment {
+    /// The process's environment over `.env` in `folder`, where there is one.
+    #[expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
+    pub(crate) fn read(folder: &Path) -> Result<Environment> {
+        let mut values = BTreeMap::new();
+        let file = folder.join(".env");
+        if file.exists() {
+            let entries = dotenvy::from_path_iter(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            for entry in entries {
+                // The error of the library shows the line, which may hold a secret.
+                let (name, value) =
+                    entry.map_err(|_| anyhow::anyhow!("{}: a line is not NAME=value", file.display()))?;
+                values.insert(name, Zeroizing::new(value));
+            }
+        }
+        for (name, value) in std::env::vars_os() {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                values.insert(name, Zeroizing::new(value));
+            }
+        }
+        Ok(Environment { values, folder: folder.to_owned() })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.as_str())
+    }
+
+    /// Names only.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// Adds what is not there: `dev`'s own secrets.
+    pub(crate) fn add_missing(&mut self, name: &str, value: Zeroizing<String>) {
+        self.values.entry(name.to_owned()).or_insert(value);
+    }
+
+    /// Nothing where the source is not there; an error where it is there and no good.
+    pub(crate) fn secret(&self, source: &SecretSource) -> Result<Option<Secret>> {
+        match source {
+            SecretSource::Env(name) => match self.get(name) {
+                None => Ok(None),
+                Some(value) => {
+                    let secret = Secret::new(value.as_bytes().to_vec());
+                    secret.map(Some).with_context(|| format!("environment variable {name}"))
+                }
+            },
+            SecretSource::File(path) => self.secret_file(path),
+        }
+    }
+
+    fn secret_file(&self, path: &Path) -> Result<Option<Secret>> {
+        let path = self.folder.join(path);
+        let shown = path.display();
+        let size = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+        };
+        anyhow::ensure!(size <= SECRET_BYTES_MAX as u64 + 2, "{shown} is too large for a secret");
+        let mut bytes = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
+        // Editors end a file with a line break that is no part of the secret.
+        while bytes.last().is_some_and(|last| matches!(last, b'\n' | b'\r')) {
+            bytes.pop();
+        }
+        Secret::new(bytes).map(Some).with_context(|| shown.to_string())
+    }
+}

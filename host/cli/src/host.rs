@@ -1,0 +1,310 @@
+//! The running host: everything put together, in the order of a start.
+//!
+//! 1. hooks.yaml and the secrets are read: every mistake ends the start here.
+//! 2. The store is opened; its rows give the routes.
+//! 3. The versions that served last are brought back, and both listeners open:
+//!    what is accepted now is routed as before.
+//! 4. The plugins folder is scanned, and what changed is taken in.
+//! 5. The engine starts: what an older boot left running is rescued, then runs
+//!    are claimed.
+
+mod adapters;
+mod plugins;
+mod reload;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use hookbox_core::clock::Clock;
+use hookbox_core::config::Keep;
+use hookbox_core::id::Mint;
+use hookbox_core::name::HandlerRef;
+use hookbox_core::plugin::PolicyPatch;
+use hookbox_core::time::Millis;
+use hookbox_engine::{Engine, Parts, RunEnded, Settings};
+use hookbox_http::ingress::{self, Ingress, IngressLimits};
+use hookbox_http::lifecycle::Lifecycle;
+use hookbox_http::operator::{self, Access, Operator};
+use hookbox_http::serve::{self, ServerLimits};
+use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
+use hookbox_store::Store;
+use hookbox_store::embedded::SledStore;
+use hookbox_store::types::Retention;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::args::HostArgs;
+use crate::clock::SystemClock;
+use crate::project::Project;
+use adapters::{InSandbox, StoreKv};
+use plugins::Plugins;
+
+pub(crate) use reload::live_providers;
+
+/// How long running attempts may go on at a stop.
+const DRAIN: Millis = Millis(25_000);
+/// Plugins run at this nice value: taking webhooks in comes first.
+const GUEST_NICENESS: i32 = 19;
+/// Proposals of the folder that wait.
+const PROPOSALS_MAX: usize = 16;
+
+pub(crate) struct Host {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ingress: SocketAddr,
+    pub(crate) operator: SocketAddr,
+    lifecycle: Arc<Lifecycle>,
+    engine: Engine,
+    stop_serving: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
+    doers: Vec<JoinHandle<()>>,
+    guests: tokio::runtime::Runtime,
+}
+
+/// How a host came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Asked,
+    StoreFailed,
+}
+
+impl Host {
+    pub(crate) async fn start(
+        args: &HostArgs,
+        project: Project,
+        observer: Option<mpsc::Sender<RunEnded>>,
+    ) -> Result<Host> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let providers = Arc::new(ArcSwap::from_pointee(live_providers(&project)?));
+        let plugin_settings = Arc::new(ArcSwap::from_pointee(project.plugin_settings()?));
+        let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
+        let listen = args.listen.unwrap_or(project.config.server.listen);
+        let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
+        let token = reload::operator_token(&project, operator_listen)?;
+        let limits = IngressLimits {
+            body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
+            in_flight_max: usize::try_from(project.config.server.in_flight_max)?,
+            ..IngressLimits::default()
+        };
+
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&project.data)?);
+        let mint = Arc::new(Mint::new(random_seed()?));
+        let kv = Arc::new(StoreKv { store: store.clone(), clock: clock.clone() });
+        let sandbox = Arc::new(Sandbox::new(SandboxOptions {
+            cache: project.data.join("compiled"),
+            slots: usize::try_from(project.config.engine.slots)?,
+            clock: clock.clone(),
+        })?);
+        let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
+        let plugins = Arc::new(Plugins {
+            store: store.clone(),
+            sandbox,
+            execute: execute.clone(),
+            clock: clock.clone(),
+            settings: plugin_settings.clone(),
+            providers: providers.clone(),
+            engine: engine_settings.clone(),
+            versions: project.data.join("versions"),
+            turn: tokio::sync::Mutex::default(),
+        });
+        plugins.restore().await?;
+
+        let lifecycle = Arc::new(Lifecycle::default());
+        let (stop_serving, stopped) = watch::channel(false);
+        let ingress_listener = bind(listen, "server.listen").await?;
+        let operator_listener = bind(operator_listen, "operator.listen").await?;
+        let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
+        let public = ingress::router(Ingress {
+            store: store.clone(),
+            clock: clock.clone(),
+            mint: mint.clone(),
+            providers: providers.clone(),
+            lifecycle: lifecycle.clone(),
+            limits,
+            listens_on: ingress_at.ip(),
+        });
+        let private = operator::router(Operator {
+            store: store.clone(),
+            clock: clock.clone(),
+            mint: mint.clone(),
+            providers: providers.clone(),
+            lifecycle: lifecycle.clone(),
+            access: Access::new(operator_at, &project.config.operator.hosts, token)?,
+        });
+        let servers = vec![
+            tokio::spawn(serve_until(ingress_listener, public, stopped.clone())),
+            tokio::spawn(serve_until(operator_listener, private, stopped)),
+        ];
+        // The routes of the last stop are in place, so nothing that comes now is kept as unrouted by mistake. On the
+        // very first start there are none: the folder is scanned first.
+        let first_start = store.catalogue().plugins().next().is_none();
+        if !first_start {
+            lifecycle.begin_serving();
+        }
+
+        let folder = scan(&project, &plugins).await?;
+        lifecycle.begin_serving();
+        let guests = guest_runtime()?;
+        let engine = Engine::start(Parts {
+            store: store.clone(),
+            execute,
+            clock: clock.clone(),
+            mint,
+            settings: engine_settings.clone(),
+            guests: guests.handle().clone(),
+            observer,
+        })
+        .await?;
+
+        let (proposals, proposed) = mpsc::channel(PROPOSALS_MAX);
+        let doers = vec![
+            tokio::spawn(folder.watch(proposals)),
+            tokio::spawn(take_proposals(plugins.clone(), proposed)),
+            tokio::spawn(reload::watch(reload::Live {
+                args: args.project.clone(),
+                dev: project.dev,
+                providers,
+                plugin_settings,
+                engine_settings,
+                plugins,
+            })),
+        ];
+        Ok(Host {
+            store,
+            clock,
+            ingress: ingress_at,
+            operator: operator_at,
+            lifecycle,
+            engine,
+            stop_serving,
+            servers,
+            doers,
+            guests,
+        })
+    }
+
+    /// Runs until somebody asks it to stop or the store fails, then drains.
+    pub(crate) async fn run(self) -> Result<End> {
+        let end = tokio::select! {
+            asked = asked_to_stop() => asked.map(|()| End::Asked)?,
+            () = self.store.signals().failed.notified() => End::StoreFailed,
+        };
+        tracing::info!("stopping: running attempts have {DRAIN} to end");
+        self.lifecycle.begin_draining();
+        for doer in &self.doers {
+            doer.abort();
+        }
+        let engine = self.engine;
+        let drained = engine.drain(if end == End::Asked { DRAIN } else { Millis(0) });
+        let stopped = async {
+            self.stop_serving.send_replace(true);
+            for server in self.servers {
+                let _ = server.await;
+            }
+        };
+        tokio::join!(drained, stopped);
+        self.guests.shutdown_background();
+        tracing::info!("stopped");
+        Ok(end)
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
+    let cure =
+        || format!("cannot listen on {address}: choose another address for {key} in hooks.yaml, or stop what uses it");
+    TcpListener::bind(address).await.with_context(cure)
+}
+
+async fn serve_until(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+    let shutdown = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    serve::serve(listener, router, ServerLimits::default(), shutdown).await;
+}
+
+/// Takes in what lies in the folder, and notes what has gone from it.
+async fn scan(project: &Project, plugins: &Plugins) -> Result<Folder> {
+    let folder = Folder::open(project.plugins.clone());
+    let mut folder = folder.with_context(|| format!("cannot open the plugins folder {}", project.plugins.display()))?;
+    let events = folder.scan().await;
+    let found = events.iter().filter_map(|event| match event {
+        hookbox_sandbox::FolderEvent::Found { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    let found = found.collect();
+    for event in events {
+        plugins.take(event).await;
+    }
+    plugins.note_missing(&found).await?;
+    Ok(folder)
+}
+
+async fn take_proposals(plugins: Arc<Plugins>, mut proposed: mpsc::Receiver<hookbox_sandbox::FolderEvent>) {
+    while let Some(event) = proposed.recv().await {
+        plugins.take(event).await;
+    }
+}
+
+pub(crate) fn engine_settings(project: &Project) -> Settings {
+    let mut settings = Settings {
+        schedules: project.config.schedules.clone(),
+        retention: retention(&project.config.keep),
+        ..Settings::default()
+    };
+    for (name, plugin) in &project.config.plugins {
+        settings.plugins.insert(name.clone(), PolicyPatch { timeout: plugin.timeout, ..PolicyPatch::default() });
+        settings.kv_bytes.insert(name.clone(), plugin.kv_bytes);
+        let handlers = plugin
+            .handlers
+            .iter()
+            .map(|(handler, patch)| (HandlerRef { plugin: name.clone(), handler: handler.clone() }, *patch));
+        settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
+    }
+    settings
+}
+
+fn retention(keep: &Keep) -> Retention {
+    Retention {
+        succeeded_for: keep.succeeded_for,
+        succeeded_max: keep.succeeded_max,
+        dead_for: keep.dead_for,
+        dead_max: keep.dead_max,
+        events_for: keep.events_for,
+    }
+}
+
+/// Yields after every tick of the sandbox, looks for new work at each turn, and gives way to everybody else.
+fn guest_runtime() -> Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("guests")
+        .global_queue_interval(1)
+        .event_interval(1)
+        .on_thread_start(|| {
+            // The niceness is the calling thread's own on Linux. Without it guests only run a little too eagerly.
+            let _ = rustix::process::nice(GUEST_NICENESS);
+        })
+        .enable_all()
+        .build()
+        .context("the runtime for plugins does not start")
+}
+
+async fn asked_to_stop() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for an interrupt"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn random_seed() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(seed)
+}

@@ -1,0 +1,93 @@
+//! Where siblings meet: the engine's executor is the sandbox, and the sandbox's keys are the store's.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use hookbox_core::attempt::{Call, Executed};
+use hookbox_core::clock::Clock;
+use hookbox_core::effects::KvEntry;
+use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_engine::{Execute, ExecuteError};
+use hookbox_sandbox::{KvUnavailable, PluginKv, Sandbox, SandboxError};
+use hookbox_store::types::KvPage;
+use hookbox_store::{Store, StoreError};
+
+/// The sandbox as the engine sees it.
+pub(crate) struct InSandbox {
+    sandbox: Arc<Sandbox>,
+    kv: Arc<dyn PluginKv>,
+    /// Handlers of active versions, made anew when one changes.
+    handlers: ArcSwap<Arc<[HandlerRef]>>,
+}
+
+impl InSandbox {
+    pub(crate) fn new(sandbox: Arc<Sandbox>, kv: Arc<dyn PluginKv>) -> InSandbox {
+        let handlers: Arc<[HandlerRef]> = Arc::new([]);
+        InSandbox { sandbox, kv, handlers: ArcSwap::from_pointee(handlers) }
+    }
+
+    /// Call it after a version was activated or deactivated.
+    pub(crate) fn refresh(&self) {
+        let handlers: Vec<HandlerRef> = self
+            .sandbox
+            .active_all()
+            .iter()
+            .flat_map(|version| {
+                let plugin = version.info.name.clone();
+                let refer = move |handler: &hookbox_core::plugin::Handler| HandlerRef {
+                    plugin: plugin.clone(),
+                    handler: handler.name.clone(),
+                };
+                version.info.handlers.iter().map(refer).collect::<Vec<_>>()
+            })
+            .collect();
+        self.handlers.store(Arc::new(handlers.into()));
+    }
+}
+
+#[async_trait]
+impl Execute for InSandbox {
+    fn handlers(&self) -> Arc<[HandlerRef]> {
+        Arc::clone(&self.handlers.load())
+    }
+
+    async fn execute(&self, call: Call) -> Result<Executed, ExecuteError> {
+        self.sandbox.execute(call, self.kv.clone()).await.map_err(|error| match error {
+            SandboxError::NoSuchHandler { .. } => ExecuteError::NoSuchHandler,
+            SandboxError::Broken(message) => ExecuteError::Broken(message),
+        })
+    }
+}
+
+/// The plugins' keys in the store.
+pub(crate) struct StoreKv {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+fn unavailable(error: StoreError) -> KvUnavailable {
+    KvUnavailable(error.to_string())
+}
+
+#[async_trait]
+impl PluginKv for StoreKv {
+    async fn get(&self, plugin: &PluginName, key: &str) -> Result<Option<KvEntry>, KvUnavailable> {
+        self.store.kv_get(plugin, key, self.clock.now()).await.map_err(unavailable)
+    }
+
+    async fn list(
+        &self,
+        plugin: &PluginName,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, KvUnavailable> {
+        let page = KvPage { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
+        self.store.kv_list(plugin, page, self.clock.now()).await.map_err(unavailable)
+    }
+
+    async fn used_bytes(&self, plugin: &PluginName) -> Result<u64, KvUnavailable> {
+        self.store.kv_used(plugin).await.map_err(unavailable)
+    }
+}

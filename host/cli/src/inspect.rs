@@ -1,0 +1,121 @@
+//! The commands that look at a running host.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::args::{EventsCommand, PageArgs, PluginsCommand, RunsCommand, SchedulesCommand};
+use crate::client::Client;
+use crate::output::{self, Column};
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Print {
+    Tables,
+    Json,
+}
+
+const EVENTS: [Column; 5] =
+    [("ID", "id"), ("TIME", "time"), ("TOPIC", "topic"), ("BYTES", "data_bytes"), ("RUNS", "run_ids")];
+const RUNS: [Column; 7] = [
+    ("ID", "id"),
+    ("CREATED", "created"),
+    ("PLUGIN", "plugin"),
+    ("HANDLER", "handler"),
+    ("STATE", "state"),
+    ("TRIES", "attempts_begun"),
+    ("LAST MESSAGE", "last_message"),
+];
+const SCHEDULES: [Column; 6] = [
+    ("NAME", "name"),
+    ("WHEN", "when.text"),
+    ("NEXT", "next"),
+    ("LAST FIRED", "last_fired"),
+    ("FIRED", "counts.fired"),
+    ("MISSED", "counts.missed"),
+];
+const PLUGINS: [Column; 5] =
+    [("NAME", "name"), ("STATE", "state"), ("VERSION", "version"), ("DIGEST", "digest"), ("REFUSED", "refused.reason")];
+
+pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> Result<()> {
+    match command {
+        EventsCommand::List(page) => {
+            let answer = client.get("events", &query(&page))?;
+            list(&answer, &EVENTS, "No events yet. Send one with `hookbox send PROVIDER`.", print)
+        }
+        EventsCommand::Show { id } => show(&client.get(&format!("events/{id}"), &[])?, print),
+    }
+}
+
+pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Result<()> {
+    match command {
+        RunsCommand::List { page, state, plugin, handler } => {
+            let mut query = query(&page);
+            let filters = [("state", state), ("plugin", plugin), ("handler", handler)];
+            query.extend(filters.into_iter().filter_map(|(name, value)| Some((name, value?))));
+            list(&client.get("runs", &query)?, &RUNS, "No runs.", print)
+        }
+        RunsCommand::Show { id } => show(&client.get(&format!("runs/{id}"), &[])?, print),
+        RunsCommand::Replay { id } => made(&client.post(&format!("runs/{id}/replay"))?, print),
+    }
+}
+
+pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
+    match command {
+        SchedulesCommand::List => {
+            let empty = "No schedules. Declare one in a plugin with #[cron(..)], or in hooks.yaml under schedules.";
+            list(&client.get("schedules", &[])?, &SCHEDULES, empty, print)
+        }
+        SchedulesCommand::Show { name } => show(&client.get(&format!("schedules/{name}"), &[])?, print),
+        SchedulesCommand::Run { name } => made(&client.post(&format!("schedules/{name}/run"))?, print),
+    }
+}
+
+pub(crate) fn plugins(client: &Client, command: PluginsCommand, print: Print) -> Result<()> {
+    match command {
+        PluginsCommand::List => {
+            let empty = "No plugins. Drop a .wasm into plugins/, or make one with `hookbox new NAME`.";
+            list(&client.get("plugins", &[])?, &PLUGINS, empty, print)
+        }
+        PluginsCommand::Show { name } => show(&client.get(&format!("plugins/{name}"), &[])?, print),
+    }
+}
+
+fn query(page: &PageArgs) -> Vec<(&'static str, String)> {
+    let mut query = vec![("limit", page.limit.to_string())];
+    query.extend(page.cursor.clone().map(|cursor| ("cursor", cursor)));
+    query
+}
+
+fn list(answer: &Value, columns: &[Column], empty: &str, print: Print) -> Result<()> {
+    if print == Print::Json {
+        return json(answer);
+    }
+    let none = Vec::new();
+    output::table(answer["items"].as_array().unwrap_or(&none), columns, empty);
+    if let Some(next) = answer["next"].as_str() {
+        say!("\nMore: --cursor {next}");
+    }
+    Ok(())
+}
+
+fn show(answer: &Value, print: Print) -> Result<()> {
+    if print == Print::Json {
+        return json(answer);
+    }
+    output::fields(answer, 0);
+    Ok(())
+}
+
+fn made(answer: &Value, print: Print) -> Result<()> {
+    if print == Print::Json {
+        return json(answer);
+    }
+    let id = answer["id"].as_str().or_else(|| answer["run"].as_str()).unwrap_or("?");
+    say!("{id} is made: follow it with `hookbox runs show {id}`");
+    Ok(())
+}
+
+pub(crate) fn json(value: &Value) -> Result<()> {
+    say!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! `hookbox invoke`: runs one handler of a component once, without a host.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use hookbox_core::attempt::{Call, Executed, Input, Outcome, Output};
+use hookbox_core::clock::Clock;
+use hookbox_core::event::{Event, Job, JobOrigin, Source};
+use hookbox_core::id::Mint;
+use hookbox_core::limits::PluginSettings;
+use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
+use hookbox_core::plugin::{Handler, PluginInfo, Trigger};
+use hookbox_core::retry::Policy;
+use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions};
+use serde_json::{Value, json};
+
+use crate::args::{InvokeArgs, ProjectArgs};
+use crate::clock::SystemClock;
+use crate::inspect::{self, Print};
+use crate::project::{Mistakes, Project};
+
+/// True if the handler succeeded.
+pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
+    let stem = args.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let name = PluginName::parse(stem).map_err(|error| Mistakes(vec![format!("{}: {error}", args.file.display())]))?;
+    let bytes = fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let project = ProjectArgs { config: args.config.clone(), plugins: PathBuf::from("plugins"), data: None };
+    let settings = Project::read(&project)?.plugin_settings()?.of(&name);
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
+    let ended = run(args, &name, bytes, settings, &cache, &clock).await;
+    let _ = fs::remove_dir_all(&cache);
+    let (handler, executed) = ended?;
+    let succeeded = executed.outcome.is_success();
+    report(&handler, executed, print)?;
+    Ok(succeeded)
+}
+
+async fn run(
+    args: &InvokeArgs,
+    name: &PluginName,
+    bytes: Vec<u8>,
+    settings: PluginSettings,
+    cache: &std::path::Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<(HandlerName, Executed)> {
+    let sandbox = Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: clock.clone() })?;
+    let version = sandbox
+        .prepare(name, bytes.into(), settings)
+        .await
+        .map_err(|error| anyhow::Error::from(Mistakes(vec![format!("{} is refused: {error}", args.file.display())])))?;
+    sandbox.activate(&version);
+    let handler = choose(&version.info, args.handler.as_deref())?;
+    let now = clock.now();
+    let mint = Mint::new(std::array::from_fn(|n| now.0.to_be_bytes().get(n % 8).copied().unwrap_or(0)));
+    let run = mint.run(now);
+    let policy = handler.policy.applied_to(Policy::default());
+    let call = Call {
+        target: HandlerRef { plugin: name.clone(), handler: handler.name.clone() },
+        run,
+        attempt: 1,
+        attempts_max: policy.attempts,
+        timeout: policy.timeout,
+        started: now,
+        idempotency_key: run.to_string(),
+        hops: 0,
+        input: input(args, handler, &mint, now)?,
+    };
+    let executed = sandbox.execute(call, Arc::new(MemoryKv::default())).await?;
+    Ok((handler.name.clone(), executed))
+}
+
+fn choose<'a>(info: &'a PluginInfo, wanted: Option<&str>) -> Result<&'a Handler> {
+    let names: Vec<String> = info.handlers.iter().map(|handler| handler.name.to_string()).collect();
+    let found = match (wanted, info.handlers.as_slice()) {
+        (Some(wanted), handlers) => handlers.iter().find(|handler| handler.name.as_str() == wanted),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    found.with_context(|| {
+        Mistakes(vec![format!("name a handler with --handler: {} has {}", info.name, names.join(", "))])
+    })
+}
+
+fn input(args: &InvokeArgs, handler: &Handler, mint: &Mint, now: hookbox_core::time::Timestamp) -> Result<Input> {
+    let data = match (&args.payload, &args.payload_file) {
+        (Some(data), _) => data.clone().into_bytes(),
+        (None, Some(file)) => fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
+        (None, None) => Vec::new(),
+    };
+    let Trigger::Events(patterns) = &handler.trigger else {
+        return Ok(Input::Job(Arc::new(Job {
+            id: mint.job(now),
+            origin: JobOrigin::Operator,
+            scheduled_at: now,
+            content_type: args.content_type.clone(),
+            data,
+            hops: 0,
+        })));
+    };
+    let topic = args.event.clone().or_else(|| patterns.first().map(|pattern| pattern.to_string().replace('*', "test")));
+    let topic = topic.unwrap_or_default();
+    let parts = topic
+        .split_once('/')
+        .and_then(|(provider, event_type)| Some((ProviderName::parse(provider).ok()?, event_type.to_owned())));
+    let wrong = || Mistakes(vec![format!("--event must be provider/type, got {topic:?}")]);
+    let (provider, event_type) = parts.with_context(wrong)?;
+    Ok(Input::Event(Arc::new(Event {
+        id: mint.event(now),
+        namespace: provider.to_string(),
+        attributes: vec![("provider".to_owned(), provider.to_string()), ("integrity".to_owned(), "none".to_owned())],
+        source: Source::Provider(provider),
+        event_type,
+        subject: None,
+        time: now,
+        content_type: args.content_type.clone(),
+        data,
+        hops: 0,
+    })))
+}
+
+fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()> {
+    let result = match &executed.outcome {
+        Outcome::Completed { output: Some(output) } => text_of(output),
+        _ => Value::Null,
+    };
+    let log: Vec<Value> = executed
+        .log
+        .lines
+        .iter()
+        .map(|line| {
+            let fields: BTreeMap<_, _> = line.fields.iter().cloned().collect();
+            json!({ "level": line.level, "stream": line.stream, "message": line.message, "fields": fields })
+        })
+        .collect();
+    let effects = &executed.effects;
+    let writes: Vec<&str> = effects.writes.iter().map(|write| write.key()).collect();
+    let jobs: Vec<String> = effects.jobs.iter().map(|job| job.handler.to_string()).collect();
+    let events: Vec<String> = effects.events.iter().map(|e| format!("{}/{}", e.namespace, e.event_type)).collect();
+    let answer = json!({
+        "handler": handler,
+        "outcome": executed.outcome.code(),
+        "message": executed.outcome.message(),
+        "result": result,
+        "log": log,
+        "log_bytes_dropped": executed.log.bytes_dropped,
+        "kv_writes": writes,
+        "jobs": jobs,
+        "events": events,
+        "wall_us": executed.cost.wall_us,
+        "cpu_ms": executed.cost.cpu_ms,
+        "memory_peak_bytes": executed.cost.memory_peak_bytes,
+    });
+    if print == Print::Json {
+        return inspect::json(&answer);
+    }
+    crate::output::fields(&answer, 0);
+    Ok(())
+}
+
+fn text_of(output: &Output) -> Value {
+    match serde_json::from_slice(&output.data) {
+        Ok(value) => value,
+        Err(_) => Value::String(String::from_utf8_lossy(&output.data).into_owned()),
+    }
+}

@@ -1,0 +1,87 @@
+//! From what a handler wants to what is committed: routes, hops and quotas are
+//! added by the host.
+
+use hookbox_core::attempt::Call;
+use hookbox_core::effects::{Effects, EventRequest, JobRequest};
+use hookbox_core::event::{Event, HOPS_MAX, Job, JobOrigin, Source};
+use hookbox_core::id::Mint;
+use hookbox_core::name::HandlerRef;
+use hookbox_core::retry::DeadCause;
+use hookbox_core::time::Timestamp;
+use hookbox_store::Catalogue;
+use hookbox_store::types::{Changes, NewEvent, NewJob, NewRun};
+
+pub(crate) struct Context<'a> {
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) mint: &'a Mint,
+    pub(crate) kv_bytes_max: u64,
+    pub(crate) now: Timestamp,
+}
+
+pub(crate) fn of(effects: Effects, call: &Call, context: &Context<'_>) -> Changes {
+    let hops = call.hops.saturating_add(1);
+    let plugin = call.target.plugin.clone();
+    Changes {
+        jobs: effects.jobs.into_iter().map(|job| new_job(job, call, hops, context)).collect(),
+        events: effects.events.into_iter().map(|event| new_event(event, call, hops, context)).collect(),
+        plugin,
+        reads: effects.reads,
+        scans: effects.scans,
+        writes: effects.writes,
+        kv_bytes_max: context.kv_bytes_max,
+    }
+}
+
+/// Runs among them that are dead letters from the start.
+pub(crate) fn dead(changes: &Changes) -> usize {
+    let of_events = changes.events.iter().flat_map(|event| &event.runs);
+    let of_jobs = changes.jobs.iter().map(|job| &job.run);
+    of_events.chain(of_jobs).filter(|run| run.dead.is_some()).count()
+}
+
+fn looped(hops: u8) -> Option<DeadCause> {
+    (hops > HOPS_MAX).then_some(DeadCause::Loop)
+}
+
+fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) -> NewJob {
+    let due = request.run_at.unwrap_or(context.now);
+    let job = Job {
+        id: request.id,
+        origin: JobOrigin::Plugin(call.target.plugin.clone()),
+        scheduled_at: due,
+        content_type: request.content_type,
+        data: request.data,
+        hops,
+    };
+    let target = HandlerRef { plugin: call.target.plugin.clone(), handler: request.handler };
+    let run = NewRun { id: request.run, target, dead: looped(hops) };
+    NewJob { job, run, due, unique_key: request.unique_key }
+}
+
+fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>) -> NewEvent {
+    let targets = context.catalogue.route(&request.namespace, &request.event_type);
+    let runs =
+        targets.into_iter().map(|target| NewRun { id: context.mint.run(context.now), target, dead: looped(hops) });
+    let attributes = vec![
+        ("emitted-by".to_owned(), call.target.to_string()),
+        ("integrity".to_owned(), "full".to_owned()),
+        ("run".to_owned(), call.run.to_string()),
+    ];
+    NewEvent {
+        runs: runs.collect(),
+        event: Event {
+            id: request.id,
+            source: Source::Plugin(call.target.plugin.clone()),
+            namespace: request.namespace,
+            event_type: request.event_type,
+            subject: request.subject,
+            time: context.now,
+            content_type: request.content_type,
+            data: request.data,
+            attributes,
+            hops,
+        },
+        dedupe: Vec::new(),
+        fingerprint: [0; 16],
+    }
+}

@@ -1,0 +1,208 @@
+//! Claims runs that are due and brings each attempt to its end.
+//!
+//! A claimed run waits for a slot, is executed on the guests' runtime, and its
+//! end is recorded with its effects in one commit. The slot is free again while
+//! the commit is under way, so more runs are claimed than there are slots.
+
+mod attempt;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookbox_core::attempt::{Log, Outcome};
+use hookbox_core::id::RunId;
+use hookbox_core::name::HandlerRef;
+use hookbox_core::run::{BootId, Run, RunStatus};
+use hookbox_core::time::Millis;
+use hookbox_store::StoreError;
+use hookbox_store::types::Claim;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::Parts;
+use crate::pace::{Phase, Stop};
+use crate::turns::Turns;
+
+/// A lease that is not renewed within this is lost.
+pub const LEASE: Millis = Millis(30_000);
+/// Between two renewals.
+pub const RENEW_EVERY: Millis = Millis(10_000);
+/// Runs that are claimed and not yet recorded: enough to keep the slots busy while commits are under way.
+pub const IN_FLIGHT_MAX: usize = 256;
+/// Runs of one claim.
+pub const CLAIM_MAX: usize = 128;
+/// The longest wait between two claims: a lost wake-up costs no more.
+const LOOK_EVERY: Millis = Millis::SECOND;
+/// After a failed claim.
+const FAILED_WAIT: Millis = Millis::SECOND;
+
+/// An attempt that ended, for whoever watches.
+#[derive(Debug, Clone)]
+pub struct RunEnded {
+    pub run: RunId,
+    pub target: HandlerRef,
+    pub attempt: u32,
+    pub status: RunStatus,
+    pub outcome: Outcome,
+    pub log: Log,
+    pub wall_us: u64,
+}
+
+pub(crate) struct Dispatcher {
+    parts: Parts,
+    boot: BootId,
+    stop: Stop,
+    turns: Turns,
+    /// Places for claimed runs.
+    places: Arc<Semaphore>,
+    /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
+    running: Mutex<HashMap<RunId, usize>>,
+    ended: Notify,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(parts: Parts, boot: BootId, stop: Stop) -> Dispatcher {
+        Dispatcher {
+            parts,
+            boot,
+            stop,
+            turns: Turns::default(),
+            places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            running: Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Claims until the host stops.
+    pub(crate) async fn run(self: Arc<Self>) {
+        while self.stop.phase() == Phase::Running {
+            let wait = match self.clone().claim().await {
+                Ok(Claimed::Some) => continue,
+                Ok(Claimed::Nothing { wait }) => wait,
+                Err(error) => {
+                    tracing::error!(%error, "no runs were claimed");
+                    FAILED_WAIT
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait.as_duration()) => {}
+                () = self.parts.store.signals().runs.notified() => {}
+                () = self.stop.reached(Phase::Draining) => {}
+            }
+        }
+    }
+
+    async fn claim(self: Arc<Self>) -> Result<Claimed, StoreError> {
+        // Nobody else takes places: those that are free here are free below.
+        let Ok(place) = self.places.acquire().await else { return Ok(Claimed::Nothing { wait: LOOK_EVERY }) };
+        drop(place);
+        let limit = self.places.available_permits().min(CLAIM_MAX);
+        if self.stop.phase() != Phase::Running {
+            return Ok(Claimed::Nothing { wait: LOOK_EVERY });
+        }
+        let handlers = self.parts.execute.handlers();
+        let clock = &self.parts.clock;
+        let now = clock.now();
+        let due = self.parts.store.next_due(&handlers).await?;
+        if due.is_none_or(|due| due > now) {
+            return Ok(Claimed::Nothing { wait: due.map_or(LOOK_EVERY, |due| due.since(now).min(LOOK_EVERY)) });
+        }
+        let until = clock.monotonic().plus(LEASE);
+        let claimed = self.parts.store.claim(Claim { handlers, limit, boot: self.boot, now, until }).await?;
+        if claimed.is_empty() {
+            return Ok(Claimed::Nothing { wait: LOOK_EVERY });
+        }
+        for run in claimed {
+            self.begin(run).await;
+        }
+        Ok(Claimed::Some)
+    }
+
+    async fn begin(self: &Arc<Self>, run: Run) {
+        let Ok(place) = self.places.clone().acquire_owned().await else { return };
+        let listed = Listed::new(self.clone(), run.id);
+        self.parts.guests.spawn(async move {
+            listed.dispatcher.bring_to_end(run).await;
+            drop(place);
+            drop(listed);
+        });
+    }
+
+    /// Renews the leases of what is running until nothing is.
+    pub(crate) async fn keep_leases(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(RENEW_EVERY.as_duration()) => {}
+                () = self.stopped_and_idle() => return,
+            }
+            let running: Vec<RunId> = self.locked().keys().copied().collect();
+            let until = self.parts.clock.monotonic().plus(LEASE);
+            match self.parts.store.renew(&running, until).await {
+                Ok(renewed) if renewed.len() < running.len() => {
+                    tracing::debug!(
+                        lost = running.len() - renewed.len(),
+                        "some leases were over before they were renewed"
+                    );
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "leases were not renewed"),
+            }
+        }
+    }
+
+    async fn stopped_and_idle(&self) {
+        self.stop.reached(Phase::Draining).await;
+        self.idle().await;
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.locked().values().sum()
+    }
+
+    /// Returns once nothing is running; more may begin as long as runs are claimed.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.running() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, usize>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Claimed {
+    Some,
+    Nothing { wait: Millis },
+}
+
+/// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.
+struct Listed {
+    dispatcher: Arc<Dispatcher>,
+    run: RunId,
+}
+
+impl Listed {
+    fn new(dispatcher: Arc<Dispatcher>, run: RunId) -> Listed {
+        *dispatcher.locked().entry(run).or_default() += 1;
+        Listed { dispatcher, run }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut attempts) = self.dispatcher.locked().entry(self.run) {
+            *attempts.get_mut() -= 1;
+            if *attempts.get() == 0 {
+                attempts.remove();
+            }
+        }
+        self.dispatcher.ended.notify_waiters();
+    }
+}

@@ -1,0 +1,127 @@
+//! Takes back runs whose lease was lost, and buries runs whose handler is gone
+//! for good.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hookbox_core::clock::{Clock, Monotonic};
+use hookbox_core::name::HandlerRef;
+use hookbox_core::run::{BootId, RunStatus};
+use hookbox_core::time::Millis;
+use hookbox_store::types::Rescue;
+use hookbox_store::{PluginRow, Store, StoreError};
+
+use crate::Parts;
+use crate::execute::Execute;
+use crate::settings::Settings;
+
+/// Between two looks.
+const LOOK_EVERY: Millis = Millis(5000);
+/// Runs of a handler that is gone wait so long for it.
+pub const VANISHED_GRACE: Millis = Millis(10 * 60_000);
+/// Runs that one commit takes back or buries.
+const BATCH: usize = 256;
+
+pub struct Reaper {
+    store: Arc<dyn Store>,
+    execute: Arc<dyn Execute>,
+    clock: Arc<dyn Clock>,
+    settings: Arc<ArcSwap<Settings>>,
+    boot: BootId,
+    /// Since when a handler that has runs waiting cannot be executed.
+    missing: HashMap<HandlerRef, Monotonic>,
+}
+
+impl Reaper {
+    pub fn new(parts: &Parts, boot: BootId) -> Reaper {
+        Reaper {
+            store: parts.store.clone(),
+            execute: parts.execute.clone(),
+            clock: parts.clock.clone(),
+            settings: parts.settings.clone(),
+            boot,
+            missing: HashMap::new(),
+        }
+    }
+
+    pub async fn tick(&mut self) -> Millis {
+        let done = async {
+            self.rescue().await?;
+            self.bury().await?;
+            self.retire().await
+        };
+        if let Err(error) = done.await {
+            tracing::error!(%error, "lost runs were not looked for");
+        }
+        LOOK_EVERY
+    }
+
+    /// Puts back what an older boot, or an attempt that is gone, has left leased.
+    pub async fn rescue(&mut self) -> Result<(), StoreError> {
+        loop {
+            let catalogue = self.store.catalogue();
+            let settings = self.settings.load();
+            let attempts = catalogue.handlers().map(|(target, _)| {
+                let attempts = settings.policy(&catalogue, &target).attempts;
+                (target, attempts)
+            });
+            let rescue = Rescue {
+                boot: self.boot,
+                now: self.clock.now(),
+                monotonic: self.clock.monotonic(),
+                limit: BATCH,
+                attempts_max: attempts.collect(),
+            };
+            let rescued = self.store.rescue(rescue).await?;
+            for run in &rescued {
+                let (id, attempt, status) = (run.id, run.attempts_begun, run.status().code());
+                if run.status() == RunStatus::Dead {
+                    tracing::error!(run.id = %id, run.attempt = attempt, "run {id} was lost in its last attempt: it is a dead letter");
+                } else {
+                    tracing::warn!(run.id = %id, run.attempt = attempt, status, "run {id} was lost in a crash: it is due again");
+                }
+            }
+            if rescued.len() < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn bury(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.monotonic();
+        let available = self.execute.handlers();
+        let waiting = self.store.waiting().await?;
+        let gone: Vec<HandlerRef> =
+            waiting.into_iter().map(|waiting| waiting.handler).filter(|handler| !available.contains(handler)).collect();
+        self.missing.retain(|handler, _| gone.contains(handler));
+        for handler in gone {
+            let since = *self.missing.entry(handler.clone()).or_insert(now);
+            if now.since(since) < VANISHED_GRACE {
+                continue;
+            }
+            let mut buried = 0;
+            loop {
+                let some = self.store.abandon(handler.clone(), self.clock.now(), BATCH).await?;
+                buried += some;
+                if some < BATCH {
+                    break;
+                }
+            }
+            tracing::error!(%handler, runs = buried, "{handler} is gone: {buried} of its runs are dead letters");
+        }
+        Ok(())
+    }
+
+    /// A plugin whose file is gone for good takes no more events.
+    async fn retire(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let catalogue = self.store.catalogue();
+        let over = |row: &&PluginRow| row.missing_since.is_some_and(|since| now.since(since) >= VANISHED_GRACE);
+        for row in catalogue.plugins().filter(|row| row.active.is_some()).filter(over) {
+            tracing::warn!(plugin = %row.name, "plugin {} is gone for good: its routes are taken down", row.name);
+            self.store.put_plugin(PluginRow { active: None, ..row.clone() }).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! What the operator sets, as the doers need it.
+
+use std::collections::HashMap;
+
+use hookbox_core::effects::KV_PLUGIN_BYTES_MAX;
+use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_core::plugin::PolicyPatch;
+use hookbox_core::retry::Policy;
+use hookbox_core::schedule::Schedule;
+use hookbox_store::Catalogue;
+use hookbox_store::types::Retention;
+
+/// Exchanged whole when hooks.yaml changes.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What hooks.yaml says of all handlers of a plugin.
+    pub plugins: HashMap<PluginName, PolicyPatch>,
+    /// What it says of one handler.
+    pub handlers: HashMap<HandlerRef, PolicyPatch>,
+    pub kv_bytes: HashMap<PluginName, u64>,
+    /// Schedules of hooks.yaml.
+    pub schedules: Vec<Schedule>,
+    pub retention: Retention,
+}
+
+impl Settings {
+    /// The plugin's own word first, then hooks.yaml on the plugin, then hooks.yaml on the handler.
+    pub fn policy(&self, catalogue: &Catalogue, target: &HandlerRef) -> Policy {
+        let declared = catalogue.handler(target).map(|handler| handler.policy).unwrap_or_default();
+        let of_plugin = self.plugins.get(&target.plugin).copied().unwrap_or_default();
+        let of_handler = self.handlers.get(target).copied().unwrap_or_default();
+        of_handler.applied_to(of_plugin.applied_to(declared.applied_to(Policy::default())))
+    }
+
+    pub fn kv_bytes_max(&self, plugin: &PluginName) -> u64 {
+        self.kv_bytes.get(plugin).copied().unwrap_or(KV_PLUGIN_BYTES_MAX)
+    }
+}

@@ -1,0 +1,16 @@
+//! The engine on a store in memory, with a scripted sandbox and clocks that stand still.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
+mod attempts;
+mod conflicts;
+mod crash;
+mod drain;
+mod effects;
+mod handlers;
+mod host;
+mod log;
+mod reaper;
+mod scheduler;
+mod script;
+mod wire;

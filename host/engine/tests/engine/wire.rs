@@ -1,0 +1,192 @@
+//! The way to the store, which a test can cut: a host whose wire is cut is a host that crashed.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use hookbox_core::clock::Monotonic;
+use hookbox_core::effects::KvEntry;
+use hookbox_core::event::{Event, Job};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
+use hookbox_core::run::{BootId, Run};
+use hookbox_core::schedule::{Schedule, ScheduleRow, When};
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_store::memory::MemoryStore;
+use hookbox_store::types::*;
+use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
+use tokio::sync::watch;
+
+pub(crate) struct Wire {
+    store: Arc<MemoryStore>,
+    cut: AtomicBool,
+    /// Records that fail before the next one passes.
+    pub(crate) failing_records: AtomicU32,
+    pub(crate) claims: AtomicU32,
+    /// Schedules read as if a release with another grammar had written them.
+    pub(crate) garbled: AtomicBool,
+    /// Told of every change.
+    pub(crate) changed: watch::Sender<()>,
+}
+
+impl Wire {
+    pub(crate) fn to(store: Arc<MemoryStore>) -> Arc<Wire> {
+        Arc::new(Wire {
+            store,
+            cut: AtomicBool::new(false),
+            failing_records: AtomicU32::new(0),
+            claims: AtomicU32::new(0),
+            garbled: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
+        })
+    }
+
+    /// From here on nothing gets through.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+    }
+
+    async fn through<T>(&self, asked: impl Future<Output = T> + Send) -> T {
+        if self.cut.load(Ordering::SeqCst) {
+            return pending().await;
+        }
+        let answer = asked.await;
+        self.changed.send_replace(());
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for Wire {
+    async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+        self.through(self.store.accept(event)).await
+    }
+
+    async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError> {
+        self.through(self.store.enqueue(job)).await
+    }
+
+    async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError> {
+        self.through(self.store.replay(run, new, now)).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        self.through(self.store.claim(claim)).await
+    }
+
+    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+        self.through(self.store.renew(runs, until)).await
+    }
+
+    async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
+        let fails = self.failing_records.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if fails.is_ok() {
+            return Err(StoreError::Unavailable("the wire hums".into()));
+        }
+        self.through(self.store.record(record)).await
+    }
+
+    async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
+        self.through(self.store.rescue(rescue)).await
+    }
+
+    async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.through(self.store.abandon(handler, now, limit)).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.store.waiting().await
+    }
+
+    async fn next_due(&self, handlers: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError> {
+        self.store.next_due(handlers).await
+    }
+
+    async fn begin_boot(&self) -> Result<BootId, StoreError> {
+        self.through(self.store.begin_boot()).await
+    }
+
+    async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
+        self.through(self.store.declare_schedules(declared, now)).await
+    }
+
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        let mut rows = self.store.schedules().await?;
+        if self.garbled.load(Ordering::SeqCst) {
+            rows.iter_mut().for_each(|row| row.schedule.when = When::Every { period: Millis(0) });
+        }
+        Ok(rows)
+    }
+
+    async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
+        self.store.schedule(name).await
+    }
+
+    async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {
+        // Others may get between a look and its verdict.
+        tokio::task::yield_now().await;
+        self.through(self.store.fire(firing)).await
+    }
+
+    async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError> {
+        self.through(self.store.put_plugin(row)).await
+    }
+
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.store.catalogue()
+    }
+
+    async fn kv_get(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Result<Option<KvEntry>, StoreError> {
+        self.store.kv_get(plugin, key, now).await
+    }
+
+    async fn kv_list(&self, plugin: &PluginName, page: KvPage, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.store.kv_list(plugin, page, now).await
+    }
+
+    async fn kv_used(&self, plugin: &PluginName) -> Result<u64, StoreError> {
+        self.store.kv_used(plugin).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<EventRecord, StoreError> {
+        self.store.event(id).await
+    }
+
+    async fn event_input(&self, id: EventId) -> Result<Event, StoreError> {
+        self.store.event_input(id).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Job, StoreError> {
+        self.store.job(id).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Run, StoreError> {
+        self.store.run(id).await
+    }
+
+    async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+        self.store.events(page).await
+    }
+
+    async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
+        self.store.runs(page, filter).await
+    }
+
+    fn counts(&self) -> Counts {
+        self.store.counts()
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError> {
+        self.through(self.store.prune(now, retention)).await
+    }
+
+    fn signals(&self) -> &Signals {
+        self.store.signals()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.store.failure()
+    }
+}

@@ -1,0 +1,55 @@
+//! What a guest may ask of hookbox: one file for each interface of the
+//! contract. Every call goes through [`Guest::enter`](crate::guest::Guest),
+//! which refuses and counts in one place.
+
+mod config;
+mod kv;
+mod log;
+mod overlay;
+mod queue;
+
+use std::sync::Arc;
+
+use hookbox_core::attempt::Call;
+use hookbox_core::effects::Effects;
+
+use crate::bindings::hookbox::plugin::types;
+use crate::guest::Guest;
+use crate::plugin_kv::PluginKv;
+use crate::version::Version;
+
+pub(crate) use overlay::Overlay;
+pub(crate) use queue::Outbox;
+
+/// Calls of hookbox in one attempt: far more than honest work makes.
+const CALLS_MAX: u32 = 1_000_000;
+
+pub(crate) struct Capabilities {
+    version: Arc<Version>,
+    kv: Overlay,
+    queue: Outbox,
+    calls: u32,
+}
+
+impl Capabilities {
+    pub(crate) fn new(version: Arc<Version>, call: &Call, kv: Arc<dyn PluginKv>) -> Capabilities {
+        let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
+        Capabilities { queue: Outbox::new(call), version, kv, calls: 0 }
+    }
+
+    pub(crate) fn count(&mut self, call: &'static str) -> wasmtime::Result<()> {
+        self.calls += 1;
+        if self.calls > CALLS_MAX {
+            return Err(wasmtime::Error::msg(format!("{call}: more than {CALLS_MAX} calls of hookbox in one attempt")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_effects(self) -> Effects {
+        let (reads, scans, writes) = self.kv.into_parts();
+        let (jobs, events) = self.queue.into_parts();
+        Effects { reads, scans, writes, jobs, events }
+    }
+}
+
+impl types::Host for Guest {}

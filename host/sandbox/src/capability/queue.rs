@@ -1,0 +1,158 @@
+//! `hookbox:plugin/queue`: jobs and events that wait in an outbox until the
+//! attempt has succeeded.
+
+use hookbox_core::attempt::Call;
+use hookbox_core::effects::{EventRequest, JobRequest, QUEUE_DATA_BYTES_MAX, QUEUE_ITEMS_MAX};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerName, ProviderName};
+use hookbox_core::plugin::Trigger;
+use hookbox_core::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::bindings::hookbox::plugin::queue::{self, Error, Host};
+use crate::guest::Guest;
+use crate::text;
+use crate::version::Version;
+
+/// Type, subject and unique key become parts of keys and headers.
+const EVENT_TYPE_BYTES_MAX: usize = 128;
+const SUBJECT_BYTES_MAX: usize = 1024;
+const UNIQUE_KEY_BYTES_MAX: usize = 128;
+const CONTENT_TYPE_BYTES_MAX: usize = 256;
+/// What stands where a plugin names no media type.
+const CONTENT_TYPE_DEFAULT: &str = "application/octet-stream";
+
+pub(crate) struct Outbox {
+    jobs: Vec<JobRequest>,
+    events: Vec<EventRequest>,
+    run: RunId,
+    attempt: u32,
+    started: Timestamp,
+}
+
+impl Host for Guest {
+    fn enqueue(&mut self, job: queue::JobRequest) -> wasmtime::Result<Result<String, Error>> {
+        let capabilities = self.enter("queue.enqueue")?;
+        Ok(capabilities.queue.enqueue(&capabilities.version, job))
+    }
+
+    fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
+        let capabilities = self.enter("queue.emit")?;
+        Ok(capabilities.queue.emit(&capabilities.version, event))
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(call: &Call) -> Outbox {
+        Outbox { jobs: Vec::new(), events: Vec::new(), run: call.run, attempt: call.attempt, started: call.started }
+    }
+
+    fn enqueue(&mut self, version: &Version, job: queue::JobRequest) -> Result<String, Error> {
+        let handler = HandlerName::parse(&job.handler).map_err(|_| Error::UnknownHandler)?;
+        match version.info.handler(&handler).map(|handler| &handler.trigger) {
+            Some(Trigger::Schedule(_) | Trigger::Manual) => {}
+            // A handler of events has no way to take a job.
+            Some(Trigger::Events(_)) | None => return Err(Error::UnknownHandler),
+        }
+        self.room(job.data.len())?;
+        let content_type = content_type(job.data_content_type)?;
+        if let Some(key) = &job.unique_key {
+            check("unique key", key, UNIQUE_KEY_BYTES_MAX)?;
+        }
+        let id = JobId::new(self.started, self.random("job"));
+        self.jobs.push(JobRequest {
+            id,
+            run: RunId::new(self.started, self.random("run")),
+            handler,
+            content_type,
+            data: job.data,
+            run_at: job.run_at.map(|at| Timestamp(at).min(Timestamp::MAX)),
+            unique_key: job.unique_key,
+        });
+        Ok(id.to_string())
+    }
+
+    fn emit(&mut self, version: &Version, event: queue::EventRequest) -> Result<String, Error> {
+        self.room(event.data.len())?;
+        check("type", &event.type_, EVENT_TYPE_BYTES_MAX)?;
+        let (namespace, event_type) = topic(version, &event.type_)?;
+        if let Some(subject) = &event.subject {
+            check("subject", subject, SUBJECT_BYTES_MAX)?;
+        }
+        let id = EventId::new(self.started, self.random("event"));
+        self.events.push(EventRequest {
+            id,
+            namespace,
+            event_type,
+            subject: event.subject,
+            content_type: content_type(event.data_content_type)?,
+            data: event.data,
+        });
+        Ok(id.to_string())
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<JobRequest>, Vec<EventRequest>) {
+        (self.jobs, self.events)
+    }
+
+    fn room(&self, data_bytes: usize) -> Result<(), Error> {
+        if self.jobs.len() + self.events.len() >= QUEUE_ITEMS_MAX {
+            return Err(limit(format!("one attempt makes at most {QUEUE_ITEMS_MAX} jobs and events")));
+        }
+        if data_bytes > QUEUE_DATA_BYTES_MAX {
+            return Err(limit(format!("the data is {data_bytes} bytes, at most {QUEUE_DATA_BYTES_MAX}")));
+        }
+        Ok(())
+    }
+
+    /// Unpredictable enough to be unique, and the same when the same attempt is looked at again: no random numbers are
+    /// needed where ids are made.
+    fn random(&self, kind: &str) -> u128 {
+        let mut hash = Sha256::new();
+        hash.update(self.run.to_bytes());
+        hash.update(self.attempt.to_be_bytes());
+        hash.update((self.jobs.len() + self.events.len()).to_be_bytes());
+        hash.update(kind);
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+}
+
+/// A plain type lies below the plugin's own name; another namespace has to be granted.
+fn topic(version: &Version, event_type: &str) -> Result<(String, String), Error> {
+    let own = version.info.name.as_str();
+    let (namespace, event_type) = event_type.split_once('/').unwrap_or((own, event_type));
+    if event_type.is_empty() || event_type.contains(char::is_whitespace) {
+        return Err(limit(format!("the type {event_type:?} must be text without spaces, such as digest.ready")));
+    }
+    if ProviderName::parse(namespace).is_err() {
+        return Err(limit(format!("{namespace:?} before the slash must be of a-z, 0-9, '-' and '_'")));
+    }
+    let granted = version.settings().emit.iter().any(|pattern| pattern.matches(namespace, event_type));
+    if namespace != own && !granted {
+        return Err(limit(format!(
+            "plugin {own} may not emit {namespace}/{event_type}; to allow it, add to hooks.yaml:\n\
+             plugins:\n  {own}:\n    grants:\n      emit: [ \"{namespace}/{event_type}\" ]"
+        )));
+    }
+    Ok((namespace.to_owned(), event_type.to_owned()))
+}
+
+fn content_type(given: String) -> Result<String, Error> {
+    if given.is_empty() {
+        return Ok(CONTENT_TYPE_DEFAULT.to_owned());
+    }
+    check("content type", &given, CONTENT_TYPE_BYTES_MAX)?;
+    Ok(given)
+}
+
+fn check(what: &str, text: &str, bytes_max: usize) -> Result<(), Error> {
+    if text.is_empty() || text.len() > bytes_max || !text::is_plain(text) {
+        return Err(limit(format!("the {what} must be 1 to {bytes_max} bytes without control characters")));
+    }
+    Ok(())
+}
+
+fn limit(message: String) -> Error {
+    Error::LimitExceeded(message)
+}

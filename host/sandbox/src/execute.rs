@@ -1,0 +1,85 @@
+//! One attempt: a fresh store on the active version, three limits around it,
+//! and an outcome whatever the guest does.
+
+use std::sync::Arc;
+
+use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome};
+use hookbox_core::effects::Effects;
+use hookbox_core::plugin::Trigger;
+use tokio::time::{Instant, timeout};
+use wasmtime::Store;
+
+use crate::bindings::hookbox::plugin::types;
+use crate::capability::Capabilities;
+use crate::guest::{Access, Guest};
+use crate::logbook::LogBook;
+use crate::meter::Meter;
+use crate::outcome::{self, Fault};
+use crate::plugin_kv::PluginKv;
+use crate::sandbox::{Sandbox, SandboxError};
+use crate::version::Version;
+
+impl Sandbox {
+    /// Runs one handler. Waits for a slot, then takes the version that is active at that moment and keeps it to the
+    /// end. Dropping the future stops the guest.
+    pub async fn execute(&self, call: Call, kv: Arc<dyn PluginKv>) -> Result<Executed, SandboxError> {
+        let broken = |_| SandboxError::Broken("the sandbox is closed".to_owned());
+        // Before the store, so that it is given back after it.
+        let _slot = self.slots.acquire().await.map_err(broken)?;
+        let version = self.version_for(&call)?;
+        // The time that it waited for a slot is not the guest's: its deadline counts from here.
+        let call = Call { started: self.clock.now(), ..call };
+        let log = LogBook::new(Arc::clone(&self.clock));
+        let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
+        let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));
+        let mut store = Guest::store(&self.engine, meter, log.clone(), access);
+
+        // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
+        let began = Instant::now();
+        let ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))).await;
+        let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+
+        let meter = &store.data().meter;
+        let cost = Cost { wall_us, cpu_ms: meter.cpu().0, memory_peak_bytes: meter.memory_peak() };
+        let outcome = match ended {
+            Ok(Ok(answer)) => outcome::of_answer(answer),
+            Ok(Err(fault)) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,
+            Err(_) => Outcome::TimedOut { limit: call.timeout },
+        };
+        let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
+        let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
+        Ok(Executed { outcome, effects, log: log.finish(), cost, version: Some(version.digest) })
+    }
+
+    fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {
+        let refuse = |reason| SandboxError::NoSuchHandler { target: call.target.clone(), reason };
+        let version = self.active(&call.target.plugin).ok_or_else(|| refuse("belongs to no active plugin"))?;
+        let handler = version.info.handler(&call.target.handler);
+        match (&handler.ok_or_else(|| refuse("is not a handler of the active version"))?.trigger, &call.input) {
+            (Trigger::Events(_), Input::Event(_)) => Ok(version),
+            (Trigger::Schedule(_) | Trigger::Manual, Input::Job(_)) => Ok(version),
+            (Trigger::Events(_), Input::Job(_)) => Err(refuse("takes events, not jobs")),
+            (Trigger::Schedule(_) | Trigger::Manual, Input::Event(_)) => Err(refuse("takes jobs, not events")),
+        }
+    }
+}
+
+type Answer = Result<types::Outcome, types::HandlerError>;
+
+async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
+    let plugin = version.pre().instantiate_async(&mut *store).await.map_err(Fault::Starting)?;
+    let invocation = types::Invocation {
+        handler: call.target.handler.to_string(),
+        run_id: call.run.to_string(),
+        attempt: call.attempt,
+        max_attempts: call.attempts_max,
+        deadline: call.started.plus(call.timeout).0,
+        idempotency_key: call.idempotency_key.clone(),
+    };
+    let guest = plugin.hookbox_plugin_guest();
+    let answer = match &call.input {
+        Input::Event(event) => guest.call_handle_event(store, &invocation, &outcome::event(event)).await,
+        Input::Job(job) => guest.call_run_job(store, &invocation, &outcome::job(job)).await,
+    };
+    answer.map_err(Fault::Running)
+}

@@ -1,0 +1,84 @@
+//! What stands behind one guest: an empty WASI, its meter, its log, and what it
+//! may ask of hookbox.
+
+use hookbox_core::attempt::LogStream;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::capability::Capabilities;
+use crate::logbook::LogBook;
+use crate::meter::Meter;
+use crate::stdio::Stdio;
+
+/// What a guest may hand over in one call: the largest that any call keeps is 256 KiB.
+pub(crate) const HOST_CALL_BYTES_MAX: usize = 1 << 20;
+/// Streams, pollables and the like that a guest holds at once.
+const RESOURCES_MAX: usize = 4096;
+/// Random bytes of one call. Python asks for whole buffers.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) meter: Meter,
+    pub(crate) log: LogBook,
+    access: Access,
+}
+
+/// What hookbox's own imports do.
+pub(crate) enum Access {
+    /// `describe()` runs: they trap.
+    Refused,
+    Granted(Box<Capabilities>),
+}
+
+impl Guest {
+    /// A store for one guest and one call. It owns everything that the guest can reach.
+    pub(crate) fn store(engine: &Engine, meter: Meter, log: LogBook, access: Access) -> Store<Guest> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        let wasi = WasiCtx::builder()
+            .stdout(Stdio::new(log.clone(), LogStream::Stdout))
+            .stderr(Stdio::new(log.clone(), LogStream::Stderr))
+            .max_random_size(RANDOM_BYTES_MAX)
+            // No address is allowed either way; this way no socket is made.
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let mut store = Store::new(engine, Guest { wasi, table, meter, log, access });
+        store.limiter(|guest| &mut guest.meter);
+        store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()));
+        store
+    }
+
+    /// Every call of hookbox's own imports begins here. `call` is its name, for the reason.
+    pub(crate) fn enter(&mut self, call: &'static str) -> wasmtime::Result<&mut Capabilities> {
+        match &mut self.access {
+            Access::Granted(capabilities) => {
+                capabilities.count(call)?;
+                Ok(capabilities)
+            }
+            Access::Refused => Err(wasmtime::Error::msg(format!(
+                "describe() called {call}: nothing of hookbox may be used while a plugin describes itself"
+            ))),
+        }
+    }
+
+    /// Nothing while `describe()` runs.
+    pub(crate) fn into_capabilities(self) -> Option<Capabilities> {
+        match self.access {
+            Access::Refused => None,
+            Access::Granted(capabilities) => Some(*capabilities),
+        }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

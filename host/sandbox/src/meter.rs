@@ -1,0 +1,152 @@
+//! What one guest uses: memory, CPU time and calls of the host.
+
+use hookbox_core::time::Millis;
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX, TICK};
+
+/// Elements of all tables of one guest: 3 MiB. Python, the largest, has about 50,000.
+const TABLE_ELEMENTS_SUM_MAX: usize = 400_000;
+
+/// Counts and limits. The flags tell an exhausted guest from a broken one: to the guest both are a trap.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    memory_max: u64,
+    memory: u64,
+    memory_peak: u64,
+    /// Growth that was allowed and is not yet known to have worked.
+    growing: u64,
+    memory_refused: bool,
+    table_elements: usize,
+    cpu_max: Millis,
+    cpu: Millis,
+    cpu_refused: bool,
+}
+
+/// What ran out, if anything did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exhausted {
+    Cpu(Millis),
+    Memory(u64),
+}
+
+impl Meter {
+    pub(crate) fn new(memory_max: u64, cpu_max: Millis) -> Meter {
+        Meter {
+            memory_max,
+            memory: 0,
+            memory_peak: 0,
+            growing: 0,
+            memory_refused: false,
+            table_elements: 0,
+            cpu_max,
+            cpu: Millis(0),
+            cpu_refused: false,
+        }
+    }
+
+    /// Called each time the guest was found running at a tick. It gives way to others, or is stopped for good.
+    pub(crate) fn tick(&mut self) -> UpdateDeadline {
+        self.cpu.0 += Millis::from_duration(TICK).0;
+        self.cpu_refused = self.cpu > self.cpu_max;
+        if self.cpu_refused { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
+    }
+
+    pub(crate) fn exhausted(&self) -> Option<Exhausted> {
+        if self.cpu_refused {
+            Some(Exhausted::Cpu(self.cpu_max))
+        } else if self.memory_refused {
+            Some(Exhausted::Memory(self.memory_max))
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn cpu(&self) -> Millis {
+        self.cpu
+    }
+
+    pub(crate) fn memory_peak(&self) -> u64 {
+        self.memory_peak
+    }
+}
+
+impl ResourceLimiter for Meter {
+    /// The limit is for all memories of the guest together.
+    fn memory_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let growth = desired.saturating_sub(current) as u64;
+        let sum = self.memory.saturating_add(growth);
+        if sum > self.memory_max {
+            self.memory_refused = true;
+            return Ok(false);
+        }
+        self.memory = sum;
+        self.memory_peak = self.memory_peak.max(sum);
+        self.growing = growth;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory = self.memory.saturating_sub(self.growing);
+        self.growing = 0;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let sum = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if sum > TABLE_ELEMENTS_SUM_MAX {
+            self.memory_refused = true;
+            return Ok(false);
+        }
+        self.table_elements = sum;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn the_memory_limit_is_for_all_memories_together() {
+        let mut meter = Meter::new(4 << 20, Millis(10));
+        assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
+        assert!(meter.memory_growing(0, MIB, None).unwrap());
+        assert_eq!(meter.exhausted(), None);
+        assert!(!meter.memory_growing(MIB, 2 * MIB, None).unwrap());
+        assert_eq!(meter.exhausted(), Some(Exhausted::Memory(4 << 20)));
+        assert_eq!(meter.memory_peak(), 4 << 20);
+    }
+
+    #[test]
+    fn growth_that_failed_is_given_back() {
+        let mut meter = Meter::new(4 << 20, Millis(10));
+        assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
+        meter.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
+    }
+
+    #[test]
+    fn a_guest_gives_way_at_each_tick_until_its_budget_is_spent() {
+        let mut meter = Meter::new(1, Millis(2));
+        assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
+        assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
+        assert_eq!(meter.exhausted(), None);
+        assert!(matches!(meter.tick(), UpdateDeadline::Interrupt));
+        assert_eq!(meter.exhausted(), Some(Exhausted::Cpu(Millis(2))));
+    }
+}

@@ -1,0 +1,123 @@
+//! Between the contract's types and ours, and from the many ways in which a
+//! guest can fail to one outcome.
+
+use hookbox_core::attempt::{OUTPUT_BYTES_MAX, Outcome, Output};
+use hookbox_core::event::{Event, Job, JobOrigin};
+use hookbox_core::time::Millis;
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::bindings::hookbox::plugin::types;
+use crate::guest::HOST_CALL_BYTES_MAX;
+use crate::meter::Exhausted;
+use crate::sandbox::SandboxError;
+use crate::text;
+
+/// Where a call of the guest ended without an answer.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The instance was not made: the guest's start function, its size, or the host.
+    Starting(wasmtime::Error),
+    Running(wasmtime::Error),
+}
+
+pub(crate) fn event(event: &Event) -> types::Event {
+    types::Event {
+        id: event.id.to_string(),
+        source: event.source.to_string(),
+        type_: event.event_type.clone(),
+        subject: event.subject.clone(),
+        time: event.time.0,
+        data_content_type: event.content_type.clone(),
+        data: event.data.clone(),
+        attributes: event.attributes.clone(),
+    }
+}
+
+pub(crate) fn job(job: &Job) -> types::Job {
+    let attributes = match &job.origin {
+        JobOrigin::Schedule(name) => vec![("schedule".to_owned(), name.to_string())],
+        JobOrigin::Plugin(name) => vec![("enqueued-by".to_owned(), name.to_string())],
+        JobOrigin::Operator => Vec::new(),
+    };
+    types::Job {
+        id: job.id.to_string(),
+        scheduled_at: job.scheduled_at.0,
+        data_content_type: job.content_type.clone(),
+        data: job.data.clone(),
+        attributes,
+    }
+}
+
+pub(crate) fn of_answer(answer: Result<types::Outcome, types::HandlerError>) -> Outcome {
+    match answer {
+        Ok(types::Outcome::Completed(None)) => Outcome::Completed { output: None },
+        Ok(types::Outcome::Completed(Some(output))) => of_output(output),
+        Ok(types::Outcome::Skipped(reason)) => Outcome::Skipped { reason: text::message(&reason) },
+        Err(types::HandlerError::Retryable(error)) => {
+            Outcome::Retryable { message: text::message(&error.message), retry_after: error.retry_after.map(Millis) }
+        }
+        Err(types::HandlerError::Permanent(message)) => Outcome::Permanent { message: text::message(&message) },
+    }
+}
+
+fn of_output(output: types::Output) -> Outcome {
+    let bytes = output.data.len() + output.data_content_type.len();
+    if bytes > OUTPUT_BYTES_MAX {
+        return output_too_large(&format!("{bytes} bytes"));
+    }
+    let content_type = text::line(&output.data_content_type);
+    Outcome::Completed { output: Some(Output { content_type, data: output.data }) }
+}
+
+fn output_too_large(size: &str) -> Outcome {
+    let message =
+        format!("the output is {size}, at most {OUTPUT_BYTES_MAX} are kept: store it elsewhere and return where it is");
+    Outcome::Permanent { message }
+}
+
+/// A fault of the guest is an outcome, one of the host an error.
+pub(crate) fn of_fault(fault: Fault, exhausted: Option<Exhausted>, stderr: &str) -> Result<Outcome, SandboxError> {
+    match (exhausted, fault) {
+        (Some(Exhausted::Cpu(limit)), _) => Ok(Outcome::CpuExhausted { limit }),
+        (Some(Exhausted::Memory(limit)), _) => Ok(Outcome::OutOfMemory { limit }),
+        (None, Fault::Starting(error)) if !is_guests(&error) => {
+            Err(SandboxError::Broken(format!("the guest could not be started: {error:#}")))
+        }
+        (None, Fault::Starting(error)) => Ok(Outcome::Trapped { message: trap_message(&error, stderr) }),
+        // The answer itself was too much: what traps in a host call has the guest's frames.
+        (None, Fault::Running(error)) if is_too_much(&error) && error.downcast_ref::<WasmBacktrace>().is_none() => {
+            Ok(output_too_large(&format!("more than {HOST_CALL_BYTES_MAX} bytes")))
+        }
+        (None, Fault::Running(error)) => Ok(Outcome::Trapped { message: trap_message(&error, stderr) }),
+    }
+}
+
+/// What a trap says to an operator: a panic's own words where the guest wrote them to standard error.
+pub(crate) fn trap_message(error: &wasmtime::Error, stderr: &str) -> String {
+    let reason = if let Some(I32Exit(status)) = error.downcast_ref() {
+        format!("it ended itself with exit status {status}")
+    } else if is_too_much(error) {
+        format!("it passed more than {HOST_CALL_BYTES_MAX} bytes to the host in one call")
+    } else if let Some(trap) = error.downcast_ref::<Trap>() {
+        trap.to_string()
+    } else {
+        error.root_cause().to_string()
+    };
+    let stderr = stderr.trim();
+    let message = match stderr.rfind("panicked at ").and_then(|at| stderr.get(at..)) {
+        Some(panic) => panic.split("\nnote: run with").next().unwrap_or(panic).trim().to_owned(),
+        None if stderr.is_empty() => reason,
+        None => format!("{reason}\n{stderr}"),
+    };
+    text::message(&message)
+}
+
+fn is_guests(error: &wasmtime::Error) -> bool {
+    error.is::<Trap>() || error.is::<I32Exit>() || error.downcast_ref::<WasmBacktrace>().is_some()
+}
+
+/// wasmtime keeps the type of this error to itself.
+fn is_too_much(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls")
+}

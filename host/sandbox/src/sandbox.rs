@@ -1,0 +1,100 @@
+//! The sandbox itself: one engine, one linker, and the versions that are active.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hookbox_core::clock::Clock;
+use hookbox_core::name::{HandlerRef, PluginName};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::Plugin;
+use crate::cache::Cache;
+use crate::engine::engine;
+use crate::guest::Guest;
+use crate::version::{Active, Version};
+
+/// Plugins that are compiled and described at once: compiling takes every core and up to 400 MB for the largest.
+pub(crate) const PREPARING_MAX: usize = 1;
+/// Attempts at once at most: each slot reserves 16 GiB of address space.
+const SLOTS_MAX: usize = 1000;
+
+pub struct SandboxOptions {
+    /// A folder for compiled code; it is made where it is missing.
+    pub cache: PathBuf,
+    /// Attempts at once; further ones wait.
+    pub slots: usize,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// We could not run it: what the guest does is an outcome, never one of these.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SandboxError {
+    /// The active version, if there is one, has no handler for this work.
+    #[error("{target} {reason}")]
+    NoSuchHandler { target: HandlerRef, reason: &'static str },
+    /// The host is at fault; the attempt did not begin, and trying again may help.
+    #[error("{0}")]
+    Broken(String),
+}
+
+pub struct Sandbox {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Guest>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) preparing: Arc<Semaphore>,
+    /// In front of the pool: a pool without room is an error, not a wait.
+    pub(crate) slots: Semaphore,
+    active: Active,
+}
+
+impl Sandbox {
+    /// Starts the engine and its ticking thread, which ends with the last version.
+    pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+        let slots = options.slots.clamp(1, SLOTS_MAX);
+        let engine = engine(u32::try_from(slots + PREPARING_MAX).unwrap_or(u32::MAX))?;
+        let linker = linker(&engine)
+            .map_err(|error| SandboxError::Broken(format!("the imports cannot be linked: {error:#}")))?;
+        let cache = Cache::open(options.cache, &engine, Arc::clone(&options.clock))
+            .map_err(|error| SandboxError::Broken(format!("cache of compiled plugins: {error}")))?;
+        Ok(Sandbox {
+            engine,
+            linker,
+            cache: Arc::new(cache),
+            clock: options.clock,
+            preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
+            slots: Semaphore::new(slots),
+            active: Active::default(),
+        })
+    }
+
+    /// Attempts that begin from here on run on this version; those that run keep theirs. Returns the one it replaces.
+    pub fn activate(&self, version: &Arc<Version>) -> Option<Arc<Version>> {
+        self.active.insert(version)
+    }
+
+    /// Attempts that run end as if nothing had happened.
+    pub fn deactivate(&self, plugin: &PluginName) -> Option<Arc<Version>> {
+        self.active.remove(plugin)
+    }
+
+    pub fn active(&self, plugin: &PluginName) -> Option<Arc<Version>> {
+        self.active.get(plugin)
+    }
+
+    /// In the order of their names.
+    pub fn active_all(&self) -> Vec<Arc<Version>> {
+        self.active.all()
+    }
+}
+
+/// All of WASI 0.2, because every language's runtime wants clocks and random numbers even to say its name: what it
+/// must not reach is missing from its context instead.
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    Ok(linker)
+}

@@ -1,0 +1,133 @@
+//! The folder of plugins.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use hookbox_core::limits::COMPONENT_BYTES_MAX;
+use hookbox_core::plugin::Digest;
+use hookbox_sandbox::{Folder, FolderEvent};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use crate::world::plugin;
+
+fn found(name: &str, bytes: &[u8]) -> FolderEvent {
+    let digest = Digest(Sha256::digest(bytes).into());
+    FolderEvent::Found { name: plugin(name), digest, bytes: bytes.into() }
+}
+
+fn gone(name: &str) -> FolderEvent {
+    FolderEvent::Gone { name: plugin(name) }
+}
+
+fn refused(event: &FolderEvent) -> (&str, &str) {
+    match event {
+        FolderEvent::Refused { file, reason } => (file, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn watching_ends_when_nobody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, receiver) = mpsc::channel(4);
+    let watching = tokio::spawn(Folder::open(folder.path().to_owned()).unwrap().watch(sender));
+    drop(receiver);
+    watching.await.unwrap();
+}
+
+/// Watches in the background; the task ends with the receiver.
+fn watch(dir: &Path) -> mpsc::Receiver<FolderEvent> {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(Folder::open(dir.to_owned()).unwrap().watch(sender));
+    receiver
+}
+
+#[tokio::test]
+async fn a_scan_finds_plugins_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, bytes) in [("b.wasm", "two"), ("a.wasm", "one"), ("notes.txt", "no"), (".hidden.wasm", "no")] {
+        fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    let mut watched = Folder::open(folder.path().to_owned()).unwrap();
+    assert_eq!(watched.scan().await, [found("a", b"one"), found("b", b"two")]);
+    assert_eq!(watched.scan().await, []);
+}
+
+#[tokio::test]
+async fn what_is_no_plugin_file_is_refused_once_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file);
+    fs::create_dir(path("dir.wasm")).unwrap();
+    symlink("/etc/passwd", path("link.wasm")).unwrap();
+    fs::write(path("Bad Name.wasm"), "x").unwrap();
+    fs::File::create(path("large.wasm")).unwrap().set_len(COMPONENT_BYTES_MAX + 1).unwrap();
+    let mut watched = Folder::open(folder.path().to_owned()).unwrap();
+    let events = watched.scan().await;
+    let mut events: Vec<_> = events.iter().map(refused).collect();
+    events.sort_unstable();
+    let files: Vec<&str> = events.iter().map(|(file, _)| *file).collect();
+    assert_eq!(files, ["Bad Name.wasm", "dir.wasm", "large.wasm", "link.wasm"]);
+    for ((_, reason), words) in events.iter().zip(["a plugin's name", "regular file", "at most", "regular file"]) {
+        assert!(reason.contains(words), "{reason}");
+    }
+    assert_eq!(watched.scan().await, []);
+}
+
+#[tokio::test]
+async fn changes_are_told_and_repetitions_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wasm");
+    let mut events = watch(folder.path());
+    fs::write(&path, "one").unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"one")));
+    // The same bytes again: the next event is the one after.
+    fs::write(&path, "one").unwrap();
+    fs::write(folder.path().join("b.wasm"), "b").unwrap();
+    assert_eq!(events.recv().await, Some(found("b", b"b")));
+    fs::write(&path, "two").unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"two")));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(events.recv().await, Some(gone("a")));
+    fs::write(&path, "two").unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"two")));
+}
+
+#[tokio::test]
+async fn a_file_put_in_place_by_renaming_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut events = watch(folder.path());
+    let unfinished = folder.path().join(".a.wasm.part");
+    fs::write(&unfinished, "one").unwrap();
+    fs::rename(&unfinished, folder.path().join("a.wasm")).unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"one")));
+}
+
+#[tokio::test]
+async fn a_plugin_that_becomes_a_link_is_refused_and_not_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wasm");
+    fs::write(&path, "one").unwrap();
+    let mut events = watch(folder.path());
+    assert_eq!(events.recv().await, Some(found("a", b"one")));
+    let link = folder.path().join("link");
+    symlink("/etc/passwd", &link).unwrap();
+    fs::rename(&link, &path).unwrap();
+    assert_eq!(refused(&events.recv().await.unwrap()).0, "a.wasm");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_made_again_is_watched_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("plugins");
+    let mut events = watch(&dir);
+    fs::write(dir.join("a.wasm"), "one").unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"one")));
+    fs::rename(&dir, parent.path().join("away")).unwrap();
+    assert!(refused(&events.recv().await.unwrap()).1.contains("cannot be read"));
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("b.wasm"), "two").unwrap();
+    assert_eq!(events.recv().await, Some(gone("a")));
+    assert_eq!(events.recv().await, Some(found("b", b"two")));
+}

@@ -1,0 +1,172 @@
+//! Guests that run, wait, grow, recurse or crash: each is stopped, told apart,
+//! and leaves the sandbox as it was.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use hookbox_core::attempt::{LOG_BYTES_MAX, Outcome};
+use hookbox_core::effects::KvEntry;
+use hookbox_core::limits::PluginSettings;
+use hookbox_core::name::PluginName;
+use hookbox_core::time::Millis;
+use hookbox_sandbox::{KvUnavailable, PluginKv};
+
+use crate::world::{SLOTS, World, call, output};
+
+const MIB: u64 = 1 << 20;
+
+#[tokio::test]
+async fn a_loop_ends_with_its_cpu_budget() {
+    let world = World::with(PluginSettings { cpu: Millis(50), ..PluginSettings::default() }).await;
+    let executed = world.run("loops", "").await;
+    assert_eq!(executed.outcome, Outcome::CpuExhausted { limit: Millis(50) });
+    assert_eq!(executed.cost.cpu_ms, 51);
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_loop_ends_with_its_wall_time() {
+    let world = World::with(PluginSettings::default()).await;
+    let mut call = call("loops", "");
+    call.timeout = Millis(50);
+    assert_eq!(world.execute(call).await.outcome, Outcome::TimedOut { limit: Millis(50) });
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_sleep_ends_with_its_wall_time_and_costs_no_cpu_time() {
+    let world = World::with(PluginSettings { cpu: Millis(40), ..PluginSettings::default() }).await;
+    let mut call = call("sleeps", "");
+    call.timeout = Millis(200);
+    assert_eq!(world.execute(call).await.outcome, Outcome::TimedOut { limit: Millis(200) });
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn growing_without_end_is_out_of_memory() {
+    let world = World::with(PluginSettings { memory_bytes: 16 * MIB, ..PluginSettings::default() }).await;
+    let executed = world.run("grows", "").await;
+    assert_eq!(executed.outcome, Outcome::OutOfMemory { limit: 16 * MIB });
+    assert!(executed.cost.memory_peak_bytes <= 16 * MIB);
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_copes_with_refused_memory_succeeds() {
+    let world = World::with(PluginSettings { memory_bytes: 16 * MIB, ..PluginSettings::default() }).await;
+    let executed = world.run("hoards", "").await;
+    assert!((8..=16).contains(&output(&executed).parse::<u64>().unwrap()));
+}
+
+#[tokio::test]
+async fn a_panic_is_told_in_its_own_words() {
+    let world = World::with(PluginSettings::default()).await;
+    let Outcome::Trapped { message } = world.run("panics", "").await.outcome else { panic!() };
+    assert!(message.starts_with("panicked at ") && message.ends_with("as it was told"), "{message}");
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn an_exit_is_told_with_its_status() {
+    let world = World::with(PluginSettings::default()).await;
+    let Outcome::Trapped { message } = world.run("exits", "").await.outcome else { panic!() };
+    assert!(message.contains("exit status"), "{message}");
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn endless_recursion_ends_with_the_stack() {
+    let world = World::with(PluginSettings::default()).await;
+    let Outcome::Trapped { message } = world.run("recurses", "").await.outcome else { panic!() };
+    assert!(message.contains("call stack exhausted"), "{message}");
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_of_output_are_dropped_and_counted() {
+    let world = World::with(PluginSettings::default()).await;
+    let executed = world.run("prints", "").await;
+    assert_eq!(output(&executed), "printed");
+    let kept: usize = executed.log.lines.iter().map(|line| line.message.len()).sum();
+    assert!(kept <= LOG_BYTES_MAX && executed.log.bytes_dropped > 99_000_000);
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_given_up_leaves_its_slot() {
+    let world = World::with(PluginSettings::default()).await;
+    for _ in 0..=SLOTS {
+        let running = world.run("sleeps", "");
+        tokio::select! {
+            biased;
+            _ = running => panic!("it sleeps for an hour"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    world.assert_serves().await;
+}
+
+/// Counts who is inside at once; everybody waits until all slots are taken.
+#[derive(Default)]
+struct Turnstile {
+    inside: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait]
+impl PluginKv for Turnstile {
+    async fn get(&self, _: &PluginName, _: &str) -> Result<Option<KvEntry>, KvUnavailable> {
+        let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(inside, Ordering::SeqCst);
+        while self.most.load(Ordering::SeqCst) < SLOTS {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+        Ok(None)
+    }
+
+    async fn list(&self, _: &PluginName, _: &str, _: Option<&str>, _: usize) -> Result<Vec<String>, KvUnavailable> {
+        Err(KvUnavailable("closed".into()))
+    }
+
+    async fn used_bytes(&self, _: &PluginName) -> Result<u64, KvUnavailable> {
+        Err(KvUnavailable("closed".into()))
+    }
+}
+
+#[tokio::test]
+async fn attempts_over_the_slots_wait_and_then_run() {
+    let world = Arc::new(World::with(PluginSettings::default()).await);
+    let turnstile = Arc::new(Turnstile::default());
+    let attempts: Vec<_> = (0..3 * SLOTS)
+        .map(|_| {
+            let (world, kv) = (Arc::clone(&world), Arc::clone(&turnstile));
+            tokio::spawn(async move { world.sandbox.execute(call("waits", ""), kv).await.unwrap() })
+        })
+        .collect();
+    for attempt in attempts {
+        assert_eq!(output(&attempt.await.unwrap()), "None");
+    }
+    assert_eq!(turnstile.most.load(Ordering::SeqCst), SLOTS);
+}
+
+#[tokio::test]
+async fn spinning_guests_give_way_to_others_on_one_thread() {
+    let world = Arc::new(World::with(PluginSettings { cpu: Millis(60_000), ..PluginSettings::default() }).await);
+    let spinning: Vec<_> = (0..SLOTS - 1)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.run("loops", "").await })
+        })
+        .collect();
+    world.assert_serves().await;
+    for task in spinning {
+        assert!(!task.is_finished());
+        task.abort();
+    }
+    world.assert_serves().await;
+}

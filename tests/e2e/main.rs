@@ -1,0 +1,1 @@
+//! stub, replaced at merge

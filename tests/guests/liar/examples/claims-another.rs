@@ -1,0 +1,3 @@
+#![cfg(target_arch = "wasm32")]
+
+guest_liar::liar!(guest_liar::info("payments", "job"));
