@@ -20,7 +20,9 @@ macro_rules! conformance {
 
 mod accept;
 mod claim;
+mod folder;
 mod kv;
+mod model;
 mod pages;
 mod plugins;
 mod prune;
