@@ -64,6 +64,9 @@ struct DetailV1 {
     log: Log,
 }
 
+/// The number of an attempt, and the row of its detail.
+pub(crate) type DetailRow = (u32, Vec<u8>);
+
 /// A run as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredRun {
@@ -78,7 +81,7 @@ impl StoredRun {
     }
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
-    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<(u32, Vec<u8>)>), StoreError> {
+    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<DetailRow>), StoreError> {
         let (mut attempts, mut details) = (Vec::new(), Vec::new());
         for attempt in &mut self.run.attempts {
             let mut detail = None;
