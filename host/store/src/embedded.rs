@@ -4,7 +4,7 @@
 //! files are never synced. So: the folder, its parent and `conf` are synced
 //! once after opening; every group is applied as one batch, flushed, and synced
 //! by our own handle to `db`; and no value is large enough for a blob file, which
-//! the start and every group check.
+//! the start checks, and a debug build after every group.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -23,15 +23,16 @@ pub(crate) trait Read {
 }
 
 /// What a group changes: `None` deletes.
-pub(crate) type Changed = BTreeMap<Vec<u8>, Change>;
+pub(crate) type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-type Change = Option<Vec<u8>>;
+/// What the open group had for a key: nothing, or a change of it.
+type Before = Option<Option<Vec<u8>>>;
 
 pub(crate) struct Overlay<'a> {
     below: &'a dyn Read,
     changed: Changed,
     /// How to take back what was done since the last savepoint, latest last.
-    undo: Vec<(Vec<u8>, Option<Change>)>,
+    undo: Vec<(Vec<u8>, Before)>,
     bytes: usize,
 }
 

@@ -392,3 +392,6 @@ impl<B: Backend> Store for Ledgered<B> {
         self.backend.state().failure()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! and opened again at each [`world::World::pause`]. Afterwards the embedded
 //! store's data must pass the doctor.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and its helpers do too")]
+
 /// Makes the tests of a module from its functions `async fn name(world: &mut World)`.
 macro_rules! conformance {
     ($($test:ident),* $(,)?) => {
@@ -20,7 +22,9 @@ macro_rules! conformance {
 
 mod accept;
 mod claim;
+mod folder;
 mod kv;
+mod model;
 mod pages;
 mod plugins;
 mod prune;
