@@ -1,8 +1,9 @@
 //! A host without an engine: both routers over a store in memory and a clock that stands still.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Once};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -22,7 +23,6 @@ use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
 use tower::ServiceExt;
-use tracing::subscriber::DefaultGuard;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
 /// Where the operator's listener is taken to be.
@@ -184,37 +184,37 @@ pub(crate) fn shop(body: &str) -> Request<Body> {
     webhook("my-shop", "generic", "", body.as_bytes(), &[JSON])
 }
 
-/// What a thread logs while it lives, at every level.
-pub(crate) struct Logs {
-    text: Arc<Mutex<Vec<u8>>>,
-    _subscribed: DefaultGuard,
+thread_local! {
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+/// What this thread logs, at every level. One subscriber serves all tests: with one for each, a test on another thread
+/// could turn a line off for all.
+pub(crate) struct Logs(());
 
 impl Logs {
     pub(crate) fn capture() -> Logs {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&text);
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || Sink(Arc::clone(&sink)))
-            .finish();
-        Logs { text, _subscribed: tracing::subscriber::set_default(subscriber) }
+        static SUBSCRIBED: Once = Once::new();
+        SUBSCRIBED.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+            subscriber.without_time().with_writer(|| Sink).init();
+        });
+        LOGGED.take();
+        Logs(())
     }
 
     /// Lines of this crate since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.text.lock().unwrap())).unwrap();
+        let text = String::from_utf8(LOGGED.take()).unwrap();
         text.lines().filter(|line| line.contains("hookbox_http")).map(str::to_owned).collect()
     }
 }
 
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct Sink;
 
 impl io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
