@@ -17,6 +17,8 @@ const NOW: Timestamp = Timestamp(1_750_000_000_000);
 /// Applies what it is told, and then does as its test says.
 struct Disk {
     tree: Rows,
+    /// Keys that the last group wrote or removed, without the counters.
+    written: Mutex<usize>,
     state: State,
     queue: mpsc::Sender<Change>,
 }
@@ -65,7 +67,7 @@ fn store() -> (Ledgered<Disk>, Queue) {
     let tree = Rows::default();
     let state = State::load(&tree).unwrap();
     let (queue, changes) = mpsc::channel(16);
-    (Ledgered::over(Arc::new(Disk { tree, state, queue })), changes)
+    (Ledgered::over(Arc::new(Disk { tree, written: Mutex::default(), state, queue })), changes)
 }
 
 /// Runs what is queued as one group; `sync` is called when its rows are in the tree.
@@ -75,6 +77,7 @@ fn run_group(store: &Ledgered<Disk>, changes: &mut Queue, sync: impl FnOnce() ->
         &disk.tree,
         |_| changes.try_recv().ok(),
         |changed| {
+            *locked(&disk.written) = changed.keys().filter(|key| *key != keys::COUNTS).count();
             for (key, value) in changed {
                 let mut rows = disk.tree.0.write().unwrap();
                 match value {
@@ -193,4 +196,43 @@ fn a_claim_hands_out_nothing_of_its_own_group() {
     run_group(&store, &mut changes, || Ok(()));
     let Poll::Ready(Ok(claimed)) = poll(late.as_mut()) else { panic!("it is answered") };
     assert_eq!(claimed.len(), 1);
+}
+
+/// What a small event with one handler costs: three keys to accept, one to claim, two to record.
+#[test]
+fn an_event_costs_six_keys() {
+    let (store, mut changes) = store();
+    let target = HandlerRef {
+        plugin: PluginName::parse("a").unwrap(),
+        handler: hookbox_core::name::HandlerName::parse("on-event").unwrap(),
+    };
+    let run = crate::types::NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None };
+    let mark = crate::types::DedupeMark { hash: [1; 32], until: Timestamp(u64::MAX) };
+    let mut accept = pin!(store.accept(NewEvent { runs: vec![run], dedupe: vec![mark], ..event(1) }));
+    assert!(poll(accept.as_mut()).is_pending());
+    run_group(&store, &mut changes, || Ok(()));
+    assert_eq!(*locked(&store.backend().written), 3);
+
+    let handlers = [target].into();
+    let mut claim = pin!(store.claim(Claim { handlers, limit: 9, boot: BootId(1), now: NOW, until: Monotonic(1) }));
+    assert!(poll(claim.as_mut()).is_pending());
+    run_group(&store, &mut changes, || Ok(()));
+    assert_eq!(*locked(&store.backend().written), 1);
+    let Poll::Ready(Ok(claimed)) = poll(claim.as_mut()) else { panic!("it is answered") };
+
+    let (run, lease) = (claimed[0].id, claimed[0].lease().unwrap());
+    let attempt = hookbox_core::attempt::Attempt {
+        number: 1,
+        started: NOW,
+        finished: NOW,
+        outcome: hookbox_core::attempt::Outcome::Completed { output: None },
+        log: Default::default(),
+        cost: Default::default(),
+        version: None,
+    };
+    let event = hookbox_core::run::RunEvent::Succeeded { attempt };
+    let mut record = pin!(store.record(Record { run, lease, event, changes: None, now: NOW }));
+    assert!(poll(record.as_mut()).is_pending());
+    run_group(&store, &mut changes, || Ok(()));
+    assert_eq!(*locked(&store.backend().written), 2);
 }
