@@ -6,10 +6,12 @@ use hookbox_core::schedule::When;
 use hookbox_core::time::Millis;
 use proptest::prelude::*;
 
+#[expect(clippy::unwrap_used, reason = "a test")]
 fn mistakes(text: &str) -> Vec<String> {
     Config::parse(text).unwrap_err().0.iter().map(ToString::to_string).collect()
 }
 
+#[expect(clippy::unwrap_used, reason = "a test")]
 fn provider(name: &str) -> ProviderName {
     ProviderName::parse(name).unwrap()
 }

@@ -40,14 +40,14 @@ pub(crate) fn make_private(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// An interrupted first start leaves a part of what sled makes.
+/// An interrupted first start leaves a part of what sled makes, and `dev` writes its secrets first.
 fn refuse_foreign(folder: &Path) -> Result<(), StoreError> {
     let entries = std::fs::read_dir(folder).map_err(|e| failed("read", folder, &e))?;
     let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     if names.iter().any(|name| name == "db" || name == "conf") {
         return Ok(());
     }
-    match names.iter().find(|name| !matches!(name.as_str(), "blobs" | "lost+found")) {
+    match names.iter().find(|name| !matches!(name.as_str(), "blobs" | "dev-secrets" | "lost+found")) {
         None => Ok(()),
         Some(name) => Err(StoreError::Unavailable(format!(
             "{} has files that are not hookbox's, such as {name:?}: name an empty folder, or one that is not there yet",
