@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
-use hookbox_core::config::Keep;
+use hookbox_core::config;
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
@@ -87,7 +87,7 @@ impl Host {
         let token = reload::operator_token(&project, operator_listen)?;
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
-            in_flight_max: usize::try_from(project.config.server.in_flight_max)?,
+            in_flight_max: project.config.server.in_flight_max as usize,
             ..IngressLimits::default()
         };
 
@@ -96,7 +96,7 @@ impl Host {
         let kv = Arc::new(StoreKv { store: store.clone(), clock: clock.clone() });
         let sandbox = Arc::new(Sandbox::new(SandboxOptions {
             cache: project.data.join("compiled"),
-            slots: usize::try_from(project.config.engine.slots)?,
+            slots: project.config.engine.slots as usize,
             clock: clock.clone(),
         })?);
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
@@ -252,7 +252,7 @@ async fn take_proposals(plugins: Arc<Plugins>, mut proposed: mpsc::Receiver<hook
 pub(crate) fn engine_settings(project: &Project) -> Settings {
     let mut settings = Settings {
         schedules: project.config.schedules.clone(),
-        retention: retention(&project.config.keep),
+        retention: retention(&project.config.retention),
         ..Settings::default()
     };
     for (name, plugin) in &project.config.plugins {
@@ -267,7 +267,7 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
     settings
 }
 
-fn retention(keep: &Keep) -> Retention {
+fn retention(keep: &config::Retention) -> Retention {
     Retention {
         succeeded_for: keep.succeeded_for,
         succeeded_max: keep.succeeded_max,

@@ -1,8 +1,12 @@
-//! hooks.yaml: read as a tree, walked by a reader that collects every mistake,
-//! and turned into what the code sees.
+//! hooks.yaml: read, checked, and in the form that code sees.
 //!
-//! Reading is pure: secrets are named here ([`SecretSource`]) and fetched
-//! elsewhere. The shipped `hooks.yaml` is the manual of every key.
+//! [`Config::parse`] takes the text and tells every mistake in it at once, each with its place
+//! and its cure. The text becomes a `tree`, whose budget no alias can overrun; a `reader` walks
+//! it, and one file for each noun takes its keys from there. What a key means, its default and
+//! its limits are said in the hooks.yaml at the root of the repository.
+//!
+//! Secrets stand here by their sources only, and no mistake quotes what might be one. Nothing in
+//! here opens a file or reads the environment.
 
 mod plugin;
 mod provider;
@@ -10,125 +14,101 @@ mod reader;
 mod schedule;
 mod server;
 mod size;
+mod source;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
-use serde_json::Value;
+pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
+pub use provider::{Provider, SECRETS_MAX, TOLERANCE_MAX, TOLERANCE_MIN, alias_of, provider_for_env, secret_variable};
+pub use schedule::PAYLOAD_BYTES_MAX;
+pub use server::{
+    BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX,
+    KEPT_FOR_MIN, KEPT_MAX, Operator, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
+};
+pub use source::SecretSource;
 
 use crate::name::{PluginName, ProviderName};
 use crate::schedule::Schedule;
-
-pub use plugin::Plugin;
-pub use provider::{Provider, provider_for_env};
-pub use server::{BODY_BYTES, Engine, IN_FLIGHT, Keep, Operator, SLOTS, Server};
-
-use reader::{Mistaken, Section};
+use reader::{Report, Section};
 
 /// Longest hooks.yaml, in bytes.
-pub const CONFIG_BYTES_MAX: usize = 1 << 20;
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// Everything hooks.yaml says, and the defaults of what it does not say.
-#[derive(Debug, Clone)]
+/// Everything that hooks.yaml says, with the defaults where it is silent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
     pub server: Server,
     pub operator: Operator,
     pub store: StoreLocation,
     pub engine: Engine,
-    pub keep: Keep,
+    pub retention: Retention,
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// A plugin without an entry has the defaults.
     pub plugins: BTreeMap<PluginName, Plugin>,
+    /// In the order of the file.
     pub schedules: Vec<Schedule>,
 }
 
-/// Where the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreLocation {
-    /// A folder; relative to hooks.yaml.
-    Sled(PathBuf),
-}
-
-/// Where a secret comes from. Its value is never in hooks.yaml.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretSource {
-    /// An environment variable, or a line of `.env`.
-    Env(String),
-    /// A file; relative to hooks.yaml.
-    File(PathBuf),
-}
-
-impl fmt::Display for SecretSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SecretSource::Env(name) => write!(f, "the environment variable {name}"),
-            SecretSource::File(path) => write!(f, "the file {}", path.display()),
-        }
-    }
-}
-
-/// One mistake, where it is and what to do about it.
+/// One thing that is wrong with hooks.yaml, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// `providers.github.tolerance`; empty for the file itself.
+    /// `providers.github.tolerance`; empty where it is the file as a whole.
     pub path: String,
     pub message: String,
+    /// Counts from 1.
+    pub line: Option<usize>,
 }
 
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => f.write_str(&self.message),
-            path => write!(f, "{path}: {}", self.message),
-        }
-    }
-}
-
-/// Every mistake of the file.
+/// Everything that is wrong, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Mistakes(pub Vec<Mistake>);
 
 impl Config {
-    /// An empty text means the defaults.
+    /// An empty text is a config: the defaults.
     pub fn parse(text: &str) -> Result<Config, Mistakes> {
-        let mistaken = Mistaken::default();
-        let tree = match tree(text) {
-            Ok(tree) => tree,
-            Err(message) => return Err(Mistakes(vec![Mistake { path: String::new(), message }])),
-        };
-        let mut root = Section::root(tree, &mistaken);
+        let tree = tree::parse(text).map_err(|mistake| Mistakes(vec![mistake]))?;
+        let report = Report::default();
+        let mut root = Section::root(tree, &report);
+        let server = Server::read(root.section("server"));
         let config = Config {
-            server: server::server(root.section("server")),
-            operator: server::operator(root.section("operator")),
-            store: server::store(&mut root),
-            engine: server::engine(root.section("engine")),
-            keep: server::keep(root.section("keep")),
-            providers: provider::providers(root.section("providers")),
-            plugins: plugin::plugins(root.section("plugins")),
-            schedules: schedule::schedules(root.section("schedules")),
+            operator: Operator::read(root.section("operator"), &server),
+            server,
+            store: StoreLocation::read(root.take("store")),
+            engine: Engine::read(root.section("engine")),
+            retention: Retention::read(root.section("keep")),
+            providers: provider::read(root.section("providers")),
+            plugins: plugin::read(root.section("plugins")),
+            schedules: schedule::read(root.section("schedules")),
         };
         root.finish();
-        match mistaken.into_inner() {
+        match report.into_mistakes() {
             mistakes if mistakes.is_empty() => Ok(config),
             mistakes => Err(Mistakes(mistakes)),
         }
     }
 }
 
-/// The file as a tree; a text that is no YAML is one mistake.
-fn tree(text: &str) -> Result<Value, String> {
-    if text.len() > CONFIG_BYTES_MAX {
-        return Err(format!("it is larger than {CONFIG_BYTES_MAX} bytes"));
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.path.as_str(), self.line) {
+            ("", Some(line)) => write!(f, "line {line}: {}", self.message),
+            ("", None) => f.write_str(&self.message),
+            (path, _) => write!(f, "{path}: {}", self.message),
+        }
     }
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(Value::Null);
+}
+
+/// One on each line.
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, mistake) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
     }
-    // `on` and `y` are texts: only true and false are not.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let told = error.to_string();
-        // The library shows the line, which may hold what should not be printed; its first line says what and where.
-        format!("it is not YAML: {}", told.lines().next().unwrap_or_default())
-    })
 }

@@ -1,151 +1,184 @@
-//! Plugins: limits, grants, config and the policies of their handlers.
+//! Plugins: limits, grants, values and policies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::SecretSource;
-use super::provider::{is_variable, source_of};
-use super::reader::{Section, shown};
+use super::reader::{Field, Section};
+use super::size;
+use super::source::SecretSource;
+use super::tree::Value;
 use crate::effects::KV_PLUGIN_BYTES_MAX;
-use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX};
-use crate::name::{HandlerName, PluginName};
-use crate::plugin::PolicyPatch;
-use crate::retry::{ATTEMPTS_MAX, BACKOFF_MAX, TIMEOUT_MAX};
+use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
+use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
+use crate::plugin::{PATTERNS_MAX, PolicyPatch};
+use crate::retry::{self, TIMEOUT_MAX};
 use crate::route::Pattern;
+use crate::secret::Secret;
 use crate::time::Millis;
 
-/// The largest store that one plugin may be granted.
-const KV_BYTES_GRANT_MAX: u64 = 16 << 30;
+/// An instance needs so much before its first allocation.
+pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
+pub const KV_BYTES_MAX: u64 = 1 << 30;
+/// Values that one plugin is given.
+pub const CONFIG_KEYS_MAX: usize = 256;
+pub const CONFIG_VALUE_BYTES_MAX: usize = 64 << 10;
 
-/// What hooks.yaml says of one plugin.
+const SECRETS_MAX: usize = 64;
+
+/// What hooks.yaml says about one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugin {
     pub memory_bytes: u64,
     pub cpu: Millis,
-    /// Wall time of an attempt, for all handlers that have none of their own here.
+    /// Of every handler whose own policy here has none; comes before what the plugin declares.
     pub timeout: Option<Millis>,
     pub kv_bytes: u64,
-    /// Texts as they are, other values as JSON.
+    /// Strings as they are, anything else as JSON text.
     pub config: BTreeMap<String, String>,
+    /// By the name that the plugin asks for.
     pub secrets: BTreeMap<String, SecretSource>,
     pub emit: Vec<Pattern>,
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
 }
 
-pub(super) fn plugins(section: Section<'_>) -> BTreeMap<PluginName, Plugin> {
-    let mut plugins = BTreeMap::new();
-    for (name, section) in section.sections() {
-        match PluginName::parse(&name) {
-            Ok(name) => {
-                plugins.insert(name, plugin(section));
-            }
-            Err(error) => section.mistake("", error),
+impl Default for Plugin {
+    fn default() -> Plugin {
+        Plugin {
+            memory_bytes: MEMORY_BYTES,
+            cpu: CPU,
+            timeout: None,
+            kv_bytes: KV_PLUGIN_BYTES_MAX,
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            emit: Vec::new(),
+            handlers: BTreeMap::new(),
         }
     }
-    plugins
 }
 
-fn plugin(mut section: Section<'_>) -> Plugin {
-    let mut limits = section.section("limits");
-    let (memory, timeout, cpu) = (
-        limits.bytes("memory", 1 << 20..=MEMORY_BYTES_MAX),
-        limits.duration("timeout", Millis(1)..=TIMEOUT_MAX),
-        limits.duration("cpu", Millis(1)..=TIMEOUT_MAX),
-    );
-    limits.finish();
-    let mut grants = section.section("grants");
-    let (kv, secrets, emit) = (grants.bytes("kv", 0..=KV_BYTES_GRANT_MAX), secrets(&mut grants), emit(&mut grants));
-    grants.finish();
-    let config = section.section("config").into_entries().into_iter().map(|(name, value)| match value {
-        Value::String(text) => (name, text),
-        other => (name, other.to_string()),
-    });
-    let plugin = Plugin {
-        memory_bytes: memory.unwrap_or(MEMORY_BYTES),
-        cpu: cpu.unwrap_or(CPU),
-        timeout,
-        kv_bytes: kv.unwrap_or(KV_PLUGIN_BYTES_MAX),
-        config: config.collect(),
-        secrets,
-        emit,
-        handlers: handlers(section.section("handlers")),
+impl Plugin {
+    /// What hooks.yaml changes in the policy that the plugin declares for a handler.
+    pub fn policy_of(&self, handler: &HandlerName) -> PolicyPatch {
+        let own = self.handlers.get(handler).copied().unwrap_or_default();
+        PolicyPatch { timeout: own.timeout.or(self.timeout), ..own }
+    }
+
+    /// As the sandbox sees it, with the secrets that were found.
+    pub fn settings(&self, secrets: BTreeMap<String, Arc<Secret>>) -> PluginSettings {
+        PluginSettings {
+            memory_bytes: self.memory_bytes,
+            cpu: self.cpu,
+            kv_bytes: self.kv_bytes,
+            config: self.config.clone(),
+            secrets,
+            emit: self.emit.clone(),
+        }
+    }
+
+    fn read(mut section: Section<'_>) -> Plugin {
+        let usual = Plugin::default();
+        let mut limits = section.section("limits");
+        let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
+        let timeout = limits.parsed("timeout", retry::check_timeout);
+        let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
+        limits.finish();
+        let mut grants = section.section("grants");
+        let secrets = grants.list("secrets", 0..=SECRETS_MAX).unwrap_or_default();
+        let secrets = granted(secrets);
+        let kv_bytes = grants.size("kv", 0..=KV_BYTES_MAX).unwrap_or(usual.kv_bytes);
+        let emit = grants.list("emit", 0..=PATTERNS_MAX).unwrap_or_default();
+        let emit = emit.iter().filter_map(|field| field.parsed(Pattern::parse)).collect();
+        grants.finish();
+        let config = values(section.section("config"));
+        let handlers = section.section("handlers").entries(HandlerName::parse);
+        let handlers = handlers.map(|(name, section)| (name, policy(section))).collect();
+        section.finish();
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers }
+    }
+}
+
+pub(super) fn read(section: Section<'_>) -> BTreeMap<PluginName, Plugin> {
+    section.entries(PluginName::parse).map(|(name, section)| (name, Plugin::read(section))).collect()
+}
+
+fn policy(mut section: Section<'_>) -> PolicyPatch {
+    let policy = PolicyPatch {
+        attempts: section.parsed("attempts", retry::check_attempts),
+        timeout: section.parsed("timeout", retry::check_timeout),
+        backoff: section.parsed("backoff", retry::check_backoff),
     };
     section.finish();
-    plugin
+    policy
 }
 
-/// `slack_url` is the variable `SLACK_URL`; `{ name: slack_url, env: OTHER }` and `{ name: .., file: .. }` say more.
-fn secrets(grants: &mut Section<'_>) -> BTreeMap<String, SecretSource> {
+fn granted(items: Vec<Field<'_>>) -> BTreeMap<String, SecretSource> {
     let mut secrets = BTreeMap::new();
-    for (number, value) in grants.list("secrets").into_iter().enumerate() {
-        if let Value::String(name) = &value {
-            match is_variable(name) {
-                true => {
-                    secrets.insert(name.clone(), SecretSource::Env(name.to_ascii_uppercase()));
-                }
-                false => grants.mistake(
-                    &format!("secrets[{number}]"),
-                    format_args!("must be letters, digits and '_', got {name:?}"),
-                ),
-            }
-            continue;
+    for item in items {
+        let place = item.place().clone();
+        let Some((name, source)) = grant(item) else { continue };
+        if secrets.contains_key(&name) {
+            place.wrong(format_args!("secret {name:?} is granted twice; leave one out"));
         }
-        if !value.is_object() {
-            grants.mistake(
-                &format!("secrets[{number}]"),
-                format_args!("must be a name or {{ name: .., env: .. }}, got {}", shown(&value)),
-            );
-            continue;
-        }
-        let mut item = grants.within(&format!("secrets[{number}]"), value);
-        let Some(name) = item.text("name") else {
-            item.mistake("", "must have a name, by which the plugin asks for it");
-            continue;
-        };
-        if let Some(source) = source_of(item) {
-            secrets.insert(name, source);
-        }
+        secrets.insert(name, source);
     }
     secrets
 }
 
-fn emit(grants: &mut Section<'_>) -> Vec<Pattern> {
-    let mut patterns = Vec::new();
-    for (number, value) in grants.list("emit").into_iter().enumerate() {
-        match value.as_str().map(Pattern::parse) {
-            Some(Ok(pattern)) if pattern.any_provider() => {
-                grants.mistake(
-                    &format!("emit[{number}]"),
-                    "must name what comes before the slash in full: a plugin could pass for any provider",
-                );
-            }
-            Some(Ok(pattern)) => patterns.push(pattern),
-            Some(Err(error)) => grants.mistake(&format!("emit[{number}]"), error),
-            None => grants.mistake(
-                &format!("emit[{number}]"),
-                format_args!("must be a pattern such as digest/*, got {}", shown(&value)),
-            ),
+/// `slack_url`, which is in the variable SLACK_URL, or a map with `name` and the source. No
+/// mistake quotes the item: it may be a secret.
+fn grant(item: Field<'_>) -> Option<(String, SecretSource)> {
+    let place = item.place().clone();
+    let (name, source) = match item.into_value() {
+        Value::Text(name) => (Some(name), None),
+        Value::Map(mut entries) => {
+            let name = entries.iter().position(|entry| entry.key == "name").map(|at| entries.remove(at).value);
+            let name = name.and_then(|name| if let Value::Text(name) = name { Some(name) } else { None });
+            (name, Some(entries).filter(|entries| !entries.is_empty()))
         }
-    }
-    patterns
+        _ => (None, None),
+    };
+    let Some(name) = name.filter(|name| is_secret_name(name)) else {
+        place.wrong(
+            "must be a secret's name such as slack_url (a-z, 0-9, '-' and '_', a letter first), or { name: slack_url, \
+             env: NAME }; the secret itself never stands in this file",
+        );
+        return None;
+    };
+    let source = match source {
+        Some(entries) => SecretSource::read(place.field(Value::Map(entries)))?,
+        None => SecretSource::Env(name.to_ascii_uppercase().replace('-', "_")),
+    };
+    Some((name, source))
 }
 
-fn handlers(section: Section<'_>) -> BTreeMap<HandlerName, PolicyPatch> {
-    let mut handlers = BTreeMap::new();
-    for (name, mut section) in section.sections() {
-        let policy = PolicyPatch {
-            timeout: section.duration("timeout", Millis(1)..=TIMEOUT_MAX),
-            attempts: section.number("attempts", 1..=u64::from(ATTEMPTS_MAX)).and_then(|n| u32::try_from(n).ok()),
-            backoff: section.duration("backoff", Millis(0)..=BACKOFF_MAX),
-        };
-        match HandlerName::parse(&name) {
-            Ok(name) => {
-                handlers.insert(name, policy);
-            }
-            Err(error) => section.mistake("", error),
-        }
-        section.finish();
+fn is_secret_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let letter_first = name.starts_with(|c: char| c.is_ascii_lowercase());
+    name.len() <= NAME_BYTES_MAX && letter_first && name.bytes().all(allowed)
+}
+
+fn values(section: Section<'_>) -> BTreeMap<String, String> {
+    let (place, entries) = section.into_values();
+    if entries.len() > CONFIG_KEYS_MAX {
+        place.wrong(format_args!("must have at most {CONFIG_KEYS_MAX} keys, has {}", entries.len()));
     }
-    handlers
+    let mut values = BTreeMap::new();
+    for entry in entries {
+        let place = place.key(&entry.key, entry.line);
+        let value = match entry.value {
+            Value::Text(text) => Ok(text),
+            other => serde_json::to_string(&other),
+        };
+        match value {
+            Ok(value) if value.len() <= CONFIG_VALUE_BYTES_MAX => {
+                values.insert(entry.key, value);
+            }
+            Ok(value) => {
+                let max = size::show(CONFIG_VALUE_BYTES_MAX as u64);
+                place.wrong(format_args!("must have at most {max}, has {} bytes", value.len()));
+            }
+            Err(error) => place.wrong(error),
+        }
+    }
+    values
 }

@@ -1,129 +1,109 @@
-//! Schedules that the operator declares.
+//! Schedules: when which handler runs, and with what.
 
-use serde_json::Value;
-
-use super::reader::{Section, shown, unknown};
+use super::reader::{Field, Place, Section};
+use super::size;
 use crate::attempt::Output;
-use crate::cron::{DayRule, kinds};
+use crate::cron::{CronExpr, DayRule, Every, kinds};
 use crate::effects::QUEUE_DATA_BYTES_MAX;
-use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use crate::name::{HandlerRef, ScheduleName};
 use crate::schedule::{Origin, Schedule, When, ZoneName};
-use crate::time::Millis;
 
-/// The ways to say when; exactly one is given.
+/// As JSON: what any other job may carry.
+pub const PAYLOAD_BYTES_MAX: usize = QUEUE_DATA_BYTES_MAX;
+
 const KINDS: [&str; 7] = ["cron", "every", "every_minutes", "hourly", "daily", "weekly", "monthly"];
 
-pub(super) fn schedules(section: Section<'_>) -> Vec<Schedule> {
-    section.sections().filter_map(|(name, section)| schedule(&name, section)).collect()
+pub(super) fn read(section: Section<'_>) -> Vec<Schedule> {
+    section.entries(ScheduleName::parse).filter_map(|(name, section)| schedule(name, section)).collect()
 }
 
-fn schedule(name: &str, mut section: Section<'_>) -> Option<Schedule> {
-    let name = ScheduleName::parse(name).map_err(|error| section.mistake("", error)).ok();
-    let plugin = required::<PluginName>(&mut section, "plugin");
-    let handler = required::<HandlerName>(&mut section, "handler");
+fn schedule(name: ScheduleName, mut section: Section<'_>) -> Option<Schedule> {
+    let plugin = section.required("plugin", "the plugin's name, the stem of its file");
+    let handler = section.required("handler", "the handler's name, as `hookbox plugins` shows it");
     let when = when(&mut section);
-    only(&mut section, "overlap", "skip");
-    only(&mut section, "missed", "latest");
-    let payload = section.take("payload").and_then(|payload| {
-        let data = payload.to_string().into_bytes();
-        if data.len() > QUEUE_DATA_BYTES_MAX {
-            section.mistake(
-                "payload",
-                format_args!("must be at most {QUEUE_DATA_BYTES_MAX} bytes as JSON, got {}", data.len()),
-            );
-            return None;
-        }
-        Some(Output { content_type: "application/json".to_owned(), data })
-    });
+    let payload = section.take("payload").and_then(payload);
+    the_built_one(&mut section, "overlap", "skip");
+    the_built_one(&mut section, "missed", "latest");
     section.finish();
     let target = HandlerRef { plugin: plugin?, handler: handler? };
-    Some(Schedule { name: name?, target, when: when?, payload, origin: Origin::Config })
-}
-
-fn required<T>(section: &mut Section<'_>, key: &'static str) -> Option<T>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    match section.text(key) {
-        Some(text) => text.parse().map_err(|error| section.mistake(key, error)).ok(),
-        None => {
-            section.mistake(key, "is missing: say what the schedule runs");
-            None
-        }
-    }
-}
-
-/// A key with one value so far.
-fn only(section: &mut Section<'_>, key: &'static str, value: &str) {
-    if let Some(text) = section.text(key).filter(|text| text != value) {
-        section.mistake(key, format_args!("must be {value}, got {text:?}"));
-    }
+    Some(Schedule { name, target, when: when?, payload, origin: Origin::Config })
 }
 
 fn when(section: &mut Section<'_>) -> Option<When> {
-    let zone = section
-        .text("timezone")
-        .and_then(|text| ZoneName::parse(&text).map_err(|error| section.mistake("timezone", error)).ok());
-    let day_rule = section.text("day_rule").and_then(|text| match text.as_str() {
-        "or" => Some(DayRule::Or),
-        "and" => Some(DayRule::And),
-        other => {
-            section.mistake("day_rule", unknown("rule", other, &["or", "and"]));
-            None
-        }
-    });
-    let given: Vec<(&'static str, Value)> =
-        KINDS.into_iter().filter_map(|kind| Some((kind, section.take(kind)?))).collect();
-    let [(kind, value)] = given.as_slice() else {
-        section.mistake("", format_args!("must have exactly one of {}, got {}", KINDS.join(", "), given.len()));
+    let given: Vec<_> = KINDS.iter().filter_map(|kind| section.take(kind).map(|field| (*kind, field))).collect();
+    let zone = section.take("timezone");
+    let day_rule = section.take("day_rule");
+    let [(kind, field)] = given.as_slice() else {
+        kinds_are_wrong(section.place(), &given);
         return None;
     };
+    if let (Some(day_rule), true) = (&day_rule, *kind != "cron") {
+        day_rule.wrong(format_args!("is for cron only, not for {kind}; leave it out"));
+    }
+    if let ("every", Some(zone)) = (*kind, &zone) {
+        zone.wrong("an interval has no time zone; leave it out, or write cron or daily in place of every");
+    }
     if *kind == "every" {
-        for (key, present) in [("timezone", zone.is_some()), ("day_rule", day_rule.is_some())] {
-            if present {
-                section.mistake(key, "an interval knows no calendar: leave it out");
-            }
-        }
-        return every(section, value);
+        let period = field.span(Every::PERIOD_MIN..=Every::PERIOD_MAX)?;
+        return When::every(period).map_err(|error| field.wrong(error)).ok();
     }
-    let expression = expression(kind, value).map_err(|error| section.mistake(kind, error)).ok()?;
-    let when = When::cron_with(&expression, zone.unwrap_or_default(), day_rule.unwrap_or_default());
-    when.map_err(|error| section.mistake(kind, error)).ok()
+    // All are read, so that the mistakes of all are told.
+    let zone = zone.map_or(Some(ZoneName::default()), |zone| zone.parsed(ZoneName::parse));
+    let day_rule = day_rule.map_or(Some(DayRule::default()), |field| rule(&field));
+    let expression = expression(kind, field);
+    let (zone, day_rule, expression) = (zone?, day_rule?, expression?);
+    When::cron_with(&expression, zone, day_rule).map_err(|error| field.wrong(error)).ok()
 }
 
-fn every(section: &Section<'_>, value: &Value) -> Option<When> {
-    let period = match value.as_str().map(str::parse::<Millis>) {
-        Some(Ok(period)) => period,
-        Some(Err(error)) => {
-            section.mistake("every", error);
-            return None;
+fn kinds_are_wrong(place: &Place<'_>, given: &[(&str, Field<'_>)]) {
+    let all = KINDS.join(", ");
+    match given {
+        [] => place.wrong(format_args!("does not say when; write one of {all}")),
+        several => {
+            let several = several.iter().map(|(kind, _)| *kind).collect::<Vec<_>>().join(" and ");
+            place.wrong(format_args!("must say when in one way, has {several}; write one of {all}"));
         }
-        None => {
-            section.mistake("every", format_args!("must be a duration such as 45m, got {}", shown(value)));
-            return None;
-        }
-    };
-    let told = |error: crate::schedule::BadWhen| {
-        let told = error.to_string();
-        section.mistake("every", told.strip_prefix("every: ").unwrap_or(&told));
-    };
-    When::every(period).map_err(told).ok()
+    }
 }
 
-/// The cron expression that a kind stands for.
-fn expression(kind: &str, value: &Value) -> Result<String, String> {
-    let number = || {
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        number.ok_or_else(|| format!("must be a number of minutes, got {}", shown(value)))
-    };
-    let text = || value.as_str().ok_or_else(|| format!("must be a text in quotes, got {}", shown(value)));
-    match kind {
-        "every_minutes" => kinds::every_minutes(number()?).map_err(|error| error.to_string()),
-        "hourly" => kinds::hourly(number()?).map_err(|error| error.to_string()),
-        "daily" => kinds::daily(text()?).map_err(|error| error.to_string()),
-        "weekly" => kinds::weekly(text()?).map_err(|error| error.to_string()),
-        "monthly" => kinds::monthly(text()?).map_err(|error| error.to_string()),
-        _ => text().map(str::to_owned),
+fn expression(kind: &str, field: &Field<'_>) -> Option<String> {
+    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("must be a number of minutes, got {text:?}"));
+    field.parsed(|text| {
+        let expression = match kind {
+            "every_minutes" => kinds::every_minutes(number(text)?),
+            "hourly" => kinds::hourly(number(text)?),
+            "daily" => kinds::daily(text),
+            "weekly" => kinds::weekly(text),
+            "monthly" => kinds::monthly(text),
+            _ => return CronExpr::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string()),
+        };
+        // The path ends with the kind already.
+        expression.map_err(|error| error.to_string().trim_start_matches(kind).trim_start().to_owned())
+    })
+}
+
+fn rule(field: &Field<'_>) -> Option<DayRule> {
+    field.parsed(|text| match text {
+        "or" => Ok(DayRule::Or),
+        "and" => Ok(DayRule::And),
+        other => Err(format!("must be or (either day field) or and (both), got {other:?}")),
+    })
+}
+
+fn payload(field: Field<'_>) -> Option<Output> {
+    let place = field.place().clone();
+    let data = serde_json::to_vec(&field.into_value()).map_err(|error| place.wrong(error)).ok()?;
+    if data.len() > PAYLOAD_BYTES_MAX {
+        let max = size::show(PAYLOAD_BYTES_MAX as u64);
+        place.wrong(format_args!("must have at most {max} as JSON, has {} bytes", data.len()));
+        return None;
     }
+    Some(Output { content_type: "application/json".to_owned(), data })
+}
+
+fn the_built_one(section: &mut Section<'_>, key: &'static str, built: &str) {
+    let _: Option<()> = section.parsed(key, |text| match text == built {
+        true => Ok(()),
+        false => Err(format!("must be {built}, the one rule that is built yet, got {text:?}")),
+    });
 }
