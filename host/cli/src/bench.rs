@@ -148,10 +148,10 @@ impl Report {
                 "all_finished": self.done.complete,
             }));
         }
-        println!("accepted  {accepted}/s ({} of {}, {} refused)", self.sent.accepted, args.total, self.sent.refused);
-        println!("ack       p50 {p50} us, p99 {p99} us, worst {worst} us");
+        say!("accepted  {accepted}/s ({} of {}, {} refused)", self.sent.accepted, args.total, self.sent.refused);
+        say!("ack       p50 {p50} us, p99 {p99} us, worst {worst} us");
         let note = if self.done.complete { "" } else { ", then no more for a while" };
-        println!("finished  {finished}/s ({} runs recorded{note})", self.done.runs);
+        say!("finished  {finished}/s ({} runs recorded{note})", self.done.runs);
         Ok(())
     }
 }

@@ -43,12 +43,12 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
         return Ok(good);
     }
     for mistake in &findings.mistakes {
-        println!("mistake: {mistake}");
+        say!("mistake: {mistake}");
     }
     for warning in &findings.warnings {
-        println!("warning: {warning}");
+        say!("warning: {warning}");
     }
-    println!("{} mistakes, {} warnings", findings.mistakes.len(), findings.warnings.len());
+    say!("{} mistakes, {} warnings", findings.mistakes.len(), findings.warnings.len());
     Ok(good)
 }
 

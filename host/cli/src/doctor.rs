@@ -37,16 +37,21 @@ pub(crate) fn doctor(data: &Path, has: Option<&Path>, print: Print) -> Result<bo
         }))?;
         return Ok(well);
     }
-    println!(
+    say!(
         "{} events, {} live and {} ended runs, {} schedules, {} plugins, {} keys",
-        report.events, report.live_runs, report.ended_runs, report.schedules, report.plugins, report.kv_keys
+        report.events,
+        report.live_runs,
+        report.ended_runs,
+        report.schedules,
+        report.plugins,
+        report.kv_keys
     );
     for fault in &report.faults {
-        println!("fault: {fault}");
+        say!("fault: {fault}");
     }
     for id in &missing {
-        println!("missing: {id}");
+        say!("missing: {id}");
     }
-    println!("{}", if well { "All is well." } else { "Not all is well." });
+    say!("{}", if well { "All is well." } else { "Not all is well." });
     Ok(well)
 }

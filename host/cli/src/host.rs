@@ -19,6 +19,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
+use hookbox_core::config;
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
@@ -31,6 +32,7 @@ use hookbox_http::serve::{self, ServerLimits};
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
+use hookbox_store::types::Retention;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -104,6 +106,7 @@ impl Host {
             execute: execute.clone(),
             clock: clock.clone(),
             settings: plugin_settings.clone(),
+            providers: providers.clone(),
             engine: engine_settings.clone(),
             versions: project.data.join("versions"),
             turn: tokio::sync::Mutex::default(),
@@ -247,8 +250,11 @@ async fn take_proposals(plugins: Arc<Plugins>, mut proposed: mpsc::Receiver<hook
 }
 
 pub(crate) fn engine_settings(project: &Project) -> Settings {
-    let mut settings =
-        Settings { schedules: project.config.schedules.clone(), retention: Default::default(), ..Settings::default() };
+    let mut settings = Settings {
+        schedules: project.config.schedules.clone(),
+        retention: retention(&project.config.retention),
+        ..Settings::default()
+    };
     for (name, plugin) in &project.config.plugins {
         settings.plugins.insert(name.clone(), PolicyPatch { timeout: plugin.timeout, ..PolicyPatch::default() });
         settings.kv_bytes.insert(name.clone(), plugin.kv_bytes);
@@ -259,6 +265,16 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
         settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
     }
     settings
+}
+
+fn retention(keep: &config::Retention) -> Retention {
+    Retention {
+        succeeded_for: keep.succeeded_for,
+        succeeded_max: keep.succeeded_max,
+        dead_for: keep.dead_for,
+        dead_max: keep.dead_max,
+        events_for: keep.events_for,
+    }
 }
 
 /// Yields after every tick of the sandbox, looks for new work at each turn, and gives way to everybody else.

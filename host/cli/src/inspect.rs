@@ -93,7 +93,7 @@ fn list(answer: &Value, columns: &[Column], empty: &str, print: Print) -> Result
     let none = Vec::new();
     output::table(answer["items"].as_array().unwrap_or(&none), columns, empty);
     if let Some(next) = answer["next"].as_str() {
-        println!("\nMore: --cursor {next}");
+        say!("\nMore: --cursor {next}");
     }
     Ok(())
 }
@@ -111,11 +111,11 @@ fn made(answer: &Value, print: Print) -> Result<()> {
         return json(answer);
     }
     let id = answer["id"].as_str().or_else(|| answer["run"].as_str()).unwrap_or("?");
-    println!("{id} is made: follow it with `hookbox runs show {id}`");
+    say!("{id} is made: follow it with `hookbox runs show {id}`");
     Ok(())
 }
 
 pub(crate) fn json(value: &Value) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }

@@ -29,9 +29,9 @@ pub(crate) fn new(name: &str, plugins: &Path) -> Result<()> {
         |text: &str| text.replace("{{name}}", name.as_str()).replace("{{function}}", &name.as_str().replace('-', "_"));
     fs::write(folder.join("Cargo.toml"), fill(MANIFEST))?;
     fs::write(folder.join("src/lib.rs"), fill(SOURCE))?;
-    println!("{} is made. What now:", folder.display());
-    println!("  cargo test -p {name}       runs its tests");
-    println!("  hookbox build {name}       makes plugins/{name}.wasm");
-    println!("  hookbox dev                builds it on every save and runs it");
+    say!("{} is made. What now:", folder.display());
+    say!("  cargo test -p {name}       runs its tests");
+    say!("  hookbox build {name}       makes plugins/{name}.wasm");
+    say!("  hookbox dev                builds it on every save and runs it");
     Ok(())
 }

@@ -11,7 +11,7 @@ pub(crate) type Column = (&'static str, &'static str);
 /// Prints rows as a table, or says that there are none and what makes some.
 pub(crate) fn table(rows: &[Value], columns: &[Column], empty: &str) {
     if rows.is_empty() {
-        println!("{empty}");
+        say!("{empty}");
         return;
     }
     let heads = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
@@ -22,7 +22,7 @@ pub(crate) fn table(rows: &[Value], columns: &[Column], empty: &str) {
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     for line in &lines {
         let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 
@@ -34,21 +34,21 @@ pub(crate) fn fields(value: &Value, indent: usize) {
             for (name, value) in entries {
                 match value {
                     Value::Object(inner) if !inner.is_empty() => {
-                        println!("{margin}{name}");
+                        say!("{margin}{name}");
                         fields(value, indent + 2);
                     }
                     Value::Array(items) if items.iter().any(Value::is_object) => {
-                        println!("{margin}{name}");
+                        say!("{margin}{name}");
                         for item in items {
                             fields(item, indent + 2);
-                            println!();
+                            say!();
                         }
                     }
-                    _ => println!("{margin}{name:<16} {}", plain(value)),
+                    _ => say!("{margin}{name:<16} {}", plain(value)),
                 }
             }
         }
-        other => println!("{margin}{}", plain(other)),
+        other => say!("{margin}{}", plain(other)),
     }
 }
 

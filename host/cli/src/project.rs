@@ -20,7 +20,6 @@ use crate::environment::Environment;
 pub(crate) struct Mistakes(pub(crate) Vec<String>);
 
 pub(crate) struct Project {
-    pub(crate) config_file: PathBuf,
     pub(crate) plugins: PathBuf,
     pub(crate) data: PathBuf,
     pub(crate) config: Config,
@@ -47,7 +46,6 @@ impl Project {
         let StoreLocation::Sled(path) = &config.store;
         let data = args.data.clone().unwrap_or_else(|| folder.join(path));
         Ok(Project {
-            config_file: args.config.clone(),
             plugins: args.plugins.clone(),
             data,
             config,

@@ -57,7 +57,7 @@ pub(crate) fn send(args: &SendArgs, print: Print) -> Result<()> {
         return inspect::json(&answer);
     }
     let event = answer["id"].as_str().unwrap_or("?");
-    println!(
+    say!(
         "{event} {}: see what became of it with `hookbox events show {event}`",
         answer["status"].as_str().unwrap_or("?")
     );

@@ -1,88 +1,114 @@
-//! shim
-use crate::{name::*, plugin::PolicyPatch, route::Pattern, schedule::Schedule, time::Millis, verify::Scheme};
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
-pub struct Server {
-    pub listen: SocketAddr,
-    pub body_bytes_max: u64,
-    pub in_flight_max: u32,
-}
-pub struct Operator {
-    pub listen: SocketAddr,
-    pub token: Option<SecretSource>,
-    pub hosts: Vec<String>,
-}
-pub struct EngineCfg {
-    pub slots: u32,
-}
-pub enum StoreLocation {
-    Sled(PathBuf),
-}
-#[derive(Clone, Debug)]
-pub enum SecretSource {
-    Env(String),
-    File(PathBuf),
-}
-impl fmt::Display for SecretSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-#[derive(Clone)]
-pub struct Provider {
-    pub scheme: Scheme,
-    pub secrets: Vec<SecretSource>,
-    pub tolerance: Option<Millis>,
-    pub body_bytes_max: Option<u64>,
-}
-impl Provider {
-    pub fn preset_for(n: &ProviderName) -> Provider {
-        Provider {
-            scheme: Scheme::named(n.as_str()).or(Scheme::named("generic")).unwrap().clone(),
-            secrets: vec![SecretSource::Env(format!("WEBHOOK_SECRET_{}", n.as_str().to_uppercase().replace('-', "_")))],
-            tolerance: None,
-            body_bytes_max: None,
-        }
-    }
-}
-pub fn provider_for_env(v: &str) -> Option<ProviderName> {
-    ProviderName::parse(&v.strip_prefix("WEBHOOK_SECRET_")?.to_lowercase().replace('_', "-")).ok()
-}
-pub struct Plugin {
-    pub memory_bytes: u64,
-    pub cpu: Millis,
-    pub timeout: Option<Millis>,
-    pub kv_bytes: u64,
-    pub config: BTreeMap<String, String>,
-    pub secrets: BTreeMap<String, SecretSource>,
-    pub emit: Vec<Pattern>,
-    pub handlers: BTreeMap<HandlerName, PolicyPatch>,
-}
+//! hooks.yaml: read, checked, and in the form that code sees.
+//!
+//! [`Config::parse`] takes the text and tells every mistake in it at once, each with its place
+//! and its cure. The text becomes a `tree`, whose budget no alias can overrun; a `reader` walks
+//! it, and one file for each noun takes its keys from there. What a key means, its default and
+//! its limits are said in the hooks.yaml at the root of the repository.
+//!
+//! Secrets stand here by their sources only, and no mistake quotes what might be one. Nothing in
+//! here opens a file or reads the environment.
+
+mod plugin;
+mod provider;
+mod reader;
+mod schedule;
+mod server;
+mod size;
+mod source;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
+pub use provider::{Provider, SECRETS_MAX, TOLERANCE_MAX, TOLERANCE_MIN, alias_of, provider_for_env, secret_variable};
+pub use schedule::PAYLOAD_BYTES_MAX;
+pub use server::{
+    BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX,
+    KEPT_FOR_MIN, KEPT_MAX, Operator, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
+};
+pub use source::SecretSource;
+
+use crate::name::{PluginName, ProviderName};
+use crate::schedule::Schedule;
+use reader::{Report, Section};
+
+/// Longest hooks.yaml, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Everything that hooks.yaml says, with the defaults where it is silent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
     pub server: Server,
     pub operator: Operator,
     pub store: StoreLocation,
-    pub engine: EngineCfg,
+    pub engine: Engine,
+    pub retention: Retention,
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// A plugin without an entry has the defaults.
     pub plugins: BTreeMap<PluginName, Plugin>,
+    /// In the order of the file.
     pub schedules: Vec<Schedule>,
 }
-#[derive(Debug)]
-pub struct Mistakes(pub Vec<String>);
+
+/// One thing that is wrong with hooks.yaml, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// `providers.github.tolerance`; empty where it is the file as a whole.
+    pub path: String,
+    pub message: String,
+    /// Counts from 1.
+    pub line: Option<usize>,
+}
+
+/// Everything that is wrong, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<Mistake>);
+
 impl Config {
-    pub fn parse(_: &str) -> Result<Config, Mistakes> {
-        let mut providers = BTreeMap::new();
-        for n in ["shop", "github", "stripe"] {
-            let n = ProviderName::parse(n).unwrap();
-            providers.insert(n.clone(), Provider::preset_for(&n));
+    /// An empty text is a config: the defaults.
+    pub fn parse(text: &str) -> Result<Config, Mistakes> {
+        let tree = tree::parse(text).map_err(|mistake| Mistakes(vec![mistake]))?;
+        let report = Report::default();
+        let mut root = Section::root(tree, &report);
+        let server = Server::read(root.section("server"));
+        let config = Config {
+            operator: Operator::read(root.section("operator"), &server),
+            server,
+            store: StoreLocation::read(root.take("store")),
+            engine: Engine::read(root.section("engine")),
+            retention: Retention::read(root.section("keep")),
+            providers: provider::read(root.section("providers")),
+            plugins: plugin::read(root.section("plugins")),
+            schedules: schedule::read(root.section("schedules")),
+        };
+        root.finish();
+        match report.into_mistakes() {
+            mistakes if mistakes.is_empty() => Ok(config),
+            mistakes => Err(Mistakes(mistakes)),
         }
-        Ok(Config {
-            server: Server { listen: "127.0.0.1:8080".parse().unwrap(), body_bytes_max: 1 << 20, in_flight_max: 1024 },
-            operator: Operator { listen: "127.0.0.1:5555".parse().unwrap(), token: None, hosts: vec![] },
-            store: StoreLocation::Sled("data".into()),
-            engine: EngineCfg { slots: 16 },
-            providers,
-            plugins: BTreeMap::new(),
-            schedules: vec![],
-        })
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.path.as_str(), self.line) {
+            ("", Some(line)) => write!(f, "line {line}: {}", self.message),
+            ("", None) => f.write_str(&self.message),
+            (path, _) => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+/// One on each line.
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, mistake) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
     }
 }

@@ -115,8 +115,11 @@ async fn accept(listener: &TcpListener, free: &Arc<Semaphore>) -> io::Result<(Tc
 }
 
 async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, within: Millis) -> Served {
-    let _ = tokio::time::timeout(within.as_duration(), graceful.shutdown()).await;
-    while connections.try_join_next().is_some() {}
+    let ended = async {
+        graceful.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    };
+    let _ = tokio::time::timeout(within.as_duration(), ended).await;
     let cut = connections.len();
     if cut > 0 {
         tracing::warn!(connections.cut = cut, "{cut} connections were cut: their requests took longer than {within}");

@@ -25,6 +25,11 @@ pub(crate) const TABLES_MAX: u32 = 16;
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// What wasmtime keeps for an instance beside its memory; Python needs over 1 MiB.
 const INSTANCE_BYTES_MAX: usize = 4 << 20;
+/// Memory and tables of a slot up to this are cleaned by writing them, not by giving their pages back: giving back
+/// costs a page fault for each page that is used again and, with every thread that runs guests, an interrupt of all the
+/// others. That was two thirds of the time of a short run. It is also what an idle slot keeps resident at most.
+const RESIDENT_BYTES: usize = 512 << 10;
+const TABLE_RESIDENT_BYTES: usize = 16 << 10;
 /// Stack of a guest; deeper recursion traps. The same for all plugins, because it belongs to the engine.
 const GUEST_STACK_BYTES: usize = 512 << 10;
 /// The guest's stack and what host functions need on top of it.
@@ -72,6 +77,8 @@ fn pool(guests: u32) -> InstanceAllocationStrategy {
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(RESIDENT_BYTES)
+        .table_keep_resident(TABLE_RESIDENT_BYTES)
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX));
     InstanceAllocationStrategy::Pooling(pool)
 }

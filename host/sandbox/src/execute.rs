@@ -27,6 +27,8 @@ impl Sandbox {
         // Before the store, so that it is given back after it.
         let _slot = self.slots.acquire().await.map_err(broken)?;
         let version = self.version_for(&call)?;
+        // The time that it waited for a slot is not the guest's: its deadline counts from here.
+        let call = Call { started: self.clock.now(), ..call };
         let log = LogBook::new(Arc::clone(&self.clock));
         let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
         let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));

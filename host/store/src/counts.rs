@@ -22,6 +22,8 @@ pub struct Counts {
     pub leased: u64,
     /// Attempts repeated because of a conflict are not among them.
     pub attempts: u64,
+    /// Runs that were pruned.
+    pub runs_pruned: u64,
     /// Writes of plugins' keys; the version of the next one.
     pub kv_writes: u64,
 }

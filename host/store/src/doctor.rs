@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use hookbox_core::id::{EventId, RunId};
-use hookbox_core::run::Work;
+use hookbox_core::run::{RunStatus, Work};
 
+use crate::Store;
+use crate::counts::Counts;
 use crate::embedded::SledStore;
 use crate::error::StoreError;
 use crate::keys;
@@ -38,7 +40,7 @@ impl Report {
 }
 
 /// Reads every row of every kind and checks that what belongs together is there: the runs of each event, the event or
-/// job of each run, the body of each event.
+/// job of each run, the body of each event, and nothing that belongs to something gone.
 pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     let tree = store.backend().tree();
     let mut report = Report {
@@ -46,10 +48,21 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
         plugins: query::plugins(tree)?.len() as u64,
         ..Report::default()
     };
-    check_events(tree, &mut report)?;
-    for (place, live) in [(keys::LIVE_RUN, true), (keys::ENDED_RUN, false)] {
-        check_runs(tree, place, live, &mut report)?;
+    let counts = store.counts();
+    let gone = check_events(tree, &mut report)?;
+    if gone > counts.runs_pruned {
+        report.fault(format!("events have {gone} runs that are not there, and {} were pruned", counts.runs_pruned));
     }
+    let mut ended = Counts::default();
+    for (place, live) in [(keys::LIVE_RUN, true), (keys::ENDED_RUN, false)] {
+        check_runs(tree, place, live, &mut ended, &mut report)?;
+    }
+    let (counted, there) =
+        ([counts.succeeded, counts.dead, counts.cancelled], [ended.succeeded, ended.dead, ended.cancelled]);
+    if counted != there {
+        report.fault(format!("runs succeeded, dead and cancelled are {there:?}, counted are {counted:?}"));
+    }
+    check_parts(tree, &mut report)?;
     tree.scan(&[keys::KV], &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, stored| {
         report.kv_keys += 1;
         match values::open(tree, key, stored)?.map(|row| codec::decode::<codec::KvV1>(&row)) {
@@ -61,7 +74,9 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-fn check_events(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
+/// Returns how many runs of events are gone.
+fn check_events(tree: &dyn Read, report: &mut Report) -> Result<u64, StoreError> {
+    let mut gone = 0;
     tree.scan(&[keys::EVENT], &keys::end_of(&[keys::EVENT]), Order::Ascending, &mut |key, _| {
         let Some(id) = keys::id_of(key).map(EventId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
         report.events += 1;
@@ -72,17 +87,54 @@ fn check_events(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> 
             }
             Ok(record) => {
                 for run in record.runs {
-                    if let Err(error) = query::run(tree, run) {
-                        report.fault(format!("event {id}: {error}"));
+                    match query::run(tree, run) {
+                        Ok(_) => {}
+                        Err(StoreError::NotFound(_)) => gone += 1,
+                        Err(error) => report.fault(format!("event {id}: {error}")),
                     }
                 }
             }
         }
         Ok(ControlFlow::Continue(()))
-    })
+    })?;
+    Ok(gone)
 }
 
-fn check_runs(tree: &dyn Read, place: u8, live: bool, report: &mut Report) -> Result<(), StoreError> {
+/// Rows that belong to another row.
+fn check_parts(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
+    for kind in [keys::CHUNK, keys::BODY, keys::DETAIL, keys::DEDUPE, keys::UNIQUE] {
+        tree.scan(&[kind], &keys::end_of(&[kind]), Order::Ascending, &mut |key, stored| {
+            let event = |id: [u8; 16]| Ok(tree.get(&keys::event(EventId::from_bytes(id)))?.is_some());
+            let run = |id: [u8; 16]| match query::run(tree, RunId::from_bytes(id)) {
+                Ok(_) => Ok(true),
+                Err(StoreError::NotFound(_)) => Ok(false),
+                Err(error) => Err(error),
+            };
+            let row = || values::open(tree, key, stored).map(Option::unwrap_or_default);
+            let belongs = match kind {
+                keys::CHUNK => values::is_in_use(tree, key, stored)?,
+                keys::BODY => keys::id_of(key).map_or(Ok(false), event)?,
+                keys::DETAIL => keys::id_of(key).map_or(Ok(false), run)?,
+                keys::DEDUPE => event(codec::decode::<codec::DedupeV1>(&row()?)?.event)?,
+                _ => row()?.try_into().map_or(Ok(false), run)?,
+            };
+            if !belongs {
+                let kind = char::from(kind);
+                report.fault(format!("a row of the kind {kind:?} belongs to nothing that is there"));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(())
+}
+
+fn check_runs(
+    tree: &dyn Read,
+    place: u8,
+    live: bool,
+    ended: &mut Counts,
+    report: &mut Report,
+) -> Result<(), StoreError> {
     tree.scan(&[place], &keys::end_of(&[place]), Order::Ascending, &mut |key, _| {
         let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
         let counter = if live { &mut report.live_runs } else { &mut report.ended_runs };
@@ -93,11 +145,17 @@ fn check_runs(tree: &dyn Read, place: u8, live: bool, report: &mut Report) -> Re
                 if run.status().is_terminal() == live {
                     report.fault(format!("run {id}: a {} run is in the wrong place", run.status().code()));
                 }
+                match run.status() {
+                    RunStatus::Succeeded => ended.succeeded += 1,
+                    RunStatus::Dead => ended.dead += 1,
+                    RunStatus::Cancelled => ended.cancelled += 1,
+                    RunStatus::Pending | RunStatus::Leased => {}
+                }
                 let work = match run.work {
                     Work::Event(event) => query::event(tree, event).map(|_| ()),
                     Work::Job(job) => query::job(tree, job).map(|_| ()),
                 };
-                if let (Err(error), true) = (work, live) {
+                if let Err(error) = work {
                     report.fault(format!("run {id}: {error}"));
                 }
             }

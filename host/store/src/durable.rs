@@ -22,11 +22,42 @@ impl DataFile {
     }
 }
 
-/// Makes a folder that nobody else can look into, or takes the rights of others from one that is there.
+/// Makes a folder that nobody else can look into, or takes the rights of others from one that is there. Refuses a
+/// folder with files of somebody else: it may be a home, or `/`.
 pub(crate) fn make_private(folder: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    if missing.is_empty() {
+        refuse_foreign(folder)?;
+    }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| failed("make", folder, &e))?;
     let permissions = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(folder, permissions).map_err(|e| failed("protect", folder, &e))
+    std::fs::set_permissions(folder, permissions).map_err(|e| failed("protect", folder, &e))?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_path(parent)?;
+    }
+    Ok(())
+}
+
+/// An interrupted first start leaves a part of what sled makes, and `dev` writes its secrets first.
+fn refuse_foreign(folder: &Path) -> Result<(), StoreError> {
+    let entries = std::fs::read_dir(folder).map_err(|e| failed("read", folder, &e))?;
+    let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    if names.iter().any(|name| name == "db" || name == "conf") {
+        return Ok(());
+    }
+    match names.iter().find(|name| !matches!(name.as_str(), "blobs" | "dev-secrets" | "lost+found")) {
+        None => Ok(()),
+        Some(name) => Err(StoreError::Unavailable(format!(
+            "{} has files that are not hookbox's, such as {name:?}: name an empty folder, or one that is not there yet",
+            folder.display()
+        ))),
+    }
+}
+
+fn sync_path(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(|e| failed("sync", path, &e))
 }
 
 /// The names in the folder, its own name, and sled's `conf` are on disk.
@@ -34,7 +65,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let folder = folder.canonicalize().map_err(|e| failed("find", folder, &e))?;
     let conf = folder.join("conf");
     for path in [Some(conf.as_path()), Some(folder.as_path()), folder.parent()].into_iter().flatten() {
-        File::open(path).and_then(|file| file.sync_all()).map_err(|e| failed("sync", path, &e))?;
+        sync_path(path)?;
     }
     Ok(())
 }

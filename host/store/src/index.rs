@@ -1,7 +1,7 @@
 //! Which runs are alive, in memory: a hint that is made from the tree at start
 //! and kept by each commit. The rows in the tree are the truth.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use hookbox_core::clock::Monotonic;
@@ -33,6 +33,19 @@ pub(crate) enum Place {
 pub(crate) enum Delta {
     Moved { run: RunId, target: HandlerRef, place: Place },
     Ended { run: RunId },
+}
+
+impl Delta {
+    pub(crate) fn run(&self) -> RunId {
+        match self {
+            Delta::Moved { run, .. } | Delta::Ended { run } => *run,
+        }
+    }
+
+    /// A run may be claimed that could not be before.
+    pub(crate) fn wakes(&self) -> bool {
+        matches!(self, Delta::Moved { place: Place::Pending { .. }, .. })
+    }
 }
 
 impl Index {
@@ -72,12 +85,18 @@ impl Index {
         }
     }
 
-    /// Runs that are due, the oldest of each handler in turn.
-    pub(crate) fn due(&mut self, handlers: &[HandlerRef], now: Timestamp, limit: usize) -> Vec<RunId> {
+    /// Runs that are due, the oldest of each handler in turn, without those in `moved`.
+    pub(crate) fn due(
+        &mut self,
+        handlers: &[HandlerRef],
+        now: Timestamp,
+        limit: usize,
+        moved: &HashSet<RunId>,
+    ) -> Vec<RunId> {
         let mut queues: Vec<_> = handlers
             .iter()
             .filter_map(|handler| self.pending.get(handler))
-            .map(|queue| queue.iter().take_while(|(due, _)| *due <= now))
+            .map(|queue| queue.iter().take_while(|(due, _)| *due <= now).filter(|(_, run)| !moved.contains(run)))
             .collect();
         if queues.is_empty() {
             return Vec::new();
@@ -167,7 +186,7 @@ mod tests {
             index.apply(pending(n, "busy", 1));
         }
         index.apply(pending(10, "calm", 1));
-        let found = index.due(&[handler("busy"), handler("calm")], Timestamp(5), 4);
+        let found = index.due(&[handler("busy"), handler("calm")], Timestamp(5), 4, &HashSet::new());
         assert_eq!(found.len(), 4);
         assert!(found.contains(&run(10)));
     }
@@ -177,9 +196,9 @@ mod tests {
         let mut index = Index::default();
         index.apply(pending(1, "a", 10));
         index.apply(pending(2, "gone", 1));
-        assert_eq!(index.due(&[handler("a")], Timestamp(9), 10), []);
+        assert_eq!(index.due(&[handler("a")], Timestamp(9), 10, &HashSet::new()), []);
         assert_eq!(index.next_due(&[handler("a")]), Some(Timestamp(10)));
-        assert_eq!(index.due(&[handler("a")], Timestamp(10), 10), [run(1)]);
+        assert_eq!(index.due(&[handler("a")], Timestamp(10), 10, &HashSet::new()), [run(1)]);
     }
 
     #[test]

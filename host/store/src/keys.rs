@@ -31,6 +31,11 @@ pub(crate) const ENDED_RUN: u8 = b'r';
 pub(crate) const SCHEDULE: u8 = b's';
 pub(crate) const PLUGIN: u8 = b'p';
 pub(crate) const KV: u8 = b'k';
+pub(crate) const BODY: u8 = b'b';
+pub(crate) const DEDUPE: u8 = b'd';
+pub(crate) const DETAIL: u8 = b'a';
+pub(crate) const UNIQUE: u8 = b'y';
+pub(crate) const CHUNK: u8 = b'c';
 
 pub(crate) const COUNTS: &[u8] = b"mcounts";
 pub(crate) const BOOT: &[u8] = b"mboot";
@@ -50,11 +55,11 @@ pub(crate) fn event(id: EventId) -> Vec<u8> {
 }
 
 pub(crate) fn event_body(id: EventId) -> Vec<u8> {
-    with(b'b', &[&id.to_bytes()])
+    with(BODY, &[&id.to_bytes()])
 }
 
 pub(crate) fn dedupe(hash: &[u8; 32]) -> Vec<u8> {
-    with(b'd', &[hash])
+    with(DEDUPE, &[hash])
 }
 
 pub(crate) fn live_run(id: RunId) -> Vec<u8> {
@@ -66,7 +71,7 @@ pub(crate) fn ended_run(id: RunId) -> Vec<u8> {
 }
 
 pub(crate) fn attempt_detail(id: RunId, number: u32) -> Vec<u8> {
-    with(b'a', &[&id.to_bytes(), &number.to_be_bytes()])
+    with(DETAIL, &[&id.to_bytes(), &number.to_be_bytes()])
 }
 
 pub(crate) fn job(id: JobId) -> Vec<u8> {
@@ -81,9 +86,12 @@ pub(crate) fn replays(event: EventId) -> Vec<u8> {
     with(b'x', &[&event.to_bytes()])
 }
 
-pub(crate) fn unique(target: &HandlerRef, key: &str) -> Vec<u8> {
-    let hash = Sha256::digest(key.as_bytes());
-    with(b'y', &[target.plugin.as_str().as_bytes(), &[0], target.handler.as_str().as_bytes(), &[0], &hash])
+pub(crate) fn unique_hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+pub(crate) fn unique(target: &HandlerRef, hash: &[u8; 32]) -> Vec<u8> {
+    with(UNIQUE, &[target.plugin.as_str().as_bytes(), &[0], target.handler.as_str().as_bytes(), &[0], hash])
 }
 
 pub(crate) fn schedule(name: &ScheduleName) -> Vec<u8> {
@@ -108,7 +116,7 @@ pub(crate) fn kv_used(plugin: &PluginName) -> Vec<u8> {
 }
 
 pub(crate) fn chunk(key: &[u8], number: u32) -> Vec<u8> {
-    with(b'c', &[key, &number.to_be_bytes()])
+    with(CHUNK, &[key, &number.to_be_bytes()])
 }
 
 /// The first key after all that begin with `prefix`.
@@ -139,9 +147,11 @@ mod tests {
         let name = "n".repeat(NAME_BYTES_MAX);
         let plugin = PluginName::parse(&name).unwrap();
         let target = HandlerRef { plugin: plugin.clone(), handler: HandlerName::parse(&name).unwrap() };
-        for key in
-            [kv(&plugin, &"k".repeat(KV_KEY_BYTES_MAX)), unique(&target, "u"), schedule(&ScheduleName::of(&target))]
-        {
+        for key in [
+            kv(&plugin, &"k".repeat(KV_KEY_BYTES_MAX)),
+            unique(&target, &[0; 32]),
+            schedule(&ScheduleName::of(&target)),
+        ] {
             assert!(chunk(&key, 0).len() <= KEY_BYTES_MAX);
         }
     }

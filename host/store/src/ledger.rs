@@ -113,7 +113,7 @@ impl<'a> Ledger<'a> {
 
     pub(crate) fn close(mut self) -> Result<Closed, StoreError> {
         if self.counts != self.counts_on_disk {
-            values::insert(&mut self.tree, keys::COUNTS.to_vec(), &codec::encode(&self.counts)?);
+            values::insert(&mut self.tree, keys::COUNTS.to_vec(), &codec::encode(&self.counts)?)?;
         }
         Ok(Closed {
             changed: self.tree.into_changed(),
@@ -146,10 +146,10 @@ impl Ledger<'_> {
         self.count_end(run.status(), 1);
         match run.state {
             RunState::Pending { due } => {
-                values::insert(&mut self.tree, keys::live_run(run.id), &row);
+                values::insert(&mut self.tree, keys::live_run(run.id), &row)?;
                 self.deltas.push(Delta::Moved { run: run.id, target: run.target, place: Place::Pending { due } });
             }
-            _ => values::insert(&mut self.tree, keys::ended_run(run.id), &row),
+            _ => values::insert(&mut self.tree, keys::ended_run(run.id), &row)?,
         }
         Ok(())
     }
@@ -159,7 +159,7 @@ impl Ledger<'_> {
         let (row, details) = stored.encode()?;
         let run = stored.run;
         for (number, detail) in details {
-            values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail);
+            values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
         let place = match run.state {
             RunState::Pending { due } => Place::Pending { due },
@@ -167,7 +167,7 @@ impl Ledger<'_> {
             RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
                 self.count_end(run.status(), 1);
                 values::remove(&mut self.tree, keys::live_run(run.id))?;
-                values::insert(&mut self.tree, keys::ended_run(run.id), &row);
+                values::insert(&mut self.tree, keys::ended_run(run.id), &row)?;
                 self.deltas.push(Delta::Ended { run: run.id });
                 return Ok(());
             }

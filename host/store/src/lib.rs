@@ -8,7 +8,10 @@
 //! one batch, one flush and sync, then all answers.
 //!
 //! Invariant: no key, row or stored form leaves this crate, and what a method
-//! of [`Store`] has returned survives a power cut.
+//! of [`Store`] has returned survives a power cut. The exception is what an
+//! attempt reads while it runs (`kv_get`, `kv_list`, `kv_used`, `event_input`,
+//! `job`): it waits for no sync, and its record is on disk after what it read or
+//! not at all.
 
 pub mod catalogue;
 pub mod doctor;
@@ -50,7 +53,8 @@ use crate::types::{
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
-/// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again.
+/// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
+/// method that shows events, runs or schedules waits until what it shows is on disk, and fails once the store has.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate changes
@@ -88,8 +92,8 @@ pub trait Store: Send + Sync + 'static {
     /// A number that no earlier start of this host had.
     async fn begin_boot(&self) -> Result<BootId, StoreError>;
 
-    /// Declares the schedules of one origin anew: those that are missing are removed, those that changed are
-    /// redefined, the others keep their state.
+    /// Declares all schedules anew, of whatever origin and each name once: those that are missing are removed, those
+    /// that changed are redefined, the others keep their state.
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError>;
 
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError>;

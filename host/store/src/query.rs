@@ -88,10 +88,12 @@ pub(crate) fn events(tree: &dyn Read, page: PageRequest<EventId>) -> Result<Even
             next = events.last().map(|last: &EventRecord| last.event.id);
             return Ok(ControlFlow::Break(()));
         }
-        if let Some(row) = values::open(tree, key, stored)? {
+        if let Some(row) = values::current(tree, key, stored)? {
             let stored = codec::decode_event(id, &row)?;
             let event = Event { data: Vec::new(), ..stored.event };
-            events.push(EventRecord { event, data_bytes: stored.data_bytes, runs: stored.runs });
+            let mut runs = stored.runs;
+            runs.extend(replays(tree, id)?);
+            events.push(EventRecord { event, data_bytes: stored.data_bytes, runs });
         }
         Ok(ControlFlow::Continue(()))
     })?;
@@ -131,7 +133,7 @@ fn runs_at(
     tree.scan(&[place], &to, Order::Descending, &mut |key, stored| {
         let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
         looked_at += 1;
-        if let Some(row) = values::open(tree, key, stored)? {
+        if let Some(row) = values::current(tree, key, stored)? {
             let run = codec::decode_run(id, &row)?.run;
             if matches(tree, &run, filter)? {
                 runs.push(without_details(run));
@@ -174,7 +176,7 @@ fn without_details(mut run: Run) -> Run {
 pub(crate) fn schedules(tree: &dyn Read) -> Result<Vec<ScheduleRow>, StoreError> {
     let mut rows = Vec::new();
     tree.scan(&[keys::SCHEDULE], &keys::end_of(&[keys::SCHEDULE]), Order::Ascending, &mut |key, stored| {
-        if let Some(row) = values::open(tree, key, stored)? {
+        if let Some(row) = values::current(tree, key, stored)? {
             rows.push(codec::decode_schedule(&row)?);
         }
         Ok(ControlFlow::Continue(()))
@@ -191,7 +193,7 @@ pub(crate) fn schedule(tree: &dyn Read, name: &ScheduleName) -> Result<ScheduleR
 pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {
     let mut rows = Vec::new();
     tree.scan(&[keys::PLUGIN], &keys::end_of(&[keys::PLUGIN]), Order::Ascending, &mut |key, stored| {
-        if let Some(row) = values::open(tree, key, stored)? {
+        if let Some(row) = values::current(tree, key, stored)? {
             rows.push(codec::decode(&row)?);
         }
         Ok(ControlFlow::Continue(()))
@@ -227,8 +229,12 @@ pub(crate) fn kv_list(
         if names.len() == page.limit {
             return Ok(ControlFlow::Break(()));
         }
-        let row = values::open(tree, key, stored)?.map(|row| codec::decode::<KvV1>(&row)).transpose()?;
-        if row.is_some_and(|row| !row.is_expired(now)) {
+        let beginning = match values::beginning(tree, key, stored)? {
+            Some(beginning) => Some(beginning),
+            None => values::get(tree, key)?,
+        };
+        let expired = beginning.map(|row| codec::kv_is_expired(&row, now)).transpose()?;
+        if expired == Some(false) {
             names.extend(keys::kv_name(plugin, key).map(str::to_owned));
         }
         Ok(ControlFlow::Continue(()))

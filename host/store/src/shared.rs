@@ -12,7 +12,7 @@ use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{BootId, Run, RunState};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::catalogue::{Catalogue, PluginRow};
 use crate::codec;
@@ -55,6 +55,14 @@ pub(crate) struct State {
     prune: Mutex<PruneCursor>,
     signals: Signals,
     failure: Mutex<Option<String>>,
+    groups: watch::Sender<Groups>,
+}
+
+/// A group that is being written shows in the tree before it is on disk.
+#[derive(Debug, Default, Clone, Copy)]
+struct Groups {
+    begun: u64,
+    ended: u64,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -68,7 +76,7 @@ impl State {
         let mut damage = None;
         tree.scan(&[keys::LIVE_RUN], &keys::end_of(&[keys::LIVE_RUN]), Order::Ascending, &mut |key, stored| {
             let id = keys::id_of(key).map(RunId::from_bytes);
-            let row = values::open(tree, key, stored)?;
+            let row = values::current(tree, key, stored)?;
             match id.zip(row).map(|(id, row)| codec::decode_run(id, &row)) {
                 Some(Ok(stored)) => index.apply(placed(stored.run)),
                 Some(Err(error)) => damage = Some(error),
@@ -90,6 +98,7 @@ impl State {
             prune: Mutex::default(),
             signals: Signals::default(),
             failure: Mutex::default(),
+            groups: watch::Sender::default(),
         })
     }
 
@@ -120,7 +129,9 @@ impl State {
         let written = closed.and_then(|mut closed| {
             let changed = std::mem::take(&mut closed.changed);
             if !changed.is_empty() {
+                self.groups.send_modify(|groups| groups.begun += 1);
                 write(changed)?;
+                self.groups.send_modify(|groups| groups.ended = groups.begun);
             }
             self.publish(closed);
             Ok(())
@@ -134,7 +145,7 @@ impl State {
     }
 
     fn publish(&self, closed: Closed) {
-        let wakes = !closed.deltas.is_empty() || closed.catalogue.is_some();
+        let wakes = closed.catalogue.is_some() || closed.deltas.iter().any(Delta::wakes);
         {
             let mut index = locked(&self.index);
             for delta in closed.deltas {
@@ -154,11 +165,21 @@ impl State {
     }
 
     /// After a failed write nobody knows what the tree holds and what the disk: it is opened anew or not at all.
-    fn fail(&self, error: &StoreError) {
+    pub(crate) fn fail(&self, error: &StoreError) {
         tracing::error!(%error, "the store takes no more changes until it is opened again");
         *locked(&self.failure) = Some(error.to_string());
+        self.groups.send_modify(|groups| groups.ended = groups.begun);
         self.signals.failed.notify_waiters();
         self.signals.failed.notify_one();
+    }
+
+    /// Returns once everything that a reader can have seen is on disk.
+    async fn settled(&self) -> Result<(), StoreError> {
+        let mut groups = self.groups.subscribe();
+        let seen = groups.borrow().begun;
+        // The sender is this store's own: it is not gone.
+        let _ = groups.wait_for(|groups| groups.ended >= seen).await;
+        self.failure().map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
@@ -202,6 +223,13 @@ impl<B> Ledgered<B> {
 impl<B: Backend> Ledgered<B> {
     fn tree(&self) -> &dyn Read {
         self.backend.tree()
+    }
+
+    /// What a reader saw, once it is on disk.
+    async fn read<T: Send>(&self, seen: Result<T, StoreError>) -> Result<T, StoreError> {
+        let seen = seen?;
+        self.backend.state().settled().await?;
+        Ok(seen)
     }
 
     async fn change<T: Send + 'static>(
@@ -281,11 +309,11 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
-        query::schedules(self.tree())
+        self.read(query::schedules(self.tree())).await
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
-        query::schedule(self.tree(), name)
+        self.read(query::schedule(self.tree(), name)).await
     }
 
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {
@@ -314,7 +342,7 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn event(&self, id: EventId) -> Result<EventRecord, StoreError> {
-        query::event(self.tree(), id)
+        self.read(query::event(self.tree(), id)).await
     }
 
     async fn event_input(&self, id: EventId) -> Result<Event, StoreError> {
@@ -326,15 +354,15 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn run(&self, id: RunId) -> Result<Run, StoreError> {
-        query::run(self.tree(), id)
+        self.read(query::run(self.tree(), id)).await
     }
 
     async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
-        query::events(self.tree(), page)
+        self.read(query::events(self.tree(), page)).await
     }
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
-        query::runs(self.tree(), page, &filter)
+        self.read(query::runs(self.tree(), page, &filter)).await
     }
 
     fn counts(&self) -> Counts {
@@ -364,3 +392,6 @@ impl<B: Backend> Store for Ledgered<B> {
         self.backend.state().failure()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,10 +21,14 @@ const CHUNK_BYTES: usize = VALUE_BYTES_MAX - 4;
 const READ_TRIES: usize = 16;
 
 /// Writes a key that is not there.
-pub(crate) fn insert(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) {
+pub(crate) fn insert(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
     if value.len() < VALUE_BYTES_MAX {
         tree.put(key, [&[WHOLE], value].concat());
-        return;
+        return Ok(());
+    }
+    if value.len() > TOTAL_BYTES_MAX {
+        let length = value.len();
+        return Err(StoreError::Conflict(format!("a row has {length} bytes, the limit is {TOTAL_BYTES_MAX}")));
     }
     let number = chunk_number(value);
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
@@ -32,14 +36,14 @@ pub(crate) fn insert(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) {
         tree.put(keys::chunk(&key, n), [&number.to_be_bytes(), part].concat());
     }
     tree.put(key, [&[HEAD][..], &number.to_be_bytes(), &length.to_be_bytes()].concat());
+    Ok(())
 }
 
 /// Writes a key that may be there, and removes the chunks it had.
 pub(crate) fn replace(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
     let old = tree.get(&key)?;
     remove_chunks(tree, &key, old.as_deref());
-    insert(tree, key, value);
-    Ok(())
+    insert(tree, key, value)
 }
 
 /// Removes a key and its chunks. True if it was there.
@@ -93,6 +97,34 @@ pub(crate) fn open(tree: &dyn Read, key: &[u8], stored: &[u8]) -> Result<Option<
     Ok((value.len() == length).then_some(value))
 }
 
+/// The value of a row that a scan showed, or the newer one where it changed meanwhile. Nothing where it is gone.
+pub(crate) fn current(tree: &dyn Read, key: &[u8], stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    match open(tree, key, stored)? {
+        Some(value) => Ok(Some(value)),
+        None => get(tree, key),
+    }
+}
+
+/// The first bytes of the value of a row that a scan showed, or all of them. Nothing where it changed meanwhile.
+pub(crate) fn beginning(tree: &dyn Read, key: &[u8], stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    match head(stored) {
+        None => open(tree, key, stored),
+        Some((number, _)) => {
+            let chunk = tree.get(&keys::chunk(key, 0))?;
+            let part = chunk.as_deref().and_then(|chunk| chunk.split_first_chunk::<4>());
+            Ok(part.filter(|(own, _)| **own == number).map(|(_, part)| part.to_vec()))
+        }
+    }
+}
+
+/// Whether a chunk belongs to a value that is there.
+pub(crate) fn is_in_use(tree: &dyn Read, chunk_key: &[u8], chunk: &[u8]) -> Result<bool, StoreError> {
+    let Some((owner, n)) = chunk_key.get(1..).and_then(|rest| rest.split_last_chunk::<4>()) else { return Ok(false) };
+    let Some((number, length)) = tree.get(owner)?.as_deref().and_then(head) else { return Ok(false) };
+    let n = u32::from_be_bytes(*n) as usize;
+    Ok(chunk.starts_with(&number) && n < length.div_ceil(CHUNK_BYTES))
+}
+
 fn head(stored: &[u8]) -> Option<([u8; 4], usize)> {
     let (tag, rest) = stored.split_first()?;
     let (number, length) = rest.split_first_chunk::<4>()?;
@@ -100,7 +132,7 @@ fn head(stored: &[u8]) -> Option<([u8; 4], usize)> {
     (*tag == HEAD && length <= TOTAL_BYTES_MAX).then_some((*number, length))
 }
 
-/// Differs whenever the content does: a hash of it, so that no counter has to be kept.
+/// Differs when the content does, but for one in four billion: a hash of it, so that no counter has to be kept.
 fn chunk_number(value: &[u8]) -> u32 {
     use sha2::{Digest, Sha256};
     let hash = Sha256::digest(value);

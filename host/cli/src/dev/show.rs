@@ -14,11 +14,11 @@ use crate::host::Host;
 const SHOWN_MAX: usize = 500;
 
 pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> {
-    println!();
-    println!("  webhooks   http://{}/api/v1/webhooks/webhook/PROVIDER", host.ingress);
-    println!("  operator   http://{}/", host.operator);
+    say!();
+    say!("  webhooks   http://{}/api/v1/webhooks/webhook/PROVIDER", host.ingress);
+    say!("  operator   http://{}/", host.operator);
     let catalogue = host.store.catalogue();
-    println!("\nHandlers");
+    say!("\nHandlers");
     for (target, handler) in catalogue.handlers() {
         let when = match &handler.trigger {
             Trigger::Events(patterns) => {
@@ -28,19 +28,19 @@ pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> 
             Trigger::Schedule(schedule) => schedule.when.to_string(),
             Trigger::Manual => "when it is enqueued".to_owned(),
         };
-        println!("  {:<32} {when}", target.to_string());
+        say!("  {:<32} {when}", target.to_string());
     }
     let schedules = host.store.schedules().await?;
     if !schedules.is_empty() {
-        println!("\nNext firings");
+        say!("\nNext firings");
     }
     for row in schedules {
         let next = row.next.map_or_else(|| "never".to_owned(), |next| next.to_string());
-        println!("  {:<32} {next}", row.schedule.name.to_string());
+        say!("  {:<32} {next}", row.schedule.name.to_string());
     }
     let origin = format!("http://{}", host.ingress);
     if let Some(command) = signer.and_then(|signer| signer.command(&origin, &catalogue, host.clock.now())) {
-        println!("\nTry it: paste this into another terminal\n\n{command}\n");
+        say!("\nTry it: paste this into another terminal\n\n{command}\n");
     }
     Ok(())
 }
@@ -54,12 +54,12 @@ pub(crate) async fn runs(mut ended: mpsc::Receiver<RunEnded>) {
             _ => "retry",
         };
         let took = run.wall_us as f64 / 1000.0;
-        println!("{mark} {} {} attempt {} in {took:.1} ms{}", run.run, run.target, run.attempt, result(&run.outcome));
+        say!("{mark} {} {} attempt {} in {took:.1} ms{}", run.run, run.target, run.attempt, result(&run.outcome));
         for line in &run.log.lines {
-            println!("      {}", log_line(line));
+            say!("      {}", log_line(line));
         }
         if run.log.bytes_dropped > 0 {
-            println!("      ({} bytes of log were dropped)", run.log.bytes_dropped);
+            say!("      ({} bytes of log were dropped)", run.log.bytes_dropped);
         }
     }
 }

@@ -16,8 +16,10 @@ use hookbox_core::clock::Clock;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
+use hookbox_core::verify::Scheme;
 use hookbox_engine::Settings;
-use hookbox_sandbox::{FolderEvent, Rejection, Sandbox};
+use hookbox_http::providers::Providers;
+use hookbox_sandbox::{FolderEvent, Sandbox};
 use hookbox_store::catalogue::RefusedVersion;
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
@@ -31,6 +33,7 @@ pub(crate) struct Plugins {
     pub(crate) execute: Arc<InSandbox>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<ArcSwap<AllSettings>>,
+    pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) engine: Arc<ArcSwap<Settings>>,
     /// Where the bytes of versions that served are kept.
     pub(crate) versions: PathBuf,
@@ -109,6 +112,9 @@ impl Plugins {
         if serving && row.missing_since.is_none() && self.sandbox.active(&name).is_some_and(|v| v.digest == digest) {
             return Ok(());
         }
+        if let Some(reason) = self.claims_provider(&name) {
+            return self.refuse(row, Some(digest), "name-taken", &reason).await;
+        }
         let kept = bytes.clone();
         let prepared = self.sandbox.prepare(&name, bytes, self.settings.load().of(&name)).await;
         match prepared {
@@ -126,22 +132,30 @@ impl Plugins {
                     Ok(())
                 }
                 Err(error) => {
-                    let reason = format!("it cannot be kept: {error:#}");
-                    self.refuse(row, Some(digest), &Rejection::HostBroken(reason)).await
+                    self.refuse(row, Some(digest), "host-broken", &format!("it cannot be kept: {error:#}")).await
                 }
             },
-            Err(rejection) => self.refuse(row, Some(digest), &rejection).await,
+            Err(rejection) => self.refuse(row, Some(digest), rejection.code(), &rejection.to_string()).await,
         }
     }
 
-    async fn refuse(&self, row: PluginRow, digest: Option<Digest>, why: &Rejection) -> Result<(), StoreError> {
-        let (name, code, reason) = (row.name.clone(), why.code(), why.to_string());
+    /// What a plugin emits is routed under its name: one called like a provider could pass for it.
+    fn claims_provider(&self, name: &PluginName) -> Option<String> {
+        let provider = self.providers.load();
+        let taken = Scheme::named(name.as_str()).is_some() || provider.find(name.as_str()).is_some();
+        taken.then(|| {
+            format!("{name} is the name of a provider, whose events it could forge: give the plugin another name")
+        })
+    }
+
+    async fn refuse(&self, row: PluginRow, digest: Option<Digest>, code: &str, reason: &str) -> Result<(), StoreError> {
+        let name = row.name.clone();
         let goes_on = match &row.active {
             Some(active) => format!("version {} goes on serving", active.digest.short()),
             None => "nothing serves in its place".to_owned(),
         };
         tracing::error!(plugin = %name, code, reason, "plugin {name} was refused: {reason}; {goes_on}");
-        let refused = RefusedVersion { digest, at: self.clock.now(), code: code.to_owned(), reason };
+        let refused = RefusedVersion { digest, at: self.clock.now(), code: code.to_owned(), reason: reason.to_owned() };
         self.store.put_plugin(PluginRow { refused: Some(refused), ..row }).await
     }
 

@@ -144,6 +144,12 @@ impl Scheme {
         PRESETS.iter().find(|scheme| scheme.name == name)
     }
 
+    /// The preset for senders that have none of their own.
+    pub fn generic() -> &'static Scheme {
+        let [generic, ..] = &PRESETS;
+        generic
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -26,13 +26,9 @@ const RECORD_WAIT: Millis = Millis::SECOND;
 /// A run whose handler went away before the call is looked at again after this.
 const HANDLER_GONE_WAIT: Millis = Millis::SECOND;
 
-/// How an attempt went, before it is recorded.
-enum Went {
-    Executed(Executed),
-    /// The host is going down, or the handler is gone: not counted.
-    PutBack {
-        due: Timestamp,
-    },
+/// The attempt did not take place, because the host is going down or the handler is gone: not counted.
+struct PutBack {
+    due: Timestamp,
 }
 
 impl Dispatcher {
@@ -64,8 +60,8 @@ impl Dispatcher {
             let call = self.call(&run, lease, input.clone());
             let started = call.started;
             let mut executed = match self.execute(&run, call.clone()).await {
-                Went::Executed(executed) => executed,
-                Went::PutBack { due } => return self.put_back(&run, lease, due).await,
+                Ok(executed) => executed,
+                Err(PutBack { due }) => return self.put_back(&run, lease, due).await,
             };
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
@@ -107,26 +103,26 @@ impl Dispatcher {
         }
     }
 
-    async fn execute(&self, run: &Run, call: Call) -> Went {
+    async fn execute(&self, run: &Run, call: Call) -> Result<Executed, PutBack> {
         if self.stop.phase() != Phase::Running {
-            return Went::PutBack { due: self.parts.clock.now() };
+            return Err(PutBack { due: self.parts.clock.now() });
         }
         let executed = tokio::select! {
             // An attempt that has ended is recorded, however late.
             biased;
             executed = self.parts.execute.execute(call) => executed,
-            () = self.stop.reached(Phase::Abandoning) => return Went::PutBack { due: self.parts.clock.now() },
+            () = self.stop.reached(Phase::Abandoning) => return Err(PutBack { due: self.parts.clock.now() }),
         };
         match executed {
-            Ok(executed) => Went::Executed(executed),
+            Ok(executed) => Ok(executed),
             // Due later, else it is claimed again at once for as long as the handler is listed.
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
-                Went::PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) }
+                Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })
             }
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");
-                Went::Executed(bare(Outcome::Trapped { message: error.to_string() }))
+                Ok(bare(Outcome::Trapped { message: error.to_string() }))
             }
         }
     }

@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hookbox_core::attempt::Call;
+use hookbox_core::attempt::{Attempt, Call, Cost, Log};
+use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::{Effects, KvRead, KvWrite};
+use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::RunId;
 use hookbox_core::name::PluginName;
-use hookbox_core::run::RunStatus;
+use hookbox_core::run::{BootId, RunEvent, RunStatus};
+use hookbox_engine::Parts;
 use hookbox_store::Store;
-use hookbox_store::types::Changes;
+use hookbox_store::types::{Changes, Claim, NewJob, NewRun, Record};
 
 use crate::host::{Host, NOON};
-use crate::script::{Answer, done, done_with};
+use crate::script::{Answer, done, done_with, handler};
 use crate::wire::Wire;
 
 fn shop() -> PluginName {
@@ -41,14 +44,15 @@ async fn number(host: &Host) -> String {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_whose_reads_were_changed_runs_again_and_is_counted_once() {
     let host = Host::started().await;
-    let (store, executions) = (host.store.clone(), Arc::new(AtomicU32::new(0)));
+    let (store, parts, executions) = (host.store.clone(), host.parts.clone(), Arc::new(AtomicU32::new(0)));
     let counted = executions.clone();
     host.script.on("shop/count", move |_| {
-        let (store, first) = (store.clone(), counted.fetch_add(1, Ordering::SeqCst) == 0);
+        let (store, parts) = (store.clone(), parts.clone());
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
         async move {
             let answer = count_up(&store).await;
             if first {
-                interfere(&store).await;
+                interfere(&parts).await;
             }
             answer
         }
@@ -59,40 +63,29 @@ async fn an_attempt_whose_reads_were_changed_runs_again_and_is_counted_once() {
     assert_eq!(number(&host).await, "101");
 }
 
-/// Somebody else sets the number to 100.
-async fn interfere(store: &Wire) {
-    use hookbox_core::id::Mint;
-    use hookbox_core::run::{BootId, RunEvent};
-    use hookbox_store::types::{Claim, Record};
-    let mint = Mint::new([3; 32]);
-    let target = crate::script::handler("shop/other");
-    let job = hookbox_core::event::Job {
+/// Another handler of the plugin sets the number to 100, by hand.
+async fn interfere(host: &Parts) {
+    let (target, mint, store) = (handler("shop/other"), &host.mint, &host.store);
+    let job = Job {
         id: mint.job(NOON),
-        origin: hookbox_core::event::JobOrigin::Operator,
+        origin: JobOrigin::Operator,
         scheduled_at: NOON,
         content_type: "text/plain".into(),
         data: vec![],
         hops: 0,
     };
-    let run = hookbox_store::types::NewRun { id: mint.run(NOON), target: target.clone(), dead: None };
-    let new = hookbox_store::types::NewJob { job, run, due: NOON, unique_key: None };
-    store.enqueue(new).await.unwrap();
-    let claim = Claim {
-        handlers: [target].into(),
-        limit: 1,
-        boot: BootId(1),
-        now: NOON,
-        until: hookbox_core::clock::Monotonic(u64::MAX),
-    };
+    let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None };
+    store.enqueue(NewJob { job, run, due: NOON, unique_key: None }).await.unwrap();
+    let until = Monotonic(u64::MAX);
+    let claim = Claim { handlers: [target].into(), limit: 1, boot: BootId(1), now: NOON, until };
     let run = store.claim(claim).await.unwrap().remove(0);
-    let lease = run.lease().unwrap();
-    let attempt = hookbox_core::attempt::Attempt {
+    let attempt = Attempt {
         number: 1,
         started: NOON,
         finished: NOON,
         outcome: done().outcome,
-        log: Default::default(),
-        cost: Default::default(),
+        log: Log::default(),
+        cost: Cost::default(),
         version: None,
     };
     let changes = Changes {
@@ -104,7 +97,7 @@ async fn interfere(store: &Wire) {
         jobs: vec![],
         events: vec![],
     };
-    let event = RunEvent::Succeeded { attempt };
+    let (lease, event) = (run.lease().unwrap(), RunEvent::Succeeded { attempt });
     store.record(Record { run: run.id, lease, event, changes: Some(changes), now: NOON }).await.unwrap();
 }
 
@@ -150,14 +143,7 @@ async fn a_plugin_that_takes_its_turn_alone_holds_no_other_plugin_back() {
         async move { count_up(&store).await }
     });
     host.script.on("bank/pay", |_| async { Ok(done()) });
-    let (go, gone) = tokio::sync::watch::channel(false);
-    host.script.on("shop/slow", move |_| {
-        let mut gone = gone.clone();
-        async move {
-            let _ = gone.wait_for(|gone| *gone).await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/slow");
     let slow = host.job("shop/slow").await;
     host.called(1).await;
     let mut ids = Vec::new();
@@ -167,7 +153,7 @@ async fn a_plugin_that_takes_its_turn_alone_holds_no_other_plugin_back() {
     host.until(slow, |_| host.store.counts().succeeded >= 3).await;
     let other = host.job("bank/pay").await;
     host.until_status(other, RunStatus::Succeeded).await;
-    go.send_replace(true);
+    go.notify_one();
     for id in ids {
         host.until_status(id, RunStatus::Succeeded).await;
     }

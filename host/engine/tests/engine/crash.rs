@@ -48,15 +48,7 @@ async fn a_run_that_crashes_its_host_every_time_is_a_dead_letter() {
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_crashed_attempt_is_committed() {
     let mut host = Host::started().await;
-    let go = Arc::new(Notify::new());
-    let gone = go.clone();
-    host.script.on("shop/sync", move |_| {
-        let gone = gone.clone();
-        async move {
-            gone.notified().await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/sync");
     let id = host.job("shop/sync").await;
     host.called(1).await;
     host.crash();
@@ -68,15 +60,7 @@ async fn nothing_of_a_crashed_attempt_is_committed() {
 #[tokio::test(start_paused = true)]
 async fn a_long_attempt_keeps_its_lease() {
     let host = Host::started().await;
-    let go = Arc::new(Notify::new());
-    let gone = go.clone();
-    host.script.on("shop/sync", move |_| {
-        let gone = gone.clone();
-        async move {
-            gone.notified().await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/sync");
     let id = host.job("shop/sync").await;
     host.called(1).await;
     for _ in 0..20 {
@@ -91,15 +75,7 @@ async fn a_long_attempt_keeps_its_lease() {
 #[tokio::test(start_paused = true)]
 async fn a_jump_of_the_wall_clock_costs_no_lease() {
     let host = Host::started().await;
-    let go = Arc::new(Notify::new());
-    let gone = go.clone();
-    host.script.on("shop/sync", move |_| {
-        let gone = gone.clone();
-        async move {
-            gone.notified().await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/sync");
     let id = host.job("shop/sync").await;
     host.called(1).await;
     for wall in [NOON.plus(Millis::DAY), NOON.minus(Millis::DAY)] {

@@ -1,13 +1,11 @@
 //! Hosts that stop in good order.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hookbox_core::effects::{Effects, KvRead};
 use hookbox_core::run::RunStatus;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
-use tokio::sync::Notify;
 
 use crate::host::{Host, NOON};
 use crate::script::{done, done_with};
@@ -17,15 +15,7 @@ const GRACE: Millis = Millis(25_000);
 #[tokio::test(start_paused = true)]
 async fn running_attempts_end_during_the_drain() {
     let mut host = Host::started().await;
-    let go = Arc::new(Notify::new());
-    let gone = go.clone();
-    host.script.on("shop/sync", move |_| {
-        let gone = gone.clone();
-        async move {
-            gone.notified().await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/sync");
     let id = host.job("shop/sync").await;
     host.called(1).await;
     let engine = host.take_engine();
@@ -69,15 +59,7 @@ async fn nothing_is_claimed_once_the_drain_began() {
 #[tokio::test(start_paused = true)]
 async fn a_dispatcher_that_waits_for_a_place_claims_nothing_at_the_drain() {
     let mut host = Host::started().await;
-    let go = Arc::new(Notify::new());
-    let gone = go.clone();
-    host.script.on("shop/sync", move |_| {
-        let gone = gone.clone();
-        async move {
-            gone.notified().await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/sync");
     let places = hookbox_engine::dispatcher::IN_FLIGHT_MAX;
     let mut ids = Vec::new();
     for _ in 0..places + 10 {
@@ -151,15 +133,7 @@ async fn no_schedule_fires_once_the_drain_began() {
 #[tokio::test(start_paused = true)]
 async fn leases_are_kept_while_the_drain_waits() {
     let mut host = Host::started().await;
-    let go = Arc::new(Notify::new());
-    let gone = go.clone();
-    host.script.on("shop/sync", move |_| {
-        let gone = gone.clone();
-        async move {
-            gone.notified().await;
-            Ok(done())
-        }
-    });
+    let go = host.script.hold("shop/sync");
     let id = host.job("shop/sync").await;
     host.called(1).await;
     let draining = tokio::spawn(host.take_engine().drain(Millis::HOUR));

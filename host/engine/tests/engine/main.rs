@@ -1,5 +1,7 @@
 //! The engine on a store in memory, with a scripted sandbox and clocks that stand still.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod attempts;
 mod conflicts;
 mod crash;

@@ -11,7 +11,7 @@ use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Execute, ExecuteError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) type Answer = Result<Executed, ExecuteError>;
 type Act = Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
@@ -39,15 +39,24 @@ impl Script {
         }
     }
 
-    /// It can no longer be called.
-    pub(crate) fn remove(&self, target: &str) {
-        self.unlist(target);
-        self.acts.lock().unwrap().remove(&handler(target));
+    /// Each attempt is done when it is told to go on.
+    pub(crate) fn hold(&self, target: &str) -> Arc<Notify> {
+        let go = Arc::new(Notify::new());
+        let told = go.clone();
+        self.on(target, move |_| {
+            let told = told.clone();
+            async move {
+                told.notified().await;
+                Ok(done())
+            }
+        });
+        go
     }
 
-    /// It is not among the handlers, but can be called.
-    pub(crate) fn unlist(&self, target: &str) {
+    /// It can no longer be called.
+    pub(crate) fn remove(&self, target: &str) {
         self.listed.lock().unwrap().retain(|listed| *listed != handler(target));
+        self.acts.lock().unwrap().remove(&handler(target));
     }
 
     /// It is among the handlers, but cannot be called.

@@ -11,8 +11,8 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{BootId, Run};
-use hookbox_core::schedule::{Schedule, ScheduleRow};
-use hookbox_core::time::Timestamp;
+use hookbox_core::schedule::{Schedule, ScheduleRow, When};
+use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
 use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
@@ -24,6 +24,8 @@ pub(crate) struct Wire {
     /// Records that fail before the next one passes.
     pub(crate) failing_records: AtomicU32,
     pub(crate) claims: AtomicU32,
+    /// Schedules read as if a release with another grammar had written them.
+    pub(crate) garbled: AtomicBool,
     /// Told of every change.
     pub(crate) changed: watch::Sender<()>,
 }
@@ -35,6 +37,7 @@ impl Wire {
             cut: AtomicBool::new(false),
             failing_records: AtomicU32::new(0),
             claims: AtomicU32::new(0),
+            garbled: AtomicBool::new(false),
             changed: watch::Sender::new(()),
         })
     }
@@ -110,7 +113,11 @@ impl Store for Wire {
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
-        self.store.schedules().await
+        let mut rows = self.store.schedules().await?;
+        if self.garbled.load(Ordering::SeqCst) {
+            rows.iter_mut().for_each(|row| row.schedule.when = When::Every { period: Millis(0) });
+        }
+        Ok(rows)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -52,7 +52,10 @@ impl Access {
             return Err(TokenNeeded { listens_on });
         }
         let port = listens_on.port();
-        let mut allowed = BTreeSet::from([listens_on.to_string()]);
+        let mut allowed = BTreeSet::new();
+        if !listens_on.ip().is_unspecified() {
+            allowed.insert(listens_on.to_string());
+        }
         for name in ["localhost", "127.0.0.1", "[::1]"] {
             allowed.insert(format!("{name}:{port}"));
             if port == 80 {

@@ -1,11 +1,11 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::id::EventId;
 use hookbox_store::StoreError;
 
 use super::Api;
-use super::query::{self, Query};
+use super::query::{Named, Query};
 use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::event::{EventDetailView, EventRunView, EventView};
@@ -21,11 +21,11 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Eve
 
 pub(super) async fn show(
     State(operator): Api,
-    Path(id): Path<String>,
+    Named(id): Named<EventId>,
     uri: Uri,
 ) -> Result<Json<EventDetailView>, Problem> {
     Query::read(&uri, &[])?;
-    let record = operator.store.event(query::named(&id)?).await?;
+    let record = operator.store.event(id).await?;
     let mut runs = Vec::new();
     for id in record.runs.iter().take(RUNS_MAX) {
         match operator.store.run(*id).await {

@@ -1,10 +1,10 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::name::PluginName;
 
 use super::Api;
-use super::query::{self, Query};
+use super::query::{Named, Query};
 use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::plugin::PluginView;
@@ -16,11 +16,10 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Plu
 
 pub(super) async fn show(
     State(operator): Api,
-    Path(name): Path<String>,
+    Named(name): Named<PluginName>,
     uri: Uri,
 ) -> Result<Json<PluginView>, Problem> {
     Query::read(&uri, &[])?;
-    let name: PluginName = query::named(&name)?;
     let catalogue = operator.store.catalogue();
     let row = catalogue.plugin(&name);
     let row = row.ok_or_else(|| Problem::not_found().because(format!("there is no plugin {name}")))?;

@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::extract;
+use axum::extract::{self, FromRequestParts, Path};
 use axum::http::Uri;
+use axum::http::request::Parts;
 use hookbox_store::types::PageRequest;
 
 use crate::problem::Problem;
@@ -60,9 +61,19 @@ impl Query {
     }
 }
 
-/// A part of a path that names nothing is a thing that does not exist.
-pub(super) fn named<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error: T::Err| Problem::not_found().because(format!("the last name in the path {error}")))
+/// The name or id in a path. One that names nothing is of a thing that does not exist.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<S: Send + Sync, T: FromStr<Err: Display>> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let unreadable = |_| Problem::not_found().because("the name in the path is no text");
+        let Path(text) = Path::<String>::from_request_parts(head, state).await.map_err(unreadable)?;
+        let parsed =
+            text.parse().map_err(|error: T::Err| Problem::not_found().because(format!("in the path: {error}")));
+        parsed.map(Named)
+    }
 }
 
 #[cfg(test)]

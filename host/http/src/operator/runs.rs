@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use hookbox_core::id::RunId;
@@ -8,7 +8,7 @@ use hookbox_core::run::{RunStatus, Work};
 use hookbox_store::StoreError;
 use hookbox_store::types::RunFilter;
 
-use super::query::{self, Query};
+use super::query::{Named, Query};
 use super::{Api, Operator, audited, created, nothing_in};
 use crate::problem::Problem;
 use crate::view::Page;
@@ -38,11 +38,11 @@ fn status(text: &str) -> Result<RunStatus, Problem> {
 
 pub(super) async fn show(
     State(operator): Api,
-    Path(id): Path<String>,
+    Named(id): Named<RunId>,
     uri: Uri,
 ) -> Result<Json<RunDetailView>, Problem> {
     Query::read(&uri, &[])?;
-    let run = operator.store.run(query::named(&id)?).await?;
+    let run = operator.store.run(id).await?;
     let job = match run.work {
         Work::Event(_) => None,
         Work::Job(job) => match operator.store.job(job).await {
@@ -56,12 +56,11 @@ pub(super) async fn show(
 
 pub(super) async fn replay(
     State(operator): Api,
-    Path(id): Path<String>,
+    Named(parent): Named<RunId>,
     uri: Uri,
     body: Body,
 ) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
-    let parent: RunId = query::named(&id)?;
     nothing_in(body).await?;
     let id = audited("replay", parent, start(&operator, parent).await)?;
     Ok(created(&format!("/api/v1/runs/{id}"), ReplayView { id: id.to_string(), parent: parent.to_string() }))

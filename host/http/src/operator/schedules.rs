@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use hookbox_core::event::{Job, JobOrigin};
@@ -8,7 +8,7 @@ use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_store::types::{NewJob, NewRun};
 
-use super::query::{self, Query};
+use super::query::{Named, Query};
 use super::{Api, Operator, audited, created, nothing_in};
 use crate::problem::Problem;
 use crate::view::Page;
@@ -22,23 +22,22 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Sch
 
 pub(super) async fn show(
     State(operator): Api,
-    Path(name): Path<String>,
+    Named(name): Named<ScheduleName>,
     uri: Uri,
 ) -> Result<Json<ScheduleDetailView>, Problem> {
     Query::read(&uri, &[])?;
-    let row = operator.store.schedule(&query::named(&name)?).await?;
+    let row = operator.store.schedule(&name).await?;
     Ok(Json(ScheduleDetailView::of(&row)))
 }
 
 /// Runs it once more: its slots and their verdicts stay what they are.
 pub(super) async fn run(
     State(operator): Api,
-    Path(name): Path<String>,
+    Named(name): Named<ScheduleName>,
     uri: Uri,
     body: Body,
 ) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
-    let name: ScheduleName = query::named(&name)?;
     nothing_in(body).await?;
     let run = audited("run schedule", &name, start(&operator, &name).await)?;
     Ok(created(&format!("/api/v1/runs/{run}"), ScheduleRunView { run: run.to_string() }))

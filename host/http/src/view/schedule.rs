@@ -33,7 +33,7 @@ struct WhenView {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 enum RuleView {
     Cron { expression: String, timezone: String, day_rule: &'static str },
     Every { period_ms: u64 },

@@ -1,7 +1,9 @@
 //! A host without an engine: both routers over a store in memory and a clock that stands still.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Once};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -15,6 +17,7 @@ use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{Scheme, Verifier, sign};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
+use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
@@ -22,6 +25,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
+/// Where the operator's listener is taken to be.
+pub(crate) const OPERATOR: &str = "127.0.0.1:5555";
 pub(crate) const SECRET: &str = "whsec_aHVzaCBodXNoIGh1c2ggaHVzaCBodXNoIGh1c2g=";
 
 pub(crate) struct Host {
@@ -33,12 +38,22 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// One that serves the providers `shop`, `github`, `stripe` and `standard`, each by its scheme.
+    /// One that serves the providers `my-shop`, `small` (of 16 bytes), `github`, `stripe` and `standard`.
     pub(crate) fn new() -> Host {
         Host::over(Arc::new(MemoryStore::new().unwrap()))
     }
 
     pub(crate) fn over(store: Arc<dyn Store>) -> Host {
+        let host = Host::starting_over(store);
+        host.lifecycle.begin_serving();
+        host
+    }
+
+    pub(crate) fn starting() -> Host {
+        Host::starting_over(Arc::new(MemoryStore::new().unwrap()))
+    }
+
+    fn starting_over(store: Arc<dyn Store>) -> Host {
         let providers = [
             live("my-shop", "generic", None),
             live("small", "generic", Some(16)),
@@ -46,14 +61,12 @@ impl Host {
             live("stripe", "stripe", None),
             live("standard", "standard-webhooks", None),
         ];
-        let lifecycle = Arc::new(Lifecycle::default());
-        lifecycle.begin_serving();
         Host {
             store,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
             providers: Arc::new(ArcSwap::from_pointee(Providers::new(providers))),
-            lifecycle,
+            lifecycle: Arc::new(Lifecycle::default()),
         }
     }
 
@@ -71,6 +84,38 @@ impl Host {
             limits,
             listens_on,
         })
+    }
+
+    pub(crate) fn operator(&self) -> Router {
+        let listens_on: SocketAddr = OPERATOR.parse().unwrap();
+        self.operator_with(Access::new(listens_on, &[], None).unwrap())
+    }
+
+    pub(crate) fn operator_with(&self, access: Access) -> Router {
+        operator::router(Operator {
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            mint: Arc::clone(&self.mint),
+            providers: Arc::clone(&self.providers),
+            lifecycle: Arc::clone(&self.lifecycle),
+            access,
+        })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(path).header("host", OPERATOR).body(Body::empty()).unwrap();
+        ask(self.operator(), request).await
+    }
+
+    pub(crate) async fn post(&self, path: &str) -> Answer {
+        let request = Request::post(path).header("host", OPERATOR).header(JSON.0, JSON.1);
+        ask(self.operator(), request.body(Body::from("{}")).unwrap()).await
+    }
+
+    /// Nothing of any delivery was kept.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let counts = self.store.counts();
+        (counts.events, counts.duplicates, counts.pending) == (0, 0, 0)
     }
 
     pub(crate) async fn deliver(&self, request: Request<Body>) -> Answer {
@@ -110,18 +155,70 @@ pub(crate) async fn ask(router: Router, request: Request<Body>) -> Answer {
 
 /// A webhook as its sender would post it, with `headers` beside those of the signature.
 pub(crate) fn webhook(provider: &str, scheme: &str, id: &str, body: &[u8], headers: &[(&str, &str)]) -> Request<Body> {
+    signed(provider, scheme, SECRET, NOW, id, body, headers)
+}
+
+pub(crate) fn signed(
+    provider: &str,
+    scheme: &str,
+    secret: &str,
+    at: Timestamp,
+    id: &str,
+    body: &[u8],
+    headers: &[(&str, &str)],
+) -> Request<Body> {
     let scheme = Scheme::named(scheme).unwrap();
-    let signed = sign(scheme, &Secret::new(SECRET).unwrap(), NOW, id, body).unwrap();
-    let mut request = Request::post(format!("/api/v1/webhooks/webhook/{provider}"));
+    let signed = sign(scheme, &Secret::new(secret).unwrap(), at, id, body).unwrap();
+    let mut request = Request::post(format!("{WEBHOOKS}/{provider}"));
     for (name, value) in signed.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(headers.iter().copied()) {
         request = request.header(name, value);
     }
     request.body(Body::from(body.to_vec())).unwrap()
 }
 
+pub(crate) const WEBHOOKS: &str = "/api/v1/webhooks/webhook";
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// A signed delivery of the generic scheme.
 pub(crate) fn shop(body: &str) -> Request<Body> {
     webhook("my-shop", "generic", "", body.as_bytes(), &[JSON])
+}
+
+thread_local! {
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread logs, at every level. One subscriber serves all tests: with one for each, a test on another thread
+/// could turn a line off for all.
+pub(crate) struct Logs(());
+
+impl Logs {
+    pub(crate) fn capture() -> Logs {
+        static SUBSCRIBED: Once = Once::new();
+        SUBSCRIBED.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+            subscriber.without_time().with_writer(|| Sink).init();
+        });
+        LOGGED.take();
+        Logs(())
+    }
+
+    /// Lines of this crate since the last call.
+    pub(crate) fn take(&self) -> Vec<String> {
+        let text = String::from_utf8(LOGGED.take()).unwrap();
+        text.lines().filter(|line| line.contains("hookbox_http")).map(str::to_owned).collect()
+    }
+}
+
+struct Sink;
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

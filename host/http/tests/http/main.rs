@@ -1,4 +1,11 @@
 //! Both routers as a sender and an operator see them.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
+mod access;
+mod faulty;
 mod harness;
 mod ingress;
+mod operator;
+mod refusals;
+mod socket;

@@ -52,17 +52,18 @@ impl Ledger<'_> {
     fn insert_event(&mut self, event: Event, runs: &[RunId], dedupe: Vec<[u8; 32]>) -> Result<(), StoreError> {
         let id = event.id;
         if codec::body_is_apart(&event.data) {
-            values::insert(&mut self.tree, keys::event_body(id), &event.data);
+            values::insert(&mut self.tree, keys::event_body(id), &event.data)?;
         }
         let row = codec::encode_event(event, runs, dedupe)?;
-        values::insert(&mut self.tree, keys::event(id), &row);
+        values::insert(&mut self.tree, keys::event(id), &row)?;
         Ok(())
     }
 
     /// Returns the run that holds the unique key where the job was left out.
     pub(crate) fn enqueue(&mut self, new: NewJob, now: Timestamp) -> Result<RunId, StoreError> {
-        if let Some(key) = &new.unique_key {
-            let key = keys::unique(&new.run.target, key);
+        let unique = new.unique_key.as_deref().map(keys::unique_hash);
+        if let Some(hash) = &unique {
+            let key = keys::unique(&new.run.target, hash);
             if let Some(holder) = values::get(&self.tree, &key)?.and_then(|row| row.try_into().ok()) {
                 let holder = RunId::from_bytes(holder);
                 if self.is_alive(holder)? {
@@ -88,7 +89,7 @@ impl Ledger<'_> {
             drains: 0,
             attempts: Vec::new(),
         };
-        values::insert(&mut self.tree, keys::job(new.job.id), &codec::encode_job(new.job)?);
+        values::insert(&mut self.tree, keys::job(new.job.id), &codec::encode_job(new.job, unique)?)?;
         self.insert_run(run)?;
         Ok(id)
     }
@@ -111,7 +112,7 @@ impl Ledger<'_> {
             Work::Job(job) => {
                 let row = values::get(&self.tree, &keys::job(job))?.ok_or_else(pruned)?;
                 let copy = JobId::from_bytes(new.to_bytes());
-                values::insert(&mut self.tree, keys::job(copy), &row);
+                values::insert(&mut self.tree, keys::job(copy), &row)?;
                 Work::Job(copy)
             }
         };

@@ -1,25 +1,31 @@
 //! Leasing runs and ending their attempts.
 
+use std::collections::HashSet;
+
 use hookbox_core::clock::Monotonic;
+use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::retry::{ATTEMPTS, DeadCause};
 use hookbox_core::run::{Run, RunEvent, RunStatus};
 use hookbox_core::time::Timestamp;
 
 use super::{Ledger, illegal};
+use crate::codec::StoredRun;
 use crate::error::StoreError;
+use crate::index::Delta;
 use crate::types::{Changes, Claim, Record, Recorded, Rescue};
 
 impl Ledger<'_> {
     /// The index knows only what is on disk, so a run that was accepted in this very group is left for the next.
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Vec<Run>, StoreError> {
         let mut claimed = Vec::new();
-        for id in self.index.due(&claim.handlers, claim.now, claim.limit) {
-            let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
+        let moved: HashSet<RunId> = self.deltas.iter().map(Delta::run).collect();
+        for id in self.index.due(&claim.handlers, claim.now, claim.limit, &moved) {
+            let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
                 continue;
             };
             let event = RunEvent::Claimed { boot: claim.boot, at: claim.now };
-            stored.run = stored.run.apply(event).map_err(illegal)?;
+            let stored = self.transition(stored, event)?;
             claimed.push(stored.run.clone());
             self.update_run(stored, claim.until)?;
         }
@@ -27,10 +33,12 @@ impl Ledger<'_> {
     }
 
     pub(crate) fn record(&mut self, record: Record) -> Result<Recorded, StoreError> {
-        let Some(mut stored) = self.live_run(record.run)?.filter(|stored| stored.run.lease() == Some(record.lease))
-        else {
+        let Some(stored) = self.live_run(record.run)?.filter(|stored| stored.run.lease() == Some(record.lease)) else {
             return Ok(Recorded::Stale);
         };
+        // The run ends first: a unique key that it holds is free for the jobs it asks for.
+        let stored = self.transition(stored, record.event)?;
+        self.update_run(stored, Monotonic(0))?;
         if let Some(changes) = record.changes {
             match self.commit_changes(changes, record.now)? {
                 Recorded::Done => {}
@@ -41,12 +49,14 @@ impl Ledger<'_> {
                 }
             }
         }
-        if !matches!(record.event, RunEvent::Drained { .. }) {
-            self.counts.attempts += 1;
-        }
-        stored.run = stored.run.apply(record.event).map_err(illegal)?;
-        self.update_run(stored, Monotonic(0))?;
         Ok(Recorded::Done)
+    }
+
+    fn transition(&mut self, mut stored: StoredRun, event: RunEvent) -> Result<StoredRun, StoreError> {
+        let before = stored.run.attempts.len();
+        stored.run = stored.run.apply(event).map_err(illegal)?;
+        self.counts.attempts += (stored.run.attempts.len() - before) as u64;
+        Ok(stored)
     }
 
     fn commit_changes(&mut self, changes: Changes, now: Timestamp) -> Result<Recorded, StoreError> {
@@ -66,7 +76,7 @@ impl Ledger<'_> {
     pub(crate) fn rescue(&mut self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
         let mut rescued = Vec::new();
         for id in self.index.lost(rescue.boot, rescue.monotonic, rescue.limit) {
-            let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Leased) else {
+            let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Leased) else {
                 continue;
             };
             let attempts_max = rescue.attempts_max.get(&stored.run.target).copied().unwrap_or(ATTEMPTS);
@@ -74,7 +84,7 @@ impl Ledger<'_> {
                 true => RunEvent::LeaseLostForGood { at: rescue.now },
                 false => RunEvent::LeaseLost { at: rescue.now, due: rescue.now },
             };
-            stored.run = stored.run.apply(event).map_err(illegal)?;
+            let stored = self.transition(stored, event)?;
             rescued.push(stored.run.clone());
             self.update_run(stored, Monotonic(0))?;
         }
@@ -84,11 +94,11 @@ impl Ledger<'_> {
     pub(crate) fn abandon(&mut self, handler: &HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut buried = 0;
         for id in self.index.pending_of(handler, limit) {
-            let Some(mut stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
+            let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
                 continue;
             };
             let event = RunEvent::Abandoned { at: now, cause: DeadCause::HandlerVanished };
-            stored.run = stored.run.apply(event).map_err(illegal)?;
+            let stored = self.transition(stored, event)?;
             self.update_run(stored, Monotonic(0))?;
             buried += 1;
         }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use hookbox_core::effects::{KvScan, KvWrite};
+use hookbox_core::effects::{KV_KEY_BYTES_MAX, KvScan, KvWrite};
 use hookbox_core::name::PluginName;
 use hookbox_core::time::Timestamp;
 
@@ -12,10 +12,10 @@ use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
 use crate::query;
-use crate::types::{Changes, KvPage, Recorded};
+use crate::types::{Changes, KvPage, Pruned, Recorded};
 use crate::values;
 
-/// Keys that one step of pruning looks at: their values are read, and the commit thread has others to serve.
+/// Keys that one step of pruning looks at: the commit thread has others to serve.
 const PRUNE_KEYS_MAX: usize = 128;
 
 impl Ledger<'_> {
@@ -35,8 +35,13 @@ impl Ledger<'_> {
         if changes.writes.is_empty() {
             return Ok(Recorded::Done);
         }
-        let mut used = query::kv_used(&self.tree, plugin)?;
+        let used_before = query::kv_used(&self.tree, plugin)?;
+        let mut used = used_before;
         for write in &changes.writes {
+            if write.key().len() > KV_KEY_BYTES_MAX {
+                let length = write.key().len();
+                return Ok(Recorded::Refused(format!("a key has {length} bytes, the limit is {KV_KEY_BYTES_MAX}")));
+            }
             let old = values::get(&self.tree, &keys::kv(plugin, write.key()))?;
             let old = old.map(|row| codec::decode::<KvV1>(&row)).transpose()?;
             used = used.saturating_sub(old.as_ref().map_or(0, |old| size(write.key(), old)));
@@ -53,7 +58,8 @@ impl Ledger<'_> {
                 Err(refused) => return Ok(Recorded::Refused(refused)),
             }
         }
-        if used > changes.kv_bytes_max {
+        // Who is over the limit, because it was lowered, may still give up keys.
+        if used > changes.kv_bytes_max && used > used_before {
             let max = changes.kv_bytes_max;
             return Ok(Recorded::Refused(format!(
                 "the plugin's keys would take {used} bytes, its limit is {max}: raise plugins.{plugin}.grants.kv in hooks.yaml"
@@ -63,27 +69,34 @@ impl Ledger<'_> {
         Ok(Recorded::Done)
     }
 
-    /// Removes expired keys among the next few after `from`; returns where to go on, and how many it removed.
-    pub(super) fn prune_kv(&mut self, from: &[u8], now: Timestamp) -> Result<(Option<Vec<u8>>, u64), StoreError> {
+    /// Removes expired keys among the next few after `from`; returns where to go on.
+    pub(super) fn prune_kv(
+        &mut self,
+        from: Option<Vec<u8>>,
+        now: Timestamp,
+        pruned: &mut Pruned,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let from = from.unwrap_or_else(|| vec![keys::KV]);
         let mut found = Vec::new();
-        self.tree.scan(from, &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, _| {
+        self.tree.scan(&from, &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, _| {
             found.push(key.to_vec());
             Ok(if found.len() < PRUNE_KEYS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        let mut removed = 0;
         for key in &found {
-            let row = values::get(&self.tree, key)?.map(|row| codec::decode::<KvV1>(&row)).transpose()?;
-            if let Some(row) = row.filter(|row| row.is_expired(now)) {
-                self.forget(key, &row)?;
-                removed += 1;
+            let beginning = self.tree.get(key)?.map(|row| values::beginning(&self.tree, key, &row)).transpose()?;
+            if !beginning.flatten().is_some_and(|row| codec::kv_is_expired(&row, now).unwrap_or(false)) {
+                continue;
+            }
+            if let Some(row) = values::get(&self.tree, key)? {
+                self.forget(key, &codec::decode(&row)?)?;
+                pruned.kv_keys += 1;
             }
         }
         let full = found.len() == PRUNE_KEYS_MAX;
-        let next = found.pop().filter(|_| full).map(|mut last| {
+        Ok(found.pop().filter(|_| full).map(|mut last| {
             last.push(0);
             last
-        });
-        Ok((next, removed))
+        }))
     }
 
     fn forget(&mut self, key: &[u8], row: &KvV1) -> Result<(), StoreError> {

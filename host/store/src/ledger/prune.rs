@@ -7,7 +7,7 @@ use hookbox_core::run::{RunStatus, Work};
 use hookbox_core::time::{Millis, Timestamp};
 
 use super::Ledger;
-use crate::codec::{self, StoredRun};
+use crate::codec::{self, DedupeV1, StoredEvent, StoredRun};
 use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
@@ -18,12 +18,23 @@ use crate::values;
 /// Rows that one step looks at: the commit thread has others to serve.
 const STEP_ROWS: usize = 256;
 
-/// Where the next step goes on. Lost at a restart, which begins anew.
+/// Keys that one step removes, in bytes: a large body has many chunks.
+const STEP_BYTES: usize = 256 << 10;
+
+/// Where the next step goes on: a pass looks at the runs, then the events, then the plugins' keys. Lost at a restart,
+/// which begins a pass anew.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct PruneCursor {
-    runs: Option<Vec<u8>>,
-    events: Option<Vec<u8>>,
-    kv: Option<Vec<u8>>,
+    stage: Stage,
+    from: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Stage {
+    #[default]
+    Runs,
+    Events,
+    Kv,
 }
 
 impl Ledger<'_> {
@@ -34,14 +45,23 @@ impl Ledger<'_> {
         retention: &Retention,
     ) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
-        cursor.runs = self.prune_runs(cursor.runs.take(), now, retention, &mut pruned)?;
-        cursor.events = self.prune_events(cursor.events.take(), now, retention, &mut pruned)?;
-        let from = cursor.kv.take().unwrap_or_else(|| vec![keys::KV]);
-        let (next, removed) = self.prune_kv(&from, now)?;
-        cursor.kv = next;
-        pruned.kv_keys = removed;
-        pruned.more = cursor.runs.is_some() || cursor.events.is_some() || cursor.kv.is_some();
-        Ok(pruned)
+        loop {
+            let from = cursor.from.take();
+            let (next, then) = match cursor.stage {
+                Stage::Runs => (self.prune_runs(from, now, retention, &mut pruned)?, Some(Stage::Events)),
+                Stage::Events => (self.prune_events(from, now, retention, &mut pruned)?, Some(Stage::Kv)),
+                Stage::Kv => (self.prune_kv(from, now, &mut pruned)?, None),
+            };
+            if next.is_some() {
+                cursor.from = next;
+                pruned.more = true;
+                return Ok(pruned);
+            }
+            cursor.stage = then.unwrap_or_default();
+            if then.is_none() {
+                return Ok(pruned);
+            }
+        }
     }
 
     fn prune_runs(
@@ -57,7 +77,11 @@ impl Ledger<'_> {
         let surplus = self.counts.succeeded > retention.succeeded_max || self.counts.dead > retention.dead_max;
         let old = |id| surplus || now.since(RunId::from_bytes(id).time()) > young;
         let (rows, next) = self.rows(&from, keys::ENDED_RUN, old)?;
+        let full = self.tree.bytes() + STEP_BYTES;
         for (id, key) in rows {
+            if self.tree.bytes() > full {
+                return Ok(Some(key));
+            }
             let id = RunId::from_bytes(id);
             let Some(row) = values::get(&self.tree, &key)? else { continue };
             let stored = codec::decode_run(id, &row)?;
@@ -82,11 +106,19 @@ impl Ledger<'_> {
         }
         match run.work {
             Work::Job(job) => {
+                let row = values::get(&self.tree, &keys::job(job))?;
+                if let Some(hash) = row.map(|row| codec::unique_of_job(&row)).transpose()?.flatten() {
+                    let key = keys::unique(&run.target, &hash);
+                    if values::get(&self.tree, &key)?.is_some_and(|holder| holder == run.id.to_bytes()) {
+                        self.tree.delete(key);
+                    }
+                }
                 values::remove(&mut self.tree, keys::job(job))?;
             }
             Work::Event(event) => self.tree.delete(keys::replay(event, run.id)),
         }
         values::remove(&mut self.tree, keys::ended_run(run.id))?;
+        self.counts.runs_pruned += 1;
         match run.status() {
             RunStatus::Dead => self.counts.dead = self.counts.dead.saturating_sub(1),
             RunStatus::Cancelled => self.counts.cancelled = self.counts.cancelled.saturating_sub(1),
@@ -105,17 +137,20 @@ impl Ledger<'_> {
         let from = from.unwrap_or_else(|| vec![keys::EVENT]);
         let old = |id| now.since(EventId::from_bytes(id).time()) > retention.events_for.max(Millis(1));
         let (rows, next) = self.rows(&from, keys::EVENT, old)?;
+        let full = self.tree.bytes() + STEP_BYTES;
         for (id, key) in rows {
+            if self.tree.bytes() > full {
+                return Ok(Some(key));
+            }
             let id = EventId::from_bytes(id);
             let Some(row) = values::get(&self.tree, &key)? else { continue };
             let stored = codec::decode_event(id, &row)?;
             let mut runs = stored.runs.clone();
             runs.extend(query::replays(&self.tree, id)?);
-            if self.any_is_kept(&runs)? {
-                continue;
-            }
-            for hash in &stored.dedupe {
-                values::remove(&mut self.tree, keys::dedupe(hash))?;
+            let kept = self.any_is_kept(&runs)?;
+            let Some(marks) = self.expired_marks(&stored, now)?.filter(|_| !kept) else { continue };
+            for mark in marks {
+                self.tree.delete(mark);
             }
             if stored.body_apart {
                 values::remove(&mut self.tree, keys::event_body(id))?;
@@ -124,6 +159,21 @@ impl Ledger<'_> {
             pruned.events += 1;
         }
         Ok(next)
+    }
+
+    /// The dedupe keys that are still the event's own; nothing while one of them holds: a duplicate is told its id.
+    fn expired_marks(&self, stored: &StoredEvent, now: Timestamp) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+        let mut own = Vec::new();
+        for key in stored.dedupe.iter().map(keys::dedupe) {
+            let mark = values::get(&self.tree, &key)?.map(|row| codec::decode::<DedupeV1>(&row)).transpose()?;
+            if let Some(mark) = mark.filter(|mark| mark.event == stored.event.id.to_bytes()) {
+                if mark.until > now.0 {
+                    return Ok(None);
+                }
+                own.push(key);
+            }
+        }
+        Ok(Some(own))
     }
 
     fn any_is_kept(&self, runs: &[RunId]) -> Result<bool, StoreError> {

@@ -36,7 +36,8 @@ impl Ledger<'_> {
         let Some(row) = values::get(&self.tree, &keys::schedule(&firing.schedule))? else { return Ok(Fired::Stale) };
         let mut row = codec::decode_schedule(&row)?;
         let (decision, now) = (firing.decision, firing.now);
-        if row.decided != decision.from {
+        let other_target = firing.job.as_ref().is_some_and(|job| job.run.target != row.schedule.target);
+        if row.decided != decision.from || other_target {
             return Ok(Fired::Stale);
         }
         if let Some(slot) = decision.missed_last {
@@ -56,7 +57,10 @@ impl Ledger<'_> {
                 row.note(SlotRecord { slot, decided_at: now, verdict: Verdict::Fired { run } });
                 Fired::Run(run)
             }
-            _ => Fired::Missed,
+            (Some(_), None, None) => {
+                return Err(StoreError::Conflict(format!("a slot of {} is to fire without a job", firing.schedule)));
+            }
+            (None, _, _) => Fired::Missed,
         };
         row.decided = decision.to;
         row.next = decision.next;

@@ -1,0 +1,184 @@
+//! Plugins: limits, grants, values and policies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::reader::{Field, Section};
+use super::size;
+use super::source::SecretSource;
+use super::tree::Value;
+use crate::effects::KV_PLUGIN_BYTES_MAX;
+use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
+use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
+use crate::plugin::{PATTERNS_MAX, PolicyPatch};
+use crate::retry::{self, TIMEOUT_MAX};
+use crate::route::Pattern;
+use crate::secret::Secret;
+use crate::time::Millis;
+
+/// An instance needs so much before its first allocation.
+pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
+pub const KV_BYTES_MAX: u64 = 1 << 30;
+/// Values that one plugin is given.
+pub const CONFIG_KEYS_MAX: usize = 256;
+pub const CONFIG_VALUE_BYTES_MAX: usize = 64 << 10;
+
+const SECRETS_MAX: usize = 64;
+
+/// What hooks.yaml says about one plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    pub memory_bytes: u64,
+    pub cpu: Millis,
+    /// Of every handler whose own policy here has none; comes before what the plugin declares.
+    pub timeout: Option<Millis>,
+    pub kv_bytes: u64,
+    /// Strings as they are, anything else as JSON text.
+    pub config: BTreeMap<String, String>,
+    /// By the name that the plugin asks for.
+    pub secrets: BTreeMap<String, SecretSource>,
+    pub emit: Vec<Pattern>,
+    pub handlers: BTreeMap<HandlerName, PolicyPatch>,
+}
+
+impl Default for Plugin {
+    fn default() -> Plugin {
+        Plugin {
+            memory_bytes: MEMORY_BYTES,
+            cpu: CPU,
+            timeout: None,
+            kv_bytes: KV_PLUGIN_BYTES_MAX,
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            emit: Vec::new(),
+            handlers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Plugin {
+    /// What hooks.yaml changes in the policy that the plugin declares for a handler.
+    pub fn policy_of(&self, handler: &HandlerName) -> PolicyPatch {
+        let own = self.handlers.get(handler).copied().unwrap_or_default();
+        PolicyPatch { timeout: own.timeout.or(self.timeout), ..own }
+    }
+
+    /// As the sandbox sees it, with the secrets that were found.
+    pub fn settings(&self, secrets: BTreeMap<String, Arc<Secret>>) -> PluginSettings {
+        PluginSettings {
+            memory_bytes: self.memory_bytes,
+            cpu: self.cpu,
+            kv_bytes: self.kv_bytes,
+            config: self.config.clone(),
+            secrets,
+            emit: self.emit.clone(),
+        }
+    }
+
+    fn read(mut section: Section<'_>) -> Plugin {
+        let usual = Plugin::default();
+        let mut limits = section.section("limits");
+        let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
+        let timeout = limits.parsed("timeout", retry::check_timeout);
+        let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
+        limits.finish();
+        let mut grants = section.section("grants");
+        let secrets = grants.list("secrets", 0..=SECRETS_MAX).unwrap_or_default();
+        let secrets = granted(secrets);
+        let kv_bytes = grants.size("kv", 0..=KV_BYTES_MAX).unwrap_or(usual.kv_bytes);
+        let emit = grants.list("emit", 0..=PATTERNS_MAX).unwrap_or_default();
+        let emit = emit.iter().filter_map(|field| field.parsed(Pattern::parse)).collect();
+        grants.finish();
+        let config = values(section.section("config"));
+        let handlers = section.section("handlers").entries(HandlerName::parse);
+        let handlers = handlers.map(|(name, section)| (name, policy(section))).collect();
+        section.finish();
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers }
+    }
+}
+
+pub(super) fn read(section: Section<'_>) -> BTreeMap<PluginName, Plugin> {
+    section.entries(PluginName::parse).map(|(name, section)| (name, Plugin::read(section))).collect()
+}
+
+fn policy(mut section: Section<'_>) -> PolicyPatch {
+    let policy = PolicyPatch {
+        attempts: section.parsed("attempts", retry::check_attempts),
+        timeout: section.parsed("timeout", retry::check_timeout),
+        backoff: section.parsed("backoff", retry::check_backoff),
+    };
+    section.finish();
+    policy
+}
+
+fn granted(items: Vec<Field<'_>>) -> BTreeMap<String, SecretSource> {
+    let mut secrets = BTreeMap::new();
+    for item in items {
+        let place = item.place().clone();
+        let Some((name, source)) = grant(item) else { continue };
+        if secrets.contains_key(&name) {
+            place.wrong(format_args!("secret {name:?} is granted twice; leave one out"));
+        }
+        secrets.insert(name, source);
+    }
+    secrets
+}
+
+/// `slack_url`, which is in the variable SLACK_URL, or a map with `name` and the source. No
+/// mistake quotes the item: it may be a secret.
+fn grant(item: Field<'_>) -> Option<(String, SecretSource)> {
+    let place = item.place().clone();
+    let (name, source) = match item.into_value() {
+        Value::Text(name) => (Some(name), None),
+        Value::Map(mut entries) => {
+            let name = entries.iter().position(|entry| entry.key == "name").map(|at| entries.remove(at).value);
+            let name = name.and_then(|name| if let Value::Text(name) = name { Some(name) } else { None });
+            (name, Some(entries).filter(|entries| !entries.is_empty()))
+        }
+        _ => (None, None),
+    };
+    let Some(name) = name.filter(|name| is_secret_name(name)) else {
+        place.wrong(
+            "must be a secret's name such as slack_url (a-z, 0-9, '-' and '_', a letter first), or { name: slack_url, \
+             env: NAME }; the secret itself never stands in this file",
+        );
+        return None;
+    };
+    let source = match source {
+        Some(entries) => SecretSource::read(place.field(Value::Map(entries)))?,
+        None => SecretSource::Env(name.to_ascii_uppercase().replace('-', "_")),
+    };
+    Some((name, source))
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let letter_first = name.starts_with(|c: char| c.is_ascii_lowercase());
+    name.len() <= NAME_BYTES_MAX && letter_first && name.bytes().all(allowed)
+}
+
+fn values(section: Section<'_>) -> BTreeMap<String, String> {
+    let (place, entries) = section.into_values();
+    if entries.len() > CONFIG_KEYS_MAX {
+        place.wrong(format_args!("must have at most {CONFIG_KEYS_MAX} keys, has {}", entries.len()));
+    }
+    let mut values = BTreeMap::new();
+    for entry in entries {
+        let place = place.key(&entry.key, entry.line);
+        let value = match entry.value {
+            Value::Text(text) => Ok(text),
+            other => serde_json::to_string(&other),
+        };
+        match value {
+            Ok(value) if value.len() <= CONFIG_VALUE_BYTES_MAX => {
+                values.insert(entry.key, value);
+            }
+            Ok(value) => {
+                let max = size::show(CONFIG_VALUE_BYTES_MAX as u64);
+                place.wrong(format_args!("must have at most {max}, has {} bytes", value.len()));
+            }
+            Err(error) => place.wrong(error),
+        }
+    }
+    values
+}

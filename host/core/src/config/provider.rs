@@ -1,0 +1,117 @@
+//! Providers: who may send webhooks, how they sign, and where their secrets are.
+
+use std::collections::BTreeMap;
+
+use super::reader::{Field, Section, not_known};
+use super::server::{BODY_BYTES_MAX, BODY_BYTES_MIN};
+use super::source::SecretSource;
+use crate::name::ProviderName;
+use crate::time::Millis;
+use crate::verify::{ALIASES, Scheme, schemes};
+
+/// Secrets of one provider: an old and a new one while they change, and some to spare. Every one
+/// is tried on every delivery.
+pub const SECRETS_MAX: usize = 8;
+/// How far a signed time may be from the clock.
+pub const TOLERANCE_MIN: Millis = Millis::SECOND;
+pub const TOLERANCE_MAX: Millis = Millis::HOUR;
+
+const VARIABLE_PREFIX: &str = "WEBHOOK_SECRET_";
+/// `/health` is the host's own.
+const NO_PROVIDER: &str = "health";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    pub scheme: Scheme,
+    /// At least one.
+    pub secrets: Vec<SecretSource>,
+    /// In place of the scheme's own.
+    pub tolerance: Option<Millis>,
+    /// In place of the server's.
+    pub body_bytes_max: Option<u64>,
+}
+
+impl Provider {
+    /// What a provider is whose name alone is known: the scheme of that name, else `generic`, with
+    /// its secret in [`secret_variable`].
+    pub fn preset_for(name: &ProviderName) -> Provider {
+        Provider {
+            // The first preset is the generic one.
+            scheme: Scheme::named(name.as_str()).unwrap_or(&schemes()[0]).clone(),
+            secrets: vec![SecretSource::Env(secret_variable(name))],
+            tolerance: None,
+            body_bytes_max: None,
+        }
+    }
+
+    fn read(name: &ProviderName, mut section: Section<'_>) -> Provider {
+        let preset = Provider::preset_for(name);
+        let scheme = section.parsed("scheme", scheme).unwrap_or(preset.scheme);
+        let secrets = section.take("secrets").and_then(|field| sources(field, name)).unwrap_or(preset.secrets);
+        let tolerance = section.take("tolerance").and_then(|field| tolerance(&field, &scheme));
+        let mut limits = section.section("limits");
+        let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX);
+        limits.finish();
+        section.finish();
+        Provider { scheme, secrets, tolerance, body_bytes_max }
+    }
+}
+
+pub(super) fn read(section: Section<'_>) -> BTreeMap<ProviderName, Provider> {
+    let providers = section.entries(provider_name);
+    providers.map(|(name, section)| (name.clone(), Provider::read(&name, section))).collect()
+}
+
+/// Where a provider's secret is unless hooks.yaml says otherwise. `my-shop` and `my_shop` share it.
+pub fn secret_variable(name: &ProviderName) -> String {
+    format!("{VARIABLE_PREFIX}{}", name.as_str().to_ascii_uppercase().replace('-', "_"))
+}
+
+/// The provider that a variable of the environment makes live: `my-shop` for
+/// `WEBHOOK_SECRET_MY_SHOP`. It serves its [`alias_of`] too.
+pub fn provider_for_env(variable: &str) -> Option<ProviderName> {
+    let name = variable.strip_prefix(VARIABLE_PREFIX)?;
+    if name.bytes().any(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    provider_name(&name.to_ascii_lowercase().replace('_', "-")).ok()
+}
+
+/// The other name under which a provider that the environment makes live is served: `my_shop` for
+/// `my-shop`.
+pub fn alias_of(name: &ProviderName) -> Option<ProviderName> {
+    ProviderName::parse(&name.as_str().replace('-', "_")).ok().filter(|alias| alias != name)
+}
+
+fn provider_name(text: &str) -> Result<ProviderName, String> {
+    match text {
+        NO_PROVIDER => Err("is the host's own path and no provider; choose another name".to_owned()),
+        _ => ProviderName::parse(text).map_err(|error| error.to_string()),
+    }
+}
+
+fn scheme(text: &str) -> Result<Scheme, String> {
+    let known = schemes().iter().map(Scheme::name).chain(ALIASES.iter().map(|(alias, _)| *alias));
+    Scheme::named(text).cloned().ok_or_else(|| format!("{text:?} is no scheme; {}", not_known(text, known)))
+}
+
+fn sources(field: Field<'_>, name: &ProviderName) -> Option<Vec<SecretSource>> {
+    let place = field.place().clone();
+    let items = field.list(0..=SECRETS_MAX)?;
+    if items.is_empty() {
+        place.wrong(format_args!("must have 1..={SECRETS_MAX} items; leave it out for {}", secret_variable(name)));
+    }
+    Some(items.into_iter().filter_map(SecretSource::read).collect())
+}
+
+fn tolerance(field: &Field<'_>, scheme: &Scheme) -> Option<Millis> {
+    let tolerance = field.span(TOLERANCE_MIN..=TOLERANCE_MAX)?;
+    if scheme.tolerance().is_none() {
+        field.wrong(format_args!(
+            "scheme {} signs no time, so there is nothing to tolerate; leave it out",
+            scheme.name()
+        ));
+        return None;
+    }
+    Some(tolerance)
+}

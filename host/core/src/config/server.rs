@@ -1,0 +1,199 @@
+//! The host itself: listeners, store, slots and what is kept.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::reader::{Field, Section};
+use super::source::{self, SecretSource};
+use crate::time::Millis;
+
+/// Body of one webhook: the largest common senders stay far below.
+pub const BODY_BYTES: u64 = 1 << 20;
+pub const BODY_BYTES_MIN: u64 = 1 << 10;
+pub const BODY_BYTES_MAX: u64 = 16 << 20;
+/// Webhooks that are read, checked or written at one time: at worst so many bodies are in memory.
+pub const IN_FLIGHT: u32 = 1024;
+pub const IN_FLIGHT_MAX: u32 = 65_536;
+/// Host names of the operator listener, besides its own.
+pub const HOSTS_MAX: usize = 64;
+/// Attempts at one time: several for each core of a small machine, since most of them wait.
+pub const SLOTS: u32 = 16;
+/// What the pool of instances holds.
+pub const SLOTS_MAX: u32 = 512;
+pub const KEPT_FOR_MIN: Millis = Millis::SECOND;
+pub const KEPT_FOR_MAX: Millis = Millis(3650 * Millis::DAY.0);
+/// Runs that may be kept, whatever their age.
+pub const KEPT_MAX: u64 = 100_000_000;
+
+const HOST_BYTES_MAX: usize = 253;
+
+/// The public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub body_bytes_max: u64,
+    pub in_flight_max: u32,
+}
+
+/// The operator's listener: API and UI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Loopback where there is no token.
+    pub listen: SocketAddr,
+    pub token: Option<SecretSource>,
+    /// What a Host header may say besides the listener's own address; lower case, without a port.
+    pub hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// A folder, from the folder of hooks.yaml.
+    Sled(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    /// Attempts that run at one time.
+    pub slots: u32,
+}
+
+/// How long what is kept, and how many at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    pub succeeded_for: Millis,
+    pub succeeded_max: u64,
+    pub dead_for: Millis,
+    pub dead_max: u64,
+    /// Events that no handler wanted.
+    pub events_for: Millis,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server { listen: loopback(8080), body_bytes_max: BODY_BYTES, in_flight_max: IN_FLIGHT }
+    }
+}
+
+impl Server {
+    pub(super) fn read(mut section: Section<'_>) -> Server {
+        let usual = Server::default();
+        let listen = section.parsed("listen", address).unwrap_or(usual.listen);
+        let mut limits = section.section("limits");
+        let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX).unwrap_or(usual.body_bytes_max);
+        let in_flight_max = limits.number("in_flight", 1..=IN_FLIGHT_MAX).unwrap_or(usual.in_flight_max);
+        limits.finish();
+        section.finish();
+        Server { listen, body_bytes_max, in_flight_max }
+    }
+}
+
+impl Default for Operator {
+    fn default() -> Operator {
+        Operator { listen: loopback(5555), token: None, hosts: Vec::new() }
+    }
+}
+
+impl Operator {
+    pub(super) fn read(mut section: Section<'_>, server: &Server) -> Operator {
+        let field = section.take("listen");
+        let place = field.as_ref().map_or_else(|| section.place_of("listen"), |field| field.place().clone());
+        let listen = field.and_then(|field| field.parsed(address)).unwrap_or(Operator::default().listen);
+        // One listener for both would show the operator's API to the public.
+        if listen == server.listen && listen.port() != 0 {
+            place.wrong(format_args!("must differ from server.listen, both are {listen}"));
+        }
+        let token = section.take("token");
+        if token.is_none() && !listen.ip().is_loopback() {
+            place.wrong(format_args!(
+                "{listen} is open to others, so it needs a token; write 127.0.0.1:{}, or add token: {{ env: HOOKBOX_TOKEN }}",
+                listen.port()
+            ));
+        }
+        let token = token.and_then(SecretSource::read);
+        let hosts = section.list("hosts", 0..=HOSTS_MAX).unwrap_or_default();
+        let hosts = hosts.iter().filter_map(|host| host.parsed(host_name)).collect();
+        section.finish();
+        Operator { listen, token, hosts }
+    }
+}
+
+impl Default for StoreLocation {
+    fn default() -> StoreLocation {
+        StoreLocation::Sled(PathBuf::from("./data"))
+    }
+}
+
+impl StoreLocation {
+    pub(super) fn read(field: Option<Field<'_>>) -> StoreLocation {
+        field.and_then(|field| field.parsed(store)).unwrap_or_default()
+    }
+}
+
+/// A URL may hold a password: it is not quoted.
+fn store(text: &str) -> Result<StoreLocation, &'static str> {
+    if ["postgres:", "postgresql:"].iter().any(|scheme| text.starts_with(scheme)) {
+        return Err("PostgreSQL is not built yet; write sled:./data");
+    }
+    let path = text.strip_prefix("sled:").filter(|path| source::is_path(path));
+    path.map(|path| StoreLocation::Sled(path.into())).ok_or("must be sled: and a folder, such as sled:./data")
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine { slots: SLOTS }
+    }
+}
+
+impl Engine {
+    pub(super) fn read(mut section: Section<'_>) -> Engine {
+        let slots = section.number("slots", 1..=SLOTS_MAX).unwrap_or(SLOTS);
+        section.finish();
+        Engine { slots }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention {
+            succeeded_for: Millis(7 * Millis::DAY.0),
+            succeeded_max: 1_000_000,
+            dead_for: Millis(90 * Millis::DAY.0),
+            dead_max: 100_000,
+            events_for: Millis(7 * Millis::DAY.0),
+        }
+    }
+}
+
+impl Retention {
+    pub(super) fn read(mut section: Section<'_>) -> Retention {
+        let usual = Retention::default();
+        let (spans, counts) = (KEPT_FOR_MIN..=KEPT_FOR_MAX, 1..=KEPT_MAX);
+        let retention = Retention {
+            succeeded_for: section.span("succeeded_for", spans.clone()).unwrap_or(usual.succeeded_for),
+            succeeded_max: section.number("succeeded_max", counts.clone()).unwrap_or(usual.succeeded_max),
+            dead_for: section.span("dead_for", spans.clone()).unwrap_or(usual.dead_for),
+            dead_max: section.number("dead_max", counts).unwrap_or(usual.dead_max),
+            events_for: section.span("events_for", spans).unwrap_or(usual.events_for),
+        };
+        section.finish();
+        retention
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("must be an IP address and a port, such as 127.0.0.1:8080, got {text:?}"))
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let name = (1..=HOST_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed);
+    let address = text.parse::<IpAddr>().is_ok();
+    match name || address {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!("must be a host name without scheme and port, such as hooks.example.com, got {text:?}")),
+    }
+}

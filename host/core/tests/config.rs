@@ -1,0 +1,362 @@
+//! hooks.yaml: what is accepted, what is refused, and in which words.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hookbox_core::config::{
+    self, Config, Engine, Operator, Plugin, Provider, Retention, SecretSource, Server, StoreLocation,
+};
+use hookbox_core::name::{HandlerName, PluginName, ProviderName};
+use hookbox_core::plugin::PolicyPatch;
+use hookbox_core::schedule::{Origin, When};
+use hookbox_core::time::Millis;
+
+const SHIPPED: &str = include_str!("../../../hooks.yaml");
+
+fn good(text: &str) -> Config {
+    Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
+}
+
+fn wrong(text: &str) -> String {
+    match Config::parse(text) {
+        Ok(config) => panic!("{text}\nis accepted: {config:?}"),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+fn provider(name: &str) -> ProviderName {
+    ProviderName::parse(name).unwrap()
+}
+
+fn env(name: &str) -> SecretSource {
+    SecretSource::Env(name.to_owned())
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    for text in ["", "\n", "# nothing\n", "---\n", "{}", "server:\nplugins:\nstore: ~\n"] {
+        assert_eq!(good(text), Config::default(), "{text:?}");
+    }
+    let usual = Config::default();
+    assert_eq!(usual.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!((usual.server.body_bytes_max, usual.server.in_flight_max), (1 << 20, 1024));
+    assert_eq!(usual.operator.listen.to_string(), "127.0.0.1:5555");
+    assert_eq!(usual.store, StoreLocation::Sled(PathBuf::from("./data")));
+    assert_eq!(usual.engine, Engine { slots: 16 });
+    assert_eq!(usual.retention.succeeded_for.to_string(), "7d");
+    assert_eq!(usual.retention.dead_for.to_string(), "90d");
+}
+
+#[test]
+fn the_shipped_file_is_good_and_changes_no_default() {
+    let shipped = good(SHIPPED);
+    let names: Vec<_> = shipped.providers.keys().map(ProviderName::as_str).collect();
+    assert_eq!(names, ["github", "shop", "stripe"]);
+    for (name, found) in &shipped.providers {
+        assert_eq!(*found, Provider::preset_for(name), "{name}");
+    }
+    assert!(shipped.plugins.values().all(|plugin| *plugin == Plugin::default()));
+    assert_eq!(shipped.plugins.len(), 4);
+    assert_eq!(Config { providers: Default::default(), plugins: Default::default(), ..shipped }, Config::default());
+}
+
+/// The manual with every comment taken off that holds a key.
+#[test]
+fn what_the_shipped_file_comments_out_is_good_too() {
+    let mut text = String::new();
+    for line in SHIPPED.lines() {
+        let bare = line.trim_start();
+        let uncommented = bare.strip_prefix("# ").filter(|rest| {
+            let word = rest.trim_start().split([':', ' ']).next().unwrap_or_default();
+            let key = !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            key && rest.contains(&format!("{word}:")) || rest.trim_start().starts_with("- {")
+        });
+        match uncommented {
+            Some(rest) if line.starts_with("  ") || rest.starts_with("store:") => {
+                let indent = &line[..line.len() - bare.len()];
+                text.push_str(&format!("{indent}{rest}\n"));
+            }
+            _ => text.push_str(&format!("{line}\n")),
+        }
+    }
+    let full = good(&text);
+    let usual = good(SHIPPED);
+    assert_eq!((&full.server, &full.store, full.engine), (&usual.server, &usual.store, usual.engine));
+    assert_eq!(full.retention, usual.retention);
+    assert_eq!(full.operator.token, Some(env("HOOKBOX_TOKEN")));
+    assert_eq!(full.providers[&provider("shop")].secrets, usual.providers[&provider("shop")].secrets);
+    assert_eq!(full.providers[&provider("stripe")].tolerance, Some(Millis(300_000)));
+    let welcome = &full.plugins[&PluginName::parse("welcome").unwrap()];
+    let handler = HandlerName::parse("welcome").unwrap();
+    let policy = welcome.policy_of(&handler).applied_to(Default::default());
+    assert_eq!(policy, Default::default());
+    assert_eq!(Plugin { timeout: None, handlers: Default::default(), ..welcome.clone() }, Plugin::default());
+    assert_eq!(full.schedules.len(), 1);
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    insta::assert_snapshot!(wrong(include_str!("fixtures/mistakes.yaml")));
+}
+
+#[test]
+fn a_mistake_knows_its_line() {
+    let mistakes = Config::parse("server:\n  limits:\n    body: 1\nstore: x\n").unwrap_err();
+    let lines: Vec<_> = mistakes.0.iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [Some(3), Some(4)]);
+}
+
+#[test]
+fn ranges_include_their_ends() {
+    for (path, ends, outside) in [
+        ("server: { limits: { body: $ } }", ["1KiB", "16MiB"], ["1023", "16777217"]),
+        ("server: { limits: { in_flight: $ } }", ["1", "65536"], ["0", "65537"]),
+        ("engine: { slots: $ }", ["1", "512"], ["0", "513"]),
+        ("keep: { succeeded_for: $ }", ["1s", "3650d"], ["999ms", "3651d"]),
+        ("keep: { dead_for: $ }", ["1s", "3650d"], ["0s", "87600h1"]),
+        ("keep: { events_for: $ }", ["1s", "3650d"], ["0s", "3651d"]),
+        ("keep: { succeeded_max: $ }", ["1", "100000000"], ["0", "100000001"]),
+        ("keep: { dead_max: $ }", ["1", "100000000"], ["0", "-1"]),
+        ("providers: { stripe: { tolerance: $ } }", ["1s", "1h"], ["0s", "3601s"]),
+        ("providers: { stripe: { limits: { body: $ } } }", ["1KiB", "16MiB"], ["1", "17MiB"]),
+        ("plugins: { a: { limits: { memory: $ } } }", ["1MiB", "1GiB"], ["1048575", "1025MiB"]),
+        ("plugins: { a: { limits: { cpu: $ } } }", ["1ms", "1h"], ["0s", "3601s"]),
+        ("plugins: { a: { limits: { timeout: $ } } }", ["1ms", "1h"], ["0s", "3601s"]),
+        ("plugins: { a: { grants: { kv: $ } } }", ["0", "1GiB"], ["-1", "1025MiB"]),
+        ("plugins: { a: { handlers: { b: { attempts: $ } } } }", ["1", "100"], ["0", "101"]),
+        ("plugins: { a: { handlers: { b: { timeout: $ } } } }", ["1ms", "1h"], ["0ms", "2h"]),
+        ("plugins: { a: { handlers: { b: { backoff: $ } } } }", ["0s", "1h"], ["3601s", "1"]),
+        ("schedules: { a: { plugin: b, handler: c, every: $ } }", ["1s", "365d"], ["999ms", "366d"]),
+        ("schedules: { a: { plugin: b, handler: c, hourly: $ } }", ["0", "59"], ["60", "-1"]),
+        ("schedules: { a: { plugin: b, handler: c, every_minutes: $ } }", ["1", "30"], ["0", "31"]),
+    ] {
+        for value in ends {
+            good(&path.replace('$', value));
+        }
+        for value in outside {
+            let told = wrong(&path.replace('$', value));
+            assert!(told.contains(": must be ") && told.contains(value) && told.lines().count() == 1, "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_provider_has_the_scheme_of_its_name() {
+    let config = good("providers: { github: {}, stripe: {}, shop: , my-shop: { scheme: stripe } }");
+    let schemes: Vec<_> = config.providers.iter().map(|(n, p)| format!("{n} {}", p.scheme.name())).collect();
+    assert_eq!(schemes, ["github github-256", "my-shop stripe", "shop generic", "stripe stripe"]);
+    assert_eq!(config.providers[&provider("my-shop")].secrets, [env("WEBHOOK_SECRET_MY_SHOP")]);
+}
+
+#[test]
+fn a_scheme_that_is_meant_is_offered() {
+    let told = wrong("providers: { my-shop: { scheme: strip } }");
+    assert!(told.starts_with("providers.my-shop.scheme: \"strip\" is no scheme; did you mean \"stripe\"?"), "{told}");
+}
+
+#[test]
+fn a_tolerance_needs_a_scheme_that_signs_a_time() {
+    assert_eq!(
+        wrong("providers: { github: { tolerance: 5m } }"),
+        "providers.github.tolerance: scheme github-256 signs no time, so there is nothing to tolerate; leave it out"
+    );
+}
+
+#[test]
+fn two_providers_may_want_the_same_variable() {
+    let config = good("providers: { my-shop: {}, my_shop: {} }");
+    assert!(config.providers.values().all(|provider| provider.secrets == [env("WEBHOOK_SECRET_MY_SHOP")]));
+}
+
+#[test]
+fn a_variable_makes_its_provider_live_under_both_names() {
+    let name = config::provider_for_env("WEBHOOK_SECRET_MY_SHOP").unwrap();
+    assert_eq!((name.as_str(), config::alias_of(&name)), ("my-shop", Some(provider("my_shop"))));
+    assert_eq!(config::secret_variable(&provider("my_shop")), "WEBHOOK_SECRET_MY_SHOP");
+    let plain = config::provider_for_env("WEBHOOK_SECRET_GITHUB").unwrap();
+    assert_eq!((plain.as_str(), config::alias_of(&plain)), ("github", None));
+    for other in ["WEBHOOK_SECRET_", "WEBHOOK_SECRET_HEALTH", "WEBHOOK_SECRET__A", "WEBHOOK_SECRET_a", "PATH", "SHOP"] {
+        assert_eq!(config::provider_for_env(other), None, "{other}");
+    }
+}
+
+#[test]
+fn secrets_are_sources_and_never_quoted() {
+    let config = good("providers: { shop: { secrets: [ { env: NEW }, { file: old.key } ] } }");
+    let sources = &config.providers[&provider("shop")].secrets;
+    assert_eq!(*sources, [env("NEW"), SecretSource::File(PathBuf::from("old.key"))]);
+    assert_eq!(format!("{} {}", sources[0], sources[1]), "env NEW file old.key");
+    for literal in [
+        "providers: { shop: { secrets: [ hunter2-hunter2 ] } }",
+        "providers: { shop: { secrets: hunter2-hunter2 } }",
+        "providers: { shop: { secrets: [ { env: hunter2-hunter2 } ] } }",
+        "providers: { shop: { secrets: [ { value: hunter2-hunter2 } ] } }",
+        "providers: { shop: { secrets: [ { hunter2-hunter2 } ] } }",
+        "providers: { shop: { secrets: [ { env: A, file: hunter2-hunter2 } ] } }",
+        "operator: { token: hunter2-hunter2 }",
+        "plugins: { a: { grants: { secrets: [ 'Hunter2 hunter2-hunter2' ] } } }",
+        "plugins: { a: { grants: { secrets: [ { name: a, value: hunter2-hunter2 } ] } } }",
+        "store: postgres://me:hunter2-hunter2@db/hookbox",
+        "operator: { token: hunter2-hunter2 ",
+    ] {
+        let told = wrong(literal);
+        assert!(!told.contains("unter2"), "{told}");
+    }
+}
+
+#[test]
+fn the_operator_needs_a_token_beyond_loopback() {
+    good("operator: { listen: '[::1]:5555' }");
+    good("operator: { listen: '0.0.0.0:5555', token: { env: HOOKBOX_TOKEN } }");
+    let told = wrong("operator: { listen: '0.0.0.0:5555' }");
+    assert!(told.starts_with("operator.listen: ") && told.contains("token: { env: HOOKBOX_TOKEN }"), "{told}");
+}
+
+#[test]
+fn the_two_listeners_differ() {
+    let told = wrong("server: { listen: 127.0.0.1:5555 }");
+    assert_eq!(told, "operator.listen: must differ from server.listen, both are 127.0.0.1:5555");
+    good("server: { listen: 127.0.0.1:0 }\noperator: { listen: 127.0.0.1:0 }");
+}
+
+#[test]
+fn host_names_have_no_scheme_and_no_port() {
+    let config = good("operator: { hosts: [ Hooks.example.com, 10.0.0.1, '::1' ] }");
+    assert_eq!(config.operator.hosts, ["hooks.example.com", "10.0.0.1", "::1"]);
+    for host in ["'*'", "https://a.example", "a.example:80", "''"] {
+        assert!(wrong(&format!("operator: {{ hosts: [ {host} ] }}")).starts_with("operator.hosts[0]: must be a host"));
+    }
+}
+
+#[test]
+fn a_plugin_is_read_as_it_is_written() {
+    let config = good(
+        r##"
+plugins:
+  github-notify:
+    limits: { memory: 32MiB, timeout: 20s, cpu: 5s }
+    grants: { secrets: [ slack_url, { name: token, env: MY_TOKEN }, { name: key, file: a.key } ], kv: 1MiB, emit: [ "digest/*" ] }
+    config: { channel: "#dev", limit: 5, on: true, list: [ 1, a ], map: { z: 1, a: ~ }, zip: 01234 }
+    handlers: { on-push: { attempts: 8, backoff: 1s }, slow: { timeout: 1h } }
+"##,
+    );
+    let plugin = &config.plugins[&PluginName::parse("github-notify").unwrap()];
+    assert_eq!((plugin.memory_bytes, plugin.cpu, plugin.kv_bytes), (32 << 20, Millis(5000), 1 << 20));
+    let config: Vec<_> = plugin.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let expected = ["channel=#dev", "limit=5", r#"list=[1,"a"]"#, r#"map={"z":1,"a":null}"#, "on=true", "zip=01234"];
+    assert_eq!(config, expected);
+    let sources: Vec<_> = plugin.secrets.iter().map(|(name, source)| format!("{name}: {source}")).collect();
+    assert_eq!(sources, ["key: file a.key", "slack_url: env SLACK_URL", "token: env MY_TOKEN"]);
+    let policy = |name| plugin.policy_of(&HandlerName::parse(name).unwrap());
+    let (timeout, attempts, backoff) = (Some(Millis(20_000)), Some(8), Some(Millis(1000)));
+    assert_eq!(policy("on-push"), PolicyPatch { timeout, attempts, backoff });
+    assert_eq!(policy("slow").timeout, Some(Millis::HOUR));
+    assert_eq!(policy("other"), PolicyPatch { timeout, ..PolicyPatch::default() });
+    let settings = plugin.settings(Default::default());
+    assert_eq!((settings.memory_bytes, settings.emit), (plugin.memory_bytes, plugin.emit.clone()));
+}
+
+#[test]
+fn a_schedule_fires_by_any_kind() {
+    for (kind, expected) in [
+        ("cron: '0 2 * * *', timezone: europe/london", "0 2 * * * (Europe/London)"),
+        ("cron: '@daily'", "@daily (UTC)"),
+        ("every: 45m", "every 45m"),
+        ("every_minutes: 15", "*/15 * * * * (UTC)"),
+        ("hourly: 05", "5 * * * * (UTC)"),
+        ("daily: 09:00", "0 9 * * * (UTC)"),
+        ("weekly: mon 09:30", "30 9 * * MON (UTC)"),
+        ("monthly: L 23:59", "59 23 L * * (UTC)"),
+    ] {
+        let config = good(&format!("schedules: {{ nightly: {{ plugin: a, handler: b, {kind} }} }}"));
+        let [schedule] = config.schedules.as_slice() else { panic!("{config:?}") };
+        assert_eq!(schedule.when.to_string(), expected);
+        assert_eq!((schedule.name.as_str(), schedule.target.to_string()), ("nightly", "a/b".to_owned()));
+        assert_eq!((schedule.origin, &schedule.payload), (Origin::Config, &None));
+    }
+}
+
+#[test]
+fn a_schedule_carries_its_payload_as_json() {
+    let config = good(
+        "schedules: { a.b: { plugin: a, handler: b, cron: '0 0 13 * fri', day_rule: and, overlap: skip, missed: latest, \
+         payload: { z: [ 1, 2.5, no ], a: yes } } }",
+    );
+    let schedule = &config.schedules[0];
+    let payload = schedule.payload.as_ref().unwrap();
+    assert_eq!(payload.content_type, "application/json");
+    assert_eq!(std::str::from_utf8(&payload.data).unwrap(), r#"{"z":[1,2.5,"no"],"a":"yes"}"#);
+    assert!(matches!(&schedule.when, When::Cron { day_rule: hookbox_core::cron::DayRule::And, .. }));
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_with_its_line() {
+    let mistakes = Config::parse("server:\n  limits: { body: 1MiB }\nserver: {}\n").unwrap_err();
+    assert_eq!((mistakes.0.len(), mistakes.0[0].line), (1, Some(3)));
+    assert_eq!(mistakes.to_string(), "line 3: key \"server\" is there twice; leave one out");
+    assert!(wrong("plugins: { a: { config: { b: 1, b: 2 } } }").contains("is there twice"));
+}
+
+#[test]
+fn broken_yaml_is_one_mistake_with_its_line() {
+    for text in
+        ["server:\n  listen: [1\n", "server:\n\tlisten: 1\n", "store: 'x\n", "store: *nowhere", "a: 1\n---\nb: 2"]
+    {
+        let mistakes = Config::parse(text).unwrap_err();
+        assert!(mistakes.0.len() == 1 && mistakes.0[0].line.is_some(), "{text:?}: {mistakes:?}");
+        assert!(mistakes.to_string().starts_with("line "), "{mistakes}");
+    }
+    assert_eq!(wrong("a: b: c"), "line 1: is no valid YAML: mapping values are not allowed in this context");
+    assert_eq!(wrong("a: &a [ *a ]"), "line 1: an alias must not stand in what it repeats");
+    assert_eq!(wrong("store: !env STORE"), "line 1: tags such as !env have no meaning here; leave it out");
+}
+
+#[test]
+fn what_is_no_map_is_refused_in_its_place() {
+    assert_eq!(wrong("[]"), "line 1: must be a map of keys and values, got a list");
+    assert_eq!(wrong("plugins: 5"), "plugins: must be a map of keys and values, got a number");
+    assert_eq!(wrong("store: {}"), "store: must be a single value, got a map");
+}
+
+#[test]
+fn anchors_save_repetition() {
+    let config = good("plugins: { a: { limits: &small { memory: 8MiB } }, b: { limits: *small } }");
+    assert!(config.plugins.values().all(|plugin| plugin.memory_bytes == 8 << 20));
+}
+
+#[test]
+fn a_bomb_is_refused_quickly() {
+    let mut aliases = String::from("a: &l0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let below = vec![format!("*l{}", level - 1); 10].join(", ");
+        aliases.push_str(&format!("b{level}: &l{level} [{below}]\n"));
+    }
+    let deep = format!("a: {}", "[".repeat(100_000));
+    let block: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    let wide = format!("a: [{}]", "x,".repeat(300_000));
+    let long = format!("# {}", "x".repeat(config::TEXT_BYTES_MAX));
+    assert!(wrong(&aliases).ends_with("aliases repeat too much; write out what they stand for"), "{}", wrong(&aliases));
+    for bomb in [aliases, deep, block, wide, long] {
+        #[expect(clippy::disallowed_methods, reason = "the test is about time")]
+        let begun = Instant::now();
+        let mistakes = Config::parse(&bomb).unwrap_err();
+        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn no_mistake_shows_a_control_character() {
+    let mistakes = Config::parse("\"a\\e[31m\\nb\": 1\nstore: \"\\e]0;x\\a\"\n\"\": 1").unwrap_err();
+    assert_eq!(mistakes.0.len(), 3);
+    assert!(mistakes.0.iter().all(|mistake| !mistake.to_string().contains(char::is_control)), "{mistakes}");
+}
+
+#[test]
+fn the_defaults_are_those_of_each_part() {
+    let usual = Config::default();
+    assert_eq!((usual.server, usual.operator), (Server::default(), Operator::default()));
+    assert_eq!((usual.retention, usual.engine), (Retention::default(), Engine::default()));
+}

@@ -1,0 +1,125 @@
+//! A store whose disk is gone: it answers questions and takes nothing in.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hookbox_core::clock::Monotonic;
+use hookbox_core::effects::KvEntry;
+use hookbox_core::event::{Event, Job};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
+use hookbox_core::run::{BootId, Run};
+use hookbox_core::schedule::{Schedule, ScheduleRow};
+use hookbox_core::time::Timestamp;
+use hookbox_store::memory::MemoryStore;
+use hookbox_store::types::*;
+use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
+
+pub(crate) struct Faulty {
+    inner: MemoryStore,
+    error: StoreError,
+}
+
+impl Faulty {
+    pub(crate) fn with(error: StoreError) -> Faulty {
+        Faulty { inner: MemoryStore::new().unwrap(), error }
+    }
+
+    fn fail<T>(&self) -> Result<T, StoreError> {
+        Err(self.error.clone())
+    }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn accept(&self, _: NewEvent) -> Result<Accepted, StoreError> {
+        self.fail()
+    }
+    async fn enqueue(&self, _: NewJob) -> Result<RunId, StoreError> {
+        self.fail()
+    }
+    async fn replay(&self, _: RunId, _: RunId, _: Timestamp) -> Result<RunId, StoreError> {
+        self.fail()
+    }
+    async fn claim(&self, _: Claim) -> Result<Vec<Run>, StoreError> {
+        self.fail()
+    }
+    async fn renew(&self, _: &[RunId], _: Monotonic) -> Result<Vec<RunId>, StoreError> {
+        self.fail()
+    }
+    async fn record(&self, _: Record) -> Result<Recorded, StoreError> {
+        self.fail()
+    }
+    async fn rescue(&self, _: Rescue) -> Result<Vec<Run>, StoreError> {
+        self.fail()
+    }
+    async fn abandon(&self, _: HandlerRef, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        self.fail()
+    }
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.fail()
+    }
+    async fn next_due(&self, _: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError> {
+        self.fail()
+    }
+    async fn begin_boot(&self) -> Result<BootId, StoreError> {
+        self.fail()
+    }
+    async fn declare_schedules(&self, _: Vec<Schedule>, _: Timestamp) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.fail()
+    }
+    async fn schedule(&self, _: &ScheduleName) -> Result<ScheduleRow, StoreError> {
+        self.fail()
+    }
+    async fn fire(&self, _: Firing) -> Result<Fired, StoreError> {
+        self.fail()
+    }
+    async fn put_plugin(&self, _: PluginRow) -> Result<(), StoreError> {
+        self.fail()
+    }
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.inner.catalogue()
+    }
+    async fn kv_get(&self, _: &PluginName, _: &str, _: Timestamp) -> Result<Option<KvEntry>, StoreError> {
+        self.fail()
+    }
+    async fn kv_list(&self, _: &PluginName, _: KvPage, _: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.fail()
+    }
+    async fn kv_used(&self, _: &PluginName) -> Result<u64, StoreError> {
+        self.fail()
+    }
+    async fn event(&self, _: EventId) -> Result<EventRecord, StoreError> {
+        self.fail()
+    }
+    async fn event_input(&self, _: EventId) -> Result<Event, StoreError> {
+        self.fail()
+    }
+    async fn job(&self, _: JobId) -> Result<Job, StoreError> {
+        self.fail()
+    }
+    async fn run(&self, _: RunId) -> Result<Run, StoreError> {
+        self.fail()
+    }
+    async fn events(&self, _: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+        self.fail()
+    }
+    async fn runs(&self, _: PageRequest<RunId>, _: RunFilter) -> Result<RunPage, StoreError> {
+        self.fail()
+    }
+    fn counts(&self) -> Counts {
+        self.inner.counts()
+    }
+    async fn prune(&self, _: Timestamp, _: Retention) -> Result<Pruned, StoreError> {
+        self.fail()
+    }
+    fn signals(&self) -> &Signals {
+        self.inner.signals()
+    }
+    fn failure(&self) -> Option<String> {
+        Some(self.error.to_string())
+    }
+}

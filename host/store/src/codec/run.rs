@@ -1,0 +1,197 @@
+//! The stored form of a run and its attempts.
+
+use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::HandlerRef;
+use hookbox_core::plugin::Digest;
+use hookbox_core::retry::DeadCause;
+use hookbox_core::run::{Lease, Run, RunState, Work};
+use hookbox_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{decode, encode};
+use crate::error::StoreError;
+
+/// Log and result of an attempt up to this are kept with the run.
+const DETAIL_INLINE_MAX: usize = 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RunV1 {
+    target: HandlerRef,
+    work: WorkV1,
+    parent: Option<[u8; 16]>,
+    idempotency_key: String,
+    created: u64,
+    hops: u8,
+    state: StateV1,
+    attempts_begun: u32,
+    drains: u8,
+    attempts: Vec<AttemptV1>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum WorkV1 {
+    Event([u8; 16]),
+    Job([u8; 16]),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum StateV1 {
+    Pending { due: u64 },
+    Leased { lease: Lease },
+    Succeeded { at: u64 },
+    Dead { at: u64, cause: DeadCause },
+    Cancelled { at: u64 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AttemptV1 {
+    number: u32,
+    started: u64,
+    finished: u64,
+    /// Without its output.
+    outcome: Outcome,
+    cost: Cost,
+    version: Option<[u8; 32]>,
+    /// Nothing: it is kept apart.
+    detail: Option<DetailV1>,
+}
+
+/// The parts of an attempt that may be large.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct DetailV1 {
+    output: Option<Output>,
+    log: Log,
+}
+
+/// The number of an attempt, and the row of its detail.
+pub(crate) type DetailRow = (u32, Vec<u8>);
+
+/// A run as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredRun {
+    /// Attempts whose detail is kept apart have none here.
+    pub(crate) run: Run,
+    pub(crate) apart: Vec<u32>,
+}
+
+impl StoredRun {
+    pub(crate) fn new(run: Run) -> StoredRun {
+        StoredRun { run, apart: Vec::new() }
+    }
+
+    /// The run's row, and the rows of details that are too large for it and not yet written.
+    pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<DetailRow>), StoreError> {
+        let (mut attempts, mut details) = (Vec::new(), Vec::new());
+        for attempt in &mut self.run.attempts {
+            let mut detail = None;
+            if !self.apart.contains(&attempt.number) {
+                let own = take_detail(attempt);
+                let encoded = encode(&own)?;
+                if encoded.len() > DETAIL_INLINE_MAX {
+                    details.push((attempt.number, encoded));
+                    self.apart.push(attempt.number);
+                } else {
+                    detail = Some(own);
+                }
+            }
+            attempts.push(AttemptV1 {
+                number: attempt.number,
+                started: attempt.started.0,
+                finished: attempt.finished.0,
+                outcome: attempt.outcome.clone(),
+                cost: attempt.cost,
+                version: attempt.version.map(|digest| digest.0),
+                detail,
+            });
+        }
+        let run = &self.run;
+        let row = encode(&RunV1 {
+            target: run.target.clone(),
+            work: match run.work {
+                Work::Event(id) => WorkV1::Event(id.to_bytes()),
+                Work::Job(id) => WorkV1::Job(id.to_bytes()),
+            },
+            parent: run.parent.map(RunId::to_bytes),
+            idempotency_key: run.idempotency_key.clone(),
+            created: run.created.0,
+            hops: run.hops,
+            state: match run.state {
+                RunState::Pending { due } => StateV1::Pending { due: due.0 },
+                RunState::Leased { lease } => StateV1::Leased { lease },
+                RunState::Succeeded { at } => StateV1::Succeeded { at: at.0 },
+                RunState::Dead { at, cause } => StateV1::Dead { at: at.0, cause },
+                RunState::Cancelled { at } => StateV1::Cancelled { at: at.0 },
+            },
+            attempts_begun: run.attempts_begun,
+            drains: run.drains,
+            attempts,
+        })?;
+        Ok((row, details))
+    }
+}
+
+fn take_detail(attempt: &mut Attempt) -> DetailV1 {
+    let output = match &mut attempt.outcome {
+        Outcome::Completed { output } => output.take(),
+        _ => None,
+    };
+    DetailV1 { output, log: std::mem::take(&mut attempt.log) }
+}
+
+fn put_detail(attempt: &mut Attempt, detail: DetailV1) {
+    attempt.log = detail.log;
+    if let Outcome::Completed { output } = &mut attempt.outcome {
+        *output = detail.output;
+    }
+}
+
+pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreError> {
+    let form: RunV1 = decode(bytes)?;
+    let (mut attempts, mut apart) = (Vec::new(), Vec::new());
+    for stored in form.attempts {
+        let mut attempt = Attempt {
+            number: stored.number,
+            started: Timestamp(stored.started),
+            finished: Timestamp(stored.finished),
+            outcome: stored.outcome,
+            log: Log::default(),
+            cost: stored.cost,
+            version: stored.version.map(Digest),
+        };
+        match stored.detail {
+            Some(detail) => put_detail(&mut attempt, detail),
+            None => apart.push(attempt.number),
+        }
+        attempts.push(attempt);
+    }
+    let run = Run {
+        id,
+        target: form.target,
+        work: match form.work {
+            WorkV1::Event(id) => Work::Event(EventId::from_bytes(id)),
+            WorkV1::Job(id) => Work::Job(JobId::from_bytes(id)),
+        },
+        parent: form.parent.map(RunId::from_bytes),
+        idempotency_key: form.idempotency_key,
+        created: Timestamp(form.created),
+        hops: form.hops,
+        state: match form.state {
+            StateV1::Pending { due } => RunState::Pending { due: Timestamp(due) },
+            StateV1::Leased { lease } => RunState::Leased { lease },
+            StateV1::Succeeded { at } => RunState::Succeeded { at: Timestamp(at) },
+            StateV1::Dead { at, cause } => RunState::Dead { at: Timestamp(at), cause },
+            StateV1::Cancelled { at } => RunState::Cancelled { at: Timestamp(at) },
+        },
+        attempts_begun: form.attempts_begun,
+        drains: form.drains,
+        attempts,
+    };
+    Ok(StoredRun { run, apart })
+}
+
+/// Puts a detail that was kept apart back into its attempt.
+pub(crate) fn restore_detail(attempt: &mut Attempt, bytes: &[u8]) -> Result<(), StoreError> {
+    put_detail(attempt, decode(bytes)?);
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! The stored forms, byte by byte. A file in `golden/` that differs means that
+//! data of earlier releases no longer reads: the change needs a version of its
+//! own, and the old file stays as a test of reading it. `HOOKBOX_GOLDEN=write`
+//! writes the files of forms that are new.
+
+use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};
+use hookbox_core::event::{Event, Job, JobOrigin, Source};
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName, ScheduleName};
+use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::retry::DeadCause;
+use hookbox_core::route::Pattern;
+use hookbox_core::run::{BootId, Lease, Run, RunState, Work};
+use hookbox_core::schedule::{Origin, Schedule, ScheduleRow, SlotCounts, SlotRecord, Verdict, When};
+use hookbox_core::time::{Millis, Timestamp};
+
+use super::*;
+use crate::catalogue::{PluginRow, RefusedVersion};
+use crate::counts::Counts;
+
+const NOW: Timestamp = Timestamp(1_750_000_000_000);
+
+/// Compares with the committed bytes, in lines of 32.
+fn golden(name: &str, row: &[u8]) {
+    let hex: String =
+        row.chunks(32).map(|line| line.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n").collect();
+    let path = format!("{}/src/codec/golden/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    #[expect(clippy::disallowed_methods, reason = "a switch of this test alone")]
+    if std::env::var("HOOKBOX_GOLDEN").is_ok_and(|value| value == "write") && !std::path::Path::new(&path).exists() {
+        std::fs::write(&path, &hex).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert_eq!(hex, kept, "the stored form {name} has changed");
+}
+
+fn target() -> HandlerRef {
+    HandlerRef { plugin: PluginName::parse("welcome").unwrap(), handler: HandlerName::parse("on-user").unwrap() }
+}
+
+fn event(length: usize) -> Event {
+    Event {
+        id: EventId::new(NOW, 1),
+        source: Source::Provider(ProviderName::parse("shop").unwrap()),
+        namespace: "shop".to_owned(),
+        event_type: "user.created".to_owned(),
+        subject: Some("42".to_owned()),
+        time: NOW,
+        content_type: "application/json".to_owned(),
+        data: vec![b'x'; length],
+        attributes: vec![("delivery-id".to_owned(), "d-1".to_owned())],
+        hops: 2,
+    }
+}
+
+fn attempt(number: u32, outcome: Outcome, log: usize) -> Attempt {
+    let line = LogLine {
+        at: NOW,
+        stream: LogStream::Stderr,
+        level: LogLevel::Warn,
+        message: "m".repeat(log),
+        fields: vec![("k".to_owned(), "v".to_owned())],
+    };
+    Attempt {
+        number,
+        started: NOW,
+        finished: NOW.plus(Millis(7)),
+        outcome,
+        log: Log { lines: vec![line], bytes_dropped: 3 },
+        cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536 },
+        version: Some(Digest([9; 32])),
+    }
+}
+
+fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
+    Run {
+        id: RunId::new(NOW, 3),
+        target: target(),
+        work: Work::Event(EventId::new(NOW, 1)),
+        parent: None,
+        idempotency_key: "key".to_owned(),
+        created: NOW,
+        hops: 2,
+        state,
+        attempts_begun: attempts.len() as u32,
+        drains: 1,
+        attempts,
+    }
+}
+
+/// Every outcome, one attempt each.
+fn all_outcomes() -> Vec<Attempt> {
+    let message = || "why".to_owned();
+    let outcomes = [
+        Outcome::Completed { output: None },
+        Outcome::Completed { output: Some(Output { content_type: "text/plain".to_owned(), data: b"ok".to_vec() }) },
+        Outcome::Skipped { reason: message() },
+        Outcome::Retryable { message: message(), retry_after: None },
+        Outcome::Retryable { message: message(), retry_after: Some(Millis(500)) },
+        Outcome::Permanent { message: message() },
+        Outcome::Trapped { message: message() },
+        Outcome::TimedOut { limit: Millis(30_000) },
+        Outcome::CpuExhausted { limit: Millis(10_000) },
+        Outcome::OutOfMemory { limit: 64 << 20 },
+        Outcome::Lost,
+    ];
+    (1..).zip(outcomes).map(|(number, outcome)| attempt(number, outcome, 10)).collect()
+}
+
+#[test]
+fn an_event_with_its_body_inline() {
+    let row = encode_event(event(5), &[RunId::new(NOW, 3), RunId::new(NOW, 4)], vec![[8; 32]]).unwrap();
+    golden("event-inline", &row);
+    let stored = decode_event(EventId::new(NOW, 1), &row).unwrap();
+    assert_eq!((stored.event, stored.data_bytes, stored.body_apart), (event(5), 5, false));
+    assert_eq!((stored.runs, stored.dedupe), (vec![RunId::new(NOW, 3), RunId::new(NOW, 4)], vec![[8; 32]]));
+}
+
+#[test]
+fn an_event_with_its_body_apart() {
+    let emitted = Event { source: Source::Plugin(PluginName::parse("digest").unwrap()), subject: None, ..event(2049) };
+    let row = encode_event(emitted.clone(), &[], vec![]).unwrap();
+    golden("event-apart", &row);
+    let stored = decode_event(EventId::new(NOW, 1), &row).unwrap();
+    assert_eq!((stored.data_bytes, stored.body_apart), (2049, true));
+    assert_eq!(stored.event, Event { data: vec![], ..emitted });
+}
+
+#[test]
+fn a_job_of_every_origin() {
+    let origins = [
+        ("schedule", JobOrigin::Schedule(ScheduleName::parse("nightly").unwrap()), None),
+        ("plugin", JobOrigin::Plugin(PluginName::parse("digest").unwrap()), Some([6; 32])),
+        ("operator", JobOrigin::Operator, None),
+    ];
+    for (name, origin, unique) in origins {
+        let job = Job {
+            id: JobId::new(NOW, 2),
+            origin,
+            scheduled_at: NOW,
+            content_type: "text/plain".to_owned(),
+            data: b"work".to_vec(),
+            hops: 1,
+        };
+        let row = encode_job(job.clone(), unique).unwrap();
+        golden(&format!("job-{name}"), &row);
+        assert_eq!(decode_job(job.id, &row).unwrap(), job);
+        assert_eq!(unique_of_job(&row).unwrap(), unique);
+    }
+}
+
+#[test]
+fn a_run_in_every_state() {
+    let at = NOW.plus(Millis(9));
+    let states = [
+        ("pending", RunState::Pending { due: at }),
+        ("leased", RunState::Leased { lease: Lease { boot: BootId(4), attempt: 12, at } }),
+        ("succeeded", RunState::Succeeded { at }),
+        ("dead", RunState::Dead { at, cause: DeadCause::AttemptsExhausted }),
+        ("cancelled", RunState::Cancelled { at }),
+    ];
+    for (name, state) in states {
+        let run = run(state, all_outcomes());
+        let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
+        golden(&format!("run-{name}"), &row);
+        assert_eq!(details, []);
+        let stored = decode_run(run.id, &row).unwrap();
+        assert_eq!((stored.run, stored.apart), (run, vec![]));
+    }
+}
+
+#[test]
+fn a_run_with_every_cause_of_death() {
+    let causes = [DeadCause::Permanent, DeadCause::AttemptsExhausted, DeadCause::HandlerVanished, DeadCause::Loop];
+    for cause in causes {
+        let replay = Run {
+            work: Work::Job(JobId::new(NOW, 2)),
+            parent: Some(RunId::new(NOW, 1)),
+            ..run(RunState::Dead { at: NOW, cause }, vec![])
+        };
+        let (row, _) = StoredRun::new(replay.clone()).encode().unwrap();
+        golden(&format!("run-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
+    }
+}
+
+#[test]
+fn a_run_whose_detail_is_apart() {
+    let whole = run(RunState::Succeeded { at: NOW }, vec![attempt(1, Outcome::Completed { output: None }, 1100)]);
+    let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
+    golden("run-apart", &row);
+    golden("attempt-detail", &details[0].1);
+    let mut stored = decode_run(whole.id, &row).unwrap();
+    assert_eq!(stored.apart, [1]);
+    // Written again, it is still apart and not written twice.
+    let (again, none) = stored.encode().unwrap();
+    assert_eq!((again, none), (row, vec![]));
+    restore_detail(&mut stored.run.attempts[0], &details[0].1).unwrap();
+    assert_eq!(stored.run, whole);
+}
+
+#[test]
+fn a_schedule_of_every_kind() {
+    let cron = When::cron("0 2 * * *", None).unwrap();
+    for (name, when, origin) in
+        [("cron", cron, Origin::Config), ("every", When::every(Millis(60_000)).unwrap(), Origin::Plugin)]
+    {
+        let run = RunId::new(NOW, 3);
+        let verdicts = [Verdict::Missed { slots: 2 }, Verdict::Fired { run }, Verdict::OverlapSkipped];
+        let recent = verdicts.map(|verdict| SlotRecord { slot: NOW, decided_at: NOW, verdict });
+        let row = ScheduleRow {
+            schedule: Schedule {
+                name: ScheduleName::parse("nightly").unwrap(),
+                target: target(),
+                when,
+                payload: Some(Output { content_type: "text/plain".to_owned(), data: b"p".to_vec() }),
+                origin,
+            },
+            anchor: NOW,
+            decided: NOW,
+            next: Some(NOW.plus(Millis::DAY)),
+            last_fired: Some(NOW),
+            last_run: Some(run),
+            counts: SlotCounts { fired: 1, missed: 2, overlap_skipped: 3 },
+            recent: recent.into(),
+        };
+        let bytes = encode_schedule(row.clone()).unwrap();
+        golden(&format!("schedule-{name}"), &bytes);
+        assert_eq!(decode_schedule(&bytes).unwrap(), row);
+    }
+}
+
+#[test]
+fn a_plugin() {
+    let handler = |name: &str, trigger| Handler {
+        name: HandlerName::parse(name).unwrap(),
+        trigger,
+        description: Some("greets".to_owned()),
+        policy: PolicyPatch { timeout: Some(Millis(1000)), attempts: Some(3), backoff: None },
+    };
+    let info = PluginInfo {
+        name: target().plugin,
+        version: "1.2.3".to_owned(),
+        description: None,
+        handlers: vec![
+            handler("on-user", Trigger::Events(vec![Pattern::parse("shop/user.*").unwrap()])),
+            handler("by-hand", Trigger::Manual),
+        ],
+    };
+    let mut row = PluginRow::new(target().plugin);
+    row.activated(Digest([1; 32]), info, NOW);
+    row.refused = Some(RefusedVersion {
+        digest: Some(Digest([2; 32])),
+        at: NOW,
+        code: "bad-name".to_owned(),
+        reason: "the name differs".to_owned(),
+    });
+    row.missing_since = Some(NOW);
+    let bytes = encode(&row).unwrap();
+    golden("plugin", &bytes);
+    assert_eq!(decode::<PluginRow>(&bytes).unwrap(), row);
+}
+
+#[test]
+fn the_small_rows() {
+    let mark = DedupeV1 { event: [1; 16], until: NOW.0, fingerprint: [2; 16] };
+    golden("dedupe", &encode(&mark).unwrap());
+    assert_eq!(decode::<DedupeV1>(&encode(&mark).unwrap()).unwrap(), mark);
+    for (name, expires) in [("kv", None), ("kv-expiring", Some(NOW.0))] {
+        let key = KvV1 { version: 300, expires, value: b"value".to_vec() };
+        let row = encode(&key).unwrap();
+        golden(name, &row);
+        assert_eq!(decode::<KvV1>(&row).unwrap(), key);
+        assert_eq!(kv_is_expired(&row, NOW).unwrap(), expires.is_some());
+    }
+    let counts = Counts { events: 1, unrouted: 2, duplicates: 3, runs_pruned: 4, kv_writes: 5, ..Counts::default() };
+    golden("counts", &encode(&counts).unwrap());
+    assert_eq!(decode::<Counts>(&encode(&counts).unwrap()).unwrap(), counts);
+    golden("boot", &encode(&7u64).unwrap());
+}
+
+#[test]
+fn another_version_of_a_form_is_refused() {
+    let mut row = encode(&7u64).unwrap();
+    row[0] = 9;
+    let refused = decode::<u64>(&row).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "the store is damaged: a row has the form 9, this release reads 1: start the release that wrote it"
+    );
+    assert!(decode_run(RunId::new(NOW, 1), &row).is_err());
+    assert_eq!(decode::<u64>(&[]).unwrap_err().to_string(), "the store is damaged: a row is empty");
+}
+
+#[test]
+fn a_row_that_was_cut_off_is_refused() {
+    let (row, _) = StoredRun::new(run(RunState::Pending { due: NOW }, all_outcomes())).encode().unwrap();
+    for length in 0..row.len() {
+        assert!(decode_run(RunId::new(NOW, 1), row.get(..length).unwrap()).is_err(), "{length}");
+    }
+}

@@ -1,0 +1,35 @@
+//! What every store must do, whatever keeps its tree. Each test runs on the
+//! store in memory, on the embedded one, and on the embedded one that is closed
+//! and opened again at each [`world::World::pause`]. Afterwards the embedded
+//! store's data must pass the doctor.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and its helpers do too")]
+
+/// Makes the tests of a module from its functions `async fn name(world: &mut World)`.
+macro_rules! conformance {
+    ($($test:ident),* $(,)?) => {
+        mod memory {
+            $(#[test] fn $test() { crate::world::on_memory(|world| Box::pin(super::$test(world))) })*
+        }
+        mod embedded {
+            $(#[test] fn $test() { crate::world::on_embedded(|world| Box::pin(super::$test(world))) })*
+        }
+        mod reopened {
+            $(#[test] fn $test() { crate::world::on_reopened(|world| Box::pin(super::$test(world))) })*
+        }
+    };
+}
+
+mod accept;
+mod claim;
+mod folder;
+mod kv;
+mod model;
+mod pages;
+mod plugins;
+mod prune;
+mod record;
+mod schedules;
+mod torn;
+mod values;
+mod world;
