@@ -1,5 +1,5 @@
-//! What tests of several crates need: the guests under `guests/`, built on
-//! demand.
+//! What tests of several crates need: the guests under `guests/` and the sample
+//! plugins, built on demand.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,20 +23,37 @@ pub fn guest(name: &str) -> Vec<u8> {
 
 /// The file of a guest, as [`guest`].
 pub fn guest_file(name: &str) -> PathBuf {
-    let (package, component) = match name.split_once('/') {
-        Some((package, example)) => (package, example.to_owned()),
-        None => (name, format!("guest_{}", name.replace('-', "_"))),
-    };
+    match name.split_once('/') {
+        Some((package, example)) => component(&format!("guest-{package}"), example),
+        None => sample_file(&format!("guest-{name}")),
+    }
+}
+
+/// The bytes of a plugin that is named as its package: a sample such as `welcome`, or the guest `steps`.
+///
+/// # Panics
+/// As [`guest`].
+pub fn sample(name: &str) -> Vec<u8> {
+    let path = sample_file(name);
+    std::fs::read(&path).unwrap_or_else(|error| fail(&format!("{}: {error}", path.display())))
+}
+
+/// The file of such a plugin, as [`sample`].
+pub fn sample_file(name: &str) -> PathBuf {
+    component(name, &name.replace('-', "_"))
+}
+
+fn component(package: &str, name: &str) -> PathBuf {
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let components = built.entry(package.to_owned()).or_insert_with(|| build(package));
     let made = || components.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    components.get(&component).cloned().unwrap_or_else(|| fail(&format!("no guest {name}; there are: {}", made())))
+    components.get(name).cloned().unwrap_or_else(|| fail(&format!("no {name} in {package}; there are: {}", made())))
 }
 
 fn build(package: &str) -> Components {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--profile", "plugin", "--target", "wasm32-wasip2", "--lib", "--examples"])
-        .args(["--package", &format!("guest-{package}"), "--message-format", "json-render-diagnostics"])
+        .args(["--package", package, "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .output()
@@ -45,7 +62,7 @@ fn build(package: &str) -> Components {
         let words = String::from_utf8_lossy(&output.stderr);
         let missing = words.contains("target may not be installed");
         let cure = if missing { "\nadd the target: rustup target add wasm32-wasip2" } else { "" };
-        fail(&format!("guest-{package} does not build:\n{words}{cure}"));
+        fail(&format!("{package} does not build:\n{words}{cure}"));
     }
     String::from_utf8_lossy(&output.stdout).lines().flat_map(components).collect()
 }

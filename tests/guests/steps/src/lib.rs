@@ -1,0 +1,127 @@
+//! One handler for each way a run can go; the end-to-end tests choose by the event's type.
+
+use std::hint::black_box;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hookbox_sdk::{Context, Error, Event, Json, Result, Value, job, json, kv, on, queue};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Slow {
+    /// Milliseconds since 1970.
+    until: u64,
+}
+
+#[on("shop/flaky", backoff = "20ms")]
+fn flaky(context: &Context) -> Result<Json<Value>> {
+    if context.attempt < 3 {
+        return Err(Error::retry(format_args!("attempt {} fails", context.attempt)));
+    }
+    Ok(Json(json!({ "attempt": context.attempt })))
+}
+
+#[on("shop/broken")]
+fn broken() -> Result {
+    Err(Error::permanent("nothing can be done"))
+}
+
+#[on("shop/doomed", attempts = 2, backoff = "10ms")]
+fn doomed() -> Result {
+    Err(Error::retry("not today"))
+}
+
+/// Ends at a time of the sender's choice.
+#[on("shop/slow", timeout = "5m")]
+fn slow(Json(slow): Json<Slow>, context: &Context) -> Result<Json<Value>> {
+    let until = UNIX_EPOCH + Duration::from_millis(slow.until);
+    if let Ok(left) = until.duration_since(SystemTime::now()) {
+        std::thread::sleep(left);
+    }
+    Ok(Json(json!({ "attempt": context.attempt })))
+}
+
+/// Adds without asking: the sum is told by `shop/total`.
+#[on("shop/count")]
+fn count(event: &Event) -> Result<Json<Value>> {
+    kv::add("counted", 1)?;
+    Ok(Json(json!({ "delivery": event.delivery_id() })))
+}
+
+#[on("shop/total")]
+fn total() -> Result<Json<i64>> {
+    Ok(Json(kv::number("counted")?))
+}
+
+/// Counts, and fails unless it is replayed often enough: what a failed attempt wrote must not stay.
+#[on("shop/half", attempts = 1)]
+fn half() -> Result {
+    kv::add("counted", 1)?;
+    queue::event("never").emit()?;
+    Err(Error::retry("after it wrote"))
+}
+
+#[on("shop/chain")]
+fn chain() -> Result {
+    queue::event("chained").json(&json!({ "from": "chain" }))?.subject("link").emit()?;
+    queue::job("link").json(&json!({ "from": "chain" }))?.enqueue()?;
+    Ok(())
+}
+
+#[on("steps/chained")]
+fn chained(event: &Event) -> Json<Value> {
+    Json(json!({ "source": event.source, "subject": event.subject }))
+}
+
+#[job]
+fn link(Json(payload): Json<Value>) -> Json<Value> {
+    Json(payload)
+}
+
+/// Emits what it listens to.
+#[on("shop/loop", "steps/again")]
+fn again() -> Result {
+    queue::event("again").emit()?;
+    Ok(())
+}
+
+#[on("shop/panic", attempts = 1)]
+fn panics() {
+    panic!("as it was told");
+}
+
+#[on("shop/spin", attempts = 1, timeout = "1s")]
+fn spin() {
+    let mut n = 0_u64;
+    loop {
+        n = black_box(n.wrapping_add(1));
+    }
+}
+
+#[on("shop/grow", attempts = 1)]
+fn grow() {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+/// 100 MB.
+#[on("shop/shout", timeout = "2m")]
+fn shout() {
+    let line = "x".repeat(99_999);
+    for _ in 0..500 {
+        println!("{line}");
+        eprintln!("{line}");
+    }
+}
+
+/// What a scheme says of a delivery.
+#[on("standard-webhooks/*", "acme/*")]
+fn letter(event: &Event) -> Json<Value> {
+    Json(json!({
+        "provider": event.provider(),
+        "type": event.type_,
+        "delivery": event.delivery_id(),
+        "bytes": event.data.len(),
+    }))
+}
