@@ -2,5 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
+mod contained;
+mod crashes;
 mod harness;
+mod refusals;
+mod runs;
+mod schedules;
+mod swaps;
 mod webhooks;

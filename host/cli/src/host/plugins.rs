@@ -46,7 +46,8 @@ impl Plugins {
     pub(crate) async fn restore(&self) -> Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.versions)?;
         for row in self.store.catalogue().plugins() {
-            let Some(active) = &row.active else { continue };
+            // The runs of one whose file is gone wait for the file.
+            let Some(active) = row.active.as_ref().filter(|_| row.missing_since.is_none()) else { continue };
             if let Err(error) = self.load_kept(&row.name, active.digest).await {
                 tracing::warn!(plugin = %row.name, error = format!("{error:#}"), "the last version of {} is not at hand", row.name);
             }
