@@ -10,10 +10,11 @@ use hookbox_core::name::HandlerRef;
 use hookbox_core::run::{BootId, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_store::types::Rescue;
-use hookbox_store::{PluginRow, Store, StoreError};
+use hookbox_store::{Store, StoreError};
 
 use crate::Parts;
 use crate::execute::Execute;
+use crate::schedules;
 use crate::settings::Settings;
 
 /// Between two looks.
@@ -113,14 +114,22 @@ impl Reaper {
         Ok(())
     }
 
-    /// A plugin whose file is gone for good takes no more events.
+    /// A plugin whose file is gone for good takes no more events, and its schedules fire no more.
     async fn retire(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let catalogue = self.store.catalogue();
-        let over = |row: &&PluginRow| row.missing_since.is_some_and(|since| now.since(since) >= VANISHED_GRACE);
-        for row in catalogue.plugins().filter(|row| row.active.is_some()).filter(over) {
-            tracing::warn!(plugin = %row.name, "plugin {} is gone for good: its routes are taken down", row.name);
-            self.store.put_plugin(PluginRow { active: None, ..row.clone() }).await?;
+        let mut retired = false;
+        for row in catalogue.plugins().filter(|row| row.active.is_some()) {
+            let Some(since) = row.missing_since.filter(|since| now.since(*since) >= VANISHED_GRACE) else { continue };
+            // It may have come back a moment ago: the store compares.
+            if self.store.retire_plugin(&row.name, since).await? {
+                tracing::warn!(plugin = %row.name, "plugin {} is gone for good: its routes and schedules are taken down", row.name);
+                retired = true;
+            }
+        }
+        if retired {
+            let declared = schedules::declared(&self.store.catalogue(), &self.settings.load());
+            self.store.declare_schedules(declared, now).await?;
         }
         Ok(())
     }

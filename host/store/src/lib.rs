@@ -106,6 +106,10 @@ pub trait Store: Send + Sync + 'static {
 
     async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError>;
 
+    /// Takes down the routes of a plugin whose file is gone since `missing_since`. False where it has come back, or was
+    /// taken down: nothing was changed.
+    async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError>;
+
     /// The plugins and the routes to their handlers, as last committed.
     fn catalogue(&self) -> Arc<Catalogue>;
 

@@ -324,6 +324,11 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(|ledger| ledger.put_plugin(row)).await
     }
 
+    async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.change(move |ledger| ledger.retire_plugin(&name, missing_since)).await
+    }
+
     fn catalogue(&self) -> Arc<Catalogue> {
         self.backend.state().catalogue.load_full()
     }

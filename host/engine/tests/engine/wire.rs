@@ -130,6 +130,10 @@ impl Store for Wire {
         self.through(self.store.fire(firing)).await
     }
 
+    async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {
+        self.through(self.store.retire_plugin(name, missing_since)).await
+    }
+
     async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError> {
         self.through(self.store.put_plugin(row)).await
     }

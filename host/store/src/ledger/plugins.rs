@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use hookbox_core::name::PluginName;
 use hookbox_core::run::BootId;
+use hookbox_core::time::Timestamp;
 
 use super::Ledger;
 use crate::catalogue::PluginRow;
@@ -17,6 +19,14 @@ impl Ledger<'_> {
         self.catalogue = Arc::new(self.catalogue.with(row));
         self.catalogue_changed = true;
         Ok(())
+    }
+
+    pub(crate) fn retire_plugin(&mut self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {
+        let row = self.catalogue.plugin(name).filter(|row| row.missing_since == Some(missing_since)).cloned();
+        match row.filter(|row| row.active.is_some()) {
+            Some(row) => self.put_plugin(PluginRow { active: None, ..row }).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     pub(crate) fn begin_boot(&mut self) -> Result<BootId, StoreError> {

@@ -12,6 +12,8 @@ conformance! {
     a_row_is_exchanged_whole,
     a_large_row_is_kept,
     an_older_catalogue_stays_as_it_was,
+    a_plugin_that_is_gone_loses_its_routes,
+    a_plugin_that_has_come_back_keeps_its_routes,
 }
 
 fn plugin(name: &str, digest: u8, patterns: &[&str]) -> PluginRow {
@@ -68,4 +70,21 @@ async fn an_older_catalogue_stays_as_it_was(world: &mut World) {
     let old = world.catalogue();
     world.put_plugin(plugin("b", 2, &["shop/x"])).await.unwrap();
     assert_eq!((old.plugins().count(), world.catalogue().plugins().count()), (1, 2));
+}
+
+async fn a_plugin_that_is_gone_loses_its_routes(world: &mut World) {
+    let gone = PluginRow { missing_since: Some(NOW), ..plugin("a", 1, &["shop/x"]) };
+    world.put_plugin(gone).await.unwrap();
+    assert!(world.retire_plugin(&plugin_name("a"), NOW).await.unwrap());
+    world.pause();
+    assert!(world.catalogue().route("shop", "x").is_empty());
+    assert!(!world.retire_plugin(&plugin_name("a"), NOW).await.unwrap());
+}
+
+async fn a_plugin_that_has_come_back_keeps_its_routes(world: &mut World) {
+    world.put_plugin(plugin("a", 1, &["shop/x"])).await.unwrap();
+    assert!(!world.retire_plugin(&plugin_name("a"), NOW).await.unwrap());
+    assert!(!world.retire_plugin(&plugin_name("nobody"), NOW).await.unwrap());
+    world.pause();
+    assert_eq!(world.catalogue().route("shop", "x").len(), 1);
 }
