@@ -5,7 +5,9 @@
 mod contained;
 mod crashes;
 mod harness;
+mod listeners;
 mod powercut;
+mod projects;
 mod refusals;
 mod runs;
 mod schedules;

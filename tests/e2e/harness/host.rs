@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::Request;
+use ureq::http::{HeaderMap, Request};
 
 use super::{Project, Said, Webhook, said, until};
 
@@ -34,6 +34,7 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
     /// The body as it came.
     pub(crate) text: String,
@@ -227,7 +228,8 @@ impl<'a> Host<'a> {
         let mut response = self.agent.run(request)?;
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
-        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or_default(), text })
+        let headers = response.headers().clone();
+        Ok(Answer { status, headers, body: serde_json::from_str(&text).unwrap_or_default(), text })
     }
 }
 
