@@ -5,6 +5,7 @@
 mod contained;
 mod crashes;
 mod harness;
+mod powercut;
 mod refusals;
 mod runs;
 mod schedules;

@@ -1,7 +1,7 @@
 //! A running host. It ends with its handle, whatever the test does.
 
 use std::fs::{File, OpenOptions};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -57,7 +57,13 @@ impl<'a> Host<'a> {
         ]
     }
 
+    /// Starts it and waits until it is ready.
     pub(crate) fn start(project: &'a Project, command: &str) -> Host<'a> {
+        Host::start_by(project, project.command(&Host::arguments(command)))
+    }
+
+    /// Starts it by a command of one's own, whose process becomes the host.
+    pub(crate) fn start_by(project: &'a Project, command: Command) -> Host<'a> {
         let mut host = Host::begin(project, command);
         let line = until("the host is ready", || {
             host.assert_alive();
@@ -69,11 +75,11 @@ impl<'a> Host<'a> {
     }
 
     /// Without waiting for anything: its addresses are not known.
-    pub(crate) fn begin(project: &'a Project, command: &str) -> Host<'a> {
+    pub(crate) fn begin(project: &'a Project, mut command: Command) -> Host<'a> {
         let start = project.next_start();
         let log = OpenOptions::new().create(true).append(true).open(project.path("stderr")).unwrap();
         let out = File::create(project.path(&format!("stdout-{start}"))).unwrap();
-        let child = project.command(&Host::arguments(command)).stdout(out).stderr(log).spawn().unwrap();
+        let child = command.stdout(out).stderr(log).spawn().unwrap();
         let agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
         Host { project, child, start, agent, ingress: String::new(), operator: String::new() }
     }
@@ -85,6 +91,10 @@ impl<'a> Host<'a> {
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.child.try_wait().unwrap();
         assert_eq!(ended, None, "the host ended by itself:\n{}", self.project.log());
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     // Webhooks.
