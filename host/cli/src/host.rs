@@ -11,6 +11,7 @@
 mod adapters;
 mod plugins;
 mod reload;
+mod versions;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -39,9 +40,10 @@ use tokio::task::JoinHandle;
 
 use crate::args::HostArgs;
 use crate::clock::SystemClock;
-use crate::project::Project;
+use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
 use plugins::Plugins;
+use versions::Versions;
 
 pub(crate) use reload::live_providers;
 
@@ -79,12 +81,17 @@ impl Host {
         observer: Option<mpsc::Sender<RunEnded>>,
     ) -> Result<Host> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let providers = Arc::new(ArcSwap::from_pointee(live_providers(&project)?));
-        let plugin_settings = Arc::new(ArcSwap::from_pointee(project.plugin_settings()?));
-        let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let listen = args.listen.unwrap_or(project.config.server.listen);
         let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
-        let token = reload::operator_token(&project, operator_listen)?;
+        let (providers, plugin_settings, token) = project::together(
+            live_providers(&project),
+            project.plugin_settings(),
+            reload::operator_token(&project, operator_listen),
+        )?;
+        let providers = Arc::new(ArcSwap::from_pointee(providers));
+        let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
+        let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
+        let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
             in_flight_max: project.config.server.in_flight_max as usize,
@@ -106,9 +113,10 @@ impl Host {
             execute: execute.clone(),
             clock: clock.clone(),
             settings: plugin_settings.clone(),
-            providers: providers.clone(),
+            reserved: reserved.clone(),
             engine: engine_settings.clone(),
-            versions: project.data.join("versions"),
+            versions: Versions::open(project.data.join("versions"))?,
+            folder: project.plugins.clone(),
             turn: tokio::sync::Mutex::default(),
         });
         plugins.restore().await?;
@@ -167,7 +175,10 @@ impl Host {
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
                 dev: project.dev,
+                files: reload::files(&project, &args.project),
+                config: project.config,
                 providers,
+                reserved,
                 plugin_settings,
                 engine_settings,
                 plugins,
@@ -206,7 +217,10 @@ impl Host {
                 let _ = server.await;
             }
         };
-        tokio::join!(drained, stopped);
+        tokio::select! {
+            _ = async { tokio::join!(drained, stopped) } => {}
+            _ = asked_to_stop() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
+        }
         self.guests.shutdown_background();
         tracing::info!("stopped");
         Ok(end)
@@ -231,15 +245,11 @@ async fn scan(project: &Project, plugins: &Plugins) -> Result<Folder> {
     let folder = Folder::open(project.plugins.clone());
     let mut folder = folder.with_context(|| format!("cannot open the plugins folder {}", project.plugins.display()))?;
     let events = folder.scan().await;
-    let found = events.iter().filter_map(|event| match event {
-        hookbox_sandbox::FolderEvent::Found { name, .. } => Some(name.clone()),
-        _ => None,
-    });
-    let found = found.collect();
     for event in events {
         plugins.take(event).await;
     }
-    plugins.note_missing(&found).await?;
+    plugins.note_missing().await?;
+    plugins.warn_of_schedules();
     Ok(folder)
 }
 

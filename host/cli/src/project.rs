@@ -130,3 +130,20 @@ pub(crate) fn read_config(file: &Path) -> Result<Config> {
         Mistakes(told).into()
     })
 }
+
+/// Three readings as one, with the mistakes of all of them.
+pub(crate) fn together<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Result<(A, B, C)> {
+    match (a, b, c) {
+        (Ok(a), Ok(b), Ok(c)) => Ok((a, b, c)),
+        (a, b, c) => {
+            let mut mistakes = Vec::new();
+            for error in [a.err(), b.err(), c.err()].into_iter().flatten() {
+                match error.downcast::<Mistakes>() {
+                    Ok(Mistakes(more)) => mistakes.extend(more),
+                    Err(other) => return Err(other),
+                }
+            }
+            Err(Mistakes(mistakes).into())
+        }
+    }
+}

@@ -1,31 +1,29 @@
-//! Takes what the folder proposes through the pipeline: prepare, write the row,
-//! activate. The row in the store decides which version serves; the bytes of
-//! every version that served are kept beside it, so that a bad file in the
-//! folder leaves the old version serving after a restart, too.
+//! Takes what the folder proposes through the pipeline: prepare, keep the
+//! bytes, write the row, activate. The row in the store decides which version
+//! serves; the folder only proposes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
-use hookbox_core::limits::AllSettings;
+use hookbox_core::limits::{AllSettings, COMPONENT_BYTES_MAX};
 use hookbox_core::name::PluginName;
-use hookbox_core::plugin::Digest;
+use hookbox_core::plugin::{Digest, Trigger};
 use hookbox_core::verify::Scheme;
 use hookbox_engine::Settings;
-use hookbox_http::providers::Providers;
-use hookbox_sandbox::{FolderEvent, Sandbox};
+use hookbox_sandbox::{FolderEvent, Sandbox, Version};
 use hookbox_store::catalogue::RefusedVersion;
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
 use tokio::sync::Mutex;
 
 use super::adapters::InSandbox;
+use super::versions::Versions;
 
 pub(crate) struct Plugins {
     pub(crate) store: Arc<dyn Store>,
@@ -33,23 +31,38 @@ pub(crate) struct Plugins {
     pub(crate) execute: Arc<InSandbox>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<ArcSwap<AllSettings>>,
-    pub(crate) providers: Arc<ArcSwap<Providers>>,
+    /// Names of providers, live or not: no plugin may have one.
+    pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) engine: Arc<ArcSwap<Settings>>,
-    /// Where the bytes of versions that served are kept.
-    pub(crate) versions: PathBuf,
+    pub(crate) versions: Versions,
+    pub(crate) folder: PathBuf,
     /// One proposal at a time.
     pub(crate) turn: Mutex<()>,
+}
+
+/// A version that does not serve, and why.
+struct Refused {
+    code: &'static str,
+    reason: String,
 }
 
 impl Plugins {
     /// Brings the versions that served at the last stop back into the sandbox.
     pub(crate) async fn restore(&self) -> Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.versions)?;
         for row in self.store.catalogue().plugins() {
             // The runs of one whose file is gone wait for the file.
             let Some(active) = row.active.as_ref().filter(|_| row.missing_since.is_none()) else { continue };
-            if let Err(error) = self.load_kept(&row.name, active.digest).await {
-                tracing::warn!(plugin = %row.name, error = format!("{error:#}"), "the last version of {} is not at hand", row.name);
+            if let Some(refused) = self.claims_provider(&row.name) {
+                self.take_down(row.clone(), refused).await?;
+                continue;
+            }
+            match self.prepare_kept(&row.name, active.digest).await {
+                Ok(version) => {
+                    self.sandbox.activate(&version);
+                }
+                Err(error) => {
+                    tracing::warn!(plugin = %row.name, error = format!("{error:#}"), "the last version of {} is not at hand", row.name);
+                }
             }
         }
         self.execute.refresh();
@@ -57,33 +70,61 @@ impl Plugins {
         Ok(())
     }
 
-    /// Puts every active version into the sandbox anew: their settings may have changed.
-    pub(crate) async fn reload(&self) -> Result<()> {
+    /// The settings have changed: every active version is put into the sandbox anew, and what was refused is tried again.
+    pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
         for version in self.sandbox.active_all() {
             let name = &version.info.name;
-            if let Err(error) = self.load_kept(name, version.digest).await {
-                tracing::error!(plugin = %name, error = format!("{error:#}"), "plugin {name} keeps its old settings");
+            if let Some(refused) = self.claims_provider(name) {
+                self.take_down(self.row(name), refused).await?;
+                continue;
+            }
+            match self.prepare_kept(name, version.digest).await {
+                Ok(version) => {
+                    self.sandbox.activate(&version);
+                }
+                Err(error) => {
+                    tracing::error!(plugin = %name, error = format!("{error:#}"), "plugin {name} keeps its old settings");
+                }
             }
         }
+        for row in self.store.catalogue().plugins().filter(|row| row.refused.is_some()) {
+            if let Some((digest, bytes)) = self.file_of(&row.name).await {
+                self.found(row.name.clone(), digest, bytes).await?;
+            }
+        }
+        self.execute.refresh();
         self.declare_schedules().await?;
+        self.warn_of_schedules();
         Ok(())
     }
 
-    async fn load_kept(&self, name: &PluginName, digest: Digest) -> Result<()> {
-        let path = self.path_of(digest);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let found = Digest(sha2::Sha256::digest(&bytes).into());
-        anyhow::ensure!(found == digest, "{} was changed", path.display());
-        let version = self.sandbox.prepare(name, bytes.into(), self.settings.load().of(name)).await?;
-        self.sandbox.activate(&version);
-        Ok(())
+    async fn prepare_kept(&self, name: &PluginName, digest: Digest) -> Result<Arc<Version>> {
+        let bytes = self.versions.load(digest).await?;
+        Ok(self.sandbox.prepare(name, bytes, self.settings.load().of(name)).await?)
     }
 
-    /// After the first scan: plugins whose file went away while the host was down.
-    pub(crate) async fn note_missing(&self, found: &HashSet<PluginName>) -> Result<(), StoreError> {
+    /// What lies in the folder under a plugin's name, if it is a file of a size that is taken.
+    async fn file_of(&self, name: &PluginName) -> Option<(Digest, Arc<[u8]>)> {
+        let path = self.folder.join(format!("{name}.wasm"));
+        let read = move || {
+            let found = fs::symlink_metadata(&path).ok()?;
+            let bytes = fs::read(&path).ok().filter(|_| found.is_file() && found.len() <= COMPONENT_BYTES_MAX)?;
+            Some((Digest(sha2::Sha256::digest(&bytes).into()), bytes.into()))
+        };
+        tokio::task::spawn_blocking(read).await.ok().flatten()
+    }
+
+    /// After the first scan: plugins whose file went away while the host was down. A file that is there and is not
+    /// taken has not gone, nor has one in a folder that cannot be read.
+    pub(crate) async fn note_missing(&self) -> Result<(), StoreError> {
+        if fs::read_dir(&self.folder).is_err() {
+            return Ok(());
+        }
         for row in self.store.catalogue().plugins() {
-            if row.active.is_some() && row.missing_since.is_none() && !found.contains(&row.name) {
+            let file = fs::symlink_metadata(self.folder.join(format!("{}.wasm", row.name)));
+            let gone = file.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+            if row.active.is_some() && row.missing_since.is_none() && gone {
                 self.gone(&row.name).await?;
             }
         }
@@ -96,67 +137,86 @@ impl Plugins {
         let taken = match event {
             FolderEvent::Found { name, digest, bytes } => self.found(name, digest, bytes).await,
             FolderEvent::Gone { name } => self.gone(&name).await,
-            FolderEvent::Refused { file, reason } => {
-                tracing::warn!(file, reason, "{file} is taken for no plugin: {reason}");
-                Ok(())
-            }
+            FolderEvent::Refused { file, reason } => self.not_taken(&file, reason).await,
         };
         if let Err(error) = taken {
             tracing::error!(%error, "a change of the plugins folder was not taken over");
         }
     }
 
+    async fn not_taken(&self, file: &str, reason: String) -> Result<(), StoreError> {
+        match file.strip_suffix(".wasm").and_then(|stem| PluginName::parse(stem).ok()) {
+            Some(name) => self.refuse(self.row(&name), None, Refused { code: "not-taken", reason }).await,
+            None => {
+                tracing::warn!(file, reason, "{file} is taken for no plugin: {reason}");
+                Ok(())
+            }
+        }
+    }
+
     async fn found(&self, name: PluginName, digest: Digest, bytes: Arc<[u8]>) -> Result<(), StoreError> {
-        let row = self.row(&name);
-        let serving = row.active.as_ref().is_some_and(|active| active.digest == digest);
-        if serving && row.missing_since.is_none() && self.sandbox.active(&name).is_some_and(|v| v.digest == digest) {
+        let mut row = self.row(&name);
+        if let Some(refused) = self.claims_provider(&name) {
+            return self.take_down(row, refused).await;
+        }
+        let serving = self.sandbox.active(&name).is_some_and(|version| version.digest == digest);
+        let known = row.active.as_ref().is_some_and(|active| active.digest == digest);
+        if serving && known && row.missing_since.is_none() && row.refused.is_none() {
             return Ok(());
         }
-        if let Some(reason) = self.claims_provider(&name) {
-            return self.refuse(row, Some(digest), "name-taken", &reason).await;
+        let version = match self.sandbox.prepare(&name, bytes.clone(), self.settings.load().of(&name)).await {
+            Ok(version) => version,
+            Err(rejection) => {
+                let refused = Refused { code: rejection.code(), reason: rejection.to_string() };
+                return self.refuse(row, Some(digest), refused).await;
+            }
+        };
+        if let Err(error) = self.versions.keep(digest, bytes, self.named()).await {
+            let refused = Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") };
+            return self.refuse(row, Some(digest), refused).await;
         }
-        let kept = bytes.clone();
-        let prepared = self.sandbox.prepare(&name, bytes, self.settings.load().of(&name)).await;
-        match prepared {
-            Ok(version) => match self.keep(digest, &kept) {
-                Ok(()) => {
-                    let mut row = row;
-                    row.activated(digest, version.info.clone(), self.clock.now());
-                    // The row first: what the sandbox runs is never ahead of what a restart would run.
-                    self.store.put_plugin(row).await?;
-                    self.sandbox.activate(&version);
-                    self.execute.refresh();
-                    self.store.signals().runs.notify_one();
-                    self.declare_schedules().await?;
-                    tracing::info!(plugin = %name, version = %digest.short(), handlers = version.info.handlers.len(), "plugin {name} serves version {}", digest.short());
-                    Ok(())
-                }
-                Err(error) => {
-                    self.refuse(row, Some(digest), "host-broken", &format!("it cannot be kept: {error:#}")).await
-                }
-            },
-            Err(rejection) => self.refuse(row, Some(digest), rejection.code(), &rejection.to_string()).await,
-        }
+        row.activated(digest, version.info.clone(), self.clock.now());
+        // The row first: what the sandbox runs is never ahead of what a restart would run.
+        self.store.put_plugin(row).await?;
+        self.sandbox.activate(&version);
+        self.execute.refresh();
+        self.store.signals().runs.notify_one();
+        self.declare_schedules().await?;
+        let (short, handlers) = (digest.short(), version.info.handlers.len());
+        tracing::info!(plugin = %name, version = %short, handlers, "plugin {name} serves version {short}");
+        Ok(())
     }
 
     /// What a plugin emits is routed under its name: one called like a provider could pass for it.
-    fn claims_provider(&self, name: &PluginName) -> Option<String> {
-        let provider = self.providers.load();
-        let taken = Scheme::named(name.as_str()).is_some() || provider.find(name.as_str()).is_some();
-        taken.then(|| {
-            format!("{name} is the name of a provider, whose events it could forge: give the plugin another name")
+    fn claims_provider(&self, name: &PluginName) -> Option<Refused> {
+        let taken = Scheme::named(name.as_str()).is_some() || self.reserved.load().contains(name.as_str());
+        taken.then(|| Refused {
+            code: "name-taken",
+            reason: format!(
+                "{name} is the name of a provider, whose events it could forge: give the plugin another name"
+            ),
         })
     }
 
-    async fn refuse(&self, row: PluginRow, digest: Option<Digest>, code: &str, reason: &str) -> Result<(), StoreError> {
-        let name = row.name.clone();
-        let goes_on = match &row.active {
-            Some(active) => format!("version {} goes on serving", active.digest.short()),
+    /// The new version is left out.
+    async fn refuse(&self, row: PluginRow, digest: Option<Digest>, refused: Refused) -> Result<(), StoreError> {
+        let (name, code, reason) = (row.name.clone(), refused.code, refused.reason);
+        let goes_on = match self.sandbox.active(&name) {
+            Some(version) => format!("version {} goes on serving", version.digest.short()),
             None => "nothing serves in its place".to_owned(),
         };
         tracing::error!(plugin = %name, code, reason, "plugin {name} was refused: {reason}; {goes_on}");
-        let refused = RefusedVersion { digest, at: self.clock.now(), code: code.to_owned(), reason: reason.to_owned() };
+        let refused = RefusedVersion { digest, at: self.clock.now(), code: code.to_owned(), reason };
         self.store.put_plugin(PluginRow { refused: Some(refused), ..row }).await
+    }
+
+    /// No version of it may serve, not even one that did.
+    async fn take_down(&self, row: PluginRow, refused: Refused) -> Result<(), StoreError> {
+        self.sandbox.deactivate(&row.name);
+        self.execute.refresh();
+        let digest = row.active.as_ref().map(|active| active.digest);
+        self.refuse(PluginRow { active: None, ..row }, digest, refused).await?;
+        self.declare_schedules().await
     }
 
     async fn gone(&self, name: &PluginName) -> Result<(), StoreError> {
@@ -172,49 +232,35 @@ impl Plugins {
         self.store.catalogue().plugin(name).cloned().unwrap_or_else(|| PluginRow::new(name.clone()))
     }
 
-    pub(crate) async fn declare_schedules(&self) -> Result<(), StoreError> {
+    /// Versions that some plugin has, or had not long ago.
+    fn named(&self) -> HashSet<Digest> {
+        let catalogue = self.store.catalogue();
+        let of_row = |row: &PluginRow| {
+            let past = row.history.iter().map(|past| past.digest);
+            past.chain(row.active.as_ref().map(|active| active.digest)).collect::<Vec<_>>()
+        };
+        catalogue.plugins().flat_map(of_row).collect()
+    }
+
+    async fn declare_schedules(&self) -> Result<(), StoreError> {
         let declared = hookbox_engine::schedules::declared(&self.store.catalogue(), &self.engine.load());
         self.store.declare_schedules(declared, self.clock.now()).await
     }
 
-    fn path_of(&self, digest: Digest) -> PathBuf {
-        self.versions.join(format!("{}.wasm", hex::encode(digest.0)))
-    }
-
-    /// Written whole or not at all.
-    fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<()> {
-        let path = self.path_of(digest);
-        if !path.exists() {
-            let draft = path.with_extension("draft");
-            let mut file = fs::File::create(&draft)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)?;
-            fs::File::open(&self.versions)?.sync_all()?;
-        }
-        self.forget_old();
-        Ok(())
-    }
-
-    /// Only versions that some plugin's history names are kept.
-    fn forget_old(&self) {
+    /// Schedules of hooks.yaml whose firings would come to nothing.
+    pub(crate) fn warn_of_schedules(&self) {
         let catalogue = self.store.catalogue();
-        let named: HashSet<PathBuf> = catalogue
-            .plugins()
-            .flat_map(|row| row.history.iter().map(|past| past.digest).chain(row.active.as_ref().map(|a| a.digest)))
-            .map(|digest| self.path_of(digest))
-            .collect();
-        let Ok(entries) = fs::read_dir(&self.versions) else { return };
-        let mut spare: Vec<_> = entries
-            .flatten()
-            .filter(|entry| !named.contains(&entry.path()))
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-            .collect();
-        spare.sort();
-        // The newest may be the one that is just being taken in.
-        spare.pop();
-        for (_, path) in spare {
-            let _ = fs::remove_file(path);
+        for schedule in &self.engine.load().schedules {
+            let (name, target) = (&schedule.name, &schedule.target);
+            match catalogue.handler(target).map(|handler| &handler.trigger) {
+                Some(Trigger::Schedule(_) | Trigger::Manual) => {}
+                Some(Trigger::Events(_)) => {
+                    tracing::error!(schedule = %name, "schedule {name} cannot run {target}, which takes events: name a handler with #[cron], #[every] or #[job]");
+                }
+                None => {
+                    tracing::warn!(schedule = %name, "schedule {name} has nothing to run: there is no handler {target}");
+                }
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Takes over a changed hooks.yaml or `.env` while the host runs. A file with a
-//! mistake changes nothing.
+//! Takes over a changed hooks.yaml, `.env` or secret file while the host runs. A
+//! file with a mistake changes nothing, nor does one that is empty or gone: a
+//! save may be under way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
-use hookbox_core::config::SecretSource;
+use hookbox_core::config::{Config, SecretSource};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
@@ -23,47 +25,53 @@ use crate::args::ProjectArgs;
 use crate::dev;
 use crate::project::{Mistakes, Project};
 
-/// Between two looks at the files: a look is two calls, and every file system has times.
-const LOOK_EVERY: Millis = Millis(500);
+/// Between two looks at the files. A change is taken over when two looks see the same.
+const LOOK_EVERY: Millis = Millis(300);
 
 /// What is exchanged.
 pub(crate) struct Live {
     pub(crate) args: ProjectArgs,
     /// Whether the secrets that `dev` made up count.
     pub(crate) dev: bool,
+    /// As it was at the start: some sections wait for the next one.
+    pub(crate) config: Config,
+    pub(crate) files: Vec<PathBuf>,
     pub(crate) providers: Arc<ArcSwap<Providers>>,
+    pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
     pub(crate) engine_settings: Arc<ArcSwap<Settings>>,
     pub(crate) plugins: Arc<Plugins>,
 }
 
+type Stamp = Option<(SystemTime, u64)>;
+
 /// Runs until it is aborted.
-pub(crate) async fn watch(live: Live) {
-    let files = watched(&live.args);
-    let mut stamps = stamps(&files);
+pub(crate) async fn watch(mut live: Live) {
+    let mut taken = stamps(&live.files);
+    let mut seen = taken.clone();
     loop {
         tokio::time::sleep(LOOK_EVERY.as_duration()).await;
-        let now = self::stamps(&files);
-        if now == stamps {
+        let now = stamps(&live.files);
+        let settled = now == seen;
+        seen = now;
+        if !settled || seen == taken {
             continue;
         }
-        stamps = now;
-        match live.take_over().await {
-            Ok(()) => tracing::info!("hooks.yaml and secrets were read anew"),
-            Err(error) => tracing::error!(
-                error = format!("{error:#}"),
-                "the changed configuration is not taken over; the old one stays:\n{error:#}"
-            ),
+        let before = std::mem::replace(&mut taken, seen.clone());
+        match live.take_over(&before, &seen).await {
+            Ok(()) => {
+                tracing::info!("hooks.yaml and secrets were read anew");
+                taken = stamps(&live.files);
+                seen = taken.clone();
+            }
+            Err(error) => {
+                tracing::error!("the changed configuration is not taken over, the old one stays:\n{error:#}");
+            }
         }
     }
 }
 
-fn watched(args: &ProjectArgs) -> Vec<PathBuf> {
-    let env = args.config.parent().unwrap_or(Path::new("")).join(".env");
-    vec![args.config.clone(), env]
-}
-
-fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
+fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     let stamp = |file: &PathBuf| {
         let metadata = fs::metadata(file).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
@@ -71,29 +79,70 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
     files.iter().map(stamp).collect()
 }
 
+/// hooks.yaml, `.env` and every file that a secret is in.
+pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
+    let folder = args.config.parent().unwrap_or(Path::new(""));
+    let of_providers = project.config.providers.values().flat_map(|provider| &provider.secrets);
+    let of_plugins = project.config.plugins.values().flat_map(|plugin| plugin.secrets.values());
+    let in_files = of_providers.chain(of_plugins).filter_map(|source| match source {
+        SecretSource::File(path) => Some(folder.join(path)),
+        SecretSource::Env(_) => None,
+    });
+    [args.config.clone(), folder.join(".env")].into_iter().chain(in_files).collect()
+}
+
 impl Live {
-    async fn take_over(&self) -> Result<()> {
+    async fn take_over(&mut self, before: &[Stamp], now: &[Stamp]) -> Result<()> {
+        for ((file, before), now) in self.files.iter().zip(before).zip(now) {
+            let was_there = before.is_some_and(|(_, bytes)| bytes > 0);
+            if was_there && now.is_none_or(|(_, bytes)| bytes == 0) {
+                return Err(Mistakes(vec![format!("{} is gone or empty", file.display())]).into());
+            }
+        }
         let mut project = Project::read(&self.args)?;
         project.dev = self.dev;
-        dev::read_secrets(&mut project)?;
+        if self.dev {
+            dev::mint_secrets(&mut project)?;
+        }
         let providers = live_providers(&project)?;
         let plugin_settings = project.plugin_settings()?;
-        // From here on nothing fails.
+        self.warn_of_restart(&project.config);
+        self.files = files(&project, &self.args);
+        self.reserved.store(Arc::new(reserved(&project)?));
         self.providers.store(Arc::new(providers));
         self.plugin_settings.store(Arc::new(plugin_settings));
         self.engine_settings.store(Arc::new(engine_settings(&project)));
-        self.plugins.reload().await
+        if let Err(error) = self.plugins.reload().await {
+            tracing::error!(%error, "some plugins keep their old settings");
+        }
+        Ok(())
+    }
+
+    fn warn_of_restart(&self, new: &Config) {
+        let old = &self.config;
+        let changed = [
+            ("server", old.server != new.server),
+            ("operator", old.operator != new.operator),
+            ("store", old.store != new.store),
+            ("engine", old.engine != new.engine),
+        ];
+        for (section, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("hooks.yaml: {section} has changed: it counts from the next start");
+        }
     }
 }
 
-/// The providers whose deliveries can be verified; one without a secret is left out, and said so.
+/// The providers whose deliveries can be verified; a secret that is missing is told.
 pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
     let (mut live, mut mistakes) = (Vec::new(), Vec::new());
     for (name, found) in project.providers()? {
+        let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
         if found.secrets.is_empty() {
-            let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
-            tracing::warn!(provider = %name, "provider {name} is not live: set {}", sources.join(" or "));
+            tracing::warn!(provider = %name, "provider {name} is not live: set {}", missing.join(" or "));
             continue;
+        }
+        if !missing.is_empty() {
+            tracing::warn!(provider = %name, "provider {name} does without {}: it is not set", missing.join(" and "));
         }
         match Verifier::new(&found.provider.scheme, &found.secrets, found.provider.tolerance) {
             Ok(verifier) => {
@@ -106,11 +155,20 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
     if mistakes.is_empty() { Ok(Providers::new(live)) } else { Err(Mistakes(mistakes).into()) }
 }
 
+/// Both spellings of every provider's name, live or not.
+pub(crate) fn reserved(project: &Project) -> Result<BTreeSet<String>> {
+    let names = project.providers()?.into_keys();
+    Ok(names
+        .flat_map(|name| [name.as_str().replace('_', "-"), name.as_str().replace('-', "_"), name.to_string()])
+        .collect())
+}
+
 /// What the operator API asks for; needed where others can reach it.
 pub(crate) fn operator_token(project: &Project, listen: SocketAddr) -> Result<Option<Secret>> {
     let declared = project.config.operator.token.clone();
     let source = declared.clone().unwrap_or_else(|| SecretSource::Env("HOOKBOX_TOKEN".to_owned()));
-    let token = project.environment.secret(&source).context("operator.token")?;
+    let token = project.environment.secret(&source).context("operator.token");
+    let token = token.map_err(|error| Mistakes(vec![format!("{error:#}")]))?;
     if token.is_none() && declared.is_some() {
         return Err(Mistakes(vec![format!("operator.token: {source} is not set")]).into());
     }

@@ -77,6 +77,10 @@ impl Store for Faulty {
     async fn fire(&self, _: Firing) -> Result<Fired, StoreError> {
         self.fail()
     }
+    async fn retire_plugin(&self, _: &PluginName, _: Timestamp) -> Result<bool, StoreError> {
+        self.fail()
+    }
+
     async fn put_plugin(&self, _: PluginRow) -> Result<(), StoreError> {
         self.fail()
     }
