@@ -1,0 +1,34 @@
+//! What the binary says of itself. That this file is here makes cargo build the binary for the end-to-end tests, too.
+
+use std::process::Command;
+
+fn help(command: &[&str]) -> String {
+    let mut hookbox = Command::new(env!("CARGO_BIN_EXE_hookbox"));
+    let output = hookbox.args(command).arg("--help").env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_binary_says_what_it_does() {
+    insta::assert_snapshot!("hookbox", help(&[]));
+}
+
+#[test]
+fn each_command_says_what_it_does() {
+    let commands = ["serve", "dev", "check", "new", "build", "invoke", "send", "doctor", "bench"];
+    for command in commands {
+        insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
+    }
+    for group in ["events", "runs", "schedules", "plugins"] {
+        insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
+    }
+    insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
+}
+
+#[test]
+fn a_command_that_is_not_known_is_a_mistake() {
+    let output = Command::new(env!("CARGO_BIN_EXE_hookbox")).arg("serv").env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'serve'"));
+}
