@@ -90,12 +90,14 @@ impl Config {
     }
 }
 
+/// `providers.github.tolerance: must be 1s..=1h, got 0s (line 12)`
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.path.as_str(), self.line) {
             ("", Some(line)) => write!(f, "line {line}: {}", self.message),
             ("", None) => f.write_str(&self.message),
-            (path, _) => write!(f, "{path}: {}", self.message),
+            (path, Some(line)) => write!(f, "{path}: {} (line {line})", self.message),
+            (path, None) => write!(f, "{path}: {}", self.message),
         }
     }
 }
