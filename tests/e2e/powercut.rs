@@ -69,7 +69,8 @@ fn record(project: &Project) -> Trace {
     until("runs are under way", || (host.get("health")["queue"]["leased"].as_u64()? > 0).then_some(()));
     let host_id = host.id();
     host.kill();
-    let end = format!("{host_id} +++ killed by SIGKILL +++\n");
+    // strace pads ids to five places.
+    let end = format!("{host_id:<5} +++ killed by SIGKILL +++\n");
     until("strace has written everything", || fs::read(&trace).unwrap().ends_with(end.as_bytes()).then_some(()));
     let folder = project.path("").canonicalize().unwrap();
     Trace::read(&trace, &folder, &folder.join("data"))

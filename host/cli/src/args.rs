@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// The configuration unless another is named.
+pub(crate) const CONFIG_FILE: &str = "hooks.yaml";
+
 /// Receives and verifies webhooks, ticks schedules, and runs each event or job in a sandboxed WebAssembly component.
 #[derive(Debug, Parser)]
 #[command(name = "hookbox", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -74,8 +77,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ProjectArgs {
-    /// The configuration; a file that is missing means the defaults.
-    #[arg(long, default_value = "hooks.yaml", value_name = "FILE")]
+    /// The configuration. Where hooks.yaml is missing and no other file is named, the defaults count.
+    #[arg(long, default_value = CONFIG_FILE, value_name = "FILE")]
     pub(crate) config: PathBuf,
 
     /// Where the plugins are.
@@ -131,7 +134,7 @@ pub(crate) struct InvokeArgs {
     pub(crate) content_type: String,
 
     /// hooks.yaml with the plugin's limits, config and grants.
-    #[arg(long, default_value = "hooks.yaml", value_name = "FILE")]
+    #[arg(long, default_value = CONFIG_FILE, value_name = "FILE")]
     pub(crate) config: PathBuf,
 }
 

@@ -95,6 +95,9 @@ fn finished(client: &Client) -> Result<(u64, u64)> {
 }
 
 struct Done {
+    /// That were made, whether they have ended or not.
+    made: u64,
+    /// That have ended.
     runs: u64,
     ms: u64,
     complete: bool,
@@ -107,14 +110,15 @@ fn wait(client: &Client, before: (u64, u64), accepted: u64, clock: &SystemClock,
         let (ended, alive) = finished(client)?;
         let now = clock.monotonic();
         let runs = ended.saturating_sub(before.0);
+        let made = (ended + alive).saturating_sub(before.0 + before.1);
         let ms = now.since(began).0.max(1);
         if alive == 0 && runs >= accepted.min(1) {
-            return Ok(Done { runs, ms, complete: true });
+            return Ok(Done { made, runs, ms, complete: true });
         }
         if runs > last {
             (last, progress) = (runs, now);
         } else if now.since(progress).as_duration() > STALLED {
-            return Ok(Done { runs, ms, complete: false });
+            return Ok(Done { made, runs, ms, complete: false });
         }
         std::thread::sleep(POLL);
     }
@@ -127,10 +131,20 @@ struct Report {
 }
 
 impl Report {
+    /// Events whose runs have ended, those that handlers emitted counted with the webhook they came from. An event
+    /// that no handler wants is finished as it is accepted.
+    fn events(&self) -> u64 {
+        match self.done.made {
+            0 => self.sent.accepted,
+            made => (self.done.runs * self.sent.accepted / made).min(self.sent.accepted),
+        }
+    }
+
     fn print(&self, args: &BenchArgs, print: Print) -> Result<()> {
         let per_second = |count: u64, ms: u64| count * 1000 / ms;
         let accepted = per_second(self.sent.accepted, self.accepted_ms);
-        let finished = per_second(self.done.runs, self.done.ms);
+        let (runs, finished) = (per_second(self.done.runs, self.done.ms), per_second(self.events(), self.done.ms));
+        let runs_per_event = self.done.made as f64 / self.sent.accepted.max(1) as f64;
         let (p50, p99, worst) = (self.sent.quantile(50), self.sent.quantile(99), self.sent.quantile(100));
         if print == Print::Json {
             return inspect::json(&json!({
@@ -143,15 +157,19 @@ impl Report {
                 "ack_p50_us": p50,
                 "ack_p99_us": p99,
                 "ack_max_us": worst,
-                "finished": self.done.runs,
+                "finished": self.events(),
                 "finished_per_second": finished,
+                "runs": self.done.runs,
+                "runs_per_second": runs,
+                "runs_per_event": runs_per_event,
                 "all_finished": self.done.complete,
             }));
         }
         say!("accepted  {accepted}/s ({} of {}, {} refused)", self.sent.accepted, args.total, self.sent.refused);
         say!("ack       p50 {p50} us, p99 {p99} us, worst {worst} us");
         let note = if self.done.complete { "" } else { ", then no more for a while" };
-        say!("finished  {finished}/s ({} runs recorded{note})", self.done.runs);
+        say!("finished  {finished}/s ({} events{note})", self.events());
+        say!("runs      {runs}/s ({} recorded, {runs_per_event:.2} runs per event)", self.done.runs);
         Ok(())
     }
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use hookbox_core::clock::Clock;
-use hookbox_core::name::PluginName;
+use hookbox_core::config::Config;
+use hookbox_core::name::{PluginName, ProviderName};
 use hookbox_core::plugin::{PluginInfo, Trigger};
-use hookbox_core::verify::Verifier;
+use hookbox_core::verify::{Scheme, Verifier};
 use hookbox_sandbox::{Sandbox, SandboxOptions};
 use serde_json::json;
 
 use crate::args::ProjectArgs;
 use crate::clock::SystemClock;
 use crate::inspect::{self, Print};
-use crate::project::{Mistakes, Project};
+use crate::project::{self, FoundSettings, Mistakes, Project};
 
 #[derive(Default)]
 struct Findings {
@@ -23,19 +24,30 @@ struct Findings {
     warnings: Vec<String>,
 }
 
-/// True if a host would start without a complaint that stops it.
+/// True if nothing is wrong: a host would start, and take every plugin in.
 pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
     let mut findings = Findings::default();
-    match Project::read(args) {
-        Ok(project) => {
-            check_providers(&project, &mut findings)?;
+    match project::read_config(&args.config) {
+        Ok(config) => {
+            let project = Project::with(args, config)?;
+            let providers = check_providers(&project, &mut findings);
+            if let Err(error) = project.operator_token(project.config.operator.listen) {
+                findings.mistakes.push(format!("{error:#}"));
+            }
             let plugins = check_plugins(&project, &mut findings).await?;
+            check_names(&plugins, &providers, &mut findings);
             check_references(&project, &plugins, &mut findings);
+            check_patterns(&plugins, &mut findings);
         }
-        Err(error) => match error.downcast::<Mistakes>() {
-            Ok(Mistakes(mistakes)) => findings.mistakes.extend(mistakes),
-            Err(error) => return Err(error),
-        },
+        Err(error) => {
+            let Mistakes(mistakes) = error.downcast::<Mistakes>()?;
+            findings.mistakes.extend(mistakes);
+            // What hooks.yaml means is not known, but the plugins can be looked at without it.
+            let project = Project::with(args, Config::default())?;
+            let plugins = check_plugins(&project, &mut findings).await?;
+            check_names(&plugins, &[], &mut findings);
+            check_patterns(&plugins, &mut findings);
+        }
     }
     let good = findings.mistakes.is_empty();
     if print == Print::Json {
@@ -52,33 +64,33 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
     Ok(good)
 }
 
-fn check_providers(project: &Project, findings: &mut Findings) -> Result<()> {
-    let providers = match project.providers() {
-        Ok(providers) => providers,
-        Err(error) => {
-            findings.mistakes.push(error.to_string());
-            return Ok(());
+/// The names of all providers.
+fn check_providers(project: &Project, findings: &mut Findings) -> Vec<ProviderName> {
+    let (providers, mistakes) = project.find_providers();
+    findings.mistakes.extend(mistakes);
+    for (name, found) in &providers {
+        let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
+        if found.secrets.is_empty() && sources.is_empty() {
+            // Every source is there and no good, which is told already.
+            continue;
         }
-    };
-    for (name, found) in providers {
+        if !found.secrets.is_empty() && !sources.is_empty() {
+            let sources = sources.join(" and ");
+            findings.warnings.push(format!("provider {name} does without a secret that is not there: {sources}"));
+        }
         if found.secrets.is_empty() {
-            let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
             findings.warnings.push(format!("provider {name} is not live: set {}", sources.join(" or ")));
         } else if let Err(error) = Verifier::new(&found.provider.scheme, &found.secrets, found.provider.tolerance) {
             findings.mistakes.push(format!("provider {name}: {error}"));
         }
     }
-    Ok(())
+    providers.into_keys().collect()
 }
 
 async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec<PluginInfo>> {
-    let settings = match project.plugin_settings() {
-        Ok(settings) => settings,
-        Err(error) => {
-            findings.mistakes.push(error.to_string());
-            return Ok(Vec::new());
-        }
-    };
+    let FoundSettings { settings, missing, mistakes } = project.find_plugin_settings();
+    findings.mistakes.extend(mistakes);
+    findings.warnings.extend(missing);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-check-{}", std::process::id()));
     let sandbox = Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, clock })?;
@@ -103,7 +115,21 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
     Ok(plugins)
 }
 
-/// Names in hooks.yaml that nothing answers to, and patterns that any provider could feed.
+/// What a plugin emits is routed under its name: one called like a provider could pass for it.
+fn check_names(plugins: &[PluginInfo], providers: &[ProviderName], findings: &mut Findings) {
+    for name in plugins.iter().map(|plugin| &plugin.name) {
+        // my_shop and my-shop are one provider.
+        let folded = |text: &str| text.replace('_', "-");
+        let taken = providers.iter().any(|provider| folded(provider.as_str()) == folded(name.as_str()));
+        if taken || Scheme::named(name.as_str()).is_some() {
+            findings.mistakes.push(format!(
+                "{name}.wasm has the name of a provider, whose events it could forge: give the plugin another name"
+            ));
+        }
+    }
+}
+
+/// Names in hooks.yaml that nothing answers to.
 fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Findings) {
     let find = |name: &PluginName| plugins.iter().find(|plugin| plugin.name == *name);
     for (name, settings) in &project.config.plugins {
@@ -133,6 +159,10 @@ fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Fi
             Some(_) => {}
         }
     }
+}
+
+/// Patterns that any provider could feed.
+fn check_patterns(plugins: &[PluginInfo], findings: &mut Findings) {
     for plugin in plugins {
         for handler in &plugin.handlers {
             let Trigger::Events(patterns) = &handler.trigger else { continue };

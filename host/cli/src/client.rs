@@ -7,6 +7,8 @@ use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
+use crate::project::Mistakes;
+
 /// The longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest answer that is read.
@@ -29,8 +31,16 @@ pub(crate) fn agent() -> Agent {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str, token: Option<&str>) -> Client {
-        Client { agent: agent(), url: url.trim_end_matches('/').to_owned(), token: token.map(str::to_owned) }
+    /// The client has no TLS, so that a token does not leave for a host it cannot be sure of.
+    pub(crate) fn new(url: &str, token: Option<&str>) -> Result<Client> {
+        if !url.starts_with("http://") {
+            let told = match url.starts_with("https://") {
+                true => format!("--url {url}: this client speaks no TLS yet; use http:// over loopback or a tunnel"),
+                false => format!("--url must be http://HOST:PORT, got {url}"),
+            };
+            bail!(Mistakes(vec![told]));
+        }
+        Ok(Client { agent: agent(), url: url.trim_end_matches('/').to_owned(), token: token.map(str::to_owned) })
     }
 
     /// `path` is below `/api/v1`.
@@ -65,5 +75,19 @@ impl Client {
         }
         let told = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or("no reason given");
         bail!("{told} ({status})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_the_client_cannot_speak_to_is_a_mistake() {
+        assert!(Client::new("http://127.0.0.1:5555/", None).is_ok());
+        for (url, cure) in [("https://hooks.example.com", "speaks no TLS yet"), ("127.0.0.1:5555", "must be http://")] {
+            let error = Client::new(url, None).err().unwrap();
+            assert!(error.is::<Mistakes>() && error.to_string().contains(cure), "{error}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use hookbox_core::attempt::{Call, Executed, Input, Outcome, Output};
 use hookbox_core::clock::Clock;
+use hookbox_core::config::Plugin;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::Mint;
 use hookbox_core::limits::PluginSettings;
@@ -28,11 +29,13 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
     let name = PluginName::parse(stem).map_err(|error| Mistakes(vec![format!("{}: {error}", args.file.display())]))?;
     let bytes = fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let project = ProjectArgs { config: args.config.clone(), plugins: PathBuf::from("plugins"), data: None };
-    let settings = Project::read(&project)?.plugin_settings()?.of(&name);
+    let project = Project::read(&project)?;
+    let settings = project.plugin_settings()?.of(&name);
+    let configured = project.config.plugins.get(&name).cloned().unwrap_or_default();
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
-    let ended = run(args, &name, bytes, settings, &cache, &clock).await;
+    let ended = run(args, &name, bytes, (settings, &configured), &cache, &clock).await;
     let _ = fs::remove_dir_all(&cache);
     let (handler, executed) = ended?;
     let succeeded = executed.outcome.is_success();
@@ -44,7 +47,7 @@ async fn run(
     args: &InvokeArgs,
     name: &PluginName,
     bytes: Vec<u8>,
-    settings: PluginSettings,
+    (settings, configured): (PluginSettings, &Plugin),
     cache: &std::path::Path,
     clock: &Arc<dyn Clock>,
 ) -> Result<(HandlerName, Executed)> {
@@ -58,7 +61,7 @@ async fn run(
     let now = clock.now();
     let mint = Mint::new(std::array::from_fn(|n| now.0.to_be_bytes().get(n % 8).copied().unwrap_or(0)));
     let run = mint.run(now);
-    let policy = handler.policy.applied_to(Policy::default());
+    let policy = configured.policy_of(&handler.name).applied_to(handler.policy.applied_to(Policy::default()));
     let call = Call {
         target: HandlerRef { plugin: name.clone(), handler: handler.name.clone() },
         run,

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use hookbox_core::name::PluginName;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command, HostArgs};
@@ -45,8 +46,10 @@ use project::{Mistakes, Project};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Asked of a running host only; a command that never ends in time is stopped by its client's own limits.
+const DONE: u8 = 0;
+/// What was asked for was not done.
 const FAILED: u8 = 1;
+/// What the operator wrote is at fault: it fails again until that is changed.
 const MISTAKE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -54,37 +57,40 @@ fn main() -> ExitCode {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
     log_to_stderr(&cli.command);
-    match run(cli) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
-        Err(error) => {
+    let print_json = cli.json;
+    let code = run(cli).unwrap_or_else(|error| {
+        if print_json {
+            say!("{}", json!({ "error": format!("{error:#}") }));
+        } else {
             eprintln!("{error:#}");
-            ExitCode::from(if error.is::<Mistakes>() { MISTAKE } else { FAILED })
         }
-    }
+        if error.is::<Mistakes>() { MISTAKE } else { FAILED }
+    });
+    ExitCode::from(code)
 }
 
-/// True if all went well.
-fn run(cli: Cli) -> Result<bool> {
+/// The exit code of a command that has said for itself what there is to say.
+fn run(cli: Cli) -> Result<u8> {
+    let done_or = |code: u8| move |good: bool| if good { DONE } else { code };
     let print = if cli.json { Print::Json } else { Print::Tables };
     let client = || -> Result<Client> {
         let environment = Environment::read(std::path::Path::new("."))?;
-        Ok(Client::new(&cli.url, environment.get("HOOKBOX_TOKEN")))
+        Client::new(&cli.url, environment.get("HOOKBOX_TOKEN"))
     };
     match cli.command {
-        Command::Serve(args) => block_on(serve(&args)).map(|end| end == End::Asked),
-        Command::Dev(args) => block_on(dev::run(&args)).map(|end| end == End::Asked),
-        Command::Check(project) => block_on(check::check(&project, print)),
-        Command::New { name, project } => new::new(&name, &project.plugins).map(|()| true),
-        Command::Build { names, project } => build(&names, &project.plugins),
-        Command::Invoke(args) => block_on(invoke::invoke(&args, print)),
-        Command::Send(args) => send::send(&args, print).map(|()| true),
-        Command::Events(command) => inspect::events(&client()?, command, print).map(|()| true),
-        Command::Runs(command) => inspect::runs(&client()?, command, print).map(|()| true),
-        Command::Schedules(command) => inspect::schedules(&client()?, command, print).map(|()| true),
-        Command::Plugins(command) => inspect::plugins(&client()?, command, print).map(|()| true),
-        Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print),
-        Command::Bench(args) => bench::bench(&args, &client()?, print).map(|()| true),
+        Command::Serve(args) => block_on(serve(&args)).map(|end| end == End::Asked).map(done_or(FAILED)),
+        Command::Dev(args) => block_on(dev::run(&args)).map(|end| end == End::Asked).map(done_or(FAILED)),
+        Command::Check(project) => block_on(check::check(&project, print)).map(done_or(MISTAKE)),
+        Command::New { name, project } => new::new(&name, &project.plugins, print).map(|()| DONE),
+        Command::Build { names, project } => build(&names, &project.plugins, print).map(done_or(FAILED)),
+        Command::Invoke(args) => block_on(invoke::invoke(&args, print)).map(done_or(FAILED)),
+        Command::Send(args) => send::send(&args, print).map(|()| DONE),
+        Command::Events(command) => inspect::events(&client()?, command, print).map(|()| DONE),
+        Command::Runs(command) => inspect::runs(&client()?, command, print).map(|()| DONE),
+        Command::Schedules(command) => inspect::schedules(&client()?, command, print).map(|()| DONE),
+        Command::Plugins(command) => inspect::plugins(&client()?, command, print).map(|()| DONE),
+        Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
+        Command::Bench(args) => bench::bench(&args, &client()?, print).map(|()| DONE),
     }
 }
 
@@ -95,24 +101,33 @@ async fn serve(args: &HostArgs) -> Result<End> {
     host.run().await
 }
 
-fn build(names: &[String], plugins: &std::path::Path) -> Result<bool> {
+/// True if every plugin was built.
+fn build(names: &[String], plugins: &std::path::Path, print: Print) -> Result<bool> {
     let parsed: Result<Vec<PluginName>, _> = names.iter().map(|name| PluginName::parse(name)).collect();
     let mut names = parsed.map_err(|error| Mistakes(vec![error.to_string()]))?;
     if names.is_empty() {
         names = dev::build::sources(plugins)?;
     }
     dev::build::ensure_target()?;
-    let mut all = true;
+    let (mut built, mut failed) = (Vec::new(), Vec::new());
     for name in names {
         match dev::build::build(plugins, &name) {
-            Ok(file) => say!("{}", file.display()),
+            Ok(file) => {
+                if print == Print::Tables {
+                    say!("{}", file.display());
+                }
+                built.push(name);
+            }
             Err(error) => {
                 eprintln!("{error:#}");
-                all = false;
+                failed.push(name);
             }
         }
     }
-    Ok(all)
+    if print == Print::Json {
+        inspect::json(&json!({ "built": built, "failed": failed }))?;
+    }
+    Ok(failed.is_empty())
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use hookbox_core::name::PluginName;
+use serde_json::json;
 
+use crate::inspect::{self, Print};
 use crate::project::Mistakes;
 
 const MANIFEST: &str = include_str!("new/Cargo.toml.in");
 const SOURCE: &str = include_str!("new/lib.rs.in");
 
-pub(crate) fn new(name: &str, plugins: &Path) -> Result<()> {
+pub(crate) fn new(name: &str, plugins: &Path, print: Print) -> Result<()> {
     let name = PluginName::parse(name).map_err(|error| Mistakes(vec![error.to_string()]))?;
     let starts_well = name.as_str().starts_with(|first: char| first.is_ascii_lowercase());
     let rust_name = || Mistakes(vec![format!("a plugin written in Rust must begin with a letter, got {name}")]);
@@ -29,6 +31,9 @@ pub(crate) fn new(name: &str, plugins: &Path) -> Result<()> {
         |text: &str| text.replace("{{name}}", name.as_str()).replace("{{function}}", &name.as_str().replace('-', "_"));
     fs::write(folder.join("Cargo.toml"), fill(MANIFEST))?;
     fs::write(folder.join("src/lib.rs"), fill(SOURCE))?;
+    if print == Print::Json {
+        return inspect::json(&json!({ "plugin": name, "folder": folder.display().to_string() }));
+    }
     say!("{} is made. What now:", folder.display());
     say!("  cargo test -p {name}       runs its tests");
     say!("  hookbox build {name}       makes plugins/{name}.wasm");

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use hookbox_core::config::{self, Config, Provider, SecretSource, StoreLocation};
-use hookbox_core::limits::{AllSettings, PluginSettings};
+use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 
-use crate::args::ProjectArgs;
+use crate::args::{CONFIG_FILE, ProjectArgs};
 use crate::environment::Environment;
 
 /// What is wrong with what an operator wrote: exit code 2, everything at once.
@@ -36,13 +37,25 @@ pub(crate) struct FoundProvider {
     pub(crate) missing: Vec<SecretSource>,
 }
 
+/// What hooks.yaml gives plugins.
+#[derive(Default)]
+pub(crate) struct FoundSettings {
+    pub(crate) settings: AllSettings,
+    /// Secrets that are not there, a line each.
+    pub(crate) missing: Vec<String>,
+    pub(crate) mistakes: Vec<String>,
+}
+
 impl Project {
     pub(crate) fn read(args: &ProjectArgs) -> Result<Project> {
+        Project::with(args, read_config(&args.config)?)
+    }
+
+    pub(crate) fn with(args: &ProjectArgs, config: Config) -> Result<Project> {
         let folder = match args.config.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let config = read_config(&args.config)?;
         let StoreLocation::Sled(path) = &config.store;
         let data = args.data.clone().unwrap_or_else(|| folder.join(path));
         Ok(Project {
@@ -56,10 +69,18 @@ impl Project {
 
     /// Every provider that hooks.yaml or the environment names.
     pub(crate) fn providers(&self) -> Result<BTreeMap<ProviderName, FoundProvider>> {
+        let (found, mistakes) = self.find_providers();
+        if mistakes.is_empty() { Ok(found) } else { Err(Mistakes(mistakes).into()) }
+    }
+
+    /// As [`Project::providers`], with what is wrong beside what is not.
+    pub(crate) fn find_providers(&self) -> (BTreeMap<ProviderName, FoundProvider>, Vec<String>) {
         let mut declared = self.config.providers.clone();
         for variable in self.environment.names() {
             // `my_shop` in hooks.yaml is served by the same variable as `my-shop`.
-            let known = |name: &ProviderName| declared.keys().any(|other| same_variable(other, name));
+            let known = |name: &ProviderName| {
+                declared.keys().any(|other| config::secret_variable(other) == config::secret_variable(name))
+            };
             if let Some(name) = config::provider_for_env(variable).filter(|name| !known(name)) {
                 let provider = Provider::preset_for(&name);
                 declared.insert(name, provider);
@@ -77,12 +98,21 @@ impl Project {
             }
             found.insert(name, FoundProvider { provider, secrets, missing });
         }
-        if mistakes.is_empty() { Ok(found) } else { Err(Mistakes(mistakes).into()) }
+        (found, mistakes)
     }
 
     /// What hooks.yaml gives each plugin, with its secrets.
     pub(crate) fn plugin_settings(&self) -> Result<AllSettings> {
-        let (mut all, mut mistakes) = (AllSettings::default(), Vec::new());
+        let FoundSettings { settings, missing, mistakes } = self.find_plugin_settings();
+        for told in missing {
+            tracing::warn!("{told}");
+        }
+        if mistakes.is_empty() { Ok(settings) } else { Err(Mistakes(mistakes).into()) }
+    }
+
+    /// As [`Project::plugin_settings`], with what is wrong beside what is not.
+    pub(crate) fn find_plugin_settings(&self) -> FoundSettings {
+        let mut found = FoundSettings::default();
         for (name, plugin) in &self.config.plugins {
             let mut secrets = BTreeMap::new();
             for (secret_name, source) in &plugin.secrets {
@@ -91,22 +121,32 @@ impl Project {
                         secrets.insert(secret_name.clone(), Arc::new(secret));
                     }
                     Ok(None) => {
-                        tracing::warn!(plugin = %name, "the secret {secret_name} of plugin {name} is not set: {source}")
+                        found.missing.push(format!("the secret {secret_name} of plugin {name} is not set: {source}"));
                     }
-                    Err(error) => mistakes.push(format!("plugin {name}: {error:#}")),
+                    Err(error) => found.mistakes.push(format!("plugin {name}: {error:#}")),
                 }
             }
-            let settings = PluginSettings {
-                memory_bytes: plugin.memory_bytes,
-                cpu: plugin.cpu,
-                kv_bytes: plugin.kv_bytes,
-                config: plugin.config.clone(),
-                secrets,
-                emit: plugin.emit.clone(),
-            };
-            all.0.insert(name.clone(), settings);
+            found.settings.0.insert(name.clone(), plugin.settings(secrets));
         }
-        if mistakes.is_empty() { Ok(all) } else { Err(Mistakes(mistakes).into()) }
+        found
+    }
+
+    /// What the operator API asks for; needed where others can reach it.
+    pub(crate) fn operator_token(&self, listen: SocketAddr) -> Result<Option<Secret>> {
+        let declared = &self.config.operator.token;
+        let source = declared.clone().unwrap_or_else(|| SecretSource::Env("HOOKBOX_TOKEN".to_owned()));
+        let unusable = |error| Mistakes(vec![format!("operator.token: {error:#}")]);
+        let token = self.environment.secret(&source).map_err(unusable)?;
+        if token.is_none() && declared.is_some() {
+            return Err(Mistakes(vec![format!("operator.token: {source} is not set")]).into());
+        }
+        if token.is_none() && !listen.ip().is_loopback() {
+            let told = format!(
+                "operator.listen: {listen} can be reached from elsewhere: set {source}, or listen on 127.0.0.1"
+            );
+            return Err(Mistakes(vec![told]).into());
+        }
+        Ok(token)
     }
 
     pub(crate) fn dev_secrets(&self) -> PathBuf {
@@ -114,15 +154,15 @@ impl Project {
     }
 }
 
-fn same_variable(a: &ProviderName, b: &ProviderName) -> bool {
-    a.as_str().replace('_', "-") == b.as_str().replace('_', "-")
-}
-
-/// A missing file means the defaults.
+/// A missing file means the defaults, unless it has a name that somebody chose.
 pub(crate) fn read_config(file: &Path) -> Result<Config> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file == Path::new(CONFIG_FILE) => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let told = format!("there is no {}: name a file that is there, or leave out --config", file.display());
+            return Err(Mistakes(vec![told]).into());
+        }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
     Config::parse(&text).map_err(|mistakes| {

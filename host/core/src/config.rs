@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
-pub use provider::{Provider, SECRETS_MAX, TOLERANCE_MAX, TOLERANCE_MIN, alias_of, provider_for_env, secret_variable};
+pub use provider::{Provider, SECRETS_MAX, TOLERANCE_MAX, TOLERANCE_MIN, provider_for_env, secret_variable};
 pub use schedule::PAYLOAD_BYTES_MAX;
 pub use server::{
     BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX,
@@ -90,12 +90,14 @@ impl Config {
     }
 }
 
+/// `providers.github.tolerance: must be 1s..=1h, got 0s (line 12)`
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.path.as_str(), self.line) {
             ("", Some(line)) => write!(f, "line {line}: {}", self.message),
             ("", None) => f.write_str(&self.message),
-            (path, _) => write!(f, "{path}: {}", self.message),
+            (path, Some(line)) => write!(f, "{path}: {} (line {line})", self.message),
+            (path, None) => write!(f, "{path}: {}", self.message),
         }
     }
 }

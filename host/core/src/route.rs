@@ -47,6 +47,11 @@ impl Pattern {
         matches(&self.namespace, namespace) && matches(&self.event_type, event_type)
     }
 
+    /// As it is written, stars and all.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Any provider's secret could feed a handler with such a pattern.
     pub fn any_provider(&self) -> bool {
         self.namespace.contains('*')

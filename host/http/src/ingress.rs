@@ -9,11 +9,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hookbox_core::clock::Clock;
+use hookbox_core::config::{BODY_BYTES, IN_FLIGHT};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Millis;
@@ -22,23 +23,21 @@ use hookbox_store::Store;
 use hookbox_store::types::Accepted;
 use tokio::sync::Semaphore;
 
-use crate::body;
+use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::problem::Problem;
 use crate::providers::Providers;
 use refused::Refused;
 
-/// Largest body unless the provider has a limit of its own: the largest common senders stay far below.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
-/// Webhooks that are read, checked or written at one time: at worst so many bodies are in memory.
-pub const IN_FLIGHT_MAX: usize = 1024;
 /// A body comes within this: senders give up on an answer after about as long.
 pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IngressLimits {
+    /// Of one webhook, unless its provider has a limit of its own.
     pub body_bytes_max: usize,
+    /// Webhooks that are read, checked or written at one time.
     pub in_flight_max: usize,
     pub body_read_timeout: Millis,
 }
@@ -46,8 +45,8 @@ pub struct IngressLimits {
 impl Default for IngressLimits {
     fn default() -> IngressLimits {
         IngressLimits {
-            body_bytes_max: BODY_BYTES_MAX,
-            in_flight_max: IN_FLIGHT_MAX,
+            body_bytes_max: usize::try_from(BODY_BYTES).unwrap_or(usize::MAX),
+            in_flight_max: usize::try_from(IN_FLIGHT).unwrap_or(usize::MAX),
             body_read_timeout: BODY_READ_TIMEOUT,
         }
     }
@@ -61,7 +60,7 @@ pub struct Ingress {
     pub providers: Arc<ArcSwap<Providers>>,
     pub lifecycle: Arc<Lifecycle>,
     pub limits: IngressLimits,
-    /// The address of the listener: health is told in full on loopback only.
+    /// The address of the listener: health is told in full on loopback only, and there not through a proxy.
     pub listens_on: IpAddr,
 }
 
@@ -81,10 +80,26 @@ pub fn router(ingress: Ingress) -> Router {
         .with_state(Arc::new(Receiver { ingress, in_flight }))
 }
 
-async fn health(State(receiver): State<Arc<Receiver>>) -> Response {
+async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let ingress = &receiver.ingress;
-    let detail = if ingress.listens_on.is_loopback() { Detail::Full } else { Detail::Status };
+    let detail = if ingress.listens_on.is_loopback() && is_local(&request) { Detail::Full } else { Detail::Status };
     health::report(&*ingress.store, &ingress.lifecycle, &ingress.providers.load(), detail)
+}
+
+/// Whoever asks calls this host by a name of loopback: a proxy, and a page of another site, use names of their own.
+fn is_local(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    host.is_some_and(is_loopback_name) && target.is_none_or(is_loopback_name)
+}
+
+/// With or without a port.
+fn is_loopback_name(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    ["localhost", "127.0.0.1", "[::1]"].iter().filter_map(|name| host.strip_prefix(name)).any(|rest| {
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
@@ -128,9 +143,12 @@ impl Receiver {
         let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
-        let bytes_max = provider.and_then(|(_, live)| live.body_bytes_max).unwrap_or(limits.body_bytes_max);
+        let own_max = provider.and_then(|(_, live)| live.body_bytes_max).unwrap_or(limits.body_bytes_max);
         let (head, body) = request.into_parts();
-        let body = body::read(body, bytes_max, limits.body_read_timeout).await.map_err(Refused::Unread)?;
+        // A smaller limit of the provider's own is looked at later: here it would tell strangers that there is one.
+        let body = body::read(body, own_max.max(limits.body_bytes_max), limits.body_read_timeout)
+            .await
+            .map_err(Refused::Unread)?;
         let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let delivery = Delivery { headers: &headers, body: &body };
         let now = clock.now();
@@ -138,7 +156,14 @@ impl Receiver {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
             return Err(Refused::UnknownProvider);
         };
-        let verified = live.verifier.verify(&delivery, now).map_err(Refused::Unverified)?;
+        let verified = live.verifier.verify(&delivery, now).map_err(|refusal| match body.len() {
+            // As where nobody has a larger limit.
+            len if len > limits.body_bytes_max => Refused::Unread(Unread::TooLarge),
+            _ => Refused::Unverified(refusal),
+        })?;
+        if body.len() > own_max {
+            return Err(Refused::Unread(Unread::TooLarge));
+        }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
         let targets = store.catalogue().route(name.as_str(), parts.event_type());
         let new = parts.into_event(body, targets, mint, now);

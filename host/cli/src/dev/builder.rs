@@ -85,8 +85,10 @@ fn plugin_of(root: &Path, path: &Path) -> Option<PluginName> {
     });
     let name = PluginName::parse(parts.next()?).ok()?;
     let inside = parts.next()?;
-    let built = inside == "target" || inside == "Cargo.lock" || inside.starts_with('.');
-    (!built).then_some(name)
+    let built = inside == "target" || inside == "Cargo.lock";
+    // Editors keep their own files beside the source.
+    let edited = |part: &str| part.starts_with('.') || part.ends_with('~');
+    (!built && !edited(inside) && !parts.any(edited)).then_some(name)
 }
 
 #[cfg(test)]
@@ -99,9 +101,15 @@ mod tests {
         let of = |path: &str| plugin_of(root, Path::new(path)).map(|name| name.to_string());
         assert_eq!(of("/p/plugins/welcome/src/lib.rs").as_deref(), Some("welcome"));
         assert_eq!(of("/p/plugins/welcome/Cargo.toml").as_deref(), Some("welcome"));
-        for other in
-            ["/p/plugins/welcome.wasm", "/p/plugins/.x.draft", "/p/plugins/welcome/target/a", "/p/plugins/welcome"]
-        {
+        for other in [
+            "/p/plugins/welcome.wasm",
+            "/p/plugins/.x.draft",
+            "/p/plugins/welcome/target/a",
+            "/p/plugins/welcome",
+            "/p/plugins/welcome/src/.lib.rs.swp",
+            "/p/plugins/welcome/src/lib.rs~",
+            "/p/plugins/welcome/.git/index",
+        ] {
             assert_eq!(of(other), None, "{other}");
         }
     }

@@ -15,6 +15,7 @@ use crate::retry::{self, TIMEOUT_MAX};
 use crate::route::Pattern;
 use crate::secret::Secret;
 use crate::time::Millis;
+use crate::verify::Scheme;
 
 /// An instance needs so much before its first allocation.
 pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
@@ -87,7 +88,7 @@ impl Plugin {
         let secrets = granted(secrets);
         let kv_bytes = grants.size("kv", 0..=KV_BYTES_MAX).unwrap_or(usual.kv_bytes);
         let emit = grants.list("emit", 0..=PATTERNS_MAX).unwrap_or_default();
-        let emit = emit.iter().filter_map(|field| field.parsed(Pattern::parse)).collect();
+        let emit = emit.iter().filter_map(|field| field.parsed(emitted)).collect();
         grants.finish();
         let config = values(section.section("config"));
         let handlers = section.section("handlers").entries(HandlerName::parse);
@@ -99,6 +100,19 @@ impl Plugin {
 
 pub(super) fn read(section: Section<'_>) -> BTreeMap<PluginName, Plugin> {
     section.entries(PluginName::parse).map(|(name, section)| (name, Plugin::read(section))).collect()
+}
+
+/// A handler trusts an event for its namespace, so none may be that of a sender.
+fn emitted(text: &str) -> Result<Pattern, String> {
+    let pattern = Pattern::parse(text).map_err(|error| error.to_string())?;
+    if pattern.any_provider() {
+        return Err(format!("{text:?} would let the plugin pass for any provider; name one, such as digest/*"));
+    }
+    if Scheme::named(pattern.namespace()).is_some() {
+        let namespace = pattern.namespace();
+        return Err(format!("{text:?} would let the plugin pass for the provider {namespace}; choose another name"));
+    }
+    Ok(pattern)
 }
 
 fn policy(mut section: Section<'_>) -> PolicyPatch {

@@ -68,19 +68,13 @@ pub fn secret_variable(name: &ProviderName) -> String {
 }
 
 /// The provider that a variable of the environment makes live: `my-shop` for
-/// `WEBHOOK_SECRET_MY_SHOP`. It serves its [`alias_of`] too.
+/// `WEBHOOK_SECRET_MY_SHOP`.
 pub fn provider_for_env(variable: &str) -> Option<ProviderName> {
     let name = variable.strip_prefix(VARIABLE_PREFIX)?;
     if name.bytes().any(|b| b.is_ascii_lowercase()) {
         return None;
     }
     provider_name(&name.to_ascii_lowercase().replace('_', "-")).ok()
-}
-
-/// The other name under which a provider that the environment makes live is served: `my_shop` for
-/// `my-shop`.
-pub fn alias_of(name: &ProviderName) -> Option<ProviderName> {
-    ProviderName::parse(&name.as_str().replace('-', "_")).ok().filter(|alias| alias != name)
 }
 
 fn provider_name(text: &str) -> Result<ProviderName, String> {

@@ -1,7 +1,7 @@
 //! Who may speak to the operator's listener: a browser that was lured here may not.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -46,7 +46,7 @@ pub struct TokenNeeded {
 
 impl Access {
     /// `listens_on` has the port that was bound. `hosts` are further names that people reach it by, such as that of
-    /// a proxy, with or without a port.
+    /// a proxy; one without a port counts with that of the listener too.
     pub fn new(listens_on: SocketAddr, hosts: &[String], token: Option<Secret>) -> Result<Access, TokenNeeded> {
         if token.is_none() && !listens_on.ip().is_loopback() {
             return Err(TokenNeeded { listens_on });
@@ -62,7 +62,13 @@ impl Access {
                 allowed.insert(name.to_owned());
             }
         }
-        allowed.extend(hosts.iter().map(|host| host.to_ascii_lowercase()));
+        for host in hosts {
+            let host = host.parse().map_or_else(|_| host.to_ascii_lowercase(), |ip: Ipv6Addr| format!("[{ip}]"));
+            let bare = host.rsplit(']').next().is_some_and(|rest| !rest.contains(':'));
+            // A proxy may pass on the name with the port that it speaks to.
+            allowed.extend(bare.then(|| format!("{host}:{port}")));
+            allowed.insert(host);
+        }
         Ok(Access { hosts: allowed, token })
     }
 

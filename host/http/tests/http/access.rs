@@ -41,6 +41,14 @@ async fn a_host_is_reached_by_its_own_names_only() {
         let answer = read(loopback(&["Hooks.example.com"]), &[("host", host)]).await;
         assert_eq!(answer.status, StatusCode::OK, "{host}");
     }
+    for host in ["hooks.example.com:5555", "10.0.0.1:5555", "[::2]", "[::2]:5555", "a.example:80"] {
+        let hosts = ["Hooks.example.com", "10.0.0.1", "::2", "a.example:80"];
+        assert_eq!(read(loopback(&hosts), &[("host", host)]).await.status, StatusCode::OK, "{host}");
+    }
+    for host in ["hooks.example.com:80", "a.example", "a.example:5555", "a.example:80:5555", "::2"] {
+        let answer = read(loopback(&["hooks.example.com", "::2", "a.example:80"]), &[("host", host)]).await;
+        assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+    }
     for host in ["evil.example", "127.0.0.1", "localhost:80", "127.0.0.1:5555.evil.example", "", "0.0.0.0:5555"] {
         let answer = read(loopback(&[]), &[("host", host)]).await;
         assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");

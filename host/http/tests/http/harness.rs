@@ -38,7 +38,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// One that serves the providers `my-shop`, `small` (of 16 bytes), `github`, `stripe` and `standard`.
+    /// One that serves the providers `my-shop`, `small` (of 16 bytes), `large` (of 2 MiB), `github`, `stripe` and `standard`.
     pub(crate) fn new() -> Host {
         Host::over(Arc::new(MemoryStore::new().unwrap()))
     }
@@ -57,6 +57,7 @@ impl Host {
         let providers = [
             live("my-shop", "generic", None),
             live("small", "generic", Some(16)),
+            live("large", "generic", Some(2 << 20)),
             live("github", "github", None),
             live("stripe", "stripe", None),
             live("standard", "standard-webhooks", None),

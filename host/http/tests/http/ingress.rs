@@ -204,18 +204,40 @@ async fn a_failure_of_ours_is_never_blamed_on_the_sender() {
     }
 }
 
+fn health_asked_of(host: &str) -> Request<Body> {
+    Request::get(format!("{WEBHOOKS}/health")).header("host", host).body(Body::empty()).unwrap()
+}
+
 #[tokio::test]
 async fn health_is_told_in_full_on_loopback_only() {
     let host = Host::new();
     host.store.put_plugin(plugin(&["my-shop/*"])).await.unwrap();
     host.deliver(shop("{}")).await;
-    let health = || Request::get(format!("{WEBHOOKS}/health")).body(Body::empty()).unwrap();
+    let health = || health_asked_of("127.0.0.1:8080");
     let full = ask(host.ingress(), health()).await;
     assert_eq!(full.status, StatusCode::OK);
-    insta::assert_snapshot!(full.body, @r#"{"status":"ok","providers":["github","my-shop","small","standard","stripe"],"handlers":["welcome/on-user"],"queue":{"pending":1,"leased":0,"dead":0},"counts":{"events":1,"unrouted":0,"duplicates":0,"duplicates_differ":0,"succeeded":0,"dead":0,"cancelled":0,"attempts":0}}"#);
+    insta::assert_snapshot!(full.body, @r#"{"status":"ok","providers":["github","large","my-shop","small","standard","stripe"],"handlers":["welcome/on-user"],"queue":{"pending":1,"leased":0,"dead":0},"counts":{"events":1,"unrouted":0,"duplicates":0,"duplicates_differ":0,"succeeded":0,"dead":0,"cancelled":0,"attempts":0}}"#);
     let anywhere: IpAddr = "0.0.0.0".parse().unwrap();
     let short = ask(host.ingress_with(IngressLimits::default(), anywhere), health()).await;
     assert_eq!((short.status, short.body.as_str()), (StatusCode::OK, r#"{"status":"ok"}"#));
+}
+
+#[tokio::test]
+async fn health_is_not_told_in_full_through_a_proxy() {
+    let host = Host::new();
+    for name in ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:9", "[::1]", "[::1]:8080"] {
+        assert!(ask(host.ingress(), health_asked_of(name)).await.body.contains("providers"), "{name}");
+    }
+    for name in ["hooks.example.com", "localhost.example", "127.0.0.1.example:8080", "localhost:x", "::1", ""] {
+        assert_eq!(ask(host.ingress(), health_asked_of(name)).await.body, r#"{"status":"ok"}"#, "{name}");
+    }
+    let mut two = health_asked_of("localhost");
+    two.headers_mut().append("host", "hooks.example.com".parse().unwrap());
+    let absolute = Request::get(format!("http://hooks.example.com{WEBHOOKS}/health")).header("host", "localhost");
+    let nameless = Request::get(format!("{WEBHOOKS}/health")).body(Body::empty()).unwrap();
+    for request in [two, absolute.body(Body::empty()).unwrap(), nameless] {
+        assert_eq!(ask(host.ingress(), request).await.body, r#"{"status":"ok"}"#);
+    }
 }
 
 #[tokio::test]

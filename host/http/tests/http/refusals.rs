@@ -108,6 +108,24 @@ async fn a_body_of_the_limit_is_taken_and_a_larger_one_refused() {
     assert_eq!(deliver(b"0123456789abcdef").await.status, StatusCode::ACCEPTED);
     assert_eq!(deliver(b"0123456789abcdefg").await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(host.store.counts().events, 1);
+    let large = vec![b'a'; (1 << 20) + 1];
+    assert_eq!(host.deliver(webhook("large", "generic", "", &large, &[])).await.status, StatusCode::ACCEPTED);
+    let larger = vec![b'a'; (2 << 20) + 1];
+    assert_eq!(host.deliver(webhook("large", "generic", "", &larger, &[])).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_limit_of_its_own_does_not_tell_that_a_provider_exists() {
+    for (bytes, status) in [(17, 401), (1 << 20, 401), ((1 << 20) + 1, 413), ((2 << 20) + 1, 413)] {
+        let body = vec![b'a'; bytes];
+        let strange = |provider| signed(provider, "generic", OTHER_SECRET, NOW, "", &body, &[]);
+        let unknown = Host::new().deliver(strange("nobody")).await;
+        assert_eq!(unknown.status, status, "{bytes}");
+        for provider in ["small", "large", "my-shop"] {
+            let answer = Host::new().deliver(strange(provider)).await;
+            assert_eq!((answer.status, &answer.body), (unknown.status, &unknown.body), "{provider}, {bytes} bytes");
+        }
+    }
 }
 
 /// A body whose length nobody declares.
