@@ -89,7 +89,9 @@ impl Said {
 
 /// A folder with plugins/, and the secrets of four providers in the environment.
 pub(crate) struct Project {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder in the end.
+    _temporary: Option<TempDir>,
     environment: Vec<(String, OsString)>,
     starts: AtomicU32,
 }
@@ -97,14 +99,21 @@ pub(crate) struct Project {
 impl Project {
     /// With these plugins, each named as its package.
     pub(crate) fn with(plugins: &[&str]) -> Project {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("plugins")).unwrap();
-        let mut project = Project { folder, environment: Vec::new(), starts: AtomicU32::new(0) };
-        for sender in [SHOP, GITHUB, STRIPE, LETTERS] {
-            project = project.env(&sender.variable(), sender.secret);
-        }
+        let temporary = tempfile::tempdir().unwrap();
+        let mut project = Project::at(temporary.path().to_owned());
+        project._temporary = Some(temporary);
         for plugin in plugins {
             project.put(plugin, &hookbox_tests::sample(plugin));
+        }
+        project
+    }
+
+    /// In a folder that stays, without any plugin.
+    pub(crate) fn at(folder: PathBuf) -> Project {
+        fs::create_dir_all(folder.join("plugins")).unwrap();
+        let mut project = Project { folder, _temporary: None, environment: Vec::new(), starts: AtomicU32::new(0) };
+        for sender in [SHOP, GITHUB, STRIPE, LETTERS] {
+            project = project.env(&sender.variable(), sender.secret);
         }
         project
     }
@@ -122,7 +131,7 @@ impl Project {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
@@ -149,7 +158,7 @@ impl Project {
 
     /// Gives any command this folder and this environment.
     pub(crate) fn surround(&self, command: &mut Command) {
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
+        command.current_dir(&self.folder).stdin(Stdio::null()).env_clear();
         command.env("PATH", environment("PATH").unwrap_or_default());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
     }

@@ -5,6 +5,7 @@
 mod commands;
 mod contained;
 mod crashes;
+mod dev;
 mod harness;
 mod listeners;
 mod powercut;
