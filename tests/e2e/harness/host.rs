@@ -81,7 +81,13 @@ impl<'a> Host<'a> {
         let log = OpenOptions::new().create(true).append(true).open(project.path("stderr")).unwrap();
         let out = File::create(project.path(&format!("stdout-{start}"))).unwrap();
         let child = command.stdout(out).stderr(log).spawn().unwrap();
-        let agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            // A host may close a connection whose request it did not read to the end.
+            .max_idle_connections(0)
+            .proxy(None)
+            .build()
+            .into();
         Host { project, child, start, agent, ingress: String::new(), operator: String::new() }
     }
 
