@@ -1,5 +1,7 @@
 //! What the binary says of itself. That this file is here makes cargo build the binary for the end-to-end tests, too.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+
 use std::process::Command;
 
 fn help(command: &[&str]) -> String {
