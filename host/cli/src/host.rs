@@ -86,7 +86,7 @@ impl Host {
         let (providers, plugin_settings, token) = project::together(
             live_providers(&project),
             project.plugin_settings(),
-            reload::operator_token(&project, operator_listen),
+            project.operator_token(operator_listen),
         )?;
         let providers = Arc::new(ArcSwap::from_pointee(providers));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
@@ -101,9 +101,10 @@ impl Host {
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&project.data)?);
         let mint = Arc::new(Mint::new(random_seed()?));
         let kv = Arc::new(StoreKv { store: store.clone(), clock: clock.clone() });
+        let slots = project.config.engine.slots as usize;
         let sandbox = Arc::new(Sandbox::new(SandboxOptions {
             cache: project.data.join("compiled"),
-            slots: project.config.engine.slots as usize,
+            slots,
             clock: clock.clone(),
         })?);
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
@@ -164,6 +165,7 @@ impl Host {
             mint,
             settings: engine_settings.clone(),
             guests: guests.handle().clone(),
+            slots,
             observer,
         })
         .await?;

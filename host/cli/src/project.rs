@@ -187,3 +187,15 @@ pub(crate) fn together<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Res
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_somebody_named_must_be_there() {
+        let named = read_config(Path::new("no-such-folder/hooks.yaml")).unwrap_err();
+        assert!(named.is::<Mistakes>() && named.to_string().contains("leave out --config"), "{named}");
+        assert_eq!(read_config(Path::new(CONFIG_FILE)).unwrap(), Config::default());
+    }
+}

@@ -3,6 +3,7 @@
 //! A claimed run waits for a slot, is executed on the guests' runtime, and its
 //! end is recorded with its effects in one commit. The slot is free again while
 //! the commit is under way, so more runs are claimed than there are slots.
+//! Neither places nor slots can all be held by one plugin.
 
 mod attempt;
 
@@ -17,10 +18,12 @@ use hookbox_core::run::{BootId, Run, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
 use hookbox_store::types::Claim;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::Parts;
 use crate::pace::{Phase, Stop};
+use crate::places::{Places, Share};
+use crate::slots::Slots;
 use crate::turns::Turns;
 
 /// A lease that is not renewed within this is lost.
@@ -54,7 +57,8 @@ pub(crate) struct Dispatcher {
     stop: Stop,
     turns: Turns,
     /// Places for claimed runs.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    slots: Slots,
     /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
     running: Mutex<HashMap<RunId, usize>>,
     ended: Notify,
@@ -63,11 +67,12 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(parts: Parts, boot: BootId, stop: Stop) -> Dispatcher {
         Dispatcher {
+            slots: Slots::new(parts.slots),
             parts,
             boot,
             stop,
             turns: Turns::default(),
-            places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            places: Places::new(IN_FLIGHT_MAX),
             running: Mutex::default(),
             ended: Notify::new(),
         }
@@ -76,50 +81,48 @@ impl Dispatcher {
     /// Claims until the host stops.
     pub(crate) async fn run(self: Arc<Self>) {
         while self.stop.phase() == Phase::Running {
-            let wait = match self.clone().claim().await {
+            let (wait, served) = match self.claim().await {
                 Ok(Claimed::Some) => continue,
-                Ok(Claimed::Nothing { wait }) => wait,
+                Ok(Claimed::Nothing { wait, served }) => (wait, served),
                 Err(error) => {
                     tracing::error!(%error, "no runs were claimed");
-                    FAILED_WAIT
+                    (FAILED_WAIT, Served::All)
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(wait.as_duration()) => {}
                 () = self.parts.store.signals().runs.notified() => {}
+                () = self.places.given_back(), if served == Served::Some => {}
                 () = self.stop.reached(Phase::Draining) => {}
             }
         }
     }
 
-    async fn claim(self: Arc<Self>) -> Result<Claimed, StoreError> {
+    async fn claim(self: &Arc<Self>) -> Result<Claimed, StoreError> {
+        let listed = self.parts.execute.handlers();
         // Nobody else takes places: those that are free here are free below.
-        let Ok(place) = self.places.acquire().await else { return Ok(Claimed::Nothing { wait: LOOK_EVERY }) };
-        drop(place);
-        let limit = self.places.available_permits().min(CLAIM_MAX);
-        if self.stop.phase() != Phase::Running {
-            return Ok(Claimed::Nothing { wait: LOOK_EVERY });
-        }
-        let handlers = self.parts.execute.handlers();
+        let Share { handlers, limit, per_plugin_max } = self.places.share(&listed);
+        let served = if handlers.len() == listed.len() { Served::All } else { Served::Some };
         let clock = &self.parts.clock;
         let now = clock.now();
         let due = self.parts.store.next_due(&handlers).await?;
         if due.is_none_or(|due| due > now) {
-            return Ok(Claimed::Nothing { wait: due.map_or(LOOK_EVERY, |due| due.since(now).min(LOOK_EVERY)) });
+            let wait = due.map_or(LOOK_EVERY, |due| due.since(now).min(LOOK_EVERY));
+            return Ok(Claimed::Nothing { wait, served });
         }
-        let until = clock.monotonic().plus(LEASE);
-        let claimed = self.parts.store.claim(Claim { handlers, limit, boot: self.boot, now, until }).await?;
+        let (limit, boot, until) = (limit.min(CLAIM_MAX), self.boot, clock.monotonic().plus(LEASE));
+        let claimed = self.parts.store.claim(Claim { handlers, limit, per_plugin_max, boot, now, until }).await?;
         if claimed.is_empty() {
-            return Ok(Claimed::Nothing { wait: LOOK_EVERY });
+            return Ok(Claimed::Nothing { wait: LOOK_EVERY, served });
         }
         for run in claimed {
-            self.begin(run).await;
+            self.begin(run);
         }
         Ok(Claimed::Some)
     }
 
-    async fn begin(self: &Arc<Self>, run: Run) {
-        let Ok(place) = self.places.clone().acquire_owned().await else { return };
+    fn begin(self: &Arc<Self>, run: Run) {
+        let place = self.places.take(&run.target.plugin);
         let listed = Listed::new(self.clone(), run.id);
         self.parts.guests.spawn(async move {
             listed.dispatcher.bring_to_end(run).await;
@@ -179,7 +182,15 @@ impl Dispatcher {
 
 enum Claimed {
     Some,
-    Nothing { wait: Millis },
+    Nothing { wait: Millis, served: Served },
+}
+
+/// Whose runs were looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    All,
+    /// Some plugins hold their share of the places: one that is given back may let them go on.
+    Some,
 }
 
 /// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.

@@ -16,11 +16,13 @@ mod changes;
 pub mod dispatcher;
 mod execute;
 mod pace;
+mod places;
 pub mod pruner;
 pub mod reaper;
 pub mod scheduler;
 pub mod schedules;
 mod settings;
+mod slots;
 mod turns;
 
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub struct Parts {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Where plugins run: a runtime of their own, so that a busy guest takes no turn from a sender.
     pub guests: tokio::runtime::Handle,
+    /// Attempts that are executed at the same time; one plugin has at most three quarters of them, or the only one.
+    pub slots: usize,
     /// Told of each attempt that ended; what does not fit is dropped.
     pub observer: Option<mpsc::Sender<RunEnded>>,
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
-use hookbox_core::name::HandlerRef;
+use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::run::BootId;
 use hookbox_core::time::Timestamp;
 
-use crate::types::Waiting;
+use crate::types::{Claim, Waiting};
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -86,17 +86,13 @@ impl Index {
     }
 
     /// Runs that are due, the oldest of each handler in turn, without those in `moved`.
-    pub(crate) fn due(
-        &mut self,
-        handlers: &[HandlerRef],
-        now: Timestamp,
-        limit: usize,
-        moved: &HashSet<RunId>,
-    ) -> Vec<RunId> {
-        let mut queues: Vec<_> = handlers
+    pub(crate) fn due(&mut self, claim: &Claim, moved: &HashSet<RunId>) -> Vec<RunId> {
+        let due = |(due, _): &&(Timestamp, RunId)| *due <= claim.now;
+        let mut queues: Vec<_> = claim
+            .handlers
             .iter()
-            .filter_map(|handler| self.pending.get(handler))
-            .map(|queue| queue.iter().take_while(|(due, _)| *due <= now).filter(|(_, run)| !moved.contains(run)))
+            .filter_map(|handler| Some((&handler.plugin, self.pending.get(handler)?)))
+            .map(|(plugin, queue)| (plugin, queue.iter().take_while(due).filter(|(_, run)| !moved.contains(run))))
             .collect();
         if queues.is_empty() {
             return Vec::new();
@@ -104,14 +100,17 @@ impl Index {
         self.turn = (self.turn + 1) % queues.len();
         queues.rotate_left(self.turn);
         let mut found = Vec::new();
-        while found.len() < limit && !queues.is_empty() {
-            queues.retain_mut(|queue| match queue.next() {
-                Some((_, run)) if found.len() < limit => {
-                    found.push(*run);
-                    true
+        let mut found_of: HashMap<&PluginName, usize> = HashMap::new();
+        while found.len() < claim.limit && !queues.is_empty() {
+            queues.retain_mut(|(plugin, queue)| {
+                let of_plugin = found_of.entry(*plugin).or_default();
+                if found.len() >= claim.limit || *of_plugin >= claim.per_plugin_max {
+                    return false;
                 }
-                Some(_) => true,
-                None => false,
+                let Some((_, run)) = queue.next() else { return false };
+                found.push(*run);
+                *of_plugin += 1;
+                true
             });
         }
         found
@@ -165,7 +164,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hookbox_core::name::{HandlerName, PluginName};
+    use hookbox_core::name::HandlerName;
 
     fn handler(name: &str) -> HandlerRef {
         HandlerRef { plugin: PluginName::parse("p").unwrap(), handler: HandlerName::parse(name).unwrap() }
@@ -179,6 +178,11 @@ mod tests {
         Delta::Moved { run: run(n), target: handler(target), place: Place::Pending { due: Timestamp(due) } }
     }
 
+    fn claim(handlers: &[HandlerRef], now: u64, limit: usize) -> Claim {
+        let (now, until) = (Timestamp(now), Monotonic(1));
+        Claim { handlers: handlers.into(), limit, per_plugin_max: usize::MAX, boot: BootId(1), now, until }
+    }
+
     #[test]
     fn handlers_take_turns() {
         let mut index = Index::default();
@@ -186,7 +190,7 @@ mod tests {
             index.apply(pending(n, "busy", 1));
         }
         index.apply(pending(10, "calm", 1));
-        let found = index.due(&[handler("busy"), handler("calm")], Timestamp(5), 4, &HashSet::new());
+        let found = index.due(&claim(&[handler("busy"), handler("calm")], 5, 4), &HashSet::new());
         assert_eq!(found.len(), 4);
         assert!(found.contains(&run(10)));
     }
@@ -196,9 +200,9 @@ mod tests {
         let mut index = Index::default();
         index.apply(pending(1, "a", 10));
         index.apply(pending(2, "gone", 1));
-        assert_eq!(index.due(&[handler("a")], Timestamp(9), 10, &HashSet::new()), []);
+        assert_eq!(index.due(&claim(&[handler("a")], 9, 10), &HashSet::new()), []);
         assert_eq!(index.next_due(&[handler("a")]), Some(Timestamp(10)));
-        assert_eq!(index.due(&[handler("a")], Timestamp(10), 10, &HashSet::new()), [run(1)]);
+        assert_eq!(index.due(&claim(&[handler("a")], 10, 10), &HashSet::new()), [run(1)]);
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Claim {
     /// Handlers that can be executed.
     pub handlers: Arc<[HandlerRef]>,
     pub limit: usize,
+    /// Of the runs of one plugin: what one cannot take is left to others.
+    pub per_plugin_max: usize,
     pub boot: BootId,
     pub now: Timestamp,
     /// The lease is lost unless it is renewed before.

@@ -4,16 +4,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arc_swap::ArcSwap;
 use hookbox_core::config::{Config, SecretSource};
 use hookbox_core::limits::AllSettings;
-use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Verifier;
 use hookbox_engine::Settings;
@@ -165,21 +163,4 @@ pub(crate) fn reserved(project: &Project) -> Result<BTreeSet<String>> {
     Ok(names
         .flat_map(|name| [name.as_str().replace('_', "-"), name.as_str().replace('-', "_"), name.to_string()])
         .collect())
-}
-
-/// What the operator API asks for; needed where others can reach it.
-pub(crate) fn operator_token(project: &Project, listen: SocketAddr) -> Result<Option<Secret>> {
-    let declared = project.config.operator.token.clone();
-    let source = declared.clone().unwrap_or_else(|| SecretSource::Env("HOOKBOX_TOKEN".to_owned()));
-    let token = project.environment.secret(&source).context("operator.token");
-    let token = token.map_err(|error| Mistakes(vec![format!("{error:#}")]))?;
-    if token.is_none() && declared.is_some() {
-        return Err(Mistakes(vec![format!("operator.token: {source} is not set")]).into());
-    }
-    if token.is_none() && !listen.ip().is_loopback() {
-        let cure =
-            format!("operator.listen: {listen} can be reached from elsewhere: set {source}, or listen on 127.0.0.1");
-        return Err(Mistakes(vec![cure]).into());
-    }
-    Ok(token)
 }

@@ -57,12 +57,20 @@ impl Dispatcher {
                 0..CONFLICTS_MAX => self.turns.shared(plugin).await,
                 _ => self.turns.alone(plugin).await,
             };
+            let slot = tokio::select! {
+                biased;
+                slot = self.slots.take(plugin) => slot,
+                () = self.stop.reached(Phase::Draining) => {
+                    return self.put_back(&run, lease, self.parts.clock.now()).await;
+                }
+            };
             let call = self.call(&run, lease, input.clone());
             let started = call.started;
             let mut executed = match self.execute(&run, call.clone()).await {
                 Ok(executed) => executed,
                 Err(PutBack { due }) => return self.put_back(&run, lease, due).await,
             };
+            drop(slot);
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
             match self.conclude(&run, lease, executed, changes, started).await? {

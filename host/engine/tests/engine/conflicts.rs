@@ -77,7 +77,8 @@ async fn interfere(host: &Parts) {
     let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None };
     store.enqueue(NewJob { job, run, due: NOON, unique_key: None }).await.unwrap();
     let until = Monotonic(u64::MAX);
-    let claim = Claim { handlers: [target].into(), limit: 1, boot: BootId(1), now: NOON, until };
+    let claim =
+        Claim { handlers: [target].into(), limit: 1, per_plugin_max: usize::MAX, boot: BootId(1), now: NOON, until };
     let run = store.claim(claim).await.unwrap().remove(0);
     let attempt = Attempt {
         number: 1,

@@ -49,6 +49,7 @@ impl Host {
             mint: Arc::new(Mint::new([1; 32])),
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             guests: tokio::runtime::Handle::current(),
+            slots: 1000,
             observer: Some(observer),
         };
         Host { memory, store, clock, script, parts, ended, engine: None }

@@ -7,6 +7,7 @@ mod conflicts;
 mod crash;
 mod drain;
 mod effects;
+mod fairness;
 mod handlers;
 mod host;
 mod log;

@@ -84,9 +84,6 @@ impl Store for Faulty {
     async fn put_plugin(&self, _: PluginRow) -> Result<(), StoreError> {
         self.fail()
     }
-    async fn retire_plugin(&self, _: &PluginName, _: Timestamp) -> Result<bool, StoreError> {
-        self.fail()
-    }
     fn catalogue(&self) -> Arc<Catalogue> {
         self.inner.catalogue()
     }

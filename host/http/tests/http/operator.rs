@@ -82,7 +82,8 @@ async fn host() -> (Host, Answer) {
 async fn claim(host: &Host) -> Run {
     let handlers = vec![target("welcome", "on-user"), target("welcome", "digest")];
     let until = Monotonic(30_000);
-    let claim = Claim { handlers: handlers.into(), limit: 1, boot: BootId(1), now: NOW, until };
+    let claim =
+        Claim { handlers: handlers.into(), limit: 1, boot: BootId(1), now: NOW, until, per_plugin_max: usize::MAX };
     host.store.claim(claim).await.unwrap().remove(0)
 }
 

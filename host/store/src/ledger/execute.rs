@@ -20,7 +20,7 @@ impl Ledger<'_> {
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Vec<Run>, StoreError> {
         let mut claimed = Vec::new();
         let moved: HashSet<RunId> = self.deltas.iter().map(Delta::run).collect();
-        for id in self.index.due(&claim.handlers, claim.now, claim.limit, &moved) {
+        for id in self.index.due(claim, &moved) {
             let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
                 continue;
             };

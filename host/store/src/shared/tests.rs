@@ -184,8 +184,14 @@ fn a_claim_hands_out_nothing_of_its_own_group() {
     };
     let run = crate::types::NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None };
     let mut accept = pin!(store.accept(NewEvent { runs: vec![run], ..event(1) }));
-    let claim =
-        || Claim { handlers: [target.clone()].into(), limit: 9, boot: BootId(1), now: NOW, until: Monotonic(1) };
+    let claim = || Claim {
+        handlers: [target.clone()].into(),
+        limit: 9,
+        per_plugin_max: usize::MAX,
+        boot: BootId(1),
+        now: NOW,
+        until: Monotonic(1),
+    };
     let mut early = pin!(store.claim(claim()));
     assert!(poll(accept.as_mut()).is_pending() && poll(early.as_mut()).is_pending());
     run_group(&store, &mut changes, || Ok(()));
@@ -214,7 +220,14 @@ fn an_event_costs_six_keys() {
     assert_eq!(*locked(&store.backend().written), 3);
 
     let handlers = [target].into();
-    let mut claim = pin!(store.claim(Claim { handlers, limit: 9, boot: BootId(1), now: NOW, until: Monotonic(1) }));
+    let mut claim = pin!(store.claim(Claim {
+        handlers,
+        limit: 9,
+        per_plugin_max: usize::MAX,
+        boot: BootId(1),
+        now: NOW,
+        until: Monotonic(1)
+    }));
     assert!(poll(claim.as_mut()).is_pending());
     run_group(&store, &mut changes, || Ok(()));
     assert_eq!(*locked(&store.backend().written), 1);

@@ -18,6 +18,7 @@ conformance! {
     only_known_handlers_are_served,
     only_what_is_due_is_handed_out,
     no_more_than_the_limit_is_handed_out,
+    no_more_of_one_plugin_than_its_limit_is_handed_out,
     claims_that_come_together_each_find_runs,
     a_renewed_lease_is_kept,
     a_lease_of_this_boot_is_lost_by_time,
@@ -63,6 +64,7 @@ async fn each_run_is_handed_out_once(world: &mut World) {
                 let claim = hookbox_store::types::Claim {
                     handlers: handlers.clone(),
                     limit: 7,
+                    per_plugin_max: usize::MAX,
                     boot: BOOT,
                     now: NOW,
                     until: LEASE_UNTIL,
@@ -118,6 +120,29 @@ async fn no_more_than_the_limit_is_handed_out(world: &mut World) {
     assert_eq!(world.claim_some(&["a/on-event"], 3, NOW).await.len(), 2);
 }
 
+async fn no_more_of_one_plugin_than_its_limit_is_handed_out(world: &mut World) {
+    for _ in 0..10 {
+        world.accept_new(event(&["busy/one", "busy/two"])).await;
+    }
+    for _ in 0..2 {
+        world.accept_new(event(&["calm/on-event"])).await;
+    }
+    let claim = |per_plugin_max| hookbox_store::types::Claim {
+        handlers: ["busy/one", "busy/two", "calm/on-event"].map(handler).into(),
+        limit: 100,
+        per_plugin_max,
+        boot: BOOT,
+        now: NOW,
+        until: LEASE_UNTIL,
+    };
+    assert_eq!(world.claim(claim(0)).await.unwrap(), []);
+    let claimed = world.claim(claim(4)).await.unwrap();
+    let of = |target: &str| claimed.iter().filter(|run| run.target == handler(target)).count();
+    assert_eq!((of("busy/one"), of("busy/two"), of("calm/on-event")), (2, 2, 2));
+    assert_eq!(world.claim(claim(4)).await.unwrap().len(), 4);
+    assert_eq!(world.claim(claim(100)).await.unwrap().len(), 12);
+}
+
 /// Claims that come together are of one group, and each finds what the others leave.
 async fn claims_that_come_together_each_find_runs(world: &mut World) {
     for _ in 0..40 {
@@ -128,7 +153,14 @@ async fn claims_that_come_together_each_find_runs(world: &mut World) {
         let store = world.store.clone();
         tasks.spawn(async move {
             let handlers = [handler("a/on-event")].into();
-            let claim = hookbox_store::types::Claim { handlers, limit: 5, boot: BOOT, now: NOW, until: LEASE_UNTIL };
+            let claim = hookbox_store::types::Claim {
+                handlers,
+                limit: 5,
+                per_plugin_max: usize::MAX,
+                boot: BOOT,
+                now: NOW,
+                until: LEASE_UNTIL,
+            };
             store.claim(claim).await.unwrap().len()
         });
     }

@@ -151,7 +151,14 @@ impl Pair {
             }
             Step::Claim { target, limit } => {
                 let handlers: Arc<[_]> = [handler(TARGETS[target])].into();
-                let claim = Claim { handlers, limit, boot: BootId(1), now, until: Monotonic(u64::MAX) };
+                let claim = Claim {
+                    handlers,
+                    limit,
+                    per_plugin_max: usize::MAX,
+                    boot: BootId(1),
+                    now,
+                    until: Monotonic(u64::MAX),
+                };
                 self.leased.extend(both!(self, store => store.claim(claim.clone()).await).unwrap());
             }
             Step::Record { pick, end } => self.record(pick, end).await,

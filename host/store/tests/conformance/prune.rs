@@ -70,7 +70,11 @@ async fn leased_at(world: &World, new: NewEvent) -> Run {
 
 async fn claim(world: &World, target: &str, now: Timestamp) -> Run {
     let handlers = [crate::world::handler(target)].into();
-    world.claim(Claim { handlers, limit: 1, boot: BOOT, now, until: LEASE_UNTIL }).await.unwrap().remove(0)
+    world
+        .claim(Claim { handlers, limit: 1, per_plugin_max: usize::MAX, boot: BOOT, now, until: LEASE_UNTIL })
+        .await
+        .unwrap()
+        .remove(0)
 }
 
 async fn succeed(world: &World, run: &Run) {

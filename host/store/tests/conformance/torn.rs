@@ -72,6 +72,7 @@ async fn work_through(store: Arc<dyn Store>, events: usize) {
         let claim = hookbox_store::types::Claim {
             handlers: handlers.clone(),
             limit: 15,
+            per_plugin_max: usize::MAX,
             boot: crate::world::BOOT,
             now: NOW,
             until: crate::world::LEASE_UNTIL,
@@ -134,6 +135,7 @@ async fn a_key_is_never_missed_or_mixed_up(world: &mut World) {
                 let claim = hookbox_store::types::Claim {
                     handlers: [crate::world::handler("w/on-event")].into(),
                     limit: 1,
+                    per_plugin_max: usize::MAX,
                     boot: crate::world::BOOT,
                     now: NOW,
                     until: crate::world::LEASE_UNTIL,

@@ -117,7 +117,9 @@ impl World {
 
     pub(crate) async fn claim_some(&self, handlers: &[&str], limit: usize, now: Timestamp) -> Vec<Run> {
         let handlers = handlers.iter().copied().map(handler).collect();
-        self.claim(Claim { handlers, limit, boot: BOOT, now, until: LEASE_UNTIL }).await.unwrap()
+        self.claim(Claim { handlers, limit, per_plugin_max: usize::MAX, boot: BOOT, now, until: LEASE_UNTIL })
+            .await
+            .unwrap()
     }
 
     /// Accepts an event for the handler and claims its run.

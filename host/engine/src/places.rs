@@ -1,0 +1,149 @@
+//! Places for claimed runs, shared so that no plugin takes them all.
+//!
+//! A plugin is handed runs while it holds fewer places than are free. One
+//! plugin alone has most of them, several bad ones have fewer each, and there
+//! is always one left for a plugin that holds none.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hookbox_core::name::{HandlerRef, PluginName};
+use tokio::sync::Notify;
+
+#[derive(Debug)]
+pub(crate) struct Places {
+    places_max: usize,
+    held: Mutex<HashMap<PluginName, usize>>,
+    given_back: Notify,
+}
+
+/// What one claim may hand out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Without those of plugins that hold their share.
+    pub(crate) handlers: Arc<[HandlerRef]>,
+    pub(crate) limit: usize,
+    pub(crate) per_plugin_max: usize,
+}
+
+impl Places {
+    pub(crate) fn new(places_max: usize) -> Arc<Places> {
+        Arc::new(Places { places_max, held: Mutex::default(), given_back: Notify::new() })
+    }
+
+    /// Half of what is free for one plugin, three quarters for all.
+    pub(crate) fn share(&self, handlers: &Arc<[HandlerRef]>) -> Share {
+        let held = self.locked();
+        let free = self.places_max.saturating_sub(held.values().sum());
+        let has_room = |handler: &&HandlerRef| held.get(&handler.plugin).copied().unwrap_or(0) < free;
+        let handlers = match handlers.iter().all(|handler| has_room(&handler)) {
+            true => handlers.clone(),
+            false => handlers.iter().filter(has_room).cloned().collect(),
+        };
+        Share { handlers, limit: (free * 3).div_ceil(4), per_plugin_max: free.div_ceil(2) }
+    }
+
+    /// A place within the last share.
+    pub(crate) fn take(self: &Arc<Self>, plugin: &PluginName) -> HeldPlace {
+        *self.locked().entry(plugin.clone()).or_default() += 1;
+        HeldPlace { places: self.clone(), plugin: plugin.clone() }
+    }
+
+    /// Returns once a place was given back since the last time; one waits at a time.
+    pub(crate) async fn given_back(&self) {
+        self.given_back.notified().await;
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<PluginName, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct HeldPlace {
+    places: Arc<Places>,
+    plugin: PluginName,
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        let mut held = self.places.locked();
+        if let Some(places) = held.get_mut(&self.plugin) {
+            *places -= 1;
+            if *places == 0 {
+                held.remove(&self.plugin);
+            }
+        }
+        drop(held);
+        self.places.given_back.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn handlers() -> Arc<[HandlerRef]> {
+        ["bad", "good"]
+            .map(|plugin| HandlerRef { plugin: plugin.parse().unwrap(), handler: "work".parse().unwrap() })
+            .into()
+    }
+
+    fn take(places: &Arc<Places>, plugin: &str, count: usize) -> Vec<HeldPlace> {
+        let plugin: PluginName = plugin.parse().unwrap();
+        (0..count).map(|_| places.take(&plugin)).collect()
+    }
+
+    #[test]
+    fn a_plugin_that_holds_as_many_as_are_free_is_left_out() {
+        let (places, handlers) = (Places::new(8), handlers());
+        let first = take(&places, "bad", 3);
+        assert_eq!(places.share(&handlers), Share { handlers: handlers.clone(), limit: 4, per_plugin_max: 3 });
+        let second = take(&places, "bad", 3);
+        let good = places.share(&handlers);
+        assert_eq!((&good.handlers[..], good.limit, good.per_plugin_max), (&handlers[1..], 2, 1));
+        drop((first, second));
+        assert_eq!(places.share(&handlers).handlers, handlers);
+    }
+
+    #[test]
+    fn many_bad_plugins_leave_a_place() {
+        let places = Places::new(256);
+        let bad: Arc<[HandlerRef]> = (0..40)
+            .map(|n| HandlerRef { plugin: format!("bad{n}").parse().unwrap(), handler: "work".parse().unwrap() })
+            .collect();
+        let mut held = Vec::new();
+        loop {
+            let share = places.share(&bad);
+            if share.handlers.is_empty() {
+                break;
+            }
+            let in_turn = share.handlers.iter().cycle().take(share.limit);
+            held.extend(in_turn.map(|handler| places.take(&handler.plugin)));
+        }
+        let good = places.share(&handlers());
+        assert_eq!(good.handlers.len(), 2);
+        assert!(good.limit > 0 && good.per_plugin_max > 0, "{good:?}");
+    }
+
+    #[test]
+    fn without_a_free_place_nobody_is_served() {
+        let places = Places::new(2);
+        let _held = take(&places, "bad", 2);
+        assert_eq!(places.share(&handlers()), Share { handlers: [].into(), limit: 0, per_plugin_max: 0 });
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_wakes_whoever_waits() {
+        let places = Places::new(2);
+        let mut held = take(&places, "bad", 2);
+        let mut given_back = pin!(places.given_back());
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(given_back.as_mut().poll(&mut context), Poll::Pending);
+        held.pop();
+        assert_eq!(given_back.as_mut().poll(&mut context), Poll::Ready(()));
+    }
+}
