@@ -2,7 +2,7 @@
 //! file with a mistake changes nothing, nor does one that is empty or gone: a
 //! save may be under way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,10 +56,14 @@ pub(crate) async fn watch(mut live: Live) {
             continue;
         }
         let before = std::mem::replace(&mut taken, seen.clone());
+        let files = live.files.clone();
         match live.take_over(&before, &seen).await {
             Ok(()) => {
                 tracing::info!("hooks.yaml and secrets were read anew");
-                taken = stamps(&live.files);
+                // A file that was saved again meanwhile keeps its old stamp: the next look sees the change.
+                let known: HashMap<PathBuf, Stamp> = files.into_iter().zip(taken).collect();
+                let stamp = |(file, now)| known.get(file).copied().unwrap_or(now);
+                taken = live.files.iter().zip(stamps(&live.files)).map(stamp).collect();
                 seen = taken.clone();
             }
             Err(error) => {

@@ -143,6 +143,8 @@ pub(super) async fn check(State(operator): State<Arc<Operator>>, request: Reques
         Err(problem) => {
             let reason = problem.code();
             tracing::info!(reason, method = %head.method, "a request to the operator was refused: {reason}");
+            // A sender that still writes would not see the answer.
+            let _ = super::nothing_in(body).await;
             problem.into_response()
         }
     };
