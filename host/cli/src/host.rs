@@ -80,6 +80,8 @@ impl Host {
         project: Project,
         observer: Option<mpsc::Sender<RunEnded>>,
     ) -> Result<Host> {
+        let files = reload::files(&project, &args.project);
+        let taken = reload::stamps(&files);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let listen = args.listen.unwrap_or(project.config.server.listen);
         let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
@@ -177,7 +179,8 @@ impl Host {
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
                 dev: project.dev,
-                files: reload::files(&project, &args.project),
+                files,
+                taken,
                 config: project.config,
                 providers,
                 reserved,

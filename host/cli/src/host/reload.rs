@@ -34,6 +34,8 @@ pub(crate) struct Live {
     /// As it was at the start: some sections wait for the next one.
     pub(crate) config: Config,
     pub(crate) files: Vec<PathBuf>,
+    /// As the files were when they were read for the start.
+    pub(crate) taken: Vec<Stamp>,
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
@@ -41,11 +43,11 @@ pub(crate) struct Live {
     pub(crate) plugins: Arc<Plugins>,
 }
 
-type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 /// Runs until it is aborted.
 pub(crate) async fn watch(mut live: Live) {
-    let mut taken = stamps(&live.files);
+    let mut taken = live.taken.clone();
     let mut seen = taken.clone();
     loop {
         tokio::time::sleep(LOOK_EVERY.as_duration()).await;
@@ -73,7 +75,7 @@ pub(crate) async fn watch(mut live: Live) {
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     let stamp = |file: &PathBuf| {
         let metadata = fs::metadata(file).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
