@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::identity::Identity;
-use super::scheme::Scheme;
+use super::scheme::{Repeats, Scheme};
 use crate::name::ProviderName;
 use crate::time::Millis;
 
@@ -41,11 +41,13 @@ pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, bod
     let key = |kind: &str, value: &[u8], window| DedupeKey { hash: hash(provider, kind, value), window };
     let by_id = identity.delivery_id.as_ref().map(|id| key("id", id.value.as_bytes(), ID_WINDOW));
     let by_body = |window| key("body", &body_sha256, window);
-    let keys = match by_id {
-        Some(by_id) if scheme.id_is_signed() => vec![by_id],
-        None if scheme.id_is_signed() => vec![by_body(BODY_WINDOW)],
-        Some(by_id) => vec![by_id, by_body(ID_WINDOW)],
-        None => vec![by_body(ID_WINDOW)],
+    let keys = match (scheme.repeats, by_id) {
+        (Repeats::Never, _) | (Repeats::ById, None) => Vec::new(),
+        (Repeats::ById, Some(by_id)) => vec![by_id],
+        (Repeats::ByIdOrBody, Some(by_id)) if scheme.id_is_signed() => vec![by_id],
+        (Repeats::ByIdOrBody, None) if scheme.id_is_signed() => vec![by_body(BODY_WINDOW)],
+        (Repeats::ByIdOrBody, Some(by_id)) => vec![by_id, by_body(ID_WINDOW)],
+        (Repeats::ByIdOrBody, None) => vec![by_body(ID_WINDOW)],
     };
     Dedupe { keys, body_sha256 }
 }
