@@ -9,6 +9,7 @@
 //! expected signature or a header's value.
 
 mod dedupe;
+mod describe;
 mod header;
 mod identity;
 mod key;
@@ -19,10 +20,11 @@ mod sign;
 use std::fmt;
 
 pub use dedupe::{BODY_WINDOW, Dedupe, DedupeKey, ID_WINDOW, dedupe};
+pub use describe::{Description, MethodDescription, describe};
 pub use header::SIGNATURES_MAX;
 pub use identity::{DELIVERY_ID_BYTES_MAX, DeliveryId, EVENT_TYPE_BYTES_MAX, Identity};
 pub use key::UnusableSecret;
-pub use presets::ALIASES;
+pub use presets::{ALIASES, About, about};
 pub use scheme::{Scheme, schemes};
 pub use sign::sign;
 

@@ -160,7 +160,9 @@ impl Scheme {
     }
 
     pub(super) const fn repeating(self, repeats: Repeats) -> Scheme {
-        Scheme { repeats, ..self }
+        let mut scheme = self;
+        scheme.repeats = repeats;
+        scheme
     }
 
     pub(super) const fn challenged(self, challenge: Challenge) -> Scheme {

@@ -131,7 +131,7 @@ fn the_list_is_as_it_was_agreed_on() {
     let mut list = String::new();
     for scheme in &PRESETS {
         let told = describe(scheme);
-        let tolerance = scheme.timestamp.as_ref().map_or("none".to_owned(), |rule| rule.tolerance.0.to_string());
+        let tolerance = scheme.timestamp.as_ref().map_or("none".to_owned(), |rule| format!("{} ms", rule.tolerance.0));
         let methods: Vec<String> = told
             .methods
             .iter()
@@ -144,8 +144,7 @@ fn the_list_is_as_it_was_agreed_on() {
             .collect();
         writeln!(list, "{}: {}", scheme.name, methods.join(" | ")).unwrap();
         writeln!(list, "  signature {}; headers {}", told.signature, told.headers.join(", ")).unwrap();
-        writeln!(list, "  time {}; tolerance {tolerance} ms; signs body: {}", told.timestamp, signs_body(scheme))
-            .unwrap();
+        writeln!(list, "  time {}; tolerance {tolerance}; signs body: {}", told.timestamp, signs_body(scheme)).unwrap();
         writeln!(list, "  type {}; id {}", told.event_type, told.delivery_id).unwrap();
         writeln!(list, "  challenge {}; answer {}", told.challenge, told.answer).unwrap();
     }
