@@ -135,6 +135,11 @@ macro_rules! with {
         forget(replace(&mut scheme.$field, $value));
         scheme
     }};
+    ($scheme:ident.$field:ident, $value:expr) => {{
+        let mut scheme = $scheme;
+        forget(scheme.$field.replace($value));
+        scheme
+    }};
 }
 
 impl Scheme {
@@ -144,15 +149,15 @@ impl Scheme {
     }
 
     pub(super) const fn timed(self, rule: TimestampRule) -> Scheme {
-        with!(self.timestamp = Some(rule))
+        with!(self.timestamp, rule)
     }
 
     pub(super) const fn per(self, each: &'static str) -> Scheme {
-        with!(self.each = Some(text(each)))
+        with!(self.each, text(each))
     }
 
     pub(super) const fn hashing_body_in(self, parameter: &'static str) -> Scheme {
-        with!(self.body_hash = Some(text(parameter)))
+        with!(self.body_hash, text(parameter))
     }
 
     pub(super) const fn in_body(self, body: BodyForm) -> Scheme {
@@ -166,7 +171,7 @@ impl Scheme {
     }
 
     pub(super) const fn challenged(self, challenge: Challenge) -> Scheme {
-        with!(self.challenge = Some(challenge))
+        with!(self.challenge, challenge)
     }
 
     pub(super) const fn answering(self, answer: Answer) -> Scheme {
