@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use hookbox_core::clock::Clock;
 use hookbox_core::name::ProviderName;
-use hookbox_core::verify::sign;
+use hookbox_core::verify::{Outgoing, sign};
 use serde_json::{Value, json};
 
 use crate::args::SendArgs;
@@ -36,15 +36,15 @@ pub(crate) fn send(args: &SendArgs, print: Print) -> Result<()> {
     let origin = args.ingress.clone().unwrap_or_else(|| format!("http://{}", project.config.server.listen));
     let url = format!("{}/api/v1/webhooks/webhook/{provider}", origin.trim_end_matches('/'));
     let mut request = client::agent().post(&url).header("Content-Type", "application/json");
-    for (name, value) in sign(scheme, secret, now, &id, &body)? {
+    let event_type = Some(args.event_type.as_str());
+    let out = Outgoing { method: "POST", url: &url, id: &id, event_type, body: &body };
+    let signed = sign(scheme, secret, now, &out)?;
+    for (name, value) in signed.headers {
         request = request.header(name, value);
-    }
-    if let Some(header) = scheme.type_header() {
-        request = request.header(header, &args.event_type);
     }
     let unreachable =
         || format!("no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress");
-    let mut response = request.send(&body[..]).with_context(unreachable)?;
+    let mut response = request.send(&signed.body[..]).with_context(unreachable)?;
     let status = response.status();
     let answer: Value = serde_json::from_str(&response.body_mut().read_to_string()?).unwrap_or_default();
     if !status.is_success() {

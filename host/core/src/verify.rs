@@ -247,7 +247,7 @@ impl Verifier {
         Ok(Some(Time { place, text, at }))
     }
 
-    /// What the sender may have called: with and without the port that is understood.
+    /// The URL with and without its port: senders differ in what they sign.
     fn urls(&self, delivery: &Delivery<'_>) -> Vec<String> {
         if !self.scheme.needs_url() {
             return vec![String::new()];
@@ -255,13 +255,12 @@ impl Verifier {
         let given = delivery.url.to_owned();
         let mut urls = vec![given.clone()];
         if let Some((start, rest)) = given.split_once("://") {
-            let port = if start == "https" { ":443" } else { ":80" };
+            let usual = if start == "https" { "443" } else { "80" };
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (host, path) = rest.split_at(end);
-            match host.strip_suffix(port) {
-                Some(host) => urls.push(format!("{start}://{host}{path}")),
-                None if !host.contains(':') => urls.push(format!("{start}://{host}{port}{path}")),
-                None => {}
+            match host.rsplit_once(':') {
+                Some((host, _)) => urls.push(format!("{start}://{host}{path}")),
+                None => urls.push(format!("{start}://{host}:{usual}{path}")),
             }
         }
         urls

@@ -35,14 +35,12 @@ impl Reply {
 
 impl Answer {
     /// `None` for the host's own receipt.
-    pub fn reply(&self) -> Option<Reply> {
+    pub(super) fn reply(&self) -> Option<Reply> {
         match self {
             Answer::Receipt => None,
-            Answer::Fixed { status, content_type, body } => Some(Reply {
-                status: *status,
-                content_type: content_type.to_string(),
-                body: body.as_bytes().to_vec(),
-            }),
+            Answer::Fixed { status, content_type, body } => {
+                Some(Reply { status: *status, content_type: content_type.to_string(), body: body.as_bytes().to_vec() })
+            }
         }
     }
 }
@@ -93,7 +91,8 @@ impl Verifier {
         match reply {
             ChallengeReply::Fixed(answer) => Ok(answer.reply()),
             ChallengeReply::Echo(place) => {
-                let text = read(place).filter(|text| text.len() <= ECHO_BYTES_MAX && !text.chars().any(char::is_control));
+                let text =
+                    read(place).filter(|text| text.len() <= ECHO_BYTES_MAX && !text.chars().any(char::is_control));
                 Ok(Some(Reply::text(text.ok_or(Refusal::BadChallenge)?)))
             }
             ChallengeReply::Hmac(place) => {

@@ -41,9 +41,9 @@ pub(super) fn content<'a>(
             Piece::Entry(tag) => Cow::Borrowed(required(entries, tag)?),
             Piece::HeadersOf { entry, separator } => Cow::Owned(covered(values, entry, separator)?),
             Piece::Json(path) => scalar(path),
-            Piece::Form(name) => delivery.field(name).unwrap_or_default(),
+            Piece::Form(name) => Cow::Owned(delivery.field(name).unwrap_or_default().into_owned()),
             Piece::SortedForm if delivery.is_form() => Cow::Owned(delivery.sorted_form()),
-            Piece::SortedForm => Cow::Borrowed(&[]),
+            Piece::SortedForm => Cow::default(),
             Piece::Literal(text) => Cow::Borrowed(text.as_bytes()),
         });
     }

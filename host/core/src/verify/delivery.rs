@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::json::{self, Scalar};
 use super::scheme::{BodyForm, Text};
-use super::{HEADER_BYTES_MAX, Refusal, json};
+use super::{HEADER_BYTES_MAX, Refusal};
 
 /// One request as it came in: the raw body, never a parsed and rewritten one.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +105,8 @@ impl<'a> Delivery<'a> {
             return None;
         }
         let parameters = self.content_type().split(';').skip(1);
-        let boundary = parameters.filter_map(|p| p.trim().split_once('=')).find(|(n, _)| n.eq_ignore_ascii_case("boundary"));
+        let boundary =
+            parameters.filter_map(|p| p.trim().split_once('=')).find(|(n, _)| n.eq_ignore_ascii_case("boundary"));
         let boundary = boundary?.1.trim_matches('"');
         (1..=70).contains(&boundary.len()).then(|| format!("--{boundary}").into_bytes())
     }
@@ -145,7 +147,11 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 pub(super) struct Document<'a>(pub(super) Cow<'a, [u8]>);
 
 impl Document<'_> {
+    /// `None` also for several that are not the same.
     pub(super) fn scalar(&self, path: &str) -> Option<String> {
-        json::scalar(&self.0, path)
+        match json::scalar(&self.0, path) {
+            Scalar::Text(text) => Some(text),
+            Scalar::Mixed | Scalar::Missing => None,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a delivery says it is: event type and delivery id.
 
 use super::delivery::{Delivery, Document};
+use super::json::{self, Scalar};
 use super::scheme::{Naming, Place, Scheme};
 
 /// Longest event type: it is matched against patterns and shown.
@@ -8,6 +9,9 @@ pub const EVENT_TYPE_BYTES_MAX: usize = 200;
 
 /// Longest delivery id: it is shown and searched for.
 pub const DELIVERY_ID_BYTES_MAX: usize = 200;
+
+/// The type of a delivery with several events of different types.
+const BATCH: &str = "batch";
 
 /// What a verified delivery says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,24 +38,39 @@ impl Scheme {
     pub fn locate(&self, delivery: &Delivery<'_>) -> Identity {
         let document = Document(delivery.document(&self.body));
         let event_type = named(&self.event_type, delivery, &document, EVENT_TYPE_BYTES_MAX);
+        let event_type = event_type.map(|(event_type, _)| event_type).or_else(|| {
+            let mixed = self.event_type.iter().any(|places| is_mixed(places, &document));
+            mixed.then(|| BATCH.to_owned())
+        });
         let id = named(&self.delivery_id, delivery, &document, DELIVERY_ID_BYTES_MAX);
-        let signed = self.id_is_signed();
-        Identity { event_type, delivery_id: id.map(|value| DeliveryId { value, signed }) }
+        let delivery_id = id.map(|(value, places)| DeliveryId { value, signed: self.signs(places) });
+        Identity { event_type, delivery_id }
     }
 }
 
-fn named(naming: &Naming, delivery: &Delivery<'_>, document: &Document<'_>, bytes_max: usize) -> Option<String> {
+/// The first name whose first place has a value, and the places it is from.
+fn named<'n>(
+    naming: &'n Naming,
+    delivery: &Delivery<'_>,
+    document: &Document<'_>,
+    bytes_max: usize,
+) -> Option<(String, &'n [Place])> {
     let read = |place: &Place| bounded(place.value(delivery, document, None)?, bytes_max);
-    let joined = naming.iter().find_map(|places| {
+    let (joined, places) = naming.iter().find_map(|places| {
         let (first, others) = places.split_first()?;
         let mut joined = read(first)?;
         for part in others.iter().filter_map(read) {
             joined.push('.');
             joined.push_str(&part);
         }
-        Some(joined)
-    });
-    bounded(joined?, bytes_max)
+        Some((joined, places.as_ref()))
+    })?;
+    Some((bounded(joined, bytes_max)?, places))
+}
+
+fn is_mixed(places: &[Place], document: &Document<'_>) -> bool {
+    let mixed = |path: &str| json::scalar(&document.0, path) == Scalar::Mixed;
+    places.first().is_some_and(|place| matches!(place, Place::Json(path) if mixed(path)))
 }
 
 fn bounded(text: String, bytes_max: usize) -> Option<String> {

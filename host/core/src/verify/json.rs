@@ -6,21 +6,27 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// What a path through a list gives whose elements differ.
-const BATCH: &str = "batch";
-
 /// The scalar at `a.b`; numbers as they are written. Where a member is repeated, the first counts.
-/// `a[].b` is the value that all elements have, and `batch` where they differ.
-pub(super) fn scalar(text: &[u8], path: &str) -> Option<String> {
+/// `a[].b` is the value that all elements have, and `Mixed` where they differ.
+pub(super) fn scalar(text: &[u8], path: &str) -> Scalar {
     let mut found: Option<String> = None;
     for raw in at(text, path) {
-        let value = text_of(raw)?;
-        match &found {
-            Some(other) if *other != value => return Some(BATCH.to_owned()),
-            _ => found = Some(value),
+        match (text_of(raw), &found) {
+            (None, _) => return Scalar::Missing,
+            (Some(value), Some(other)) if *other != value => return Scalar::Mixed,
+            (value, _) => found = value,
         }
     }
-    found
+    found.map_or(Scalar::Missing, Scalar::Text)
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Text(String),
+    /// Several that are not the same.
+    Mixed,
+    Missing,
 }
 
 /// Every value at the path; none where the text is no JSON as far as it was read.
@@ -52,7 +58,11 @@ pub(super) fn at<'a>(text: &'a [u8], path: &str) -> Vec<&'a RawValue> {
 pub(super) fn member_beside(text: &[u8], beside: &str) -> Option<String> {
     let mut found = None;
     let wanted = Wanted::Beside(beside);
-    let _ = serde_json::Deserializer::from_slice(text).deserialize_map(Pick { wanted, name: Some(&mut found), value: None });
+    let _ = serde_json::Deserializer::from_slice(text).deserialize_map(Pick {
+        wanted,
+        name: Some(&mut found),
+        value: None,
+    });
     found
 }
 
@@ -60,7 +70,11 @@ fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a RawValue> {
     let mut found = None;
     let wanted = Wanted::Named(name);
     // Reading stops at the wanted member, which serde_json reports as an error.
-    let _ = serde_json::Deserializer::from_slice(text).deserialize_map(Pick { wanted, name: None, value: Some(&mut found) });
+    let _ = serde_json::Deserializer::from_slice(text).deserialize_map(Pick {
+        wanted,
+        name: None,
+        value: Some(&mut found),
+    });
     found
 }
 
@@ -167,7 +181,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str, path: &str) -> Option<String> {
-        scalar(text.as_bytes(), path)
+        match scalar(text.as_bytes(), path) {
+            Scalar::Text(text) => Some(text),
+            Scalar::Mixed => Some("(mixed)".to_owned()),
+            Scalar::Missing => None,
+        }
     }
 
     #[test]
@@ -185,7 +203,7 @@ mod tests {
     #[test]
     fn a_path_through_a_list_gives_what_all_elements_have() {
         assert_eq!(read(r#"{"e":[{"t":"x"},{"t":"x"}]}"#, "e[].t").as_deref(), Some("x"));
-        assert_eq!(read(r#"{"e":[{"t":"x"},{"t":"y"}]}"#, "e[].t").as_deref(), Some("batch"));
+        assert_eq!(read(r#"{"e":[{"t":"x"},{"t":"y"}]}"#, "e[].t").as_deref(), Some("(mixed)"));
         assert_eq!(read(r#"[{"t":"x"}]"#, "[].t").as_deref(), Some("x"));
         assert_eq!(read(r#"{"e":[]}"#, "e[].t"), None);
         assert_eq!(read(r#"{"e":{"t":"x"}}"#, "e[].t"), None);

@@ -103,7 +103,9 @@ impl State {
                 let content = content.concat();
                 any(&|candidate| {
                     let signature = Signature::from_slice(candidate);
-                    Choice::from(u8::from(signature.is_ok_and(|signature| key.verify_strict(&content, &signature).is_ok())))
+                    Choice::from(u8::from(
+                        signature.is_ok_and(|signature| key.verify_strict(&content, &signature).is_ok()),
+                    ))
                 })
             }
             State::EcdsaP256(key) => {

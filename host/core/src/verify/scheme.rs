@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Integrity;
 use super::presets::{ALIASES, PRESETS};
+use super::{Integrity, Reply};
 use crate::time::Millis;
 
 pub(crate) type Text = Cow<'static, str>;
@@ -86,8 +86,15 @@ pub(crate) enum KeyForm {
     /// The secret's own bytes, whatever they look like.
     Literal,
     /// `prefix`, then the key in base64.
-    Base64 { prefix: Text, bytes_min: usize, bytes_max: usize },
-    Hex { bytes_min: usize, bytes_max: usize },
+    Base64 {
+        prefix: Text,
+        bytes_min: usize,
+        bytes_max: usize,
+    },
+    Hex {
+        bytes_min: usize,
+        bytes_max: usize,
+    },
 }
 
 /// A part of the signed content.
@@ -109,7 +116,10 @@ pub(crate) enum Piece {
     /// The text of that entry of the signature list.
     Entry(Text),
     /// The values of the headers that the entry lists, between spaces, joined.
-    HeadersOf { entry: Text, separator: Text },
+    HeadersOf {
+        entry: Text,
+        separator: Text,
+    },
     /// A scalar of the JSON body, numbers as they are written; nothing where it is not there.
     Json(Text),
     /// A field of a form, decoded; nothing where it is not there.
@@ -168,9 +178,13 @@ pub(crate) type Naming = List<List<Place>>;
 pub(crate) enum BodyForm {
     Json,
     /// JSON, or a form whose first field of this name holds the JSON.
-    JsonOrForm { field: Text },
+    JsonOrForm {
+        field: Text,
+    },
     /// A form, plain or multipart, in which that field holds the JSON.
-    FormField { field: Text },
+    FormField {
+        field: Text,
+    },
 }
 
 /// What a repetition is known by.
@@ -213,36 +227,39 @@ pub(crate) enum ChallengeReply {
 pub(crate) enum Answer {
     /// 202 for a new one, 200 for a duplicate, and `{"id":ID,"status":"accepted"|"duplicate"}`.
     Receipt,
-    Fixed { status: u16, content_type: Text, body: Text },
+    Fixed {
+        status: u16,
+        content_type: Text,
+        body: Text,
+    },
 }
 
 /// Every preset, in the order in which they are shown.
-pub fn schemes() -> impl Iterator<Item = &'static Scheme> + Clone {
-    PRESETS.iter().map(|preset| &preset.scheme)
+pub fn schemes() -> &'static [Scheme] {
+    &PRESETS
 }
 
 impl Scheme {
     /// The preset of that name, or of the alias: `github` is `github-256`.
     pub fn named(name: &str) -> Option<&'static Scheme> {
         let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
-        schemes().find(|scheme| scheme.name == name)
+        PRESETS.iter().find(|scheme| scheme.name == name)
     }
 
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub fn answer(&self) -> &Answer {
-        &self.answer
+    /// What the sender is told instead of the host's own receipt, for a new delivery and a repetition.
+    pub fn answer(&self) -> Option<Reply> {
+        self.answer.reply()
     }
 
     /// Whether the header holds a signature or token. Such a header is never stored or logged.
     pub fn is_secret_header(&self, name: &str) -> bool {
         match &self.signature.at {
             Place::Header(header) => header.eq_ignore_ascii_case(name),
-            Place::Numbered(header) => {
-                name.get(..header.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(header))
-            }
+            Place::Numbered(header) => name.get(..header.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(header)),
             _ => false,
         }
     }
@@ -296,9 +313,20 @@ impl Scheme {
         }
     }
 
-    /// Whether the signature covers the delivery id, so that nobody can replay a delivery under
-    /// another one.
+    /// The preset for senders that have none of their own.
+    pub fn generic() -> &'static Scheme {
+        let [generic, ..] = &PRESETS;
+        generic
+    }
+
+    /// Whether the signature covers every place of the delivery id, so that nobody can replay a
+    /// delivery under another one.
     pub fn id_is_signed(&self) -> bool {
+        self.delivery_id.iter().all(|places| self.signs(places))
+    }
+
+    /// Whether the signature covers all of these places.
+    pub(crate) fn signs(&self, places: &[Place]) -> bool {
         let covered = |place: &Place, method: &Method| match place {
             Place::Header(name) => {
                 let whole = self.id_header() == Some(name) && method.content.contains(&Piece::Id);
@@ -315,8 +343,7 @@ impl Scheme {
             Place::Query(_) => method.content.contains(&Piece::Url),
             Place::Numbered(_) | Place::Entry(_) | Place::MemberBeside(_) => false,
         };
-        let mut places = self.delivery_id.iter().flat_map(|places| places.iter());
-        places.all(|place| self.methods.iter().all(|method| covered(place, method)))
+        places.iter().all(|place| self.methods.iter().all(|method| covered(place, method)))
             && self.methods.iter().all(|method| method.algorithm != Algorithm::Token)
     }
 

@@ -28,8 +28,8 @@ pub struct Outgoing<'a> {
     /// For the place of the delivery id where that is a header. For Standard Webhooks it must not
     /// contain a dot.
     pub id: &'a str,
-    /// For the place of the event type where that is a header.
-    pub event_type: &'a str,
+    /// For the place of the event type where that is a header, unless the caller writes it.
+    pub event_type: Option<&'a str>,
     pub body: &'a [u8],
 }
 
@@ -49,7 +49,8 @@ pub struct Signed {
 ///
 /// `Malformed` for a secret that the scheme cannot use.
 pub fn sign(scheme: &Scheme, secret: &Secret, now: Timestamp, out: &Outgoing<'_>) -> Result<Signed, UnusableSecret> {
-    let unusable = |why: &str| UnusableSecret::Malformed { scheme: scheme.name.to_string(), position: 0, why: why.to_owned() };
+    let unusable =
+        |why: &str| UnusableSecret::Malformed { scheme: scheme.name.to_string(), position: 0, why: why.to_owned() };
     let signer = Signer::decode(scheme, secret)?;
     let timestamp = scheme.timestamp.as_ref().map(|rule| timestamp::show(now, rule.unit)).unwrap_or_default();
     let mut draft = Draft::new(scheme, out, &timestamp);
@@ -71,11 +72,14 @@ pub fn sign(scheme: &Scheme, secret: &Secret, now: Timestamp, out: &Outgoing<'_>
         }
         (_, at) => {
             let list = list.join(&separator(scheme));
-            let signed = signer.sign(scheme, &draft.delivery(out.method, &url).get(), &draft.document(), &list, &timestamp);
+            let signed =
+                signer.sign(scheme, &draft.delivery(out.method, &url).get(), &draft.document(), &list, &timestamp);
             let signed = signature(&signed.ok_or_else(|| unusable("is no key that can sign"))?);
             match at {
                 Place::Header(name) if list.is_empty() => draft.headers.push((name.to_string(), signed)),
-                Place::Header(name) => draft.headers.push((name.to_string(), format!("{list}{}{signed}", separator(scheme)))),
+                Place::Header(name) => {
+                    draft.headers.push((name.to_string(), format!("{list}{}{signed}", separator(scheme))))
+                }
                 Place::Numbered(name) => draft.headers.push((format!("{name}-1"), signed)),
                 Place::Json(path) => draft.set_json(path, Value::String(signed)),
                 Place::Form(name) => draft.set_field(name, &signed),
@@ -105,11 +109,8 @@ enum SigningKey {
 
 impl<'a> Signer<'a> {
     fn decode(scheme: &'a Scheme, secret: &Secret) -> Result<Signer<'a>, UnusableSecret> {
-        let refuse = |why: &str| UnusableSecret::Malformed {
-            scheme: scheme.name.to_string(),
-            position: 0,
-            why: why.to_owned(),
-        };
+        let refuse =
+            |why: &str| UnusableSecret::Malformed { scheme: scheme.name.to_string(), position: 0, why: why.to_owned() };
         let private = scheme.methods.iter().find(|method| method.has_private_key(secret));
         if let Some(method) = private {
             let key = method.private_key(secret).ok_or_else(|| refuse("is no private key that can sign"))?;
@@ -136,7 +137,8 @@ impl<'a> Signer<'a> {
         timestamp: &str,
     ) -> Option<Vec<u8>> {
         let entries = Entries::of(scheme, list);
-        let values = Values { delivery, document, entries: &entries, timestamp: timestamp.as_bytes(), url: delivery.url };
+        let values =
+            Values { delivery, document, entries: &entries, timestamp: timestamp.as_bytes(), url: delivery.url };
         let secret: &[u8] = match &self.key {
             SigningKey::Shared(_, _, secret) => secret,
             _ => &[],
@@ -152,7 +154,7 @@ impl SigningKey {
             SigningKey::Shared(key, index, _) => {
                 key.states.iter().find(|(other, _)| other == index).and_then(|(_, state)| state.sign(content))
             }
-            SigningKey::Ed25519(key) => Some(key.sign(&content.concat()).to_vec()),
+            SigningKey::Ed25519(key) => Some(key.sign(&content.concat()).to_bytes().to_vec()),
             SigningKey::EcdsaP256(key) => {
                 let signature: ecdsa::Signature = key.sign(&content.concat());
                 Some(signature.to_der().as_bytes().to_vec())
@@ -202,12 +204,20 @@ struct Draft<'a> {
     body: Vec<u8>,
 }
 
+impl<'a> Outgoing<'a> {
+    /// A POST whose type stands in its body, or in a header of the caller's.
+    pub fn post(id: &'a str, body: &'a [u8]) -> Outgoing<'a> {
+        Outgoing { method: "POST", url: "", id, event_type: None, body }
+    }
+}
+
 impl<'a> Draft<'a> {
     fn new(scheme: &'a Scheme, out: &Outgoing<'_>, timestamp: &str) -> Draft<'a> {
         let mut draft = Draft { scheme, headers: Vec::new(), body: out.body.to_vec() };
         let first = |naming: &super::scheme::Naming| naming.first().and_then(|places| places.first()).cloned();
-        for (place, value) in [(first(&scheme.delivery_id), out.id), (first(&scheme.event_type), out.event_type)] {
-            if let Some(Place::Header(name)) = place {
+        let names = [(first(&scheme.delivery_id), Some(out.id)), (first(&scheme.event_type), out.event_type)];
+        for (place, value) in names {
+            if let (Some(Place::Header(name)), Some(value)) = (place, value) {
                 draft.header(&name, value);
             }
         }
@@ -238,7 +248,9 @@ impl<'a> Draft<'a> {
                 Piece::Json(path) if scheme.each.is_none() && draft.document().scalar(path).is_none() => {
                     draft.set_json(path, Value::String(out.id.to_owned()));
                 }
-                Piece::Form(name) if draft.delivery("POST", "").get().field(name).is_none() => draft.set_field(name, out.id),
+                Piece::Form(name) if draft.delivery("POST", "").get().field(name).is_none() => {
+                    draft.set_field(name, out.id)
+                }
                 _ => {}
             }
         }

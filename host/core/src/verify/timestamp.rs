@@ -80,12 +80,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let at = Timestamp(1_504_765_804_000);
-        for unit in [
-            TimestampUnit::Seconds,
-            TimestampUnit::Milliseconds,
-            TimestampUnit::Rfc3339,
-            TimestampUnit::HttpDate,
-        ] {
+        for unit in
+            [TimestampUnit::Seconds, TimestampUnit::Milliseconds, TimestampUnit::Rfc3339, TimestampUnit::HttpDate]
+        {
             assert_eq!(parse(show(at, unit).as_bytes(), unit), Some(at), "{unit:?}");
         }
     }
