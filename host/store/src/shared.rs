@@ -24,9 +24,10 @@ use crate::ledger::{Closed, Ledger, PruneCursor};
 use crate::overlay::{Changed, Order, Read};
 use crate::query;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, PageRequest, Pruned, Record,
+    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record,
     Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
 };
+use crate::unrouted;
 use crate::values;
 use crate::{Signals, Store};
 
@@ -270,6 +271,10 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.replay(run, new, now)).await
     }
 
+    async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.route(event, runs, now)).await
+    }
+
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError> {
         self.change(move |ledger| ledger.claim(&claim)).await
     }
@@ -364,6 +369,14 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
         self.read(query::events(self.tree(), page)).await
+    }
+
+    async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+        self.read(unrouted::page(self.tree(), page)).await
+    }
+
+    async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError> {
+        self.read(unrouted::oldest(self.tree(), after, limit)).await
     }
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
