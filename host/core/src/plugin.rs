@@ -349,7 +349,8 @@ mod tests {
         let broken = on("on-user", &["shop/user.*"], &[("filter", "data.amount >")]);
         let BadDescription(wrong) = PluginInfo::check(declared(vec![broken, job]), &welcome()).unwrap_err();
         let all = wrong.join("\n");
-        for part in ["handler \"on-user\": filter: ", "such as data.amount > 1000", "handler \"by-hand\": filter: only"] {
+        for part in ["handler \"on-user\": filter: ", "such as data.amount > 1000", "handler \"by-hand\": filter: only"]
+        {
             assert!(all.contains(part), "{part:?} is missing in:\n{all}");
         }
     }

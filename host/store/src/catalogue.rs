@@ -321,7 +321,10 @@ mod tests {
         assert_eq!(reached(&catalogue, &order("\"1500\"")), ["all"]);
         assert_eq!(catalogue.route("shop", "order").len(), 3);
         let told: Vec<_> = catalogue.judge(&order("\"1500\"")).into_iter().map(|(_, verdict)| verdict).collect();
-        assert_eq!(told, [Verdict::Reached, Verdict::Fault(Fault::Mismatch), Verdict::NoPattern, Verdict::Fault(Fault::Mismatch)]);
+        assert_eq!(
+            told,
+            [Verdict::Reached, Verdict::Fault(Fault::Mismatch), Verdict::NoPattern, Verdict::Fault(Fault::Mismatch)]
+        );
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record,
-    Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
+    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on

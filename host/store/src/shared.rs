@@ -24,8 +24,8 @@ use crate::ledger::{Closed, Ledger, PruneCursor};
 use crate::overlay::{Changed, Order, Read};
 use crate::query;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record,
-    Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
+    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
 };
 use crate::unrouted;
 use crate::values;

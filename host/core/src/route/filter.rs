@@ -221,7 +221,8 @@ impl<'a> Subject<'a> {
             context.add_variable_from_value("provider", text(&self.event.namespace));
             context.add_variable_from_value("type", text(&self.event.event_type));
             context.add_variable_from_value("headers", map(headers.map(|(name, value)| (name, text(value)))));
-            context.add_variable_from_value("attributes", map(others.map(|(name, value)| (name.as_str(), text(value)))));
+            context
+                .add_variable_from_value("attributes", map(others.map(|(name, value)| (name.as_str(), text(value)))));
             if let Ok(body) = self.body() {
                 context.add_variable_from_value(BODY, value(body));
             }
@@ -231,9 +232,7 @@ impl<'a> Subject<'a> {
 
     fn body(&self) -> Result<serde_json::Value, Fault> {
         match self.event.data.len() {
-            0..=FILTERED_BODY_BYTES_MAX => {
-                serde_json::from_slice(&self.event.data).map_err(|_| Fault::BodyNotJson)
-            }
+            0..=FILTERED_BODY_BYTES_MAX => serde_json::from_slice(&self.event.data).map_err(|_| Fault::BodyNotJson),
             _ => Err(Fault::BodyTooLarge),
         }
     }
@@ -281,9 +280,8 @@ fn value(json: serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::String(Arc::new(text)),
         serde_json::Value::Array(items) => Value::List(Arc::new(items.into_iter().map(value).collect())),
         serde_json::Value::Object(members) => {
-            let members = members.into_iter().map(|(name, member)| {
-                (cel::objects::Key::String(Arc::new(name)), value(member))
-            });
+            let members =
+                members.into_iter().map(|(name, member)| (cel::objects::Key::String(Arc::new(name)), value(member)));
             Value::Map(cel::objects::Map { map: Arc::new(members.collect()) })
         }
     }

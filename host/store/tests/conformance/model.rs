@@ -323,7 +323,8 @@ impl Pair {
                 before = Some(next);
             }
             let mut before = None;
-            while let Some(next) = both!(self, store => store.unrouted(PageRequest { before, limit }).await).unwrap().next
+            while let Some(next) =
+                both!(self, store => store.unrouted(PageRequest { before, limit }).await).unwrap().next
             {
                 before = Some(next);
             }

@@ -113,7 +113,9 @@ fn a_body_is_looked_into_up_to_its_limit() {
 
 #[test]
 fn a_filter_that_could_run_long_is_refused() {
-    for looping in ["data.tags.exists(t, t == 'vip')", "data.tags.all(t, true)", "data.map(x, x) == []", "data.filter(x, x) == []"] {
+    for looping in
+        ["data.tags.exists(t, t == 'vip')", "data.tags.all(t, true)", "data.map(x, x) == []", "data.filter(x, x) == []"]
+    {
         assert_eq!(Filter::parse(looping), Err(BadFilter::Loop), "{looping}");
     }
     for large in [
@@ -124,7 +126,9 @@ fn a_filter_that_could_run_long_is_refused() {
     ] {
         assert_eq!(Filter::parse(&large), Err(BadFilter::TooLarge), "{large}");
     }
-    for known in ["data.matches('a*')", "nope(1)", "data.lowerAscii() == 'a'", "timestamp('x') == 1", "type(data) == int"] {
+    for known in
+        ["data.matches('a*')", "nope(1)", "data.lowerAscii() == 'a'", "timestamp('x') == 1", "type(data) == int"]
+    {
         assert!(matches!(Filter::parse(known), Err(BadFilter::UnknownFunction(_))), "{known}");
     }
     assert_eq!(Filter::parse("Order{id: 1} == Order{id: 1}"), Err(BadFilter::Struct));
