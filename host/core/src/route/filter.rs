@@ -145,12 +145,19 @@ fn compile(text: &str) -> Result<IdedExpr, BadFilter> {
         Ok(Ok(expression)) => expression,
         Ok(Err(errors)) => {
             let first = errors.errors.first().map(|error| error.msg.as_str()).unwrap_or_default();
-            return Err(BadFilter::Syntax(clipped(first, 120)));
+            return Err(BadFilter::Syntax(cause(first)));
         }
         Err(_) => return Err(BadFilter::Syntax("does not parse".to_owned())),
     };
     check(&mut expression)?;
     Ok(expression)
+}
+
+/// What the parser says, without the tokens that it would have taken.
+fn cause(told: &str) -> String {
+    let told = told.strip_prefix("Syntax error: ").unwrap_or(told);
+    let told = told.split(" expecting ").next().unwrap_or_default();
+    clipped(&told.replace("'<EOF>'", "the end"), 120)
 }
 
 /// Judged before the parser sees it, and without regard to quotes: too strict is good enough.
