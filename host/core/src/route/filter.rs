@@ -33,8 +33,8 @@ pub const FILTER_BYTES_MAX: usize = 512;
 const NESTING_MAX: usize = 16;
 /// Signs of operators, dots and commas among them: each may be one more level to go down.
 const SIGNS_MAX: usize = 64;
-/// Each may copy a text of the body.
-const SUMS_MAX: usize = 8;
+/// Each may copy a text or a list of the body.
+const SUMS_MAX: usize = 4;
 /// A longer body is not looked into.
 pub const FILTERED_BODY_BYTES_MAX: usize = 1 << 20;
 /// Of a name in a fault, in characters.
@@ -157,7 +157,7 @@ fn compile(text: &str) -> Result<IdedExpr, BadFilter> {
 fn cause(told: &str) -> String {
     let told = told.strip_prefix("Syntax error: ").unwrap_or(told);
     let told = told.split(" expecting ").next().unwrap_or_default();
-    clipped(&told.replace("'<EOF>'", "the end"), 120)
+    clipped(&told.replace("mismatched input", "unexpected").replace("'<EOF>'", "end"), 120)
 }
 
 /// Judged before the parser sees it, and without regard to quotes: too strict is good enough.
