@@ -12,9 +12,11 @@ mod plugin;
 mod provider;
 mod reader;
 mod schedule;
+mod scheme;
 mod server;
 mod size;
 mod source;
+mod template;
 mod tree;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,7 @@ mod json;
 mod key;
 mod place;
 mod presets;
-mod scheme;
+pub(crate) mod scheme;
 mod sign;
 mod timestamp;
 

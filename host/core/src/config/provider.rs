@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::reader::{Field, Section, not_known};
+use super::reader::{Field, Section};
+use super::scheme;
 use super::server::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use super::source::SecretSource;
 use crate::name::ProviderName;
 use crate::time::Millis;
-use crate::verify::{ALIASES, Scheme, schemes};
+use crate::verify::Scheme;
 
 /// Secrets of one provider: an old and a new one while they change, and some to spare. Every one
 /// is tried on every delivery.
@@ -36,8 +37,7 @@ impl Provider {
     /// its secret in [`secret_variable`].
     pub fn preset_for(name: &ProviderName) -> Provider {
         Provider {
-            // The first preset is the generic one.
-            scheme: Scheme::named(name.as_str()).unwrap_or(&schemes()[0]).clone(),
+            scheme: Scheme::named(name.as_str()).unwrap_or(Scheme::generic()).clone(),
             secrets: vec![SecretSource::Env(secret_variable(name))],
             tolerance: None,
             body_bytes_max: None,
@@ -46,7 +46,7 @@ impl Provider {
 
     fn read(name: &ProviderName, mut section: Section<'_>) -> Provider {
         let preset = Provider::preset_for(name);
-        let scheme = section.parsed("scheme", scheme).unwrap_or(preset.scheme);
+        let scheme = section.take("scheme").and_then(scheme::read).unwrap_or(preset.scheme);
         let secrets = section.take("secrets").and_then(|field| sources(field, name)).unwrap_or(preset.secrets);
         let tolerance = section.take("tolerance").and_then(|field| tolerance(&field, &scheme));
         let mut limits = section.section("limits");
@@ -82,11 +82,6 @@ fn provider_name(text: &str) -> Result<ProviderName, String> {
         NO_PROVIDER => Err("is the host's own path and no provider; choose another name".to_owned()),
         _ => ProviderName::parse(text).map_err(|error| error.to_string()),
     }
-}
-
-fn scheme(text: &str) -> Result<Scheme, String> {
-    let known = schemes().iter().map(Scheme::name).chain(ALIASES.iter().map(|(alias, _)| *alias));
-    Scheme::named(text).cloned().ok_or_else(|| format!("{text:?} is no scheme; {}", not_known(text, known)))
 }
 
 fn sources(field: Field<'_>, name: &ProviderName) -> Option<Vec<SecretSource>> {

@@ -187,6 +187,14 @@ impl<'r> Field<'r> {
         &self.place
     }
 
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.value, Value::Map(_))
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
     pub(super) fn into_value(self) -> Value {
         self.value
     }
