@@ -18,7 +18,11 @@ pub(crate) struct Cli {
     /// Print JSON instead of tables.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
 
+/// For the commands that speak to a running host.
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArgs {
     /// Where the operator API of the running host is.
     #[arg(long, global = true, env = "HOOKBOX_URL", default_value = "http://127.0.0.1:5555", value_name = "URL")]
     pub(crate) url: String,
@@ -50,18 +54,36 @@ pub(crate) enum Command {
     Invoke(InvokeArgs),
     /// Sign a test webhook as its sender would, and post it.
     Send(SendArgs),
+    /// Take real deliveries and write each to a file that `invoke`, `send` and `verify` take.
+    Capture(CaptureArgs),
     /// Look at the events that were taken in.
-    #[command(subcommand)]
-    Events(EventsCommand),
+    Events {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
     /// Look at runs, and replay them.
-    #[command(subcommand)]
-    Runs(RunsCommand),
+    Runs {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
     /// Look at schedules, and run one now.
-    #[command(subcommand)]
-    Schedules(SchedulesCommand),
+    Schedules {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: SchedulesCommand,
+    },
     /// Look at the plugins.
-    #[command(subcommand)]
-    Plugins(PluginsCommand),
+    Plugins {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: PluginsCommand,
+    },
     /// Open a stopped host's data and check it.
     Doctor {
         /// The folder of the store.
@@ -129,6 +151,10 @@ pub(crate) struct InvokeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) payload_file: Option<PathBuf>,
 
+    /// A file that `hookbox capture` wrote: its body, media type and type of event.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["payload", "payload_file"])]
+    pub(crate) delivery: Option<PathBuf>,
+
     /// Media type of the payload.
     #[arg(long, default_value = "application/json", value_name = "TYPE")]
     pub(crate) content_type: String,
@@ -168,7 +194,29 @@ pub(crate) struct SendArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CaptureArgs {
+    /// Where deliveries come in, on any path. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+
+    /// The folder for the files, which hold signatures and tokens as they came.
+    #[arg(long, default_value = "deliveries", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Deliveries to write; then it ends.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) count: u32,
+
+    /// A host that gets each delivery, too, and whose answer goes back: http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+
     /// A provider of the generic scheme.
     #[arg(long, default_value = "shop")]
     pub(crate) provider: String,
