@@ -219,7 +219,7 @@ mod tests {
         for (from, to, why) in [
             ("\"format\": 1", "\"format\": 2", "has the format 2"),
             ("\"method\"", "\"verb\"", "unknown field `verb`"),
-            ("\"base64\": \"", "\"base64\": \"?", "header stripe-signature has base64"),
+            ("\"base64\":\"", "\"base64\":\"?", "header stripe-signature has base64"),
         ] {
             let told = Recorded::parse(good.replace(from, to).as_bytes()).unwrap_err();
             assert!(told.contains(why), "{told}");
