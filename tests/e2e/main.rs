@@ -12,6 +12,7 @@ mod listeners;
 mod powercut;
 mod projects;
 mod refusals;
+mod rotation;
 mod runs;
 mod schedules;
 mod swaps;

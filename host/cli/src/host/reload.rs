@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
@@ -43,7 +43,18 @@ pub(crate) struct Live {
     pub(crate) plugins: Arc<Plugins>,
 }
 
-pub(crate) type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<FileStamp>;
+
+/// What a file is known by. A file that takes another's place, by a rename or behind a symbolic link, has an inode and
+/// a change time of its own, though its size and time of writing may be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    device: u64,
+    inode: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+    bytes: u64,
+}
 
 /// Runs until it is aborted.
 pub(crate) async fn watch(mut live: Live) {
@@ -78,7 +89,12 @@ pub(crate) async fn watch(mut live: Live) {
 pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     let stamp = |file: &PathBuf| {
         let metadata = fs::metadata(file).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some(FileStamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            bytes: metadata.len(),
+        })
     };
     files.iter().map(stamp).collect()
 }
@@ -98,8 +114,8 @@ pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
 impl Live {
     async fn take_over(&mut self, before: &[Stamp], now: &[Stamp]) -> Result<()> {
         for ((file, before), now) in self.files.iter().zip(before).zip(now) {
-            let was_there = before.is_some_and(|(_, bytes)| bytes > 0);
-            if was_there && now.is_none_or(|(_, bytes)| bytes == 0) {
+            let was_there = before.is_some_and(|stamp| stamp.bytes > 0);
+            if was_there && now.is_none_or(|stamp| stamp.bytes == 0) {
                 return Err(Mistakes(vec![format!("{} is gone or empty", file.display())]).into());
             }
         }
