@@ -12,6 +12,7 @@ mod dedupe;
 mod header;
 mod identity;
 mod key;
+mod keyring;
 mod presets;
 mod scheme;
 mod sign;
@@ -22,6 +23,7 @@ pub use dedupe::{BODY_WINDOW, Dedupe, DedupeKey, ID_WINDOW, dedupe};
 pub use header::SIGNATURES_MAX;
 pub use identity::{DELIVERY_ID_BYTES_MAX, DeliveryId, EVENT_TYPE_BYTES_MAX, Identity};
 pub use key::UnusableSecret;
+pub use keyring::{Keyring, LastingSecret};
 pub use presets::ALIASES;
 pub use scheme::{Scheme, schemes};
 pub use sign::sign;
@@ -85,6 +87,8 @@ pub enum Refusal {
     Mismatch { header: Text },
     #[error("header {header} is of {signed_at}, more than {tolerance} {} {now}, the time here", side(*.signed_at, *.now))]
     OutsideTolerance { header: Text, signed_at: Timestamp, now: Timestamp, tolerance: Millis },
+    #[error("every secret has ended: give the provider one that counts")]
+    SecretsEnded,
 }
 
 fn side(signed_at: Timestamp, now: Timestamp) -> &'static str {
@@ -100,6 +104,7 @@ impl Refusal {
             Refusal::MalformedHeader { .. } => "malformed-header",
             Refusal::Mismatch { .. } => "mismatch",
             Refusal::OutsideTolerance { .. } => "outside-tolerance",
+            Refusal::SecretsEnded => "secrets-ended",
         }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
-use hookbox_core::verify::{Scheme, Verifier, schemes};
+use hookbox_core::verify::{Keyring, Scheme, Verifier, schemes};
 
 /// A secret that every scheme can use and that opens nothing.
 const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 #[derive(Debug)]
 pub struct LiveProvider {
-    pub verifier: Verifier,
+    pub verifier: Keyring,
     /// `None`: the limit of the listener.
     pub body_bytes_max: Option<usize>,
 }
@@ -70,7 +70,7 @@ mod tests {
         let live = |name: &&str| {
             let secret = Secret::new("hush").unwrap();
             let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
-            (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max: None })
+            (ProviderName::parse(name).unwrap(), LiveProvider { verifier: verifier.into(), body_bytes_max: None })
         };
         Providers::new(names.iter().map(live))
     }

@@ -167,7 +167,7 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         match Verifier::new(&found.provider.scheme, &found.secrets, found.provider.tolerance) {
             Ok(verifier) => {
                 let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
-                live.push((name, LiveProvider { verifier, body_bytes_max }));
+                live.push((name, LiveProvider { verifier: verifier.into(), body_bytes_max }));
             }
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }
