@@ -77,6 +77,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SchedulesCommand,
     },
+    /// Look at the senders that are known by name, and pair with one that brings its secret.
+    Providers {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: ProvidersCommand,
+    },
     /// Look at the plugins.
     Plugins {
         #[command(flatten)]
@@ -300,4 +307,16 @@ pub(crate) enum PluginsCommand {
     List,
     /// One plugin with its handlers and what was last refused.
     Show { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// Wait for a sender that brings the secret in its first POST, as Notion does, and keep it once you agree.
+    Pair {
+        /// The provider, as in hooks.yaml, which names a file for the secret.
+        name: String,
+        /// Agree beforehand to whatever comes first.
+        #[arg(long)]
+        yes: bool,
+    },
 }

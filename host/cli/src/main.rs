@@ -26,6 +26,7 @@ mod invoke;
 mod new;
 mod output;
 mod project;
+mod providers;
 mod send;
 
 use std::io::IsTerminal;
@@ -92,6 +93,9 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Runs { operator, command } => inspect::runs(&client(&operator)?, command, print).map(|()| DONE),
         Command::Schedules { operator, command } => {
             inspect::schedules(&client(&operator)?, command, print).map(|()| DONE)
+        }
+        Command::Providers { operator, command } => {
+            providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => inspect::plugins(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),

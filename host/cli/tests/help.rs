@@ -22,7 +22,7 @@ fn each_command_says_what_it_does() {
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "runs", "schedules", "plugins"] {
+    for group in ["events", "runs", "schedules", "providers", "plugins"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));

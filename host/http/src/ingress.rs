@@ -1,5 +1,6 @@
 //! The public listener: takes webhooks in, and tells strangers nothing.
 
+mod answer;
 mod delivery;
 mod refused;
 
@@ -9,8 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::HOST;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hookbox_core::clock::Clock;
@@ -18,16 +18,17 @@ use hookbox_core::config::{BODY_BYTES, IN_FLIGHT};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Millis;
-use hookbox_core::verify::Delivery;
+use hookbox_core::verify::{Delivery, Refusal};
 use hookbox_store::Store;
-use hookbox_store::types::Accepted;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
+use answer::Taken;
 use refused::Refused;
 
 /// A body comes within this: senders give up on an answer after about as long.
@@ -58,6 +59,8 @@ pub struct Ingress {
     pub clock: Arc<dyn Clock>,
     pub mint: Arc<Mint>,
     pub providers: Arc<ArcSwap<Providers>>,
+    /// The same as the operator's listener has.
+    pub pairing: Arc<Pairing>,
     pub lifecycle: Arc<Lifecycle>,
     pub limits: IngressLimits,
     /// The address of the listener: health is told in full on loopback only, and there not through a proxy.
@@ -106,14 +109,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
     let path = request.uri().path();
     let provider = path.rsplit('/').next().unwrap_or_default().to_owned();
     match receiver.take(&provider, request).await {
-        Ok(Accepted::New(id)) => answer(StatusCode::ACCEPTED, format!(r#"{{"id":"{id}","status":"accepted"}}"#)),
-        Ok(Accepted::Duplicate { first, same_body }) => {
-            if !same_body {
-                let provider = shown(&provider);
-                tracing::warn!(provider, event.id = %first, "a duplicate of {first} has another body than the first");
-            }
-            answer(StatusCode::OK, format!(r#"{{"id":"{first}","status":"duplicate"}}"#))
-        }
+        Ok(taken) => taken.answer(shown(&provider)),
         Err(refused) => {
             refused.log(shown(&provider));
             Problem::from(refused).into_response()
@@ -126,14 +122,10 @@ fn shown(provider: &str) -> &str {
     ProviderName::parse(provider).map_or("(no name)", |_| provider)
 }
 
-fn answer(status: StatusCode, json: String) -> Response {
-    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
-}
-
 impl Receiver {
     /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
     /// does not.
-    async fn take(&self, name: &str, request: Request) -> Result<Accepted, Refused> {
+    async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
         let Ingress { store, clock, mint, limits, .. } = &self.ingress;
         match self.ingress.lifecycle.phase() {
             Phase::Starting => return Err(Refused::Starting),
@@ -154,19 +146,30 @@ impl Receiver {
         let now = clock.now();
         let Some((name, live)) = provider else {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
-            return Err(Refused::UnknownProvider);
+            return if self.pairs(&providers, name, &body) { Ok(Taken::Paired) } else { Err(Refused::UnknownProvider) };
         };
-        let verified = live.verifier.verify(&delivery, now).map_err(|refusal| match body.len() {
+        let verified = match live.verifier.verify(&delivery, now) {
+            Ok(verified) => verified,
             // As where nobody has a larger limit.
-            len if len > limits.body_bytes_max => Refused::Unread(Unread::TooLarge),
-            _ => Refused::Unverified(refusal),
-        })?;
+            Err(_) if body.len() > limits.body_bytes_max => return Err(Refused::Unread(Unread::TooLarge)),
+            Err(Refusal::MissingHeader { .. }) if self.pairs(&providers, name.as_str(), &body) => {
+                return Ok(Taken::Paired);
+            }
+            Err(refusal) => return Err(Refused::Unverified(refusal)),
+        };
         if body.len() > own_max {
             return Err(Refused::Unread(Unread::TooLarge));
         }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
         let targets = store.catalogue().route(name.as_str(), parts.event_type());
         let new = parts.into_event(body, targets, mint, now);
-        store.accept(new).await.map_err(Refused::Store)
+        store.accept(new).await.map(Taken::Event).map_err(Refused::Store)
+    }
+
+    /// Whether an operator waits for this provider's secret, and this unsigned body brings it.
+    fn pairs(&self, providers: &Providers, name: &str, body: &[u8]) -> bool {
+        let Ingress { pairing, clock, .. } = &self.ingress;
+        let pairable = providers.pairable(name);
+        pairable.is_some_and(|(name, _)| pairing.offer(name, body, None, clock.monotonic()))
     }
 }

@@ -7,6 +7,8 @@ use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::verify::{Keyring, Scheme, Verifier, schemes};
 
+use crate::pairing::Pairable;
+
 /// A secret that every scheme can use and that opens nothing.
 const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -24,6 +26,7 @@ pub struct Providers {
     names: BTreeMap<ProviderName, Arc<LiveProvider>>,
     aliases: HashMap<String, ProviderName>,
     decoys: Vec<Verifier>,
+    pairables: BTreeMap<ProviderName, Pairable>,
 }
 
 impl Providers {
@@ -37,7 +40,21 @@ impl Providers {
             let secret = Secret::new(DECOY_SECRET).ok()?;
             Verifier::new(scheme, &[secret], None).ok()
         };
-        Providers { names, aliases, decoys: schemes().iter().filter_map(decoy).collect() }
+        let decoys = schemes().iter().filter_map(decoy).collect();
+        Providers { names, aliases, decoys, pairables: BTreeMap::new() }
+    }
+
+    /// With those whose sender brings the secret, live or not.
+    #[must_use]
+    pub fn with_pairables(mut self, pairables: impl IntoIterator<Item = (ProviderName, Pairable)>) -> Providers {
+        self.pairables = pairables.into_iter().collect();
+        self
+    }
+
+    /// As [`Providers::find`], of those whose sender brings the secret.
+    pub(crate) fn pairable(&self, name: &str) -> Option<(&ProviderName, &Pairable)> {
+        let exact = ProviderName::parse(name).ok().and_then(|name| self.pairables.get_key_value(&name));
+        exact.or_else(|| self.pairables.iter().find(|(known, _)| folded(known.as_str()) == folded(name)))
     }
 
     /// The provider under its own name, which is the namespace of its events.

@@ -7,5 +7,6 @@ mod faulty;
 mod harness;
 mod ingress;
 mod operator;
+mod pairing;
 mod refusals;
 mod socket;
