@@ -16,4 +16,5 @@ mod rotation;
 mod runs;
 mod schedules;
 mod swaps;
+mod verify;
 mod webhooks;

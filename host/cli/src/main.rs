@@ -28,6 +28,7 @@ mod output;
 mod project;
 mod providers;
 mod send;
+mod verify;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::New { name, project } => new::new(&name, &project.plugins, print).map(|()| DONE),
         Command::Build { names, project } => build(&names, &project.plugins, print).map(done_or(FAILED)),
         Command::Invoke(args) => block_on(invoke::invoke(&args, print)).map(done_or(FAILED)),
+        Command::Verify(args) => verify::verify(&args, print).map(done_or(FAILED)),
         Command::Capture(args) => block_on(capture::capture(&args, print)).map(|()| DONE),
         Command::Send(args) => send::send(&args, print).map(|()| DONE),
         Command::Events { operator, command } => inspect::events(&client(&operator)?, command, print).map(|()| DONE),
