@@ -15,6 +15,7 @@ mod refusals;
 mod rotation;
 mod runs;
 mod schedules;
+mod sends;
 mod swaps;
 mod verify;
 mod webhooks;

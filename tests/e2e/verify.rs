@@ -103,7 +103,7 @@ fn what_matched_is_told() {
     assert!(said.text().starts_with("valid\n") && said.text().contains("secret 2"), "{said:?}");
     assert!(said.text().contains("every byte of the body"), "{said:?}");
     let said = ask(&project, &webhook, &["--provider", "stripe", "--secret", "env:STRIPE", "--json"]);
-    assert_eq!(said.text(), "{\"answer\":null,\"cause\":null,\"valid\":true}\n");
+    assert_eq!(said.text(), "{\"valid\":true,\"cause\":null,\"answer\":null}\n");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_secret_that_cannot_be_used_is_told_with_the_reason() {
         refused(&ask(&project, &webhook, &["--provider", provider, "--secret", secret]), "unusable-secret", why);
     }
     let said = ask(&project, &webhook, &["--provider", "stripe", "--secret", "", "--json"]);
-    assert_eq!(said.out, "{\"answer\":null,\"cause\":\"unusable-secret\",\"valid\":false}\n");
+    assert_eq!(said.out, "{\"valid\":false,\"cause\":\"unusable-secret\",\"answer\":null}\n");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use hookbox_core::time::Millis;
 
 /// The configuration unless another is named.
@@ -178,7 +178,12 @@ pub(crate) struct InvokeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     /// The provider, as in its URL.
-    pub(crate) provider: String,
+    #[arg(required_unless_present_any = ["named", "delivery"])]
+    pub(crate) provider: Option<String>,
+
+    /// The provider, in another place.
+    #[arg(long = "provider", value_name = "PROVIDER", conflicts_with = "provider")]
+    pub(crate) named: Option<String>,
 
     /// The event's type, where the scheme has a place for it.
     #[arg(long = "type", default_value = "test", value_name = "TYPE")]
@@ -188,13 +193,25 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) id: Option<String>,
 
-    /// The body; one that fits the scheme unless given.
-    #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
-    pub(crate) body: Option<String>,
+    /// A file with the body, or - for the standard input; a body that fits the scheme unless given.
+    #[arg(long, alias = "body-file", value_name = "FILE", conflicts_with = "text")]
+    pub(crate) body: Option<PathBuf>,
 
-    /// A file with the body.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) body_file: Option<PathBuf>,
+    /// The body itself.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+
+    /// A file that `hookbox capture` wrote: it is posted as it came.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "text", "id", "bad"])]
+    pub(crate) delivery: Option<PathBuf>,
+
+    /// Sign what came with --delivery anew: the time of the old signature is over.
+    #[arg(long, requires = "delivery")]
+    pub(crate) resign: bool,
+
+    /// Send what the host must not take, and fail if it does.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) bad: Option<Bad>,
 
     /// Where webhooks come in; server.listen of hooks.yaml unless given.
     #[arg(long, env = "HOOKBOX_INGRESS", value_name = "URL")]
@@ -202,6 +219,17 @@ pub(crate) struct SendArgs {
 
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
+}
+
+/// What is wrong with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bad {
+    /// Signed with another secret.
+    Signature,
+    /// Signed a day ago.
+    Time,
+    /// Sent twice.
+    Duplicate,
 }
 
 #[derive(Debug, Args)]
@@ -216,11 +244,11 @@ pub(crate) struct VerifyArgs {
 
     /// The secret: env:NAME, file:PATH, or the text itself, which others on this machine can see. May be repeated; the
     /// provider's own of hooks.yaml unless given.
-    #[arg(long = "secret", value_name = "SECRET")]
+    #[arg(long = "secret", value_name = "SECRET", allow_hyphen_values = true)]
     pub(crate) secrets: Vec<OsString>,
 
     /// What a challenge of GET shows, as you told the sender: env:NAME, file:PATH, or the text itself.
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     pub(crate) verify_token: Option<OsString>,
 
     /// The time that counts; when the recorded delivery came, else the clock's.

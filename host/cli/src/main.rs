@@ -12,6 +12,7 @@ macro_rules! say {
 
 mod args;
 mod bench;
+mod body_file;
 mod capture;
 mod check;
 mod client;
@@ -90,7 +91,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Invoke(args) => block_on(invoke::invoke(&args, print)).map(done_or(FAILED)),
         Command::Verify(args) => verify::verify(&args, print).map(done_or(FAILED)),
         Command::Capture(args) => block_on(capture::capture(&args, print)).map(|()| DONE),
-        Command::Send(args) => send::send(&args, print).map(|()| DONE),
+        Command::Send(args) => send::send(&args, print).map(done_or(FAILED)),
         Command::Events { operator, command } => inspect::events(&client(&operator)?, command, print).map(|()| DONE),
         Command::Runs { operator, command } => inspect::runs(&client(&operator)?, command, print).map(|()| DONE),
         Command::Schedules { operator, command } => {

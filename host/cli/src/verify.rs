@@ -7,7 +7,7 @@ use anyhow::Result;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_core::verify::{Delivery, Integrity, Refusal, Scheme, Verified, Verifier, schemes};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::VerifyArgs;
 use crate::inspect::Print;
@@ -25,12 +25,21 @@ struct Verdict {
     words: Vec<String>,
 }
 
+/// The verdict in JSON: these members, in this order.
+#[derive(Serialize)]
+struct Told {
+    valid: bool,
+    cause: Option<&'static str>,
+    answer: Option<String>,
+}
+
 /// True if the delivery is valid.
 pub(crate) fn verify(args: &VerifyArgs, print: Print) -> Result<bool> {
     let verdict = Judge::of(&Ask::read(args)?).judge();
     let valid = verdict.cause.is_none();
     if print == Print::Json {
-        say!("{}", json!({ "valid": valid, "cause": verdict.cause, "answer": verdict.answer }));
+        let told = Told { valid, cause: verdict.cause, answer: verdict.answer };
+        say!("{}", serde_json::to_string(&told)?);
         return Ok(valid);
     }
     say!("{}", verdict.cause.map_or("valid".to_owned(), |cause| format!("refused: {cause}")));

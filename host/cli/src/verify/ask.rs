@@ -2,19 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use hookbox_core::clock::Clock;
-use hookbox_core::config::{BODY_BYTES_MAX, SecretSource};
+use hookbox_core::config::SecretSource;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_core::verify::Scheme;
 
 use crate::args::{ProjectArgs, VerifyArgs};
+use crate::body_file;
 use crate::clock::SystemClock;
 use crate::delivery::Recorded;
 use crate::environment::Environment;
@@ -73,7 +73,7 @@ impl Ask {
             url: url(args, recorded),
             headers: headers(args, recorded)?,
             body: match &args.body {
-                Some(file) => body(file)?,
+                Some(file) => body_file::read(file)?,
                 None => recorded.map(|recorded| recorded.body.clone()).unwrap_or_default(),
             },
         })
@@ -162,19 +162,4 @@ fn header(line: &OsString) -> Result<(String, Vec<u8>)> {
     let wrong = || Mistakes(vec![format!("-H must be 'Name: value', got {:?}", line.to_string_lossy())]);
     let (name, (_, value)) = name.zip(parts).with_context(wrong)?;
     Ok((name.to_owned(), value.trim_ascii().to_vec()))
-}
-
-/// The bytes of a file, or of the standard input where it is `-`.
-fn body(file: &Path) -> Result<Vec<u8>> {
-    let source: Box<dyn Read> = match file.as_os_str().as_bytes() {
-        b"-" => Box::new(std::io::stdin().lock()),
-        _ => Box::new(fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?),
-    };
-    let mut bytes = Vec::new();
-    source
-        .take(BODY_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    anyhow::ensure!(bytes.len() as u64 <= BODY_BYTES_MAX, "a body has {BODY_BYTES_MAX} bytes at most");
-    Ok(bytes)
 }

@@ -1,0 +1,99 @@
+//! What is posted: a body of the operator's or one that fits the scheme, signed as its sender would.
+
+use anyhow::{Context, Result};
+use hookbox_core::name::ProviderName;
+use hookbox_core::secret::Secret;
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_core::verify::{Scheme, sign};
+use serde_json::json;
+
+use crate::args::{Bad, SendArgs};
+use crate::body_file;
+use crate::delivery::Recorded;
+use crate::project::{Mistakes, Project};
+
+/// How old a delivery is that is sent with `--bad time`: no scheme takes so much.
+const STALE: Millis = Millis::DAY;
+
+/// A secret that every scheme can use and that opens nothing.
+const STRANGER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// One request.
+pub(super) struct Post {
+    pub(super) method: String,
+    pub(super) query: Option<String>,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Post {
+    pub(super) fn as_it_came(recorded: Recorded) -> Post {
+        let headers = recorded.headers_to_send().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+        Post { method: recorded.method, query: recorded.query, headers, body: recorded.body }
+    }
+}
+
+/// Signs what the operator gave, what came, or else a body that fits the scheme.
+pub(super) fn sign_post(
+    args: &SendArgs,
+    project: &Project,
+    provider: &ProviderName,
+    recorded: Option<Recorded>,
+    now: Timestamp,
+) -> Result<Post> {
+    let found = project.providers()?.remove(provider);
+    let cure = || {
+        Mistakes(vec![format!("provider {provider} is not in hooks.yaml, and its secret is not in the environment")])
+    };
+    let found = found.with_context(cure)?;
+    let scheme = &found.provider.scheme;
+    let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
+    let no_secret = || Mistakes(vec![format!("provider {provider} has no secret: set {}", sources.join(" or "))]);
+    let secret = found.secrets.first().with_context(no_secret)?;
+    let stranger = Secret::new(STRANGER)?;
+    let (secret, now) = match args.bad {
+        Some(Bad::Signature) => (&stranger, now),
+        Some(Bad::Time) if scheme.tolerance().is_none() => {
+            return Err(Mistakes(vec![format!("scheme {} signs no time, so none is bad", scheme.name())]).into());
+        }
+        Some(Bad::Time) => (secret, now.minus(STALE)),
+        Some(Bad::Duplicate) | None => (secret, now),
+    };
+    let came = recorded.as_ref().and_then(|recorded| recorded.identity(scheme).delivery_id);
+    let id = args.id.clone().or(came.map(|id| id.value)).unwrap_or_else(|| format!("send-{}", now.0));
+    let mut post = match recorded {
+        Some(recorded) => Post::as_it_came(recorded),
+        None => Post {
+            method: "POST".to_owned(),
+            query: None,
+            headers: new_headers(args, scheme),
+            body: body(args, scheme.name(), &id)?,
+        },
+    };
+    for (name, value) in sign(scheme, secret, now, &id, &post.body)? {
+        post.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+        post.headers.push((name, value.into_bytes()));
+    }
+    Ok(post)
+}
+
+fn new_headers(args: &SendArgs, scheme: &Scheme) -> Vec<(String, Vec<u8>)> {
+    let mut headers = vec![("Content-Type".to_owned(), b"application/json".to_vec())];
+    headers.extend(scheme.type_header().map(|name| (name.to_owned(), args.event_type.clone().into_bytes())));
+    headers
+}
+
+fn body(args: &SendArgs, scheme: &str, id: &str) -> Result<Vec<u8>> {
+    if let Some(file) = &args.body {
+        return body_file::read(file);
+    }
+    if let Some(body) = &args.text {
+        return Ok(body.clone().into_bytes());
+    }
+    let value = match scheme {
+        "generic" => json!({ "event_id": id, "type": args.event_type, "data": {} }),
+        "stripe" => json!({ "id": id, "object": "event", "type": args.event_type, "data": { "object": {} } }),
+        _ => json!({ "type": args.event_type, "data": {} }),
+    };
+    Ok(serde_json::to_vec(&value)?)
+}
