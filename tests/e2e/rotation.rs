@@ -160,3 +160,28 @@ fn a_secret_that_is_emptied_leaves_the_old_one_in_place() {
     taken_over(&project, 1);
     host.accept(&NEW.sign("", r#"{"event_id":"new"}"#));
 }
+
+#[test]
+fn a_secret_that_cannot_be_used_ends_the_start_with_the_reason() {
+    for (provider, secret, reason) in [
+        ("shop", "", "must not be empty"),
+        ("shop", " \t", "must not be empty"),
+        ("shop", "hush ", "begins or ends with white space"),
+        ("shop", "\nhush", "begins or ends with white space"),
+        ("standard-webhooks", "hush", "must begin with whsec_"),
+        ("standard-webhooks", "whsec_AAAA", "must decode to 24 to 64 bytes"),
+        ("standard-webhooks", "whsec_not base64", "must be base64"),
+    ] {
+        let project = Project::with(&[]).bare().env("MADE_UP", secret);
+        project.write("hooks.yaml", format!("providers: {{ {provider}: {{ secrets: [ {{ env: MADE_UP }} ] }} }}\n"));
+        let said = project.serve_in_vain();
+        assert_eq!(said.code, Some(2), "{provider} {secret:?}: {said:?}");
+        assert!(said.err.contains(&format!("provider {provider}: ")) && said.err.contains(reason), "{said:?}");
+        let checked = project.run(&["check"]);
+        assert_eq!(checked.code, Some(2), "{checked:?}");
+        assert!(checked.out.contains(reason), "{checked:?}");
+        for told in [&said.err, &checked.out] {
+            assert!(secret.trim().len() < 5 || !told.contains(secret.trim()), "the secret is told: {told}");
+        }
+    }
+}

@@ -91,6 +91,10 @@ impl Project {
             let (mut secrets, mut missing) = (Vec::new(), Vec::new());
             for source in &provider.secrets {
                 match self.environment.secret(source) {
+                    Ok(Some(secret)) if is_padded(&secret) => mistakes.push(format!(
+                        "provider {name}: {source} begins or ends with white space, which would be a part of the \
+                         secret: take it out"
+                    )),
                     Ok(Some(secret)) => secrets.push(secret),
                     Ok(None) => missing.push(source.clone()),
                     Err(error) => mistakes.push(format!("provider {name}: {error:#}")),
@@ -152,6 +156,11 @@ impl Project {
     pub(crate) fn dev_secrets(&self) -> PathBuf {
         self.data.join("dev-secrets")
     }
+}
+
+/// No sender makes such a secret, and a copied one that has a blank at its end fits nothing.
+fn is_padded(secret: &Secret) -> bool {
+    secret.expose().trim_ascii().len() != secret.expose().len()
 }
 
 /// A missing file means the defaults, unless it has a name that somebody chose.
