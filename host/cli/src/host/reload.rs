@@ -13,7 +13,6 @@ use arc_swap::ArcSwap;
 use hookbox_core::config::{Config, SecretSource};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
-use hookbox_core::verify::Verifier;
 use hookbox_engine::Settings;
 use hookbox_http::providers::{LiveProvider, Providers};
 
@@ -164,11 +163,9 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         if !missing.is_empty() {
             tracing::warn!(provider = %name, "provider {name} does without {}: it is not set", missing.join(" and "));
         }
-        match Verifier::new(&found.provider.scheme, &found.secrets, found.provider.tolerance) {
-            Ok(verifier) => {
-                let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
-                live.push((name, LiveProvider { verifier: verifier.into(), body_bytes_max }));
-            }
+        let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
+        match found.keyring() {
+            Ok(verifier) => live.push((name, LiveProvider { verifier, body_bytes_max })),
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn sign_post(
     let scheme = &found.provider.scheme;
     let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
     let no_secret = || Mistakes(vec![format!("provider {provider} has no secret: set {}", sources.join(" or "))]);
-    let secret = found.secrets.first().with_context(no_secret)?;
+    let secret = found.lasting().with_context(no_secret)?;
     let stranger = Secret::new(STRANGER)?;
     let (secret, now) = match args.bad {
         Some(Bad::Signature) => (&stranger, now),

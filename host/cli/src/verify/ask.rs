@@ -47,13 +47,14 @@ impl Ask {
             Some(file) => scheme_file(file)?,
             None => scheme_of(&provider, project.as_ref())?,
         };
-        let given = |secret: &OsString| given(secret, project.as_ref());
-        let secrets = match args.secrets.as_slice() {
-            [] => Ok(declared(&provider, project.as_ref())?),
-            secrets => secrets.iter().map(given).collect(),
-        };
         let now = args.now.map(|seconds| Timestamp(seconds.saturating_mul(1000)));
         let now = now.or(recorded.map(|recorded| recorded.received_at));
+        let now = now.unwrap_or_else(|| SystemClock::new().now());
+        let given = |secret: &OsString| given(secret, project.as_ref());
+        let secrets = match args.secrets.as_slice() {
+            [] => Ok(declared(&provider, project.as_ref(), now)?),
+            secrets => secrets.iter().map(given).collect(),
+        };
         Ok(Ask {
             scheme,
             secrets,
@@ -64,7 +65,7 @@ impl Ask {
                 .transpose()
                 .map_err(|why| Mistakes(vec![format!("--verify-token: {why}")]))?,
             tolerance: args.tolerance,
-            now: now.unwrap_or_else(|| SystemClock::new().now()),
+            now,
             method: args
                 .method
                 .clone()
@@ -107,8 +108,8 @@ fn scheme_file(file: &Path) -> Result<Scheme> {
     Err(Mistakes(vec![format!("{}: {} bytes", file.display(), text.len())]).into())
 }
 
-/// The secrets that the server would use.
-fn declared(provider: &str, project: Result<&Project, &anyhow::Error>) -> Result<Vec<Secret>> {
+/// The secrets that the server would use at that time.
+fn declared(provider: &str, project: Result<&Project, &anyhow::Error>, now: Timestamp) -> Result<Vec<Secret>> {
     let wanted = || Mistakes(vec!["give a secret: --secret env:NAME, --secret file:PATH or --secret TEXT".to_owned()]);
     let project = project.map_err(|error| Mistakes(vec![format!("{error:#}")]))?;
     let name = ProviderName::parse(provider).map_err(|_| wanted())?;
@@ -116,7 +117,8 @@ fn declared(provider: &str, project: Result<&Project, &anyhow::Error>) -> Result
     if found.secrets.is_empty() {
         return Err(wanted().into());
     }
-    Ok(found.secrets)
+    let counting = found.secrets.into_iter().filter(|lasting| lasting.not_after.is_none_or(|end| now <= end));
+    Ok(counting.map(|lasting| lasting.secret).collect())
 }
 
 /// `env:NAME`, `file:PATH`, or the secret itself.
