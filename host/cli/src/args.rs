@@ -86,7 +86,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         operator: OperatorArgs,
         #[command(subcommand)]
-        command: ProvidersCommand,
+        command: Option<ProvidersCommand>,
     },
     /// Look at the plugins.
     Plugins {
@@ -405,6 +405,13 @@ pub(crate) enum PluginsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProvidersCommand {
+    /// All presets: what signs a delivery, and where.
+    List,
+    /// One preset: what is signed and what is not, what stops a replay, and where its secret is found.
+    Show {
+        /// The preset, or another name of it.
+        name: String,
+    },
     /// Wait for a sender that brings the secret in its first POST, as Notion does, and keep it once you agree.
     Pair {
         /// The provider, as in hooks.yaml, which names a file for the secret.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::name::ProviderName;
-use hookbox_core::verify::sign;
+use hookbox_core::verify::{Outgoing, sign};
 use serde_json::{Value, json};
 
 use crate::args::BenchArgs;
@@ -62,7 +62,7 @@ fn requests(args: &BenchArgs, project: &Project, clock: &SystemClock, host: Sock
         let head = format!(r#"{{"event_id":"{id}","type":"{event_type}","data":{{"n":{n},"pad":""#);
         let pad = (args.body_bytes as usize).saturating_sub(head.len() + 3);
         let body = format!(r#"{head}{}"}}}}"#, "x".repeat(pad));
-        let headers = sign(&found.provider.scheme, secret, now, &id, body.as_bytes())?;
+        let headers = sign(&found.provider.scheme, secret, now, &Outgoing::post(&id, body.as_bytes()))?.headers;
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let path = format!("/api/v1/webhooks/webhook/{provider}");
         requests.push(format!(

@@ -146,7 +146,13 @@ impl Recorded {
     /// What it says it is, in the terms of a scheme; nothing of it is verified.
     pub(crate) fn identity(&self, scheme: &Scheme) -> Identity {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        scheme.locate(&Delivery { headers: &headers, body: &self.body })
+        scheme.locate(&Delivery {
+            method: &self.method,
+            url: "",
+            query: self.query.as_deref().unwrap_or_default(),
+            headers: &headers,
+            body: &self.body,
+        })
     }
 
     /// What goes along where it is sent again: everything but what is about the connection.

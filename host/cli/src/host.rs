@@ -20,7 +20,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
-use hookbox_core::config;
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
@@ -34,7 +33,6 @@ use hookbox_http::serve::{self, ServerLimits};
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
-use hookbox_store::types::Retention;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -272,7 +270,7 @@ async fn take_proposals(plugins: Arc<Plugins>, mut proposed: mpsc::Receiver<hook
 pub(crate) fn engine_settings(project: &Project) -> Settings {
     let mut settings = Settings {
         schedules: project.config.schedules.clone(),
-        retention: retention(&project.config.retention),
+        retention: project.config.retention,
         ..Settings::default()
     };
     for (name, plugin) in &project.config.plugins {
@@ -285,16 +283,6 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
         settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
     }
     settings
-}
-
-fn retention(keep: &config::Retention) -> Retention {
-    Retention {
-        succeeded_for: keep.succeeded_for,
-        succeeded_max: keep.succeeded_max,
-        dead_for: keep.dead_for,
-        dead_max: keep.dead_max,
-        events_for: keep.events_for,
-    }
 }
 
 /// Yields after every tick of the sandbox, looks for new work at each turn, and gives way to everybody else.

@@ -1,5 +1,6 @@
 //! `hookbox providers`: what is known of senders, and how one brings its secret.
 
+mod known;
 mod pair;
 
 use anyhow::Result;
@@ -12,11 +13,13 @@ use pair::Consent;
 /// `client` is asked for by those commands alone that speak to a host.
 pub(crate) fn providers(
     client: impl FnOnce() -> Result<Client>,
-    command: ProvidersCommand,
+    command: Option<ProvidersCommand>,
     print: Print,
 ) -> Result<()> {
     match command {
-        ProvidersCommand::Pair { name, yes } => {
+        None | Some(ProvidersCommand::List) => known::list(print),
+        Some(ProvidersCommand::Show { name }) => known::show(&name, print),
+        Some(ProvidersCommand::Pair { name, yes }) => {
             pair::pair(&client()?, &name, if yes { Consent::Given } else { Consent::Ask }, print)
         }
     }

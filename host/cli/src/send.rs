@@ -40,7 +40,7 @@ pub(crate) fn send(args: &SendArgs, print: Print) -> Result<bool> {
         Some(recorded) if !args.resign => Post::as_it_came(recorded),
         recorded => {
             let now = SystemClock::new().now();
-            compose::sign_post(args, &project, &provider, recorded, now)?
+            compose::sign_post(args, &project, &provider, recorded, now, &url)?
         }
     };
     let first = give(&post, &url, &origin)?;

@@ -6,7 +6,7 @@ mod hint;
 use anyhow::Result;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_core::verify::{Delivery, Integrity, Refusal, Scheme, Verified, Verifier, schemes};
+use hookbox_core::verify::{Delivery, Integrity, Refusal, Reply, Scheme, Verified, Verifier, schemes};
 use serde::Serialize;
 
 use crate::args::VerifyArgs;
@@ -71,17 +71,26 @@ impl<'a> Judge<'a> {
             Ok(secrets) => secrets,
             Err(why) => return unusable(why.clone()),
         };
-        match Verifier::new(&ask.scheme, secrets, ask.tolerance) {
-            Ok(verifier) => match verifier.verify(&self.delivery(&ask.body, &ask.url), ask.now) {
-                Ok(verified) => self.accepted(&verified),
+        let verifier = match Verifier::new(&ask.scheme, secrets, ask.tolerance) {
+            Ok(verifier) => verifier.with_verify_token(ask.verify_token.as_ref().and_then(|token| copied(token))),
+            Err(error) => return unusable(error.to_string()),
+        };
+        let delivery = self.delivery(&ask.body, &ask.url);
+        if ask.scheme.is_challenged_by_get() && ask.method.eq_ignore_ascii_case("GET") {
+            return match verifier.challenge(&delivery) {
+                Ok(reply) => answered(&reply),
                 Err(refusal) => self.refused(&refusal),
-            },
-            Err(error) => unusable(error.to_string()),
+            };
+        }
+        match verifier.verify(&delivery, ask.now) {
+            Ok(verified) => self.accepted(&verified),
+            Err(refusal) => self.refused(&refusal),
         }
     }
 
-    fn delivery<'b>(&'b self, body: &'b [u8], _url: &'b str) -> Delivery<'b> {
-        Delivery { headers: &self.headers, body }
+    fn delivery<'b>(&'b self, body: &'b [u8], url: &'b str) -> Delivery<'b> {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        Delivery { method: &self.ask.method, url, query, headers: &self.headers, body }
     }
 
     fn accepted(&self, verified: &Verified) -> Verdict {
@@ -94,7 +103,8 @@ impl<'a> Judge<'a> {
             Integrity::Partial => "it covers a part of the body only: the rest may be anybody's".to_owned(),
             Integrity::None => "it is a password and covers nothing of the body".to_owned(),
         });
-        Verdict { cause: None, answer: None, words }
+        let answer = verified.challenge.as_ref().map(|reply| text(reply));
+        Verdict { cause: None, answer, words }
     }
 
     fn refused(&self, refusal: &Refusal) -> Verdict {
@@ -160,6 +170,19 @@ impl<'a> Judge<'a> {
         let verifier = Verifier::new(scheme, &[secret], Some(Millis(u64::MAX)));
         verifier.is_ok_and(|verifier| verifier.verify(&delivery, self.ask.now).is_ok())
     }
+}
+
+fn answered(reply: &Reply) -> Verdict {
+    let words = vec![format!("the challenge is answered with {} {}", reply.status, reply.content_type)];
+    Verdict { cause: None, answer: Some(text(reply)), words }
+}
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.body).into_owned()
+}
+
+fn copied(secret: &Secret) -> Option<Secret> {
+    Secret::new(secret.expose()).ok()
 }
 
 fn distance(at: Timestamp, now: Timestamp) -> String {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_core::verify::{Delivery, Scheme, Verifier};
+use hookbox_core::verify::{Delivery, Refusal, Scheme, Verifier};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -20,6 +20,10 @@ struct Fixture {
 struct Vector {
     id: String,
     scheme: String,
+    #[serde(default = "post")]
+    method: String,
+    #[serde(default)]
+    url: String,
     secret: OneOrMany,
     headers: Headers,
     body: String,
@@ -29,6 +33,11 @@ struct Vector {
     now: Option<u64>,
     /// In seconds.
     tolerance: Option<u64>,
+    expected_response_token: Option<String>,
+}
+
+fn post() -> String {
+    "POST".to_owned()
 }
 
 #[derive(Deserialize)]
@@ -67,8 +76,27 @@ impl Vector {
         let headers: Vec<(&str, &[u8])> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let now = Timestamp(self.now.unwrap_or_default() * 1000);
-        let delivery = Delivery { headers: &headers, body: self.body.as_bytes() };
-        verifier.verify(&delivery, now).map(|_| ()).map_err(|refusal| refusal.code())
+        let body = match self.scheme.as_str() {
+            // Published by itself, and sent in a list.
+            "adyen-item" => format!(r#"{{"notificationItems":[{{"NotificationRequestItem":{}}}]}}"#, self.body),
+            _ => self.body.clone(),
+        };
+        let query = self.url.split_once('?').map_or("", |(_, query)| query);
+        let delivery =
+            Delivery { method: &self.method, url: &self.url, query, headers: &headers, body: body.as_bytes() };
+        if self.scheme == "twitter-crc" {
+            let answer = verifier.challenge(&delivery).map_err(|refusal| refusal.code())?.body;
+            let token = self.expected_response_token.as_ref().unwrap();
+            assert_eq!(String::from_utf8(answer).unwrap(), format!(r#"{{"response_token":"{token}"}}"#));
+            return Ok(());
+        }
+        match verifier.verify(&delivery, now) {
+            // The vector pins no clock: the delivery's own time counts.
+            Err(Refusal::OutsideTolerance { signed_at, .. }) if self.now.is_none() => {
+                verifier.verify(&delivery, signed_at).map(|_| ()).map_err(|refusal| refusal.code())
+            }
+            verdict => verdict.map(|_| ()).map_err(|refusal| refusal.code()),
+        }
     }
 
     fn expected(&self) -> Result<(), &str> {
@@ -86,35 +114,26 @@ fn bytes(text: &str) -> Vec<u8> {
 }
 
 /// How many vectors of those schemes were accepted and refused as they should be.
-fn run(file: &str, schemes: &[&str]) -> (usize, usize) {
+fn run(file: &str, wanted: impl Fn(&str) -> bool) -> (usize, usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(file);
     let all: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    let ours = |vector: &Value| schemes.contains(&vector["scheme"].as_str().unwrap());
+    let ours = |vector: &Value| wanted(vector["scheme"].as_str().unwrap());
     let ours: Vec<Value> = all["vectors"].as_array().unwrap().iter().filter(|vector| ours(vector)).cloned().collect();
     let fixture: Fixture = serde_json::from_value(serde_json::json!({ "vectors": ours })).unwrap();
-    for vector in &fixture.vectors {
-        assert_eq!(vector.verdict(), vector.expected(), "{}", vector.id);
-    }
+    let wrong = fixture.vectors.iter().filter(|vector| vector.verdict() != vector.expected());
+    let wrong: Vec<_> = wrong.map(|vector| (&vector.id, vector.verdict(), vector.expected())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
     let valid = fixture.vectors.iter().filter(|vector| vector.expect == "valid").count();
     (valid, fixture.vectors.len() - valid)
 }
 
 #[test]
-fn published_signatures_of_github_are_told_right_from_wrong() {
-    assert_eq!(run("signatures.json", &["github-256"]), (4, 4));
-}
-
-#[test]
-fn published_signatures_of_stripe_are_told_right_from_wrong() {
-    assert_eq!(run("signatures.json", &["stripe"]), (1, 4));
-}
-
-#[test]
-fn published_signatures_of_standard_webhooks_are_told_right_from_wrong() {
-    assert_eq!(run("signatures.json", &["standard-webhooks"]), (7, 8));
+fn published_signatures_are_told_right_from_wrong() {
+    let custom = ["generic-", "zendesk-old"];
+    assert_eq!(run("signatures.json", |scheme| !custom.iter().any(|name| scheme.starts_with(name))), (48, 34));
 }
 
 #[test]
 fn generic_signatures_are_told_right_from_wrong() {
-    assert_eq!(run("signatures-generic.json", &["generic"]), (8, 31));
+    assert_eq!(run("signatures-generic.json", |scheme| scheme == "generic"), (8, 31));
 }

@@ -142,7 +142,13 @@ impl Receiver {
             .await
             .map_err(Refused::Unread)?;
         let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        let delivery = Delivery { headers: &headers, body: &body };
+        let delivery = Delivery {
+            method: head.method.as_str(),
+            url: "",
+            query: head.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body: &body,
+        };
         let now = clock.now();
         let Some((name, live)) = provider else {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));

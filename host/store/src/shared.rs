@@ -1,34 +1,33 @@
 //! The one implementation of [`Store`], over whatever keeps the tree.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod state;
 
-use arc_swap::ArcSwap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Run, RunState};
+use hookbox_core::run::{BootId, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::catalogue::{Catalogue, PluginRow};
-use crate::codec;
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::index::{Delta, Index, Place};
-use crate::keys;
-use crate::ledger::{Closed, Ledger, PruneCursor};
-use crate::overlay::{Changed, Order, Read};
+use crate::ledger::Ledger;
+use crate::overlay::Read;
 use crate::query;
 use crate::types::{
     Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, PageRequest, Pruned, Record,
     Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
 };
-use crate::values;
 use crate::{Signals, Store};
+pub(crate) use state::State;
+use state::locked;
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
 pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
@@ -44,164 +43,6 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Waits while the queue of changes is full.
     async fn submit(&self, change: Change) -> Result<(), StoreError>;
-}
-
-/// What is kept in memory beside the tree.
-#[derive(Debug)]
-pub(crate) struct State {
-    index: Mutex<Index>,
-    counts: Mutex<Counts>,
-    catalogue: ArcSwap<Catalogue>,
-    prune: Mutex<PruneCursor>,
-    signals: Signals,
-    failure: Mutex<Option<String>>,
-    groups: watch::Sender<Groups>,
-}
-
-/// A group that is being written shows in the tree before it is on disk.
-#[derive(Debug, Default, Clone, Copy)]
-struct Groups {
-    begun: u64,
-    ended: u64,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl State {
-    /// Reads what is alive; ended runs and events are not looked at.
-    pub(crate) fn load(tree: &dyn Read) -> Result<State, StoreError> {
-        let mut index = Index::default();
-        let mut damage = None;
-        tree.scan(&[keys::LIVE_RUN], &keys::end_of(&[keys::LIVE_RUN]), Order::Ascending, &mut |key, stored| {
-            let id = keys::id_of(key).map(RunId::from_bytes);
-            let row = values::current(tree, key, stored)?;
-            match id.zip(row).map(|(id, row)| codec::decode_run(id, &row)) {
-                Some(Ok(stored)) => index.apply(placed(stored.run)),
-                Some(Err(error)) => damage = Some(error),
-                None => damage = Some(StoreError::Corrupt("the row of a run does not read".to_owned())),
-            }
-            Ok(std::ops::ControlFlow::Continue(()))
-        })?;
-        if let Some(damage) = damage {
-            return Err(damage);
-        }
-        let counts = match values::get(tree, keys::COUNTS)? {
-            Some(row) => codec::decode(&row)?,
-            None => Counts::default(),
-        };
-        Ok(State {
-            index: Mutex::new(index),
-            counts: Mutex::new(counts),
-            catalogue: ArcSwap::from_pointee(Catalogue::new(query::plugins(tree)?)),
-            prune: Mutex::default(),
-            signals: Signals::default(),
-            failure: Mutex::default(),
-            groups: watch::Sender::default(),
-        })
-    }
-
-    /// Runs a group of changes on the ledger, has them written by `write`, and gives all answers.
-    /// `changes` gives the next change, until it has none or the group is large enough.
-    pub(crate) fn run_group(
-        &self,
-        tree: &dyn Read,
-        mut changes: impl FnMut(usize) -> Option<Change>,
-        write: impl FnOnce(Changed) -> Result<(), StoreError>,
-    ) {
-        if let Some(failure) = self.failure() {
-            while let Some(change) = changes(0) {
-                refuse(change, &failure);
-            }
-            return;
-        }
-        let mut answers = Vec::new();
-        let closed = {
-            let mut index = locked(&self.index);
-            let counts = *locked(&self.counts);
-            let mut ledger = Ledger::open(tree, &mut index, counts, self.catalogue.load_full());
-            while let Some(change) = changes(ledger.bytes()) {
-                answers.push(change(&mut ledger));
-            }
-            ledger.close()
-        };
-        let written = closed.and_then(|mut closed| {
-            let changed = std::mem::take(&mut closed.changed);
-            if !changed.is_empty() {
-                self.groups.send_modify(|groups| groups.begun += 1);
-                write(changed)?;
-                self.groups.send_modify(|groups| groups.ended = groups.begun);
-            }
-            self.publish(closed);
-            Ok(())
-        });
-        if let Err(error) = &written {
-            self.fail(error);
-        }
-        for answer in answers {
-            answer(written.clone());
-        }
-    }
-
-    fn publish(&self, closed: Closed) {
-        let wakes = closed.catalogue.is_some() || closed.deltas.iter().any(Delta::wakes);
-        {
-            let mut index = locked(&self.index);
-            for delta in closed.deltas {
-                index.apply(delta);
-            }
-        }
-        *locked(&self.counts) = closed.counts;
-        if let Some(catalogue) = closed.catalogue {
-            self.catalogue.store(catalogue);
-        }
-        if wakes {
-            self.signals.runs.notify_one();
-        }
-        if closed.schedules_changed {
-            self.signals.schedules.notify_one();
-        }
-    }
-
-    /// After a failed write nobody knows what the tree holds and what the disk: it is opened anew or not at all.
-    pub(crate) fn fail(&self, error: &StoreError) {
-        tracing::error!(%error, "the store takes no more changes until it is opened again");
-        *locked(&self.failure) = Some(error.to_string());
-        self.groups.send_modify(|groups| groups.ended = groups.begun);
-        self.signals.failed.notify_waiters();
-        self.signals.failed.notify_one();
-    }
-
-    /// Returns once everything that a reader can have seen is on disk.
-    async fn settled(&self) -> Result<(), StoreError> {
-        let mut groups = self.groups.subscribe();
-        let seen = groups.borrow().begun;
-        // The sender is this store's own: it is not gone.
-        let _ = groups.wait_for(|groups| groups.ended >= seen).await;
-        self.failure().map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
-    }
-
-    pub(crate) fn failure(&self) -> Option<String> {
-        locked(&self.failure).clone()
-    }
-}
-
-fn refuse(change: Change, failure: &str) {
-    // A change needs a ledger to give its answer; dropping it tells the caller that the store is gone.
-    drop(change);
-    tracing::debug!(failure, "a change was refused");
-}
-
-fn placed(run: Run) -> Delta {
-    let place = match run.state {
-        RunState::Pending { due } => Place::Pending { due },
-        RunState::Leased { lease } => Place::Leased { boot: lease.boot, until: Monotonic(0) },
-        RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
-            return Delta::Ended { run: run.id };
-        }
-    };
-    Delta::Moved { run: run.id, target: run.target, place }
 }
 
 /// A store whose changes run on a ledger.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookbox_core::clock::Monotonic;
+pub use hookbox_core::config::Retention;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, RunId};
@@ -11,7 +12,7 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
 use hookbox_core::schedule::SlotDecision;
-use hookbox_core::time::{Millis, Timestamp};
+use hookbox_core::time::Timestamp;
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,28 +188,6 @@ pub struct EventPage {
 pub struct RunPage {
     pub runs: Vec<Run>,
     pub next: Option<RunId>,
-}
-
-/// How long what is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    pub succeeded_for: Millis,
-    pub succeeded_max: u64,
-    pub dead_for: Millis,
-    pub dead_max: u64,
-    pub events_for: Millis,
-}
-
-impl Default for Retention {
-    fn default() -> Retention {
-        Retention {
-            succeeded_for: Millis(7 * Millis::DAY.0),
-            succeeded_max: 1_000_000,
-            dead_for: Millis(90 * Millis::DAY.0),
-            dead_max: 100_000,
-            events_for: Millis(7 * Millis::DAY.0),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{self, Scheme};
+use hookbox_core::verify::{self, Outgoing, Scheme};
 use serde_json::{Value, json};
 
 use super::now;
@@ -44,7 +44,7 @@ impl Sender {
     pub(crate) fn sign_at(&self, now: u64, id: &str, body: impl Into<Vec<u8>>) -> Webhook {
         let (scheme, secret) = (Scheme::named(self.scheme).unwrap(), Secret::new(self.secret).unwrap());
         let body = body.into();
-        let headers = verify::sign(scheme, &secret, Timestamp(now), id, &body).unwrap();
+        let headers = verify::sign(scheme, &secret, Timestamp(now), &Outgoing::post(id, &body)).unwrap().headers;
         Webhook { provider: self.provider.to_owned(), headers, body }.header("Content-Type", "application/json")
     }
 }

@@ -5,7 +5,7 @@ use hookbox_core::name::ProviderName;
 use hookbox_core::plugin::Trigger;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Scheme, sign};
+use hookbox_core::verify::{Outgoing, Scheme, sign};
 use hookbox_store::Catalogue;
 
 use crate::project::Project;
@@ -34,7 +34,8 @@ impl Signer {
         let event_type = self.event_type(catalogue).unwrap_or_else(|| "test".to_owned());
         let id = format!("try-{}", now.0);
         let body = format!(r#"{{"event_id":"{id}","type":"{event_type}","data":{{"name":"Ada"}}}}"#);
-        let headers = sign(&self.scheme, &self.secret, now, &id, body.as_bytes()).ok()?;
+        let out = Outgoing::post(&id, body.as_bytes());
+        let headers = sign(&self.scheme, &self.secret, now, &out).ok()?.headers;
         let headers: Vec<String> = headers.iter().map(|(name, value)| format!("  -H '{name}: {value}' \\\n")).collect();
         Some(format!(
             "curl -sS {origin}/api/v1/webhooks/webhook/{} \\\n  -H 'Content-Type: application/json' \\\n{}  -d '{body}'",

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_core::verify::{Scheme, sign};
+use hookbox_core::verify::{Outgoing, sign};
 use serde_json::json;
 
 use crate::args::{Bad, SendArgs};
@@ -40,6 +40,7 @@ pub(super) fn sign_post(
     provider: &ProviderName,
     recorded: Option<Recorded>,
     now: Timestamp,
+    url: &str,
 ) -> Result<Post> {
     let found = project.providers()?.remove(provider);
     let cure = || {
@@ -61,26 +62,27 @@ pub(super) fn sign_post(
     };
     let came = recorded.as_ref().and_then(|recorded| recorded.identity(scheme).delivery_id);
     let id = args.id.clone().or(came.map(|id| id.value)).unwrap_or_else(|| format!("send-{}", now.0));
+    let came_anew = recorded.is_none();
     let mut post = match recorded {
         Some(recorded) => Post::as_it_came(recorded),
         None => Post {
             method: "POST".to_owned(),
             query: None,
-            headers: new_headers(args, scheme),
+            headers: vec![("Content-Type".to_owned(), b"application/json".to_vec())],
             body: body(args, scheme.name(), &id)?,
         },
     };
-    for (name, value) in sign(scheme, secret, now, &id, &post.body)? {
+    let url = post.query.as_ref().map_or(url.to_owned(), |query| format!("{url}?{query}"));
+    let event_type = came_anew.then_some(args.event_type.as_str());
+    let out = Outgoing { method: &post.method, url: &url, id: &id, event_type, body: &post.body };
+    let signed = sign(scheme, secret, now, &out)?;
+    for (name, value) in signed.headers {
         post.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
         post.headers.push((name, value.into_bytes()));
     }
+    post.query = signed.url.split_once('?').map(|(_, query)| query.to_owned());
+    post.body = signed.body;
     Ok(post)
-}
-
-fn new_headers(args: &SendArgs, scheme: &Scheme) -> Vec<(String, Vec<u8>)> {
-    let mut headers = vec![("Content-Type".to_owned(), b"application/json".to_vec())];
-    headers.extend(scheme.type_header().map(|name| (name.to_owned(), args.event_type.clone().into_bytes())));
-    headers
 }
 
 fn body(args: &SendArgs, scheme: &str, id: &str) -> Result<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! What is asked: a delivery, the scheme and the secrets, from the command line and the files it names.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +13,7 @@ use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_core::verify::Scheme;
+use serde::de::IgnoredAny;
 
 use crate::args::{ProjectArgs, VerifyArgs};
 use crate::body_file;
@@ -19,6 +21,9 @@ use crate::clock::SystemClock;
 use crate::delivery::Recorded;
 use crate::environment::Environment;
 use crate::project::{Mistakes, Project};
+
+/// The preset of which a bare item is taken for a delivery, here and nowhere else.
+const ADYEN_ITEM: &str = "adyen-item";
 
 /// A case to judge.
 pub(super) struct Ask {
@@ -55,7 +60,12 @@ impl Ask {
             [] => Ok(declared(&provider, project.as_ref(), now)?),
             secrets => secrets.iter().map(given).collect(),
         };
+        let body = match &args.body {
+            Some(file) => body_file::read(file)?,
+            None => recorded.map(|recorded| recorded.body.clone()).unwrap_or_default(),
+        };
         Ok(Ask {
+            body: if scheme.name() == ADYEN_ITEM { in_a_list(body) } else { body },
             scheme,
             secrets,
             verify_token: args
@@ -73,11 +83,18 @@ impl Ask {
                 .unwrap_or("POST".to_owned()),
             url: url(args, recorded),
             headers: headers(args, recorded)?,
-            body: match &args.body {
-                Some(file) => body_file::read(file)?,
-                None => recorded.map(|recorded| recorded.body.clone()).unwrap_or_default(),
-            },
         })
+    }
+}
+
+/// Adyen's pages and libraries show an item by itself; what is sent is a list of them.
+fn in_a_list(body: Vec<u8>) -> Vec<u8> {
+    let members: Result<BTreeMap<String, IgnoredAny>, _> = serde_json::from_slice(&body);
+    match members {
+        Ok(members) if !members.contains_key("notificationItems") => {
+            [b"{\"notificationItems\":[{\"NotificationRequestItem\":", body.as_slice(), b"}]}"].concat()
+        }
+        _ => body,
     }
 }
 

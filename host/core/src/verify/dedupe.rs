@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::identity::Identity;
-use super::scheme::Scheme;
+use super::scheme::{Repeats, Scheme};
 use crate::name::ProviderName;
 use crate::time::Millis;
 
@@ -39,13 +39,14 @@ pub struct DedupeKey {
 pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, body: &[u8]) -> Dedupe {
     let body_sha256: [u8; 32] = Sha256::digest(body).into();
     let key = |kind: &str, value: &[u8], window| DedupeKey { hash: hash(provider, kind, value), window };
-    let by_id = identity.delivery_id.as_ref().map(|id| key("id", id.value.as_bytes(), ID_WINDOW));
     let by_body = |window| key("body", &body_sha256, window);
-    let keys = match by_id {
-        Some(by_id) if scheme.id_is_signed() => vec![by_id],
-        None if scheme.id_is_signed() => vec![by_body(BODY_WINDOW)],
-        Some(by_id) => vec![by_id, by_body(ID_WINDOW)],
-        None => vec![by_body(ID_WINDOW)],
+    let id = identity.delivery_id.as_ref().map(|id| (key("id", id.value.as_bytes(), ID_WINDOW), id.signed));
+    let keys = match (scheme.repeats, id) {
+        (Repeats::Never, _) | (Repeats::ById, None) => Vec::new(),
+        (Repeats::ById, Some((by_id, _))) | (Repeats::ByIdOrBody, Some((by_id, true))) => vec![by_id],
+        (Repeats::ByIdOrBody, Some((by_id, false))) => vec![by_id, by_body(ID_WINDOW)],
+        (Repeats::ByIdOrBody, None) if scheme.id_is_signed() => vec![by_body(BODY_WINDOW)],
+        (Repeats::ByIdOrBody, None) => vec![by_body(ID_WINDOW)],
     };
     Dedupe { keys, body_sha256 }
 }

@@ -1,146 +1,124 @@
-//! The grammar of signature headers and timestamps. Bytes in, never a panic.
+//! The grammar of signature headers. Bytes in, never a panic.
+
+use std::borrow::Cow;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::Refusal;
-use super::scheme::{Encoding, Scheme, TimestampAt, TimestampUnit};
-use crate::time::{Millis, Timestamp};
+use super::delivery::{Delivery, Document};
+use super::scheme::{Encoding, Method, Place, Scheme, Text};
 
 /// Most entries of one signature header, the skipped ones included: ten old secrets, the current
 /// one and some room. It bounds the work that a stranger can ask for before the check fails.
 pub const SIGNATURES_MAX: usize = 16;
 
-/// An ed25519 signature is the longest.
-const SIGNATURE_BYTES_MAX: usize = 64;
-
-/// One signature of the header, to be tried under the keys of its method. What could not be
-/// decoded is kept as a candidate of no bytes, which matches nothing.
-pub(super) struct Candidate {
-    pub(super) method: usize,
-    bytes: [u8; DECODE_BYTES],
-    length: usize,
-}
-
-/// base64 is decoded in threes, so the buffer has room for one group more.
-const DECODE_BYTES: usize = SIGNATURE_BYTES_MAX + 4;
-
-/// What one signature header holds.
+/// What the place of the signatures holds, entry by entry.
 pub(super) struct Entries<'a> {
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) timestamp: Option<&'a [u8]>,
-}
-
-impl Candidate {
-    fn decode(method: usize, encoding: Encoding, text: &[u8]) -> Candidate {
-        let mut bytes = [0; DECODE_BYTES];
-        let length = match encoding {
-            Encoding::Hex => {
-                let room = bytes.get_mut(..text.len() / 2);
-                room.and_then(|room| hex::decode_to_slice(text, room).ok()).map(|()| text.len() / 2)
-            }
-            Encoding::Base64 => BASE64_STANDARD.decode_slice(text, &mut bytes).ok(),
-        };
-        Candidate { method, bytes, length: length.unwrap_or(0) }
-    }
-
-    pub(super) fn signature(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
+    parts: Vec<Cow<'a, [u8]>>,
+    shown: Text,
 }
 
 impl<'a> Entries<'a> {
-    /// Splits the header and keeps the entries of the methods that are `in_use`; entries with any
-    /// other tag are skipped. `MalformedHeader` where none is left, where the timestamp stands
-    /// there twice, and beyond the limits.
-    pub(super) fn read(scheme: &Scheme, value: &'a [u8], in_use: impl Fn(usize) -> bool) -> Result<Self, Refusal> {
-        let refuse = |why| Refusal::MalformedHeader { header: scheme.signature.name.clone(), why };
-        let clock = scheme.timestamp.as_ref().and_then(|rule| match &rule.at {
-            TimestampAt::Entry(tag) => Some(tag.as_bytes()),
-            TimestampAt::Header(_) => None,
-        });
-        let mut entries = Entries { candidates: Vec::new(), timestamp: None };
-        let parts = value.split(|byte| scheme.signature.separator == Some(char::from(*byte)));
-        for (position, part) in parts.enumerate() {
-            let part = part.trim_ascii();
-            if position >= SIGNATURES_MAX {
-                return Err(refuse("it has too many entries"));
+    /// `MissingHeader` and `MissingSignature` where there is nothing, `MalformedHeader` beyond the limits.
+    pub(super) fn read(scheme: &Scheme, delivery: &Delivery<'a>, document: &Document<'_>) -> Result<Self, Refusal> {
+        let at = &scheme.signature.at;
+        let shown = at.shown();
+        let whole: Vec<Cow<'a, [u8]>> = match at {
+            Place::Header(name) => vec![Cow::Borrowed(delivery.required(name)?)],
+            Place::Numbered(name) => numbered(delivery, name)?,
+            other => {
+                let value = other.value(delivery, document, None);
+                let missing = || Refusal::MissingSignature { place: shown.clone() };
+                vec![Cow::Owned(value.ok_or_else(missing)?.into_bytes())]
             }
-            if let Some(text) = clock.and_then(|tag| part.strip_prefix(tag)) {
-                if entries.timestamp.replace(text).is_some() {
-                    return Err(refuse("it has two timestamps"));
+        };
+        let mut parts = Vec::new();
+        for value in whole {
+            match (scheme.signature.separator, value) {
+                (None, value) => parts.push(value),
+                (Some(separator), Cow::Borrowed(value)) => parts.extend(split(value, separator).map(Cow::Borrowed)),
+                (Some(separator), Cow::Owned(value)) => {
+                    parts.extend(split(&value, separator).map(|part| Cow::Owned(part.to_vec())));
                 }
-                continue;
-            }
-            let tagged = scheme.methods.iter().enumerate().find_map(|(index, method)| {
-                let text = part.strip_prefix(method.tag.as_bytes())?;
-                in_use(index).then_some((index, text))
-            });
-            if let Some((method, text)) = tagged {
-                entries.candidates.push(Candidate::decode(method, scheme.signature.encoding, text));
             }
         }
-        if entries.candidates.is_empty() {
-            return Err(refuse("it has no signature of the kind that the secrets are for"));
+        let entries = Entries { parts, shown };
+        match entries.parts.len() {
+            0..=SIGNATURES_MAX => Ok(entries),
+            _ => Err(entries.malformed("it has too many entries")),
         }
-        Ok(entries)
+    }
+
+    /// The entries that a sender is about to write.
+    pub(super) fn of(scheme: &Scheme, list: &str) -> Entries<'static> {
+        let parts = match scheme.signature.separator {
+            Some(separator) => split(list.as_bytes(), separator).map(|part| Cow::Owned(part.to_vec())).collect(),
+            None => vec![Cow::Owned(list.as_bytes().to_vec())],
+        };
+        Entries { parts, shown: scheme.signature.at.shown() }
+    }
+
+    /// The text of the entry with this tag.
+    pub(super) fn entry(&self, tag: &str) -> Result<Option<&[u8]>, Refusal> {
+        let mut texts = self.parts.iter().filter_map(|part| part.strip_prefix(tag.as_bytes()));
+        let text = texts.next();
+        match texts.next() {
+            Some(_) => Err(self.malformed("it has an entry twice that may be there once")),
+            None => Ok(text),
+        }
+    }
+
+    /// Every entry with the method's tag, decoded. What does not decode is a candidate of no bytes,
+    /// which matches nothing.
+    pub(super) fn candidates(&self, method: &Method) -> Vec<Vec<u8>> {
+        let texts = self.parts.iter().filter_map(|part| part.strip_prefix(method.tag.as_bytes()));
+        texts.map(|text| decode(method.encoding, text).unwrap_or_default()).collect()
+    }
+
+    pub(super) fn has(&self, method: &Method) -> bool {
+        self.parts.iter().any(|part| part.starts_with(method.tag.as_bytes()))
+    }
+
+    pub(super) fn malformed(&self, why: &'static str) -> Refusal {
+        Refusal::MalformedHeader { header: self.shown.clone(), why }
+    }
+
+    pub(super) fn shown(&self) -> Text {
+        self.shown.clone()
     }
 }
 
-/// `None` for anything but decimal digits that fit.
-pub(super) fn timestamp(text: &[u8], unit: TimestampUnit) -> Option<Timestamp> {
-    let millis = match unit {
-        TimestampUnit::Seconds => Millis::SECOND,
-    };
-    let number = text.iter().try_fold(0u64, |sum, byte| {
-        let digit = char::from(*byte).to_digit(10)?;
-        sum.checked_mul(10)?.checked_add(u64::from(digit))
-    })?;
-    let at = Timestamp(number.checked_mul(millis.0)?);
-    (!text.is_empty() && at <= Timestamp::MAX).then_some(at)
+fn split(value: &[u8], separator: char) -> impl Iterator<Item = &[u8]> {
+    value.split(move |byte| char::from(*byte) == separator).map(<[u8]>::trim_ascii)
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_timestamp_is_decimal_digits_alone() {
-        let read = |text: &str| timestamp(text.as_bytes(), TimestampUnit::Seconds);
-        assert_eq!(read("1614265330"), Some(Timestamp(1_614_265_330_000)));
-        assert_eq!(read("0"), Some(Timestamp(0)));
-        for bad in ["", "-1", "+1", "1.5", " 1", "1e9", "0x10", "99999999999999", "99999999999999999999999", "١"] {
-            assert_eq!(read(bad), None, "{bad:?}");
+/// `NAME-1`, `NAME-2` and so on, up to the first that is not there.
+fn numbered<'a>(delivery: &Delivery<'a>, name: &str) -> Result<Vec<Cow<'a, [u8]>>, Refusal> {
+    let mut values = Vec::new();
+    for position in 1..=SIGNATURES_MAX {
+        match delivery.header(&format!("{name}-{position}"))? {
+            Some(value) => values.push(Cow::Borrowed(value)),
+            None => break,
         }
     }
-
-    #[test]
-    fn a_header_with_too_many_entries_is_refused() {
-        let scheme = Scheme::named("stripe").unwrap();
-        let read =
-            |value: &str| Entries::read(scheme, value.as_bytes(), |_| true).map(|entries| entries.candidates.len());
-        let many = |count: usize| vec!["v1=00"; count].join(",");
-        assert_eq!(read(&many(SIGNATURES_MAX)), Ok(SIGNATURES_MAX));
-        assert!(read(&many(SIGNATURES_MAX + 1)).is_err());
+    match values.is_empty() {
+        true => Err(Refusal::MissingHeader { header: Text::Owned(format!("{name}-1")) }),
+        false => Ok(values),
     }
+}
 
-    #[test]
-    fn two_timestamps_in_one_header_are_refused() {
-        let scheme = Scheme::named("stripe").unwrap();
-        assert!(Entries::read(scheme, b"t=1,v1=00", |_| true).is_ok_and(|entries| entries.timestamp == Some(b"1")));
-        assert!(Entries::read(scheme, b"t=1,v1=00,t=1", |_| true).is_err());
+fn decode(encoding: Encoding, text: &[u8]) -> Option<Vec<u8>> {
+    match encoding {
+        Encoding::Hex => hex::decode(text).ok(),
+        Encoding::Base64 => BASE64_STANDARD.decode(text).ok(),
+        Encoding::Plain => Some(text.to_vec()),
     }
+}
 
-    proptest! {
-        #[test]
-        fn no_header_makes_the_grammar_panic(value in any::<Vec<u8>>(), tag in 0..5usize) {
-            let tags: [&[u8]; 5] = [b"", b"sha256=", b"t=1,v1=", b"v1,", b"v1a,"];
-            let value = [tags[tag], value.as_slice()].concat();
-            for scheme in super::super::schemes() {
-                let _ = Entries::read(scheme, &value, |_| true);
-            }
-            let _ = timestamp(&value, TimestampUnit::Seconds);
-        }
+pub(super) fn encode(encoding: Encoding, signature: &[u8]) -> String {
+    match encoding {
+        Encoding::Hex => hex::encode(signature),
+        Encoding::Base64 => BASE64_STANDARD.encode(signature),
+        Encoding::Plain => String::from_utf8_lossy(signature).into_owned(),
     }
 }

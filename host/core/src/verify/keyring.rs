@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::key::UnusableSecret;
-use super::{Delivery, Refusal, Scheme, Verified, Verifier};
+use super::{Delivery, Refusal, Reply, Scheme, Verified, Verifier};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -85,6 +85,11 @@ impl Keyring {
         Ok(Verified { secret: self.listed.get(verified.secret).copied().unwrap_or(verified.secret), ..verified })
     }
 
+    /// As [`Verifier::challenge`], with the secrets that count now.
+    pub fn challenge(&self, delivery: &Delivery<'_>, now: Timestamp) -> Result<Reply, Refusal> {
+        self.at(now).ok_or(Refusal::SecretsEnded)?.challenge(delivery)
+    }
+
     /// When the last secret ends, or ended; none where one counts for ever.
     pub fn ends(&self) -> Option<Timestamp> {
         self.spans.last().and_then(|span| span.until)
@@ -101,7 +106,7 @@ impl From<Verifier> for Keyring {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sign;
+    use super::super::{Outgoing, sign};
     use super::*;
     use crate::time::Millis;
 
@@ -123,9 +128,12 @@ mod tests {
 
     /// Where the secret that fits was listed.
     fn fits(keyring: &Keyring, secret: &str, now: Timestamp) -> Result<usize, Refusal> {
-        let headers = sign(scheme(), &Secret::new(secret).unwrap(), now, "1", b"{}").unwrap();
+        let out = Outgoing::post("1", b"{}");
+        let headers = sign(scheme(), &Secret::new(secret).unwrap(), now, &out).unwrap().headers;
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        keyring.verify(&Delivery { headers: &headers, body: b"{}" }, now).map(|verified| verified.secret)
+        keyring
+            .verify(&Delivery { method: "POST", url: "", query: "", headers: &headers, body: b"{}" }, now)
+            .map(|verified| verified.secret)
     }
 
     #[test]

@@ -1,100 +1,154 @@
-//! The schemes that hookbox knows by name.
+//! The schemes that hookbox knows by name, and what an operator has to know about each.
+//!
+//! One file per kind of sender. Names, encodings and places are those of the senders' own libraries
+//! and pages; what could not be confirmed there is listed in [`About::unconfirmed`], and set
+//! otherwise by `scheme: { like: NAME, ... }` in hooks.yaml.
 
-use std::borrow::Cow;
+mod build;
+mod code;
+mod content;
+mod events;
+mod mail;
+mod messaging;
+mod operations;
+mod payments;
+mod sales;
+mod social;
+mod standard;
+#[cfg(test)]
+mod tests;
 
-use super::scheme::{
-    Algorithm, BodyForm, Encoding, IdAt, KeyForm, Method, Piece, Scheme, SignatureHeader, Text, TimestampAt,
-    TimestampRule, TimestampUnit, TypeAt,
-};
-use crate::time::Millis;
+use std::mem::ManuallyDrop;
 
-/// What every reference library of Stripe and Standard Webhooks allows.
-const TOLERANCE: Millis = Millis(300_000);
+use super::scheme::Scheme;
+
+/// A scheme and the words that go with it.
+pub(crate) struct Preset {
+    /// A constant that would have to be dropped cannot be taken apart into the table.
+    scheme: ManuallyDrop<Scheme>,
+    about: About,
+}
+
+impl Preset {
+    const fn new(scheme: Scheme, about: About) -> Preset {
+        Preset { scheme: ManuallyDrop::new(scheme), about }
+    }
+}
+
+/// What a scheme's data does not say, for `hookbox providers show`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// The sender, as it writes itself.
+    pub title: &'static str,
+    /// Where the operator finds the secret and enters the URL.
+    pub settings: &'static str,
+    /// What a forger could change without the signature saying so.
+    pub not_covered: &'static str,
+    /// What stops a delivery that is sent again by a stranger.
+    pub replay: &'static str,
+    /// Empty where there is nothing to add.
+    pub notes: &'static str,
+    /// What no source of the sender's own confirms; see the module.
+    pub unconfirmed: &'static [&'static str],
+}
 
 /// Other names that people look a preset up by, each with the preset's own.
-pub const ALIASES: &[(&str, &str)] = &[("github", "github-256")];
+pub const ALIASES: &[(&str, &str)] = &[
+    ("github", "github-256"),
+    ("bitbucket-server", "bitbucket"),
+    ("sendgrid", "sendgrid-ecdsa"),
+    ("hubspot", "hubspot-v3"),
+    ("adyen", "adyen-item"),
+    // Commerce is the legacy product; what Coinbase sends for all others is Hook0's wire form.
+    ("coinbase", "hook0"),
+    ("x", "twitter"),
+    ("twitter-crc", "twitter"),
+    ("facebook", "meta"),
+    ("instagram", "meta"),
+    ("whatsapp", "meta"),
+    ("clerk", "svix"),
+    ("resend", "svix"),
+];
 
-pub(super) static PRESETS: [Scheme; 4] = [GENERIC, GITHUB_256, STRIPE, STANDARD_WEBHOOKS];
+macro_rules! presets {
+    ($($preset:path,)*) => {
+        /// In the order in which they are shown.
+        pub(super) static PRESETS: [Scheme; [$(stringify!($preset)),*].len()] = [$(ManuallyDrop::into_inner($preset.scheme)),*];
 
-const fn text(text: &'static str) -> Text {
-    Cow::Borrowed(text)
+        /// At each scheme's own index.
+        static ABOUTS: [About; PRESETS.len()] = [$($preset.about),*];
+    };
 }
 
-const fn hmac_sha256(tag: &'static str) -> Method {
-    Method { tag: text(tag), algorithm: Algorithm::HmacSha256, key: KeyForm::Literal }
+presets![
+    standard::GENERIC,
+    standard::STANDARD_WEBHOOKS,
+    standard::SVIX,
+    standard::OPENAI,
+    standard::REPLICATE,
+    code::GITHUB_256,
+    code::GITLAB,
+    code::GITLAB_SIGNED,
+    code::BITBUCKET,
+    code::JIRA,
+    code::GITEA,
+    code::FORGEJO,
+    code::GOGS,
+    code::LINEAR,
+    code::CURSOR,
+    payments::STRIPE,
+    payments::SQUARE,
+    payments::PADDLE,
+    payments::ADYEN_ITEM,
+    payments::ADYEN_HEADER,
+    payments::RAZORPAY,
+    payments::CHARGEBEE,
+    payments::COINBASE_COMMERCE,
+    events::HOOK0,
+    events::HOOKDECK,
+    events::OUTPOST,
+    messaging::SLACK,
+    messaging::DISCORD,
+    messaging::DISCORD_EVENTS,
+    messaging::TELEGRAM,
+    messaging::LINE,
+    messaging::ZOOM,
+    messaging::TWILIO,
+    mail::SENDGRID_ECDSA,
+    mail::MAILGUN,
+    mail::MAILGUN_FORM,
+    mail::POSTMARK,
+    social::META,
+    social::TWITTER,
+    social::TWITCH,
+    sales::SHOPIFY,
+    sales::WOOCOMMERCE,
+    sales::HUBSPOT_V3,
+    sales::HUBSPOT_V2,
+    sales::HUBSPOT_V1,
+    sales::ZENDESK,
+    sales::INTERCOM,
+    sales::TYPEFORM,
+    content::DROPBOX,
+    content::DROPBOX_SIGN,
+    content::DOCUSIGN,
+    content::NOTION,
+    content::VERCEL,
+    content::WEBFLOW,
+    content::WORKOS,
+    operations::PAGERDUTY,
+    operations::SCALR,
+    operations::ELEVENLABS,
+    operations::DEEPGRAM,
+];
+
+/// What is known about the preset of that name, or of the alias.
+pub fn about(name: &str) -> Option<&'static About> {
+    let name = own_name(name);
+    PRESETS.iter().zip(&ABOUTS).find(|(scheme, _)| scheme.name == name).map(|(_, about)| about)
 }
 
-/// For senders of one's own. Its type header is not signed: what must not be forged belongs in
-/// the body.
-const GENERIC: Scheme = Scheme {
-    name: text("generic"),
-    signature: SignatureHeader { name: text("X-Webhook-Signature"), separator: None, encoding: Encoding::Hex },
-    methods: Cow::Borrowed(&[const { hmac_sha256("sha256=") }]),
-    content: Cow::Borrowed(&[Piece::Body]),
-    timestamp: None,
-    event_type: TypeAt::HeaderOrMember { header: text("X-Event-Type"), member: text("type") },
-    delivery_id: IdAt::Member(text("event_id")),
-    body: BodyForm::Json,
-};
-
-/// GitHub signs the body alone: its type and delivery id are as good as anybody's who has seen a
-/// delivery. `X-Hub-Signature`, which is SHA-1, is not read.
-const GITHUB_256: Scheme = Scheme {
-    name: text("github-256"),
-    signature: SignatureHeader { name: text("X-Hub-Signature-256"), separator: None, encoding: Encoding::Hex },
-    methods: Cow::Borrowed(&[const { hmac_sha256("sha256=") }]),
-    content: Cow::Borrowed(&[Piece::Body]),
-    timestamp: None,
-    event_type: TypeAt::HeaderDotMember { header: text("X-GitHub-Event"), member: text("action") },
-    delivery_id: IdAt::Header(text("X-GitHub-Delivery")),
-    body: BodyForm::JsonOrForm { field: text("payload") },
-};
-
-/// The key is the whole secret, `whsec_` included; entries of `v0`, a scheme for tests, are skipped.
-const STRIPE: Scheme = Scheme {
-    name: text("stripe"),
-    signature: SignatureHeader { name: text("Stripe-Signature"), separator: Some(','), encoding: Encoding::Hex },
-    methods: Cow::Borrowed(&[const { hmac_sha256("v1=") }]),
-    content: Cow::Borrowed(&[Piece::Timestamp, Piece::Literal(text(".")), Piece::Body]),
-    timestamp: Some(TimestampRule {
-        at: TimestampAt::Entry(text("t=")),
-        unit: TimestampUnit::Seconds,
-        tolerance: TOLERANCE,
-    }),
-    event_type: TypeAt::Member(text("type")),
-    delivery_id: IdAt::Member(text("id")),
-    body: BodyForm::Json,
-};
-
-/// <https://www.standardwebhooks.com>, version 1.0.0.
-const STANDARD_WEBHOOKS: Scheme = Scheme {
-    name: text("standard-webhooks"),
-    signature: SignatureHeader { name: text("webhook-signature"), separator: Some(' '), encoding: Encoding::Base64 },
-    methods: Cow::Borrowed(&[
-        Method {
-            tag: text("v1,"),
-            algorithm: Algorithm::HmacSha256,
-            key: KeyForm::Base64 { prefix: text("whsec_"), bytes_min: 24, bytes_max: 64 },
-        },
-        Method {
-            tag: text("v1a,"),
-            algorithm: Algorithm::Ed25519,
-            key: KeyForm::Base64 { prefix: text("whpk_"), bytes_min: 32, bytes_max: 32 },
-        },
-    ]),
-    content: Cow::Borrowed(&[
-        Piece::Id,
-        Piece::Literal(text(".")),
-        Piece::Timestamp,
-        Piece::Literal(text(".")),
-        Piece::Body,
-    ]),
-    timestamp: Some(TimestampRule {
-        at: TimestampAt::Header(text("webhook-timestamp")),
-        unit: TimestampUnit::Seconds,
-        tolerance: TOLERANCE,
-    }),
-    event_type: TypeAt::Member(text("type")),
-    delivery_id: IdAt::Header(text("webhook-id")),
-    body: BodyForm::Json,
-};
+/// The preset's own name for one of its aliases; any other name as it is.
+pub(super) fn own_name(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
+}

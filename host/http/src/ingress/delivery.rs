@@ -136,7 +136,7 @@ fn plain(value: &[u8], bytes_max: usize) -> Option<&str> {
 }
 
 fn kept(scheme: &Scheme, name: &str, value: &[u8]) -> Option<(String, String)> {
-    let secret = name.eq_ignore_ascii_case(scheme.signature_header()) || SECRET_PARTS.iter().any(|p| name.contains(p));
+    let secret = scheme.is_secret_header(name) || SECRET_PARTS.iter().any(|p| name.contains(p));
     let transport = TRANSPORT.contains(&name) || TRANSPORT_PREFIXES.iter().any(|p| name.starts_with(p));
     if secret || transport {
         return None;

@@ -15,7 +15,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Scheme, Verifier, sign};
+use hookbox_core::verify::{Outgoing, Scheme, Verifier, sign};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
@@ -190,9 +190,9 @@ pub(crate) fn signed(
     headers: &[(&str, &str)],
 ) -> Request<Body> {
     let scheme = Scheme::named(scheme).unwrap();
-    let signed = sign(scheme, &Secret::new(secret).unwrap(), at, id, body).unwrap();
+    let signed = sign(scheme, &Secret::new(secret).unwrap(), at, &Outgoing::post(id, body)).unwrap();
     let mut request = Request::post(format!("{WEBHOOKS}/{provider}"));
-    for (name, value) in signed.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(headers.iter().copied()) {
+    for (name, value) in signed.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(headers.iter().copied()) {
         request = request.header(name, value);
     }
     request.body(Body::from(body.to_vec())).unwrap()

@@ -136,18 +136,3 @@ async fn files_network_and_environment_are_out_of_reach() {
     let world = World::with(PluginSettings::default()).await;
     assert_eq!(world.answer("forbidden", "").await, "reached: []");
 }
-
-/// For people: `cargo test -p hookbox-sandbox measure -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "prints a figure, asserts nothing"]
-async fn measure_one_attempt() {
-    let world = World::with(PluginSettings::default()).await;
-    let mut costs = Vec::new();
-    for _ in 0..2000 {
-        let began = tokio::time::Instant::now();
-        world.run("ok", "").await;
-        costs.push(began.elapsed());
-    }
-    costs.sort_unstable();
-    eprintln!("instantiate, call and drop: median {:?}, p99 {:?}", costs[1000], costs[1980]);
-}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use hookbox_core::event::Source;
@@ -10,6 +10,7 @@ use hookbox_core::name::ProviderName;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::keys;
 use crate::overlay::{Order, Visit};
 
 const NOW: Timestamp = Timestamp(1_750_000_000_000);

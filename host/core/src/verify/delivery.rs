@@ -1,0 +1,157 @@
+//! One request, and the values that it holds.
+
+use std::borrow::Cow;
+
+use super::json::{self, Scalar};
+use super::scheme::{BodyForm, Text};
+use super::{HEADER_BYTES_MAX, Refusal};
+
+/// One request as it came in: the raw body, never a parsed and rewritten one.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// In capitals.
+    pub method: &'a str,
+    /// The URL that the sender called, query included, put together from the operator's `public_url`;
+    /// empty where none is set. Never taken from the request: Host and X-Forwarded-* are anybody's.
+    pub url: &'a str,
+    /// The request's own, without the question mark.
+    pub query: &'a str,
+    /// Names in any case; a repeated header as several pairs.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    pub body: &'a [u8],
+}
+
+impl<'a> Delivery<'a> {
+    /// The header's value without the white space around it.
+    pub(super) fn header(&self, name: &str) -> Result<Option<&'a [u8]>, Refusal> {
+        let mut values = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        let Some((_, value)) = values.next() else {
+            return Ok(None);
+        };
+        let header = || Text::Owned(name.to_owned());
+        if values.next().is_some() {
+            return Err(Refusal::DuplicateHeader { header: header() });
+        }
+        if value.len() > HEADER_BYTES_MAX {
+            return Err(Refusal::MalformedHeader { header: header(), why: "it is too long" });
+        }
+        Ok(Some(value.trim_ascii()))
+    }
+
+    pub(super) fn required(&self, name: &str) -> Result<&'a [u8], Refusal> {
+        self.header(name)?.ok_or_else(|| Refusal::MissingHeader { header: Text::Owned(name.to_owned()) })
+    }
+
+    /// The only value of that parameter; `None` also where there are two.
+    pub(super) fn query(&self, name: &str) -> Option<Cow<'a, str>> {
+        only(form_urlencoded::parse(self.query.as_bytes()), name)
+    }
+
+    /// A field of the body as a form, plain or multipart.
+    pub(super) fn field(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        match self.boundary() {
+            Some(boundary) => part(self.body, &boundary, name).map(Cow::Borrowed),
+            None => only(form_urlencoded::parse(self.body), name).map(|text| match text {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            }),
+        }
+    }
+
+    pub(super) fn is_form(&self) -> bool {
+        self.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    }
+
+    /// Every pair of a form, sorted, equal ones once.
+    pub(super) fn sorted_form(&self) -> Vec<u8> {
+        let mut pairs: Vec<_> = form_urlencoded::parse(self.body).collect();
+        pairs.sort();
+        pairs.dedup();
+        let mut joined = Vec::with_capacity(self.body.len());
+        for (name, value) in &pairs {
+            joined.extend_from_slice(name.as_bytes());
+            joined.extend_from_slice(value.as_bytes());
+        }
+        joined
+    }
+
+    /// The JSON that the body is, or has in it.
+    pub(super) fn document(&self, form: &BodyForm) -> Cow<'a, [u8]> {
+        match form {
+            BodyForm::Json => Cow::Borrowed(self.body),
+            // It is looked for at the start and nowhere else: JSON can hold the same text in a string.
+            BodyForm::JsonOrForm { field } => match form_urlencoded::parse(self.body).next() {
+                Some((name, value)) if name == field.as_ref() && !self.body.starts_with(b"{") => {
+                    Cow::Owned(value.into_owned().into_bytes())
+                }
+                _ => Cow::Borrowed(self.body),
+            },
+            BodyForm::FormField { field } => self.field(field).unwrap_or_default(),
+        }
+    }
+
+    fn media_type(&self) -> &'a str {
+        let text = self.content_type();
+        text.split(';').next().unwrap_or_default().trim()
+    }
+
+    fn content_type(&self) -> &'a str {
+        let value = self.header("content-type").ok().flatten().unwrap_or_default();
+        std::str::from_utf8(value).unwrap_or_default()
+    }
+
+    fn boundary(&self) -> Option<Vec<u8>> {
+        if !self.media_type().eq_ignore_ascii_case("multipart/form-data") {
+            return None;
+        }
+        let parameters = self.content_type().split(';').skip(1);
+        let boundary =
+            parameters.filter_map(|p| p.trim().split_once('=')).find(|(n, _)| n.eq_ignore_ascii_case("boundary"));
+        let boundary = boundary?.1.trim_matches('"');
+        (1..=70).contains(&boundary.len()).then(|| format!("--{boundary}").into_bytes())
+    }
+}
+
+fn only<'a>(pairs: form_urlencoded::Parse<'a>, name: &str) -> Option<Cow<'a, str>> {
+    let mut values = pairs.filter(|(other, _)| other == name).map(|(_, value)| value);
+    let value = values.next();
+    value.filter(|_| values.next().is_none())
+}
+
+/// The content of the part of that name, if there is one such part.
+fn part<'a>(body: &'a [u8], boundary: &[u8], name: &str) -> Option<&'a [u8]> {
+    let wanted = format!("name=\"{name}\"");
+    let mut found = None;
+    let mut rest = body;
+    while let Some(begin) = find(rest, boundary) {
+        let after = rest.get(begin + boundary.len()..)?;
+        let Some(after) = after.strip_prefix(b"\r\n") else { break };
+        let head_end = find(after, b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(after.get(..head_end)?);
+        let content = after.get(head_end + 4..)?;
+        let end = find(content, boundary)?;
+        let named = head.split([';', '\r', '\n']).any(|parameter| parameter.trim() == wanted);
+        if named && found.replace(content.get(..end)?.strip_suffix(b"\r\n")?).is_some() {
+            return None;
+        }
+        rest = content.get(end..)?;
+    }
+    found
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    memchr::memmem::find(text, wanted)
+}
+
+/// What places in the JSON of one delivery, or of one signed part of it, are read from.
+pub(super) struct Document<'a>(pub(super) Cow<'a, [u8]>);
+
+impl Document<'_> {
+    /// `None` also for several that are not the same.
+    pub(super) fn scalar(&self, path: &str) -> Option<String> {
+        match json::scalar(&self.0, path) {
+            Scalar::Text(text) => Some(text),
+            Scalar::Mixed | Scalar::Missing => None,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What holds for every preset: what its sender signs is accepted, and nothing else is.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use ed25519_dalek::SigningKey;
+use hookbox_core::secret::Secret;
+use hookbox_core::time::Timestamp;
+use hookbox_core::verify::{Delivery, Integrity, Outgoing, Refusal, Scheme, Signed, Verified, Verifier, schemes, sign};
+use p256::pkcs8::{EncodePrivateKey, EncodePublicKey};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+const URL: &str = "https://hooks.example.com/api/v1/webhooks/webhook/p?a=1";
+const NOW: Timestamp = Timestamp(1_750_861_210_000);
+
+/// What the sender signs with, and what the receiver checks with.
+struct Keys {
+    private: Secret,
+    public: Secret,
+}
+
+fn secret(text: impl Into<String>) -> Secret {
+    Secret::new(text.into()).unwrap()
+}
+
+/// Keys of whatever form the scheme takes.
+fn keys(scheme: &Scheme, seed: u8) -> Keys {
+    let bytes = [seed; 32];
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let both = |text: String| Keys { private: secret(text.clone()), public: secret(text) };
+    match scheme.name() {
+        "discord" | "discord-events" => {
+            let public = SigningKey::from_bytes(&bytes).verifying_key();
+            let public: String = public.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            Keys { private: secret(hex), public: secret(public) }
+        }
+        "sendgrid-ecdsa" => {
+            let key = p256::SecretKey::from_slice(&bytes).unwrap();
+            let public = key.public_key().to_public_key_der().unwrap();
+            Keys {
+                private: secret(BASE64_STANDARD.encode(key.to_pkcs8_der().unwrap().as_bytes())),
+                public: secret(BASE64_STANDARD.encode(public.as_bytes())),
+            }
+        }
+        _ => {
+            let forms =
+                [format!("s{hex}"), format!("whsec_{}", BASE64_STANDARD.encode(bytes)), hex, format!("user:s{seed}")];
+            let usable = |form: &String| Verifier::new(scheme, &[secret(form.clone())], None).is_ok();
+            both(forms.into_iter().find(usable).unwrap_or_else(|| panic!("{}", scheme.name())))
+        }
+    }
+}
+
+/// A body with room for what the scheme signs inside.
+fn body(scheme: &Scheme, text: &str) -> Vec<u8> {
+    let text = serde_json::Value::from(text);
+    match scheme.name() {
+        "adyen-item" => format!(
+            r#"{{"notificationItems":[{{"NotificationRequestItem":{{"pspReference":{text},"eventCode":"A","success":"true"}}}},{{"NotificationRequestItem":{{"pspReference":"2","amount":{{"value":5}}}}}}]}}"#
+        ),
+        "dropbox-sign" => format!(r#"{{"event":{{"event_time":"1750861210","event_type":{text}}}}}"#),
+        "mailgun-form" => "event=opened&recipient=a%40example.com".to_owned(),
+        "twilio" => "CallSid=CA1&From=%2B14158675309&From=%2B1".to_owned(),
+        _ => format!(r#"{{"id":"evt_1","type":"t","data":{{"text":{text}}}}}"#),
+    }
+    .into_bytes()
+}
+
+fn signed(scheme: &Scheme, private: &Secret, now: Timestamp, text: &str) -> Signed {
+    let out = Outgoing { method: "POST", url: URL, id: "id1", event_type: Some("t"), body: &body(scheme, text) };
+    sign(scheme, private, now, &out).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn verify(verifier: &Verifier, sent: &Signed, now: Timestamp) -> Result<Verified, Refusal> {
+    let headers: Vec<(&str, &[u8])> =
+        sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let delivery = Delivery { method: "POST", url: &sent.url, query: "", headers: &headers, body: &sent.body };
+    verifier.verify(&delivery, now)
+}
+
+fn verifier(scheme: &Scheme, keys: &[&Keys]) -> Verifier {
+    let secrets: Vec<Secret> = keys.iter().map(|keys| Secret::new(keys.public.expose().to_vec()).unwrap()).collect();
+    Verifier::new(scheme, &secrets, None).unwrap()
+}
+
+#[test]
+fn what_a_sender_signs_is_accepted_under_whichever_secret_it_is() {
+    for scheme in schemes() {
+        let (old, new) = (keys(scheme, 7), keys(scheme, 9));
+        let both = verifier(scheme, &[&old, &new]);
+        for (position, keys) in [&old, &new].into_iter().enumerate() {
+            let sent = signed(scheme, &keys.private, NOW, "text");
+            let verified = verify(&both, &sent, NOW);
+            let verified = verified.unwrap_or_else(|refusal| panic!("{}: {refusal} {sent:?}", scheme.name()));
+            assert_eq!(verified.secret, position, "{}", scheme.name());
+            assert_eq!(verified.integrity, scheme.integrity());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_accepted_under_another_secret_or_without_a_signature() {
+    for scheme in schemes() {
+        let name = scheme.name();
+        let (mine, other) = (keys(scheme, 7), keys(scheme, 9));
+        let sent = signed(scheme, &other.private, NOW, "text");
+        let refusal = verify(&verifier(scheme, &[&mine]), &sent, NOW).unwrap_err();
+        assert_eq!(refusal.code(), "mismatch", "{name}: {refusal}");
+        let bare = Signed { headers: Vec::new(), body: b"{}".to_vec(), ..sent };
+        let refusal = verify(&verifier(scheme, &[&mine]), &bare, NOW).unwrap_err();
+        let causes = ["missing-header", "missing-signature", "malformed-header"];
+        assert!(causes.contains(&refusal.code()), "{name}: {refusal}");
+    }
+}
+
+#[test]
+fn a_delivery_is_refused_before_and_behind_its_window() {
+    let mut timed = 0;
+    for scheme in schemes() {
+        let Some(tolerance) = scheme.tolerance() else { continue };
+        timed += 1;
+        let keys = keys(scheme, 7);
+        let verifier = verifier(scheme, &[&keys]);
+        let sent = signed(scheme, &keys.private, NOW, "text");
+        for edge in [Timestamp(NOW.0 - tolerance.0), Timestamp(NOW.0 + tolerance.0)] {
+            assert!(verify(&verifier, &sent, edge).is_ok(), "{}", scheme.name());
+        }
+        for beyond in [Timestamp(NOW.0 - tolerance.0 - 1), Timestamp(NOW.0 + tolerance.0 + 1)] {
+            let refusal = verify(&verifier, &sent, beyond).unwrap_err();
+            assert_eq!(refusal.code(), "outside-tolerance", "{}", scheme.name());
+        }
+    }
+    assert!(timed >= 15, "{timed}");
+}
+
+#[test]
+fn a_header_that_a_scheme_reads_is_refused_twice() {
+    for scheme in schemes() {
+        let keys = keys(scheme, 7);
+        let verifier = verifier(scheme, &[&keys]);
+        let sent = signed(scheme, &keys.private, NOW, "text");
+        for (name, value) in &sent.headers {
+            if !scheme.headers().any(|read| read.eq_ignore_ascii_case(name)) {
+                continue;
+            }
+            let mut twice = sent.clone();
+            twice.headers.push((name.to_uppercase(), value.clone()));
+            let refusal = verify(&verifier, &twice, NOW).unwrap_err();
+            assert_eq!(refusal.code(), "duplicate-header", "{} {name}", scheme.name());
+        }
+    }
+}
+
+#[test]
+fn a_url_that_is_signed_must_be_known_and_the_same() {
+    let mut with_url = 0;
+    for scheme in schemes().iter().filter(|scheme| scheme.needs_url()) {
+        with_url += 1;
+        let keys = keys(scheme, 7);
+        let verifier = verifier(scheme, &[&keys]);
+        let sent = signed(scheme, &keys.private, NOW, "text");
+        let at = |url: &str| verify(&verifier, &Signed { url: url.to_owned(), ..sent.clone() }, NOW);
+        assert_eq!(at("").unwrap_err().code(), "no-public-url", "{}", scheme.name());
+        assert_eq!(at(&sent.url.replace("hooks.", "evil.")).unwrap_err().code(), "mismatch", "{}", scheme.name());
+        assert!(at(&sent.url.replace("example.com/", "example.com:443/")).is_ok(), "{}", scheme.name());
+    }
+    assert!(with_url >= 4, "{with_url}");
+}
+
+proptest! {
+    #[test]
+    fn no_bit_of_what_is_covered_may_change(which in any::<Index>(), text in "[a-zA-Z0-9 .:,é-]{1,40}", bit in any::<Index>()) {
+        let scheme = &schemes()[which.index(schemes().len())];
+        let keys = keys(scheme, 7);
+        let verifier = verifier(scheme, &[&keys]);
+        let sent = signed(scheme, &keys.private, NOW, &text);
+        prop_assert!(verify(&verifier, &sent, NOW).is_ok(), "{}", scheme.name());
+        // HMAC-SHA1 and SHA-256 of forms leave out how a field is written.
+        if scheme.integrity() == Integrity::Full && scheme.name() != "twilio" {
+            let mut other = sent.clone();
+            let position = bit.index(other.body.len() * 8);
+            other.body[position / 8] ^= 1 << (position % 8);
+            prop_assert!(verify(&verifier, &other, NOW).is_err(), "{} {position}", scheme.name());
+            let spaced = Signed { body: [sent.body.as_slice(), b" "].concat(), ..sent.clone() };
+            prop_assert!(verify(&verifier, &spaced, NOW).is_err(), "{}: equal JSON, other bytes", scheme.name());
+        }
+    }
+
+    #[test]
+    fn no_delivery_makes_a_preset_panic(
+        which in any::<Index>(),
+        value in any::<Vec<u8>>(),
+        body in prop_oneof![any::<Vec<u8>>(), "[\\[\\]{}\":,a-z0-9=&%]{0,60}".prop_map(String::into_bytes)],
+        query in "[a-z_.=&%0-9]{0,30}",
+        tag in any::<Index>(),
+    ) {
+        let scheme = &schemes()[which.index(schemes().len())];
+        let verifier = verifier(scheme, &[&keys(scheme, 7)]);
+        let tags: [&[u8]; 6] = [b"", b"sha256=", b"t=1,v1=", b"v1,", b"ts=1;h1=", b"t=1,h=a b,v1="];
+        let value = [tags[tag.index(tags.len())], value.as_slice()].concat();
+        let headers: Vec<(&str, &[u8])> = scheme.headers().map(|name| (name, value.as_slice())).collect();
+        for method in ["POST", "GET"] {
+            let delivery = Delivery { method, url: URL, query: &query, headers: &headers, body: &body };
+            prop_assert!(verifier.verify(&delivery, NOW).is_err());
+            let _ = scheme.locate(&delivery);
+            let _ = verifier.challenge(&delivery);
+        }
+    }
+}
