@@ -71,8 +71,13 @@ impl Environment {
         }
     }
 
+    /// Where a file is that hooks.yaml names.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
     fn secret_file(&self, path: &Path) -> Result<Option<Secret>> {
-        let path = self.folder.join(path);
+        let path = self.path(path);
         let shown = path.display();
         let size = match fs::metadata(&path) {
             Ok(metadata) => metadata.len(),

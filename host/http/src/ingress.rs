@@ -1,6 +1,7 @@
 //! The public listener: takes webhooks in, and tells strangers nothing.
 
 mod answer;
+mod challenge;
 mod delivery;
 mod refused;
 
@@ -72,11 +73,11 @@ struct Receiver {
     in_flight: Semaphore,
 }
 
-/// `POST /api/v1/webhooks/webhook/{provider}` and `GET /api/v1/webhooks/webhook/health`, nothing else.
+/// `POST /api/v1/webhooks/webhook/{provider}`, `GET` there for a sender that asks whose host this is, and `GET /api/v1/webhooks/webhook/health`, nothing else.
 pub fn router(ingress: Ingress) -> Router {
     let in_flight = Semaphore::new(ingress.limits.in_flight_max.min(Semaphore::MAX_PERMITS));
     Router::new()
-        .route("/api/v1/webhooks/webhook/{provider}", post(receive))
+        .route("/api/v1/webhooks/webhook/{provider}", post(receive).get(challenge::ask))
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())
@@ -117,6 +118,16 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
     }
 }
 
+/// The URL that the sender called: what the operator says, and the query that came. Nothing where the operator says
+/// nothing.
+fn url_of(public_url: Option<&str>, query: Option<&str>) -> String {
+    match (public_url, query) {
+        (Some(url), Some(query)) => format!("{url}?{query}"),
+        (Some(url), None) => url.to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
 /// What a stranger called the provider, where it is harmless to print.
 fn shown(provider: &str) -> &str {
     ProviderName::parse(provider).map_or("(no name)", |_| provider)
@@ -127,11 +138,7 @@ impl Receiver {
     /// does not.
     async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
         let Ingress { store, clock, mint, limits, .. } = &self.ingress;
-        match self.ingress.lifecycle.phase() {
-            Phase::Starting => return Err(Refused::Starting),
-            Phase::Draining => return Err(Refused::Draining),
-            Phase::Serving => {}
-        }
+        self.is_serving()?;
         let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
@@ -141,10 +148,11 @@ impl Receiver {
         let body = body::read(body, own_max.max(limits.body_bytes_max), limits.body_read_timeout)
             .await
             .map_err(Refused::Unread)?;
+        let url = url_of(provider.and_then(|(_, live)| live.public_url.as_deref()), head.uri.query());
         let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let delivery = Delivery {
             method: head.method.as_str(),
-            url: "",
+            url: &url,
             query: head.uri.query().unwrap_or_default(),
             headers: &headers,
             body: &body,
@@ -158,7 +166,9 @@ impl Receiver {
             Ok(verified) => verified,
             // As where nobody has a larger limit.
             Err(_) if body.len() > limits.body_bytes_max => return Err(Refused::Unread(Unread::TooLarge)),
-            Err(Refusal::MissingHeader { .. }) if self.pairs(&providers, name.as_str(), &body) => {
+            Err(Refusal::MissingHeader { .. } | Refusal::MissingSignature { .. })
+                if self.pairs(&providers, name.as_str(), &body) =>
+            {
                 return Ok(Taken::Paired);
             }
             Err(refusal) => return Err(Refused::Unverified(refusal)),
@@ -166,10 +176,23 @@ impl Receiver {
         if body.len() > own_max {
             return Err(Refused::Unread(Unread::TooLarge));
         }
+        let mut verified = verified;
+        if let Some(reply) = verified.challenge.take() {
+            return Ok(Taken::Reply(reply));
+        }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
         let targets = store.catalogue().route(name.as_str(), parts.event_type());
         let new = parts.into_event(body, targets, mint, now);
-        store.accept(new).await.map(Taken::Event).map_err(Refused::Store)
+        let accepted = store.accept(new).await.map_err(Refused::Store)?;
+        Ok(Taken::Event(accepted, live.verifier.scheme().answer()))
+    }
+
+    fn is_serving(&self) -> Result<(), Refused> {
+        match self.ingress.lifecycle.phase() {
+            Phase::Starting => Err(Refused::Starting),
+            Phase::Draining => Err(Refused::Draining),
+            Phase::Serving => Ok(()),
+        }
     }
 
     /// Whether an operator waits for this provider's secret, and this unsigned body brings it.

@@ -15,6 +15,8 @@ const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 #[derive(Debug)]
 pub struct LiveProvider {
     pub verifier: Keyring,
+    /// What the sender calls, without a query; needed where it signs the URL.
+    pub public_url: Option<String>,
     /// `None`: the limit of the listener.
     pub body_bytes_max: Option<usize>,
 }
@@ -87,7 +89,10 @@ mod tests {
         let live = |name: &&str| {
             let secret = Secret::new("hush").unwrap();
             let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
-            (ProviderName::parse(name).unwrap(), LiveProvider { verifier: verifier.into(), body_bytes_max: None })
+            (
+                ProviderName::parse(name).unwrap(),
+                LiveProvider { verifier: verifier.into(), public_url: None, body_bytes_max: None },
+            )
         };
         Providers::new(names.iter().map(live))
     }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
-use hookbox_core::config::{Config, SecretSource};
+use hookbox_core::config::{Config, Provider, SecretSource};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
 use hookbox_engine::Settings;
+use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{LiveProvider, Providers};
 
 use super::engine_settings;
@@ -153,8 +154,9 @@ impl Live {
 
 /// The providers whose deliveries can be verified; a secret that is missing is told.
 pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
-    let (mut live, mut mistakes) = (Vec::new(), Vec::new());
+    let (mut live, mut pairables, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
     for (name, found) in project.providers()? {
+        pairables.extend(pairable(project, &found.provider).map(|pairable| (name.clone(), pairable)));
         let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
         if found.secrets.is_empty() {
             tracing::warn!(provider = %name, "provider {name} is not live: set {}", missing.join(" or "));
@@ -165,11 +167,25 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         }
         let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
         match found.keyring() {
-            Ok(verifier) => live.push((name, LiveProvider { verifier, body_bytes_max })),
+            Ok(verifier) => live.push((name, LiveProvider { verifier, public_url: None, body_bytes_max })),
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }
     }
-    if mistakes.is_empty() { Ok(Providers::new(live)) } else { Err(Mistakes(mistakes).into()) }
+    if mistakes.is_empty() {
+        Ok(Providers::new(live).with_pairables(pairables))
+    } else {
+        Err(Mistakes(mistakes).into())
+    }
+}
+
+/// Where a sender brings the secret, the file that it is put in.
+fn pairable(project: &Project, provider: &Provider) -> Option<Pairable> {
+    let member = provider.scheme.pairs()?.to_owned();
+    let files = provider.secrets.iter().filter_map(|source| match source {
+        SecretSource::File(path) => Some(project.environment.path(path)),
+        SecretSource::Env(_) => None,
+    });
+    Some(Pairable { member, file: files.last() })
 }
 
 /// Both spellings of every provider's name, live or not.

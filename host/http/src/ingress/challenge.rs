@@ -31,9 +31,10 @@ impl Receiver {
         let provider = providers.find(name);
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let headers: Vec<_> = headers.collect();
-        let query = request.uri().query().unwrap_or_default();
+        let query = request.uri().query();
         let url = url_of(provider.and_then(|(_, live)| live.public_url.as_deref()), query);
-        let delivery = Delivery { method: "GET", url: &url, query, headers: &headers, body: &[] };
+        let delivery =
+            Delivery { method: "GET", url: &url, query: query.unwrap_or_default(), headers: &headers, body: &[] };
         let now = self.ingress.clock.now();
         let Some((_, live)) = provider else {
             let _ = providers.decoy(name).map(|decoy| decoy.challenge(&delivery));
