@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use hookbox_core::secret::Secret;
+use hookbox_core::verify::{Scheme, sample, schemes};
 use serde_json::json;
 
 use crate::harness::{Host, Project, STRIPE};
@@ -30,12 +32,56 @@ fn what_is_bad_is_refused_and_told_so() {
 
 #[test]
 fn a_host_that_takes_what_is_bad_is_told_off() {
-    // Two hosts: one that must refuse, and one that knows what the first takes for a stranger's secret.
-    let project = Project::with(&[]).env("WEBHOOK_SECRET_SHOP", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    // A host that knows what `send` takes for a stranger's secret.
+    let stranger = sample(Scheme::generic(), &[2; 32]).unwrap().secret;
+    let stranger = String::from_utf8(stranger.expose().to_vec()).unwrap();
+    let project = Project::with(&[]).env("WEBHOOK_SECRET_SHOP", stranger);
     let host = project.serve();
     let said = host.cli(&["send", "shop", "--bad", "signature", "--json"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("\"good\": false"), "{said:?}");
+}
+
+#[test]
+fn every_preset_is_sent_taken_and_refused() {
+    // Those that sign the URL need the host's public one.
+    let presets: Vec<_> = schemes().iter().filter(|scheme| !scheme.needs_url()).collect();
+    assert!(presets.len() > 50);
+    let text = |secret: &Secret| String::from_utf8(secret.expose().to_vec()).unwrap();
+    let mut project = Project::with(&[]).bare();
+    for scheme in &presets {
+        let variable = scheme.name().to_uppercase().replace('-', "_");
+        let made = sample(scheme, &[7; 32]).unwrap();
+        project = project.env(&format!("WEBHOOK_SECRET_{variable}"), text(&made.secret));
+        project = project.env(&format!("SIGNING_KEY_{variable}"), text(&made.signing));
+    }
+    let host = project.serve();
+    for (n, scheme) in presets.iter().enumerate() {
+        let key = format!("env:SIGNING_KEY_{}", scheme.name().to_uppercase().replace('-', "_"));
+        let send = |more: &[&str]| host.cli(&[&["send", scheme.name(), "--signing-key", &key], more].concat());
+        let said = send(&["--type", "test"]);
+        assert_eq!(said.code, Some(0), "{}: {said:?}", scheme.name());
+        assert_eq!(host.all("events").len(), n + 1, "{}: {said:?}", scheme.name());
+        let said = send(&["--bad", "signature"]);
+        assert_eq!(said.code, Some(0), "{}: {said:?}", scheme.name());
+        if scheme.tolerance().is_some() {
+            let said = send(&["--bad", "time"]);
+            assert_eq!(said.code, Some(0), "{}: {said:?}", scheme.name());
+        }
+    }
+}
+
+#[test]
+fn a_public_key_cannot_sign_and_says_what_can() {
+    let made = sample(Scheme::named("discord").unwrap(), &[7; 32]).unwrap();
+    let public = String::from_utf8(made.secret.expose().to_vec()).unwrap();
+    let project = Project::with(&[])
+        .bare()
+        .env("WEBHOOK_SECRET_SENDGRID_ECDSA", "bm8ga2V5")
+        .env("WEBHOOK_SECRET_DISCORD", public);
+    let said = project.run(&["send", "sendgrid-ecdsa"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("--signing-key"), "{said:?}");
 }
 
 #[test]

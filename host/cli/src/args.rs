@@ -205,6 +205,10 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "text", "id", "bad"])]
     pub(crate) delivery: Option<PathBuf>,
 
+    /// The private key, where the provider's secret is a public one: env:NAME, file:PATH, or the text itself.
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
+    pub(crate) signing_key: Option<OsString>,
+
     /// Sign what came with --delivery anew: the time of the old signature is over.
     #[arg(long, requires = "delivery")]
     pub(crate) resign: bool,

@@ -28,6 +28,7 @@ mod new;
 mod output;
 mod project;
 mod providers;
+mod secret_text;
 mod send;
 mod verify;
 

@@ -72,7 +72,7 @@ impl<'a> Judge<'a> {
             Err(why) => return unusable(why.clone()),
         };
         let verifier = match Verifier::new(&ask.scheme, secrets, ask.tolerance) {
-            Ok(verifier) => verifier.with_verify_token(ask.verify_token.as_ref().and_then(|token| copied(token))),
+            Ok(verifier) => verifier.with_verify_token(ask.verify_token.as_ref().and_then(copied)),
             Err(error) => return unusable(error.to_string()),
         };
         let delivery = self.delivery(&ask.body, &ask.url);
@@ -103,7 +103,7 @@ impl<'a> Judge<'a> {
             Integrity::Partial => "it covers a part of the body only: the rest may be anybody's".to_owned(),
             Integrity::None => "it is a password and covers nothing of the body".to_owned(),
         });
-        let answer = verified.challenge.as_ref().map(|reply| text(reply));
+        let answer = verified.challenge.as_ref().map(text);
         Verdict { cause: None, answer, words }
     }
 

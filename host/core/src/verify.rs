@@ -20,6 +20,7 @@ mod key;
 mod keyring;
 mod place;
 mod presets;
+mod sample;
 mod scheme;
 mod sign;
 mod timestamp;
@@ -36,6 +37,7 @@ pub use identity::{DELIVERY_ID_BYTES_MAX, DeliveryId, EVENT_TYPE_BYTES_MAX, Iden
 pub use key::UnusableSecret;
 pub use keyring::{Keyring, LastingSecret};
 pub use presets::{ALIASES, About, about};
+pub use sample::{Sample, sample};
 pub use scheme::{Scheme, schemes};
 pub use sign::{Outgoing, Signed, sign};
 

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hookbox_core::name::ProviderName;
-use hookbox_core::secret::Secret;
-use hookbox_core::verify::{Keyring, Scheme, Verifier, schemes};
+use hookbox_core::verify::{Keyring, Scheme, Verifier, sample, schemes};
 
 use crate::pairing::Pairable;
 
-/// A secret that every scheme can use and that opens nothing.
-const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// What the secrets of decoys are made of: they open nothing.
+const DECOY_SEED: [u8; 32] = [1; 32];
 
 #[derive(Debug)]
 pub struct LiveProvider {
@@ -39,7 +38,7 @@ impl Providers {
             aliases.entry(folded(name.as_str())).or_insert_with(|| name.clone());
         }
         let decoy = |scheme: &Scheme| {
-            let secret = Secret::new(DECOY_SECRET).ok()?;
+            let secret = sample(scheme, &DECOY_SEED)?.secret;
             Verifier::new(scheme, &[secret], None).ok()
         };
         let decoys = schemes().iter().filter_map(decoy).collect();
@@ -83,6 +82,8 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hookbox_core::secret::Secret;
+
     use super::*;
 
     fn providers(names: &[&str]) -> Providers {

@@ -181,11 +181,11 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
 /// Where a sender brings the secret, the file that it is put in.
 fn pairable(project: &Project, provider: &Provider) -> Option<Pairable> {
     let member = provider.scheme.pairs()?.to_owned();
-    let files = provider.secrets.iter().filter_map(|source| match source {
+    let mut files = provider.secrets.iter().filter_map(|source| match source {
         SecretSource::File(path) => Some(project.environment.path(path)),
         SecretSource::Env(_) => None,
     });
-    Some(Pairable { member, file: files.last() })
+    Some(Pairable { member, file: files.next() })
 }
 
 /// Both spellings of every provider's name, live or not.

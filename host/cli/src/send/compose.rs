@@ -2,21 +2,21 @@
 
 use anyhow::{Context, Result};
 use hookbox_core::name::ProviderName;
-use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_core::verify::{Outgoing, sign};
+use hookbox_core::verify::{Outgoing, UnusableSecret, sample, sign};
 use serde_json::json;
 
 use crate::args::{Bad, SendArgs};
 use crate::body_file;
 use crate::delivery::Recorded;
 use crate::project::{Mistakes, Project};
+use crate::secret_text;
 
 /// How old a delivery is that is sent with `--bad time`: no scheme takes so much.
 const STALE: Millis = Millis::DAY;
 
-/// A secret that every scheme can use and that opens nothing.
-const STRANGER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// What the key of a stranger is made of.
+const STRANGER: [u8; 32] = [2; 32];
 
 /// One request.
 pub(super) struct Post {
@@ -51,7 +51,10 @@ pub(super) fn sign_post(
     let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
     let no_secret = || Mistakes(vec![format!("provider {provider} has no secret: set {}", sources.join(" or "))]);
     let secret = found.lasting().with_context(no_secret)?;
-    let stranger = Secret::new(STRANGER)?;
+    let stranger = sample(scheme, &STRANGER).context("no secret can be made for this scheme")?.signing;
+    let own = args.signing_key.as_ref().map(|key| secret_text::read(key, &project.environment)).transpose();
+    let own = own.map_err(|why| Mistakes(vec![format!("--signing-key: {why}")]))?;
+    let secret = own.as_ref().unwrap_or(secret);
     let (secret, now) = match args.bad {
         Some(Bad::Signature) => (&stranger, now),
         Some(Bad::Time) if scheme.tolerance().is_none() => {
@@ -75,7 +78,10 @@ pub(super) fn sign_post(
     let url = post.query.as_ref().map_or(url.to_owned(), |query| format!("{url}?{query}"));
     let event_type = came_anew.then_some(args.event_type.as_str());
     let out = Outgoing { method: &post.method, url: &url, id: &id, event_type, body: &post.body };
-    let signed = sign(scheme, secret, now, &out)?;
+    let cure = |error: UnusableSecret| {
+        Mistakes(vec![format!("{error}; a sender that signs with a private key is played with --signing-key")])
+    };
+    let signed = sign(scheme, secret, now, &out).map_err(cure)?;
     for (name, value) in signed.headers {
         post.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
         post.headers.push((name, value.into_bytes()));
@@ -95,6 +101,9 @@ fn body(args: &SendArgs, scheme: &str, id: &str) -> Result<Vec<u8>> {
     let value = match scheme {
         "generic" => json!({ "event_id": id, "type": args.event_type, "data": {} }),
         "stripe" => json!({ "id": id, "object": "event", "type": args.event_type, "data": { "object": {} } }),
+        "adyen-item" => json!({ "notificationItems": [
+            { "NotificationRequestItem": { "pspReference": id, "eventCode": args.event_type, "success": "true" } }
+        ] }),
         _ => json!({ "type": args.event_type, "data": {} }),
     };
     Ok(serde_json::to_vec(&value)?)

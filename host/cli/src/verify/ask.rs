@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use hookbox_core::clock::Clock;
-use hookbox_core::config::SecretSource;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
@@ -21,6 +20,7 @@ use crate::clock::SystemClock;
 use crate::delivery::Recorded;
 use crate::environment::Environment;
 use crate::project::{Mistakes, Project};
+use crate::secret_text;
 
 /// The preset of which a bare item is taken for a delivery, here and nowhere else.
 const ADYEN_ITEM: &str = "adyen-item";
@@ -138,21 +138,14 @@ fn declared(provider: &str, project: Result<&Project, &anyhow::Error>, now: Time
     Ok(counting.map(|lasting| lasting.secret).collect())
 }
 
-/// `env:NAME`, `file:PATH`, or the secret itself.
 fn given(secret: &OsString, project: Result<&Project, &anyhow::Error>) -> Result<Secret, String> {
-    let source = secret.to_str().and_then(|text| match text.split_once(':')? {
-        ("env", name) => Some(SecretSource::Env(name.to_owned())),
-        ("file", path) => Some(SecretSource::File(path.into())),
-        _ => None,
-    });
-    let Some(source) = source else {
-        return Secret::new(secret.as_bytes()).map_err(|error| error.to_string());
-    };
-    let found = match project {
-        Ok(project) => project.environment.secret(&source),
-        Err(_) => Environment::read(Path::new(".")).and_then(|environment| environment.secret(&source)),
-    };
-    found.map_err(|error| format!("{error:#}"))?.ok_or_else(|| format!("{source} is not set"))
+    match project {
+        Ok(project) => secret_text::read(secret, &project.environment),
+        Err(_) => {
+            let environment = Environment::read(Path::new(".")).map_err(|error| format!("{error:#}"))?;
+            secret_text::read(secret, &environment)
+        }
+    }
 }
 
 /// The sender knows the host by a name that a recorded delivery does not tell: its path and query count then.
