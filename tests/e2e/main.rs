@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
+mod capture;
 mod commands;
 mod contained;
 mod crashes;
@@ -11,8 +12,11 @@ mod listeners;
 mod powercut;
 mod projects;
 mod refusals;
+mod rotation;
 mod routing;
 mod runs;
 mod schedules;
+mod sends;
 mod swaps;
+mod verify;
 mod webhooks;

@@ -1,9 +1,11 @@
 //! The command line as it is typed.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hookbox_core::time::Millis;
 
 /// The configuration unless another is named.
 pub(crate) const CONFIG_FILE: &str = "hooks.yaml";
@@ -18,7 +20,11 @@ pub(crate) struct Cli {
     /// Print JSON instead of tables.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
 
+/// For the commands that speak to a running host.
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArgs {
     /// Where the operator API of the running host is.
     #[arg(long, global = true, env = "HOOKBOX_URL", default_value = "http://127.0.0.1:5555", value_name = "URL")]
     pub(crate) url: String,
@@ -50,21 +56,52 @@ pub(crate) enum Command {
     Invoke(InvokeArgs),
     /// Sign a test webhook as its sender would, and post it.
     Send(SendArgs),
+    /// Tell whether a signature is right, and if not, why.
+    Verify(VerifyArgs),
+    /// Take real deliveries and write each to a file that `invoke`, `send` and `verify` take.
+    Capture(CaptureArgs),
     /// Look at the events that were taken in, and route those that reached no handler.
-    #[command(subcommand)]
-    Events(EventsCommand),
+    Events {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
     /// Look at what leads to the handlers, and try it with a delivery.
-    #[command(subcommand)]
-    Routes(RoutesCommand),
+    Routes {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: RoutesCommand,
+    },
     /// Look at runs, and replay them.
-    #[command(subcommand)]
-    Runs(RunsCommand),
+    Runs {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
     /// Look at schedules, and run one now.
-    #[command(subcommand)]
-    Schedules(SchedulesCommand),
+    Schedules {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: SchedulesCommand,
+    },
+    /// Look at the senders that are known by name, and pair with one that brings its secret.
+    Providers {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: Option<ProvidersCommand>,
+    },
     /// Look at the plugins.
-    #[command(subcommand)]
-    Plugins(PluginsCommand),
+    Plugins {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: PluginsCommand,
+    },
     /// Open a stopped host's data and check it.
     Doctor {
         /// The folder of the store.
@@ -132,6 +169,10 @@ pub(crate) struct InvokeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) payload_file: Option<PathBuf>,
 
+    /// A file that `hookbox capture` wrote: its body, media type and type of event.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["payload", "payload_file"])]
+    pub(crate) delivery: Option<PathBuf>,
+
     /// Media type of the payload.
     #[arg(long, default_value = "application/json", value_name = "TYPE")]
     pub(crate) content_type: String,
@@ -144,7 +185,12 @@ pub(crate) struct InvokeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     /// The provider, as in its URL.
-    pub(crate) provider: String,
+    #[arg(required_unless_present_any = ["named", "delivery"])]
+    pub(crate) provider: Option<String>,
+
+    /// The provider, in another place.
+    #[arg(long = "provider", value_name = "PROVIDER", conflicts_with = "provider")]
+    pub(crate) named: Option<String>,
 
     /// The event's type, where the scheme has a place for it.
     #[arg(long = "type", default_value = "test", value_name = "TYPE")]
@@ -154,13 +200,29 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) id: Option<String>,
 
-    /// The body; one that fits the scheme unless given.
-    #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
-    pub(crate) body: Option<String>,
+    /// A file with the body, or - for the standard input; a body that fits the scheme unless given.
+    #[arg(long, alias = "body-file", value_name = "FILE", conflicts_with = "text")]
+    pub(crate) body: Option<PathBuf>,
 
-    /// A file with the body.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) body_file: Option<PathBuf>,
+    /// The body itself.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+
+    /// A file that `hookbox capture` wrote: it is posted as it came.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "text", "id", "bad"])]
+    pub(crate) delivery: Option<PathBuf>,
+
+    /// The private key, where the provider's secret is a public one: env:NAME, file:PATH, or the text itself.
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
+    pub(crate) signing_key: Option<OsString>,
+
+    /// Sign what came with --delivery anew: the time of the old signature is over.
+    #[arg(long, requires = "delivery")]
+    pub(crate) resign: bool,
+
+    /// Send what the host must not take, and fail if it does.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) bad: Option<Bad>,
 
     /// Where webhooks come in; server.listen of hooks.yaml unless given.
     #[arg(long, env = "HOOKBOX_INGRESS", value_name = "URL")]
@@ -170,8 +232,103 @@ pub(crate) struct SendArgs {
     pub(crate) project: ProjectArgs,
 }
 
+/// What is wrong with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bad {
+    /// Signed with another secret.
+    Signature,
+    /// Signed a day ago.
+    Time,
+    /// Sent twice.
+    Duplicate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The provider: one of hooks.yaml, or a preset of `hookbox providers`.
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["scheme", "delivery"])]
+    pub(crate) provider: Option<String>,
+
+    /// A file with a scheme of your own, as under `scheme` in hooks.yaml.
+    #[arg(long, value_name = "FILE", conflicts_with = "provider")]
+    pub(crate) scheme: Option<PathBuf>,
+
+    /// The secret: env:NAME, file:PATH, or the text itself, which others on this machine can see. May be repeated; the
+    /// provider's own of hooks.yaml unless given.
+    #[arg(long = "secret", value_name = "SECRET", allow_hyphen_values = true)]
+    pub(crate) secrets: Vec<OsString>,
+
+    /// What a challenge of GET shows, as you told the sender: env:NAME, file:PATH, or the text itself.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) verify_token: Option<OsString>,
+
+    /// The time that counts; when the recorded delivery came, else the clock's.
+    #[arg(long, value_name = "UNIX_SECONDS")]
+    pub(crate) now: Option<u64>,
+
+    /// How far the signed time may be from that, or none for any distance; the scheme's own unless given.
+    #[arg(long, value_name = "SECONDS|none", value_parser = tolerance)]
+    pub(crate) tolerance: Option<Millis>,
+
+    /// The method of the request; POST unless given.
+    #[arg(long)]
+    pub(crate) method: Option<String>,
+
+    /// The URL as the sender knows it, query included.
+    #[arg(long = "url", value_name = "URL")]
+    pub(crate) signed_url: Option<String>,
+
+    /// A header of the request. May be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<OsString>,
+
+    /// A file with the body, or - for the standard input; an empty body unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
+
+    /// A file that `hookbox capture` wrote: what else is given stands in for what is in it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) delivery: Option<PathBuf>,
+
+    /// hooks.yaml with the providers.
+    #[arg(long, default_value = CONFIG_FILE, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Seconds, or any distance at all.
+fn tolerance(text: &str) -> Result<Millis, String> {
+    if text == "none" {
+        return Ok(Millis(u64::MAX));
+    }
+    let seconds: Option<u64> = text.parse().ok();
+    let millis = seconds.and_then(|seconds| seconds.checked_mul(1000));
+    millis.map(Millis).ok_or_else(|| "must be a number of seconds, or none".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaptureArgs {
+    /// Where deliveries come in, on any path. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+
+    /// The folder for the files, which hold signatures and tokens as they came.
+    #[arg(long, default_value = "deliveries", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Deliveries to write; then it ends.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) count: u32,
+
+    /// A host that gets each delivery, too, and whose answer goes back: http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+
     /// A provider of the generic scheme.
     #[arg(long, default_value = "shop")]
     pub(crate) provider: String,
@@ -296,4 +453,23 @@ pub(crate) enum PluginsCommand {
     List,
     /// One plugin with its handlers and what was last refused.
     Show { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// All presets: what signs a delivery, and where.
+    List,
+    /// One preset: what is signed and what is not, what stops a replay, and where its secret is found.
+    Show {
+        /// The preset, or another name of it.
+        name: String,
+    },
+    /// Wait for a sender that brings the secret in its first POST, as Notion does, and keep it once you agree.
+    Pair {
+        /// The provider, as in hooks.yaml, which names a file for the secret.
+        name: String,
+        /// Agree beforehand to whatever comes first.
+        #[arg(long)]
+        yes: bool,
+    },
 }

@@ -53,7 +53,7 @@ fn requests(args: &BenchArgs, project: &Project, clock: &SystemClock, host: Sock
     );
     let no_secret =
         || Mistakes(vec![format!("provider {provider} has no secret: start `hookbox dev` once, or set it")]);
-    let secret = found.secrets.first().with_context(no_secret)?;
+    let secret = found.lasting().with_context(no_secret)?;
     let now = clock.now();
     let event_type = &args.event_type;
     let mut requests = Vec::with_capacity(args.total as usize);

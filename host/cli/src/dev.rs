@@ -11,8 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 
 use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use hookbox_core::verify::{Scheme, sample};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -52,7 +51,7 @@ pub(crate) fn mint_secrets(project: &mut Project) -> Result<()> {
             hookbox_core::config::SecretSource::File(_) => None,
         });
         if let Some(variable) = variable.filter(|_| found.secrets.is_empty()) {
-            minted.push((variable, new_secret(found.provider.scheme.name())?));
+            minted.push((variable, new_secret(&found.provider.scheme)?));
             eprintln!("  provider {name} has no secret: one was made in {}", project.dev_secrets().display());
         }
     }
@@ -86,11 +85,9 @@ pub(crate) fn read_secrets(project: &mut Project) -> Result<()> {
     Ok(())
 }
 
-fn new_secret(scheme: &str) -> Result<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
-    Ok(Zeroizing::new(match scheme {
-        "standard-webhooks" => format!("whsec_{}", STANDARD.encode(*bytes)),
-        _ => hex::encode(*bytes),
-    }))
+fn new_secret(scheme: &Scheme) -> Result<Zeroizing<String>> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    let made = sample(scheme, &seed).context("no secret can be made for this scheme")?;
+    Ok(Zeroizing::new(String::from_utf8(made.secret.expose().to_vec())?))
 }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -69,8 +71,13 @@ impl Environment {
         }
     }
 
+    /// Where a file is that hooks.yaml names.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
     fn secret_file(&self, path: &Path) -> Result<Option<Secret>> {
-        let path = self.folder.join(path);
+        let path = self.path(path);
         let shown = path.display();
         let size = match fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
@@ -84,5 +91,47 @@ impl Environment {
             bytes.pop();
         }
         Secret::new(bytes).map(Some).with_context(|| shown.to_string())
+    }
+}
+
+/// Puts a secret in a file that only its owner reads, as a whole: whoever reads meanwhile sees the old one or the new
+/// one. Returns once it is on disk.
+pub(crate) fn keep_secret(file: &Path, secret: &Secret) -> std::io::Result<()> {
+    let name = file.file_name().ok_or(std::io::ErrorKind::InvalidFilename)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut draft = std::ffi::OsString::from(".");
+    draft.push(name);
+    draft.push(".draft");
+    let draft = folder.join(draft);
+    // One of a writer that was cut off.
+    let _ = fs::remove_file(&draft);
+    let mut to = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let written = to.write_all(secret.expose()).and_then(|()| to.sync_all()).and_then(|()| fs::rename(&draft, file));
+    if written.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    written?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_secret_is_read_by_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("notion.key");
+        fs::write(&file, "old").unwrap();
+        for text in ["secret_1", "secret_2"] {
+            keep_secret(&file, &Secret::new(text).unwrap()).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        let nowhere = folder.path().join("no-such-folder/notion.key");
+        assert!(keep_secret(&nowhere, &Secret::new("secret_3").unwrap()).is_err());
     }
 }

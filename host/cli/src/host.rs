@@ -28,6 +28,7 @@ use hookbox_engine::{Engine, Parts, RunEnded, Settings};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
+use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
@@ -38,6 +39,7 @@ use tokio::task::JoinHandle;
 
 use crate::args::HostArgs;
 use crate::clock::SystemClock;
+use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
 use plugins::Plugins;
@@ -127,11 +129,13 @@ impl Host {
         let ingress_listener = bind(listen, "server.listen").await?;
         let operator_listener = bind(operator_listen, "operator.listen").await?;
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
+        let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
             mint: mint.clone(),
             providers: providers.clone(),
+            pairing: pairing.clone(),
             lifecycle: lifecycle.clone(),
             limits,
             listens_on: ingress_at.ip(),
@@ -141,6 +145,7 @@ impl Host {
             clock: clock.clone(),
             mint: mint.clone(),
             providers: providers.clone(),
+            pairing: pairing.clone(),
             lifecycle: lifecycle.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
         });

@@ -15,11 +15,14 @@ use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::plugin::{Handler, PluginInfo, Trigger};
 use hookbox_core::retry::Policy;
+use hookbox_core::time::Timestamp;
+use hookbox_core::verify::Scheme;
 use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
 use crate::args::{InvokeArgs, ProjectArgs};
 use crate::clock::SystemClock;
+use crate::delivery::Recorded;
 use crate::inspect::{self, Print};
 use crate::project::{Mistakes, Project};
 
@@ -32,10 +35,11 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
     let project = Project::read(&project)?;
     let settings = project.plugin_settings()?.of(&name);
     let configured = project.config.plugins.get(&name).cloned().unwrap_or_default();
+    let given = Given::read(args, &project)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
-    let ended = run(args, &name, bytes, (settings, &configured), &cache, &clock).await;
+    let ended = run(args, given, &name, bytes, (settings, &configured), &cache, &clock).await;
     let _ = fs::remove_dir_all(&cache);
     let (handler, executed) = ended?;
     let succeeded = executed.outcome.is_success();
@@ -45,6 +49,7 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
 
 async fn run(
     args: &InvokeArgs,
+    given: Given,
     name: &PluginName,
     bytes: Vec<u8>,
     (settings, configured): (PluginSettings, &Plugin),
@@ -71,7 +76,7 @@ async fn run(
         started: now,
         idempotency_key: run.to_string(),
         hops: 0,
-        input: input(args, handler, &mint, now)?,
+        input: given.input(handler, &mint, now)?,
     };
     let executed = sandbox.execute(call, Arc::new(MemoryKv::default())).await?;
     Ok((handler.name.clone(), executed))
@@ -89,41 +94,81 @@ fn choose<'a>(info: &'a PluginInfo, wanted: Option<&str>) -> Result<&'a Handler>
     })
 }
 
-fn input(args: &InvokeArgs, handler: &Handler, mint: &Mint, now: hookbox_core::time::Timestamp) -> Result<Input> {
-    let data = match (&args.payload, &args.payload_file) {
-        (Some(data), _) => data.clone().into_bytes(),
-        (None, Some(file)) => fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
-        (None, None) => Vec::new(),
-    };
-    let Trigger::Events(patterns) = &handler.trigger else {
-        return Ok(Input::Job(Arc::new(Job {
-            id: mint.job(now),
-            origin: JobOrigin::Operator,
-            scheduled_at: now,
-            content_type: args.content_type.clone(),
+/// What the handler is given.
+struct Given {
+    /// `provider/type`; the handler's own pattern unless it is known.
+    topic: Option<String>,
+    delivery_id: Option<String>,
+    content_type: String,
+    data: Vec<u8>,
+}
+
+impl Given {
+    fn read(args: &InvokeArgs, project: &Project) -> Result<Given> {
+        if let Some(file) = &args.delivery {
+            return Ok(Given::recorded(&Recorded::read(file)?, args, project));
+        }
+        let data = match (&args.payload, &args.payload_file) {
+            (Some(data), _) => data.clone().into_bytes(),
+            (None, Some(file)) => fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
+            (None, None) => Vec::new(),
+        };
+        let (topic, content_type) = (args.event.clone(), args.content_type.clone());
+        Ok(Given { topic, delivery_id: None, content_type, data })
+    }
+
+    /// As a host would take it in, where the provider that it was sent to is one of hooks.yaml or a preset.
+    fn recorded(recorded: &Recorded, args: &InvokeArgs, project: &Project) -> Given {
+        let scheme = ProviderName::parse(recorded.provider()).ok().and_then(|provider| {
+            let declared = project.config.providers.get(&provider).map(|declared| declared.scheme.clone());
+            declared.or_else(|| Scheme::named(provider.as_str()).cloned())
+        });
+        let identity = scheme.map(|scheme| recorded.identity(&scheme)).unwrap_or_default();
+        let located = identity.event_type.map(|event_type| format!("{}/{event_type}", recorded.provider()));
+        Given {
+            topic: args.event.clone().or(located),
+            delivery_id: identity.delivery_id.map(|id| id.value),
+            content_type: recorded.header("content-type").unwrap_or(&args.content_type).to_owned(),
+            data: recorded.body.clone(),
+        }
+    }
+
+    fn input(self, handler: &Handler, mint: &Mint, now: Timestamp) -> Result<Input> {
+        let Given { topic, delivery_id, content_type, data } = self;
+        let Trigger::Events(patterns) = &handler.trigger else {
+            return Ok(Input::Job(Arc::new(Job {
+                id: mint.job(now),
+                origin: JobOrigin::Operator,
+                scheduled_at: now,
+                content_type,
+                data,
+                hops: 0,
+            })));
+        };
+        let topic = topic.or_else(|| patterns.first().map(|pattern| pattern.to_string().replace('*', "test")));
+        let topic = topic.unwrap_or_default();
+        let parts = topic
+            .split_once('/')
+            .and_then(|(provider, event_type)| Some((ProviderName::parse(provider).ok()?, event_type.to_owned())));
+        let wrong = || Mistakes(vec![format!("--event must be provider/type, got {topic:?}")]);
+        let (provider, event_type) = parts.with_context(wrong)?;
+        // Nothing was verified here.
+        let mut attributes =
+            vec![("provider".to_owned(), provider.to_string()), ("integrity".to_owned(), "none".to_owned())];
+        attributes.extend(delivery_id.map(|id| ("delivery-id".to_owned(), id)));
+        Ok(Input::Event(Arc::new(Event {
+            id: mint.event(now),
+            namespace: provider.to_string(),
+            attributes,
+            source: Source::Provider(provider),
+            event_type,
+            subject: None,
+            time: now,
+            content_type,
             data,
             hops: 0,
-        })));
-    };
-    let topic = args.event.clone().or_else(|| patterns.first().map(|pattern| pattern.to_string().replace('*', "test")));
-    let topic = topic.unwrap_or_default();
-    let parts = topic
-        .split_once('/')
-        .and_then(|(provider, event_type)| Some((ProviderName::parse(provider).ok()?, event_type.to_owned())));
-    let wrong = || Mistakes(vec![format!("--event must be provider/type, got {topic:?}")]);
-    let (provider, event_type) = parts.with_context(wrong)?;
-    Ok(Input::Event(Arc::new(Event {
-        id: mint.event(now),
-        namespace: provider.to_string(),
-        attributes: vec![("provider".to_owned(), provider.to_string()), ("integrity".to_owned(), "none".to_owned())],
-        source: Source::Provider(provider),
-        event_type,
-        subject: None,
-        time: now,
-        content_type: args.content_type.clone(),
-        data,
-        hops: 0,
-    })))
+        })))
+    }
 }
 
 fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()> {

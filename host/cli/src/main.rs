@@ -12,9 +12,12 @@ macro_rules! say {
 
 mod args;
 mod bench;
+mod body_file;
+mod capture;
 mod check;
 mod client;
 mod clock;
+mod delivery;
 mod dev;
 mod doctor;
 mod environment;
@@ -24,8 +27,11 @@ mod invoke;
 mod new;
 mod output;
 mod project;
+mod providers;
 mod routing;
+mod secret_text;
 mod send;
+mod verify;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -36,7 +42,7 @@ use hookbox_core::name::PluginName;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command, HostArgs};
+use args::{Cli, Command, HostArgs, OperatorArgs};
 use client::Client;
 use environment::Environment;
 use host::{End, Host};
@@ -74,9 +80,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<u8> {
     let done_or = |code: u8| move |good: bool| if good { DONE } else { code };
     let print = if cli.json { Print::Json } else { Print::Tables };
-    let client = || -> Result<Client> {
+    let client = |operator: &OperatorArgs| -> Result<Client> {
         let environment = Environment::read(std::path::Path::new("."))?;
-        Client::new(&cli.url, environment.get("HOOKBOX_TOKEN"))
+        Client::new(&operator.url, environment.get("HOOKBOX_TOKEN"))
     };
     match cli.command {
         Command::Serve(args) => block_on(serve(&args)).map(|end| end == End::Asked).map(done_or(FAILED)),
@@ -85,14 +91,23 @@ fn run(cli: Cli) -> Result<u8> {
         Command::New { name, project } => new::new(&name, &project.plugins, print).map(|()| DONE),
         Command::Build { names, project } => build(&names, &project.plugins, print).map(done_or(FAILED)),
         Command::Invoke(args) => block_on(invoke::invoke(&args, print)).map(done_or(FAILED)),
-        Command::Send(args) => send::send(&args, print).map(|()| DONE),
-        Command::Events(command) => inspect::events(&client()?, command, print).map(|()| DONE),
-        Command::Routes(command) => routing::routes(&client()?, command, print).map(done_or(FAILED)),
-        Command::Runs(command) => inspect::runs(&client()?, command, print).map(|()| DONE),
-        Command::Schedules(command) => inspect::schedules(&client()?, command, print).map(|()| DONE),
-        Command::Plugins(command) => inspect::plugins(&client()?, command, print).map(|()| DONE),
+        Command::Verify(args) => verify::verify(&args, print).map(done_or(FAILED)),
+        Command::Capture(args) => block_on(capture::capture(&args, print)).map(|()| DONE),
+        Command::Send(args) => send::send(&args, print).map(done_or(FAILED)),
+        Command::Events { operator, command } => inspect::events(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Routes { operator, command } => {
+            routing::routes(&client(&operator)?, command, print).map(done_or(FAILED))
+        }
+        Command::Runs { operator, command } => inspect::runs(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Schedules { operator, command } => {
+            inspect::schedules(&client(&operator)?, command, print).map(|()| DONE)
+        }
+        Command::Providers { operator, command } => {
+            providers::providers(|| client(&operator), command, print).map(|()| DONE)
+        }
+        Command::Plugins { operator, command } => inspect::plugins(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
-        Command::Bench(args) => bench::bench(&args, &client()?, print).map(|()| DONE),
+        Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }
 }
 

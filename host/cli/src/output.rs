@@ -62,7 +62,7 @@ fn cell(row: &Value, path: &str) -> String {
     text
 }
 
-fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         // What a sender or a plugin wrote must not drive the terminal.

@@ -11,6 +11,8 @@ use hookbox_core::config::{self, Config, Provider, SecretSource, StoreLocation};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
+use hookbox_core::time::Timestamp;
+use hookbox_core::verify::{Keyring, LastingSecret, UnusableSecret, Verifier};
 
 use crate::args::{CONFIG_FILE, ProjectArgs};
 use crate::environment::Environment;
@@ -32,9 +34,24 @@ pub(crate) struct Project {
 /// A provider with the secrets that were found for it.
 pub(crate) struct FoundProvider {
     pub(crate) provider: Provider,
-    pub(crate) secrets: Vec<Secret>,
+    pub(crate) secrets: Vec<LastingSecret>,
     /// Sources that gave nothing.
     pub(crate) missing: Vec<SecretSource>,
+}
+
+impl FoundProvider {
+    /// The secret that counts longest: what the sender signs with, once a rotation is over.
+    pub(crate) fn lasting(&self) -> Option<&Secret> {
+        let ends = |lasting: &&LastingSecret| lasting.not_after.unwrap_or(Timestamp(u64::MAX));
+        // Of several, the last is taken; the first listed is meant.
+        self.secrets.iter().rev().max_by_key(ends).map(|lasting| &lasting.secret)
+    }
+
+    /// What its deliveries are verified with.
+    pub(crate) fn keyring(self) -> Result<Keyring, UnusableSecret> {
+        let Provider { scheme, tolerance, .. } = &self.provider;
+        Keyring::new(self.secrets, |secrets| Verifier::new(scheme, secrets, *tolerance))
+    }
 }
 
 /// What hooks.yaml gives plugins.
@@ -91,7 +108,11 @@ impl Project {
             let (mut secrets, mut missing) = (Vec::new(), Vec::new());
             for source in &provider.secrets {
                 match self.environment.secret(source) {
-                    Ok(Some(secret)) => secrets.push(secret),
+                    Ok(Some(secret)) if is_padded(&secret) => mistakes.push(format!(
+                        "provider {name}: {source} begins or ends with white space, which would be a part of the \
+                         secret: take it out"
+                    )),
+                    Ok(Some(secret)) => secrets.push(LastingSecret { secret, not_after: None }),
                     Ok(None) => missing.push(source.clone()),
                     Err(error) => mistakes.push(format!("provider {name}: {error:#}")),
                 }
@@ -152,6 +173,11 @@ impl Project {
     pub(crate) fn dev_secrets(&self) -> PathBuf {
         self.data.join("dev-secrets")
     }
+}
+
+/// No sender makes such a secret, and a copied one that has a blank at its end fits nothing.
+fn is_padded(secret: &Secret) -> bool {
+    secret.expose().trim_ascii().len() != secret.expose().len()
 }
 
 /// A missing file means the defaults, unless it has a name that somebody chose.

@@ -1,80 +1,124 @@
 //! `hookbox send`: signs a webhook as its sender would, and posts it.
 
-use std::fs;
+mod compose;
 
 use anyhow::{Context, Result, bail};
 use hookbox_core::clock::Clock;
 use hookbox_core::name::ProviderName;
-use hookbox_core::verify::{Outgoing, sign};
 use serde_json::{Value, json};
 
-use crate::args::SendArgs;
+use crate::args::{Bad, SendArgs};
 use crate::client;
 use crate::clock::SystemClock;
+use crate::delivery::Recorded;
 use crate::dev;
 use crate::inspect::{self, Print};
 use crate::project::{Mistakes, Project};
+use compose::Post;
 
-pub(crate) fn send(args: &SendArgs, print: Print) -> Result<()> {
+/// What a host says that takes nothing from strangers.
+const REFUSED: u16 = 401;
+
+/// What the host said.
+struct Answer {
+    status: u16,
+    text: String,
+}
+
+/// True if the host did with it what it should.
+pub(crate) fn send(args: &SendArgs, print: Print) -> Result<bool> {
     let mut project = Project::read(&args.project)?;
     project.dev = true;
     dev::read_secrets(&mut project)?;
-    let provider = ProviderName::parse(&args.provider).map_err(|error| Mistakes(vec![error.to_string()]))?;
-    let found = project.providers()?.remove(&provider);
-    let cure = || {
-        Mistakes(vec![format!("provider {provider} is not in hooks.yaml, and its secret is not in the environment")])
-    };
-    let found = found.with_context(cure)?;
-    let scheme = &found.provider.scheme;
-    let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
-    let no_secret = || Mistakes(vec![format!("provider {provider} has no secret: set {}", sources.join(" or "))]);
-    let secret = found.secrets.first().with_context(no_secret)?;
-
-    let now = SystemClock::new().now();
-    let id = args.id.clone().unwrap_or_else(|| format!("send-{}", now.0));
-    let body = body(args, scheme.name(), &id)?;
+    let recorded = args.delivery.as_deref().map(Recorded::read).transpose()?;
+    let of_path = recorded.as_ref().map(Recorded::provider);
+    let name = args.provider.as_deref().or(args.named.as_deref()).or(of_path).unwrap_or_default();
+    let provider = ProviderName::parse(name).map_err(|error| Mistakes(vec![error.to_string()]))?;
     let origin = args.ingress.clone().unwrap_or_else(|| format!("http://{}", project.config.server.listen));
     let url = format!("{}/api/v1/webhooks/webhook/{provider}", origin.trim_end_matches('/'));
-    let mut request = client::agent().post(&url).header("Content-Type", "application/json");
-    let event_type = Some(args.event_type.as_str());
-    let out = Outgoing { method: "POST", url: &url, id: &id, event_type, body: &body };
-    let signed = sign(scheme, secret, now, &out)?;
-    for (name, value) in signed.headers {
-        request = request.header(name, value);
+    let post = match recorded {
+        Some(recorded) if !args.resign => Post::as_it_came(recorded),
+        recorded => {
+            let now = SystemClock::new().now();
+            compose::sign_post(args, &project, &provider, recorded, now, &url)?
+        }
+    };
+    let first = give(&post, &url, &origin)?;
+    match args.bad {
+        None => taken(&first, print).map(|()| true),
+        Some(Bad::Duplicate) => repeated(&first, &give(&post, &url, &origin)?, print),
+        Some(Bad::Signature | Bad::Time) => refused(&first, print),
+    }
+}
+
+fn give(post: &Post, url: &str, origin: &str) -> Result<Answer> {
+    let query = post.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut request = ureq::http::Request::builder().method(post.method.as_str()).uri(format!("{url}{query}"));
+    for (name, value) in &post.headers {
+        request = request.header(name, value.as_slice());
     }
     let unreachable =
         || format!("no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress");
-    let mut response = request.send(&signed.body[..]).with_context(unreachable)?;
-    let status = response.status();
-    let answer: Value = serde_json::from_str(&response.body_mut().read_to_string()?).unwrap_or_default();
-    if !status.is_success() {
-        bail!(
-            "the host refused it: {} ({status}); its log tells the cause",
-            answer["title"].as_str().unwrap_or("no reason given")
-        );
+    let mut response = client::agent().run(request.body(post.body.clone())?).with_context(unreachable)?;
+    Ok(Answer { status: response.status().as_u16(), text: response.body_mut().read_to_string()? })
+}
+
+impl Answer {
+    /// Null where it is no JSON.
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    fn is_good(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// As it is in JSON, where it is not.
+    fn told(&self) -> Value {
+        match self.json() {
+            Value::Null => json!({ "status": self.status, "answer": self.text }),
+            json => json,
+        }
+    }
+}
+
+fn taken(answer: &Answer, print: Print) -> Result<()> {
+    let json = answer.json();
+    if !answer.is_good() {
+        let why = json["title"].as_str().unwrap_or("no reason given");
+        bail!("the host refused it: {why} ({}); its log tells the cause", answer.status);
     }
     if print == Print::Json {
-        return inspect::json(&answer);
+        return inspect::json(&answer.told());
     }
-    let event = answer["id"].as_str().unwrap_or("?");
-    say!(
-        "{event} {}: see what became of it with `hookbox events show {event}`",
-        answer["status"].as_str().unwrap_or("?")
-    );
+    match (json["id"].as_str(), json["status"].as_str()) {
+        (Some(event), Some(status)) => {
+            say!("{event} {status}: see what became of it with `hookbox events show {event}`");
+        }
+        _ => say!("taken: the answer is {} {:?}", answer.status, answer.text),
+    }
     Ok(())
 }
 
-fn body(args: &SendArgs, scheme: &str, id: &str) -> Result<Vec<u8>> {
-    if let Some(file) = &args.body_file {
-        return fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+/// A host that tells a repetition from the first says so, where the sender is told anything at all.
+fn repeated(first: &Answer, second: &Answer, print: Print) -> Result<bool> {
+    let good = first.is_good() && second.is_good() && second.json()["status"].as_str().is_none_or(|s| s == "duplicate");
+    if print == Print::Json {
+        inspect::json(&json!({ "good": good, "first": first.told(), "second": second.told() }))?;
+    } else {
+        let told = if good { "taken once" } else { "NOT told from the first" };
+        say!("the repetition was {told}: {} and then {}", first.status, second.status);
     }
-    if let Some(body) = &args.body {
-        return Ok(body.clone().into_bytes());
+    Ok(good)
+}
+
+fn refused(answer: &Answer, print: Print) -> Result<bool> {
+    let good = answer.status == REFUSED;
+    if print == Print::Json {
+        inspect::json(&json!({ "good": good, "status": answer.status }))?;
+    } else {
+        let told = if good { "refused it, as it must" } else { "did NOT refuse it as it must" };
+        say!("the host {told} ({})", answer.status);
     }
-    let value = match scheme {
-        "generic" => json!({ "event_id": id, "type": args.event_type, "data": {} }),
-        "stripe" => json!({ "id": id, "object": "event", "type": args.event_type, "data": { "object": {} } }),
-        _ => json!({ "type": args.event_type, "data": {} }),
-    };
-    Ok(serde_json::to_vec(&value)?)
+    Ok(good)
 }

@@ -18,11 +18,11 @@ fn the_binary_says_what_it_does() {
 
 #[test]
 fn each_command_says_what_it_does() {
-    let commands = ["serve", "dev", "check", "new", "build", "invoke", "send", "doctor", "bench"];
+    let commands = ["serve", "dev", "check", "new", "build", "invoke", "verify", "send", "capture", "doctor", "bench"];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "schedules", "plugins"] {
+    for group in ["events", "routes", "runs", "schedules", "providers", "plugins"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));

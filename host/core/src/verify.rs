@@ -17,8 +17,10 @@ mod header;
 mod identity;
 mod json;
 mod key;
+mod keyring;
 mod place;
 mod presets;
+mod sample;
 pub(crate) mod scheme;
 mod sign;
 mod timestamp;
@@ -33,7 +35,9 @@ pub use describe::{Description, MethodDescription, describe};
 pub use header::SIGNATURES_MAX;
 pub use identity::{DELIVERY_ID_BYTES_MAX, DeliveryId, EVENT_TYPE_BYTES_MAX, Identity};
 pub use key::UnusableSecret;
+pub use keyring::{Keyring, LastingSecret};
 pub use presets::{ALIASES, About, about};
+pub use sample::{Sample, sample};
 pub use scheme::{Scheme, schemes};
 pub use sign::{Outgoing, Signed, sign};
 
@@ -108,6 +112,8 @@ pub enum Refusal {
     NoVerifyToken,
     #[error("the verify token is another one")]
     WrongVerifyToken,
+    #[error("every secret has ended: give the provider one that counts")]
+    SecretsEnded,
 }
 
 fn side(signed_at: Timestamp, now: Timestamp) -> &'static str {
@@ -129,6 +135,7 @@ impl Refusal {
             Refusal::BadChallenge => "bad-challenge",
             Refusal::NoVerifyToken => "no-verify-token",
             Refusal::WrongVerifyToken => "wrong-verify-token",
+            Refusal::SecretsEnded => "secrets-ended",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The public listener: takes webhooks in, and tells strangers nothing.
 
+mod answer;
+mod challenge;
 pub(crate) mod delivery;
 mod refused;
 
@@ -9,8 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::HOST;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hookbox_core::clock::Clock;
@@ -18,16 +19,18 @@ use hookbox_core::config::{BODY_BYTES, IN_FLIGHT};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Millis;
-use hookbox_core::verify::Delivery;
+use hookbox_core::verify::{Delivery, Refusal};
 use hookbox_store::Store;
-use hookbox_store::types::{Accepted, NewRun};
+use hookbox_store::types::NewRun;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
+use answer::Taken;
 use refused::Refused;
 
 /// A body comes within this: senders give up on an answer after about as long.
@@ -58,6 +61,8 @@ pub struct Ingress {
     pub clock: Arc<dyn Clock>,
     pub mint: Arc<Mint>,
     pub providers: Arc<ArcSwap<Providers>>,
+    /// The same as the operator's listener has.
+    pub pairing: Arc<Pairing>,
     pub lifecycle: Arc<Lifecycle>,
     pub limits: IngressLimits,
     /// The address of the listener: health is told in full on loopback only, and there not through a proxy.
@@ -69,11 +74,11 @@ struct Receiver {
     in_flight: Semaphore,
 }
 
-/// `POST /api/v1/webhooks/webhook/{provider}` and `GET /api/v1/webhooks/webhook/health`, nothing else.
+/// `POST /api/v1/webhooks/webhook/{provider}`, `GET` there for a sender that asks whose host this is, and `GET /api/v1/webhooks/webhook/health`, nothing else.
 pub fn router(ingress: Ingress) -> Router {
     let in_flight = Semaphore::new(ingress.limits.in_flight_max.min(Semaphore::MAX_PERMITS));
     Router::new()
-        .route("/api/v1/webhooks/webhook/{provider}", post(receive))
+        .route("/api/v1/webhooks/webhook/{provider}", post(receive).get(challenge::ask))
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())
@@ -106,18 +111,21 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
     let path = request.uri().path();
     let provider = path.rsplit('/').next().unwrap_or_default().to_owned();
     match receiver.take(&provider, request).await {
-        Ok(Accepted::New(id)) => answer(StatusCode::ACCEPTED, format!(r#"{{"id":"{id}","status":"accepted"}}"#)),
-        Ok(Accepted::Duplicate { first, same_body }) => {
-            if !same_body {
-                let provider = shown(&provider);
-                tracing::warn!(provider, event.id = %first, "a duplicate of {first} has another body than the first");
-            }
-            answer(StatusCode::OK, format!(r#"{{"id":"{first}","status":"duplicate"}}"#))
-        }
+        Ok(taken) => taken.answer(shown(&provider)),
         Err(refused) => {
             refused.log(shown(&provider));
             Problem::from(refused).into_response()
         }
+    }
+}
+
+/// The URL that the sender called: what the operator says, and the query that came. Nothing where the operator says
+/// nothing.
+fn url_of(public_url: Option<&str>, query: Option<&str>) -> String {
+    match (public_url, query) {
+        (Some(url), Some(query)) => format!("{url}?{query}"),
+        (Some(url), None) => url.to_owned(),
+        (None, _) => String::new(),
     }
 }
 
@@ -126,20 +134,12 @@ fn shown(provider: &str) -> &str {
     ProviderName::parse(provider).map_or("(no name)", |_| provider)
 }
 
-fn answer(status: StatusCode, json: String) -> Response {
-    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
-}
-
 impl Receiver {
     /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
     /// does not.
-    async fn take(&self, name: &str, request: Request) -> Result<Accepted, Refused> {
+    async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
         let Ingress { store, clock, mint, limits, .. } = &self.ingress;
-        match self.ingress.lifecycle.phase() {
-            Phase::Starting => return Err(Refused::Starting),
-            Phase::Draining => return Err(Refused::Draining),
-            Phase::Serving => {}
-        }
+        self.is_serving()?;
         let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
@@ -149,10 +149,11 @@ impl Receiver {
         let body = body::read(body, own_max.max(limits.body_bytes_max), limits.body_read_timeout)
             .await
             .map_err(Refused::Unread)?;
+        let url = url_of(provider.and_then(|(_, live)| live.public_url.as_deref()), head.uri.query());
         let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let delivery = Delivery {
             method: head.method.as_str(),
-            url: "",
+            url: &url,
             query: head.uri.query().unwrap_or_default(),
             headers: &headers,
             body: &body,
@@ -160,20 +161,46 @@ impl Receiver {
         let now = clock.now();
         let Some((name, live)) = provider else {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
-            return Err(Refused::UnknownProvider);
+            return if self.pairs(&providers, name, &body) { Ok(Taken::Paired) } else { Err(Refused::UnknownProvider) };
         };
-        let verified = live.verifier.verify(&delivery, now).map_err(|refusal| match body.len() {
+        let verified = match live.verifier.verify(&delivery, now) {
+            Ok(verified) => verified,
             // As where nobody has a larger limit.
-            len if len > limits.body_bytes_max => Refused::Unread(Unread::TooLarge),
-            _ => Refused::Unverified(refusal),
-        })?;
+            Err(_) if body.len() > limits.body_bytes_max => return Err(Refused::Unread(Unread::TooLarge)),
+            Err(Refusal::MissingHeader { .. } | Refusal::MissingSignature { .. })
+                if self.pairs(&providers, name.as_str(), &body) =>
+            {
+                return Ok(Taken::Paired);
+            }
+            Err(refusal) => return Err(Refused::Unverified(refusal)),
+        };
         if body.len() > own_max {
             return Err(Refused::Unread(Unread::TooLarge));
+        }
+        let mut verified = verified;
+        if let Some(reply) = verified.challenge.take() {
+            return Ok(Taken::Reply(reply));
         }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
         let mut new = parts.into_event(body, mint, now);
         let targets = store.catalogue().reach(&new.event).into_iter();
         new.runs = targets.map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
-        store.accept(new).await.map_err(Refused::Store)
+        let accepted = store.accept(new).await.map_err(Refused::Store)?;
+        Ok(Taken::Event(accepted, live.verifier.scheme().answer()))
+    }
+
+    fn is_serving(&self) -> Result<(), Refused> {
+        match self.ingress.lifecycle.phase() {
+            Phase::Starting => Err(Refused::Starting),
+            Phase::Draining => Err(Refused::Draining),
+            Phase::Serving => Ok(()),
+        }
+    }
+
+    /// Whether an operator waits for this provider's secret, and this unsigned body brings it.
+    fn pairs(&self, providers: &Providers, name: &str, body: &[u8]) -> bool {
+        let Ingress { pairing, clock, .. } = &self.ingress;
+        let pairable = providers.pairable(name);
+        pairable.is_some_and(|(name, _)| pairing.offer(name, body, None, clock.monotonic()))
     }
 }

@@ -8,6 +8,7 @@
 pub mod ingress;
 pub mod lifecycle;
 pub mod operator;
+pub mod pairing;
 pub mod providers;
 pub mod serve;
 

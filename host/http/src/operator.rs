@@ -3,6 +3,7 @@
 mod access;
 mod events;
 mod page;
+mod pairing;
 mod plugins;
 mod query;
 mod routes;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::Lifecycle;
+use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use query::Query;
@@ -48,6 +50,8 @@ pub struct Operator {
     pub clock: Arc<dyn Clock>,
     pub mint: Arc<Mint>,
     pub providers: Arc<ArcSwap<Providers>>,
+    /// The same as the ingress has.
+    pub pairing: Arc<Pairing>,
     pub lifecycle: Arc<Lifecycle>,
     pub access: Access,
 }
@@ -73,6 +77,9 @@ pub fn router(operator: Operator) -> Router {
         .route("/schedules/{name}/run", post(schedules::run))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::show))
+        .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
+        .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
+        .route("/providers/{name}/pairing/close", post(pairing::close))
         .route("/health", get(health));
     Router::new()
         .route("/", get(page::show))

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hookbox_core::name::ProviderName;
-use hookbox_core::secret::Secret;
-use hookbox_core::verify::{Scheme, Verifier, schemes};
+use hookbox_core::verify::{Keyring, Scheme, Verifier, sample, schemes};
 
-/// A secret that every scheme can use and that opens nothing.
-const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+use crate::pairing::Pairable;
+
+/// What the secrets of decoys are made of: they open nothing.
+const DECOY_SEED: [u8; 32] = [1; 32];
 
 #[derive(Debug)]
 pub struct LiveProvider {
-    pub verifier: Verifier,
+    pub verifier: Keyring,
+    /// What the sender calls, without a query; needed where it signs the URL.
+    pub public_url: Option<String>,
     /// `None`: the limit of the listener.
     pub body_bytes_max: Option<usize>,
 }
@@ -24,6 +27,7 @@ pub struct Providers {
     names: BTreeMap<ProviderName, Arc<LiveProvider>>,
     aliases: HashMap<String, ProviderName>,
     decoys: Vec<Verifier>,
+    pairables: BTreeMap<ProviderName, Pairable>,
 }
 
 impl Providers {
@@ -34,10 +38,24 @@ impl Providers {
             aliases.entry(folded(name.as_str())).or_insert_with(|| name.clone());
         }
         let decoy = |scheme: &Scheme| {
-            let secret = Secret::new(DECOY_SECRET).ok()?;
+            let secret = sample(scheme, &DECOY_SEED)?.secret;
             Verifier::new(scheme, &[secret], None).ok()
         };
-        Providers { names, aliases, decoys: schemes().iter().filter_map(decoy).collect() }
+        let decoys = schemes().iter().filter_map(decoy).collect();
+        Providers { names, aliases, decoys, pairables: BTreeMap::new() }
+    }
+
+    /// With those whose sender brings the secret, live or not.
+    #[must_use]
+    pub fn with_pairables(mut self, pairables: impl IntoIterator<Item = (ProviderName, Pairable)>) -> Providers {
+        self.pairables = pairables.into_iter().collect();
+        self
+    }
+
+    /// As [`Providers::find`], of those whose sender brings the secret.
+    pub(crate) fn pairable(&self, name: &str) -> Option<(&ProviderName, &Pairable)> {
+        let exact = ProviderName::parse(name).ok().and_then(|name| self.pairables.get_key_value(&name));
+        exact.or_else(|| self.pairables.iter().find(|(known, _)| folded(known.as_str()) == folded(name)))
     }
 
     /// The provider under its own name, which is the namespace of its events.
@@ -64,13 +82,18 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hookbox_core::secret::Secret;
+
     use super::*;
 
     fn providers(names: &[&str]) -> Providers {
         let live = |name: &&str| {
             let secret = Secret::new("hush").unwrap();
             let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
-            (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max: None })
+            (
+                ProviderName::parse(name).unwrap(),
+                LiveProvider { verifier: verifier.into(), public_url: None, body_bytes_max: None },
+            )
         };
         Providers::new(names.iter().map(live))
     }

@@ -22,7 +22,7 @@ impl Signer {
     pub(crate) fn of(project: &Project) -> Result<Option<Signer>> {
         for (provider, mut found) in project.providers()? {
             if found.provider.scheme.name() == "generic" && !found.secrets.is_empty() {
-                let secret = found.secrets.swap_remove(0);
+                let secret = found.secrets.swap_remove(0).secret;
                 return Ok(Some(Signer { provider, scheme: found.provider.scheme.clone(), secret }));
             }
         }

@@ -4,17 +4,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
-use hookbox_core::config::{Config, SecretSource};
+use hookbox_core::config::{Config, Provider, SecretSource};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
-use hookbox_core::verify::Verifier;
 use hookbox_engine::Settings;
+use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{LiveProvider, Providers};
 
 use super::engine_settings;
@@ -43,7 +43,18 @@ pub(crate) struct Live {
     pub(crate) plugins: Arc<Plugins>,
 }
 
-pub(crate) type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<FileStamp>;
+
+/// What a file is known by. A file that takes another's place, by a rename or behind a symbolic link, has an inode and
+/// a change time of its own, though its size and time of writing may be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    device: u64,
+    inode: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+    bytes: u64,
+}
 
 /// Runs until it is aborted.
 pub(crate) async fn watch(mut live: Live) {
@@ -78,7 +89,12 @@ pub(crate) async fn watch(mut live: Live) {
 pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     let stamp = |file: &PathBuf| {
         let metadata = fs::metadata(file).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some(FileStamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            bytes: metadata.len(),
+        })
     };
     files.iter().map(stamp).collect()
 }
@@ -98,8 +114,8 @@ pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
 impl Live {
     async fn take_over(&mut self, before: &[Stamp], now: &[Stamp]) -> Result<()> {
         for ((file, before), now) in self.files.iter().zip(before).zip(now) {
-            let was_there = before.is_some_and(|(_, bytes)| bytes > 0);
-            if was_there && now.is_none_or(|(_, bytes)| bytes == 0) {
+            let was_there = before.is_some_and(|stamp| stamp.bytes > 0);
+            if was_there && now.is_none_or(|stamp| stamp.bytes == 0) {
                 return Err(Mistakes(vec![format!("{} is gone or empty", file.display())]).into());
             }
         }
@@ -138,8 +154,9 @@ impl Live {
 
 /// The providers whose deliveries can be verified; a secret that is missing is told.
 pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
-    let (mut live, mut mistakes) = (Vec::new(), Vec::new());
+    let (mut live, mut pairables, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
     for (name, found) in project.providers()? {
+        pairables.extend(pairable(project, &found.provider).map(|pairable| (name.clone(), pairable)));
         let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
         if found.secrets.is_empty() {
             tracing::warn!(provider = %name, "provider {name} is not live: set {}", missing.join(" or "));
@@ -148,15 +165,27 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         if !missing.is_empty() {
             tracing::warn!(provider = %name, "provider {name} does without {}: it is not set", missing.join(" and "));
         }
-        match Verifier::new(&found.provider.scheme, &found.secrets, found.provider.tolerance) {
-            Ok(verifier) => {
-                let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
-                live.push((name, LiveProvider { verifier, body_bytes_max }));
-            }
+        let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
+        match found.keyring() {
+            Ok(verifier) => live.push((name, LiveProvider { verifier, public_url: None, body_bytes_max })),
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }
     }
-    if mistakes.is_empty() { Ok(Providers::new(live)) } else { Err(Mistakes(mistakes).into()) }
+    if mistakes.is_empty() {
+        Ok(Providers::new(live).with_pairables(pairables))
+    } else {
+        Err(Mistakes(mistakes).into())
+    }
+}
+
+/// Where a sender brings the secret, the file that it is put in.
+fn pairable(project: &Project, provider: &Provider) -> Option<Pairable> {
+    let member = provider.scheme.pairs()?.to_owned();
+    let mut files = provider.secrets.iter().filter_map(|source| match source {
+        SecretSource::File(path) => Some(project.environment.path(path)),
+        SecretSource::Env(_) => None,
+    });
+    Some(Pairable { member, file: files.next() })
 }
 
 /// Both spellings of every provider's name, live or not.

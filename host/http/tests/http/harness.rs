@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Once};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Once};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -18,6 +19,7 @@ use hookbox_core::verify::{Outgoing, Scheme, Verifier, sign};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
+use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
@@ -34,11 +36,16 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) mint: Arc<Mint>,
     pub(crate) providers: Arc<ArcSwap<Providers>>,
+    pub(crate) pairing: Arc<Pairing>,
+    /// What was put in files.
+    pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
 }
 
+pub(crate) type Kept = Arc<Mutex<Vec<(PathBuf, Secret)>>>;
+
 impl Host {
-    /// One that serves the providers `my-shop`, `small` (of 16 bytes), `large` (of 2 MiB), `github`, `stripe` and `standard`.
+    /// `pages` brings its secret. One that serves the providers `my-shop`, `small` (of 16 bytes), `large` (of 2 MiB), `github`, `stripe` and `standard`.
     pub(crate) fn new() -> Host {
         Host::over(Arc::new(MemoryStore::new().unwrap()))
     }
@@ -62,11 +69,23 @@ impl Host {
             live("stripe", "stripe", None),
             live("standard", "standard-webhooks", None),
         ];
+        let pages = Pairable { member: "verification_token".to_owned(), file: Some("pages.key".into()) };
+        let pages = (ProviderName::parse("pages").unwrap(), pages);
+        let (kept, to) = {
+            let kept = Kept::default();
+            (kept.clone(), kept)
+        };
+        let keep = move |file: &Path, token: &Secret| {
+            to.lock().unwrap().push((file.to_owned(), Secret::new(token.expose()).unwrap()));
+            Ok(())
+        };
         Host {
             store,
+            pairing: Arc::new(Pairing::new(Box::new(keep))),
+            kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
-            providers: Arc::new(ArcSwap::from_pointee(Providers::new(providers))),
+            providers: Arc::new(ArcSwap::from_pointee(Providers::new(providers).with_pairables([pages]))),
             lifecycle: Arc::new(Lifecycle::default()),
         }
     }
@@ -81,6 +100,7 @@ impl Host {
             clock: self.clock.clone(),
             mint: Arc::clone(&self.mint),
             providers: Arc::clone(&self.providers),
+            pairing: Arc::clone(&self.pairing),
             lifecycle: Arc::clone(&self.lifecycle),
             limits,
             listens_on,
@@ -98,6 +118,7 @@ impl Host {
             clock: self.clock.clone(),
             mint: Arc::clone(&self.mint),
             providers: Arc::clone(&self.providers),
+            pairing: Arc::clone(&self.pairing),
             lifecycle: Arc::clone(&self.lifecycle),
             access,
         })
@@ -127,7 +148,7 @@ impl Host {
 fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
     let scheme = Scheme::named(scheme).unwrap();
     let verifier = Verifier::new(scheme, &[Secret::new(SECRET).unwrap()], None).unwrap();
-    (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max })
+    (ProviderName::parse(name).unwrap(), LiveProvider { verifier: verifier.into(), public_url: None, body_bytes_max })
 }
 
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod faulty;
 mod harness;
 mod ingress;
 mod operator;
+mod pairing;
 mod refusals;
 mod routing;
 mod socket;

@@ -1,0 +1,43 @@
+use serde::Serialize;
+
+use crate::pairing::{Seen, WINDOW};
+
+/// A window that is open. The token itself is never told.
+#[derive(Debug, Serialize)]
+pub(crate) struct PairingView {
+    pub(crate) provider: String,
+    opened: String,
+    closes: String,
+    /// `null` until something has come.
+    caught: Option<CaughtView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CaughtView {
+    from: Option<String>,
+    begins: String,
+    bytes: usize,
+}
+
+/// A token that is the provider's secret from here on.
+#[derive(Debug, Serialize)]
+pub(crate) struct PairedView {
+    pub(crate) provider: String,
+    /// Where it was written.
+    pub(crate) file: String,
+}
+
+impl PairingView {
+    pub(crate) fn of(seen: Seen) -> PairingView {
+        PairingView {
+            provider: seen.provider.to_string(),
+            opened: seen.opened.to_string(),
+            closes: seen.opened.plus(WINDOW).to_string(),
+            caught: seen.caught.map(|caught| CaughtView {
+                from: caught.from.map(|from| from.to_string()),
+                begins: caught.begins,
+                bytes: caught.bytes,
+            }),
+        }
+    }
+}
