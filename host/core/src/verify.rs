@@ -168,6 +168,12 @@ impl Verifier {
             return Err(Refusal::NoPublicUrl);
         }
         let document = Document(delivery.document(&self.scheme.body));
+        // Where members are signed one by one, whoever reads the last of a name must not get another
+        // value than the one that was checked.
+        if self.scheme.signs_members() && json::repeats_a_member(&document.0) {
+            let place = Text::Borrowed("the body");
+            return Err(Refusal::MalformedHeader { header: place, why: "a member is there twice" });
+        }
         let Some(each) = &self.scheme.each else {
             return self.verify_part(delivery, &document, now);
         };
