@@ -20,7 +20,7 @@ const ROUNDS: u32 = 20_000;
 const URL: &str = "https://hooks.example.com/in";
 
 fn main() {
-    let body = format!(r#"{{"id":"evt_1","type":"t","data":"{}"}}"#, "x".repeat(1024 - 36));
+    let body = format!(r#"{{"id":"evt_1","type":"t","data":"{}"}}"#, "x".repeat(1024 - 35));
     let secret = Secret::new("a secret of some length").unwrap();
     for name in ["github-256", "stripe", "intercom", "square", "hubspot-v2"] {
         let scheme = Scheme::named(name).unwrap();

@@ -177,8 +177,14 @@ impl Verifier {
         let Some(each) = &self.scheme.each else {
             return self.verify_part(delivery, &document, now);
         };
+        let parts = json::at(&document.0, each);
+        let list = each.rfind("[]").and_then(|at| each.get(..at + 2));
+        if list.is_some_and(|list| json::at(&document.0, list).len() != parts.len()) {
+            let place = Text::Borrowed("the body");
+            return Err(Refusal::MalformedHeader { header: place, why: "an item has nothing that is signed" });
+        }
         let mut verified = None;
-        for part in json::at(&document.0, each) {
+        for part in parts {
             let part = Document(Cow::Borrowed(part.get().as_bytes()));
             verified = Some(self.verify_part(delivery, &part, now)?);
         }

@@ -212,6 +212,22 @@ fn a_member_that_is_signed_is_not_there_twice() {
     }
 }
 
+#[test]
+fn an_item_beside_the_signed_ones_is_refused() {
+    let scheme = Scheme::named("adyen-item").unwrap();
+    let keys = keys(scheme, 7);
+    let verifier = verifier(scheme, &[&keys]);
+    let sent = signed(scheme, &keys.private, NOW, "text");
+    assert!(verify(&verifier, &sent, NOW).is_ok());
+    let text = String::from_utf8(sent.body.clone()).unwrap();
+    for item in [r#"{"Other":{"pspReference":"evil"}}"#, "1", "{}"] {
+        let more = Signed { body: text.replacen('[', &format!("[{item},"), 1).into_bytes(), ..sent.clone() };
+        assert_eq!(verify(&verifier, &more, NOW).unwrap_err().code(), "malformed-header", "{item}");
+    }
+    let empty = Signed { body: br#"{"notificationItems":[]}"#.to_vec(), ..sent };
+    assert!(verify(&verifier, &empty, NOW).is_err());
+}
+
 proptest! {
     #[test]
     fn no_bit_of_what_is_covered_may_change(which in any::<Index>(), text in "[a-zA-Z0-9 .:,é-]{1,40}", bit in any::<Index>()) {

@@ -254,6 +254,16 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_member_is_found_at_any_depth() {
+        for text in [r#"{"a":1,"a":1}"#, r#"[1,{"b":{"a":1,"\u0061":2}}]"#, r#"{"a":1,"a":"#] {
+            assert!(repeats_a_member(text.as_bytes()), "{text}");
+        }
+        for text in [r#"{"a":{"a":1},"b":[{"a":1},{"a":null}]}"#, "", "1", &"[".repeat(200_000)] {
+            assert!(!repeats_a_member(text.as_bytes()));
+        }
+    }
+
+    #[test]
     fn a_path_leads_through_objects() {
         let text = r#"{"a":{"b":"x","n":-1.50e3,"t":true,"z":null,"o":{}},"a":{"b":"second"},"":{"k":"v"}}"#;
         assert_eq!(read(text, "a.b").as_deref(), Some("x"), "the first of two members counts");
