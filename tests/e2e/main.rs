@@ -11,6 +11,7 @@ mod listeners;
 mod powercut;
 mod projects;
 mod refusals;
+mod routing;
 mod runs;
 mod schedules;
 mod swaps;

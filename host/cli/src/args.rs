@@ -50,9 +50,12 @@ pub(crate) enum Command {
     Invoke(InvokeArgs),
     /// Sign a test webhook as its sender would, and post it.
     Send(SendArgs),
-    /// Look at the events that were taken in.
+    /// Look at the events that were taken in, and route those that reached no handler.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Look at what leads to the handlers, and try it with a delivery.
+    #[command(subcommand)]
+    Routes(RoutesCommand),
     /// Look at runs, and replay them.
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -211,9 +214,50 @@ pub(crate) struct PageArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
     /// The latest events.
-    List(PageArgs),
+    List {
+        #[command(flatten)]
+        page: PageArgs,
+        /// Those alone that have reached no handler.
+        #[arg(long)]
+        unrouted: bool,
+    },
     /// One event with its body and runs.
     Show { id: String },
+    /// Give events that have reached no handler the runs that they would have now.
+    Route {
+        /// One event.
+        #[arg(required_unless_present = "unrouted", conflicts_with = "unrouted")]
+        id: Option<String>,
+        /// All of them, oldest first.
+        #[arg(long)]
+        unrouted: bool,
+        /// Those of one provider, or of one plugin that emits.
+        #[arg(long, value_name = "NAME", requires = "unrouted")]
+        provider: Option<String>,
+        /// Only count what would be done.
+        #[arg(long, requires = "unrouted")]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
+    /// All handlers that take events, with their patterns and filters.
+    List,
+    /// Which handlers a delivery would reach, and why not the others. Exits with 1 if it would reach none.
+    Test {
+        /// A file with the delivery's body.
+        file: PathBuf,
+        /// Who would send it: a provider, or a plugin that emits.
+        #[arg(long, value_name = "NAME")]
+        provider: String,
+        /// The event's type; read from the delivery unless given.
+        #[arg(long = "type", value_name = "TYPE")]
+        event_type: Option<String>,
+        /// A header, as often as needed.
+        #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -141,6 +141,13 @@ fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Fi
                 for handler in settings.handlers.keys().filter(|handler| plugin.handler(handler).is_none()) {
                     findings.warnings.push(format!("plugins.{name}.handlers.{handler}: {name} has no such handler"));
                 }
+                let declared = settings.filters.keys().filter_map(|handler| plugin.handler(handler));
+                for handler in declared.filter(|handler| !matches!(handler.trigger, Trigger::Events(_))) {
+                    findings.mistakes.push(format!(
+                        "plugins.{name}.handlers.{}.filter: only a handler that takes events has one; leave it out",
+                        handler.name
+                    ));
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
@@ -56,12 +56,16 @@ impl Client {
     }
 
     pub(crate) fn post(&self, path: &str) -> Result<Value> {
+        self.post_json(path, &json!({}))
+    }
+
+    pub(crate) fn post_json(&self, path: &str, body: &Value) -> Result<Value> {
         let mut request = self.agent.post(format!("{}/api/v1/{path}", self.url));
         request = request.header("Content-Type", "application/json");
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        self.answer(request.send("{}"))
+        self.answer(request.send(body.to_string()))
     }
 
     fn answer(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Value> {

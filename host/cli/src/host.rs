@@ -271,6 +271,12 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
     for (name, plugin) in &project.config.plugins {
         settings.plugins.insert(name.clone(), PolicyPatch { timeout: plugin.timeout, ..PolicyPatch::default() });
         settings.kv_bytes.insert(name.clone(), plugin.kv_bytes);
+        let filters = plugin.filters.iter();
+        settings.filters.extend(
+            filters.map(|(handler, filter)| {
+                (HandlerRef { plugin: name.clone(), handler: handler.clone() }, filter.clone())
+            }),
+        );
         let handlers = plugin
             .handlers
             .iter()

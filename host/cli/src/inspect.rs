@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::args::{EventsCommand, PageArgs, PluginsCommand, RunsCommand, SchedulesCommand};
 use crate::client::Client;
 use crate::output::{self, Column};
+use crate::routing;
 
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +39,18 @@ const PLUGINS: [Column; 5] =
 
 pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> Result<()> {
     match command {
-        EventsCommand::List(page) => {
-            let answer = client.get("events", &query(&page))?;
-            list(&answer, &EVENTS, "No events yet. Send one with `hookbox send PROVIDER`.", print)
+        EventsCommand::List { page, unrouted } => {
+            let mut query = query(&page);
+            query.extend(unrouted.then(|| ("unrouted", "true".to_owned())));
+            let empty = match unrouted {
+                true => "No events without a handler.",
+                false => "No events yet. Send one with `hookbox send PROVIDER`.",
+            };
+            list(&client.get("events", &query)?, &EVENTS, empty, print)
+        }
+        EventsCommand::Route { id: Some(id), .. } => routing::route(client, &id, print),
+        EventsCommand::Route { id: None, provider, dry_run, .. } => {
+            routing::route_all(client, provider.as_deref(), dry_run, print)
         }
         EventsCommand::Show { id } => show(&client.get(&format!("events/{id}"), &[])?, print),
     }
@@ -86,7 +96,7 @@ fn query(page: &PageArgs) -> Vec<(&'static str, String)> {
     query
 }
 
-fn list(answer: &Value, columns: &[Column], empty: &str, print: Print) -> Result<()> {
+pub(crate) fn list(answer: &Value, columns: &[Column], empty: &str, print: Print) -> Result<()> {
     if print == Print::Json {
         return json(answer);
     }

@@ -24,6 +24,7 @@ mod invoke;
 mod new;
 mod output;
 mod project;
+mod routing;
 mod send;
 
 use std::io::IsTerminal;
@@ -86,6 +87,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Invoke(args) => block_on(invoke::invoke(&args, print)).map(done_or(FAILED)),
         Command::Send(args) => send::send(&args, print).map(|()| DONE),
         Command::Events(command) => inspect::events(&client()?, command, print).map(|()| DONE),
+        Command::Routes(command) => routing::routes(&client()?, command, print).map(done_or(FAILED)),
         Command::Runs(command) => inspect::runs(&client()?, command, print).map(|()| DONE),
         Command::Schedules(command) => inspect::schedules(&client()?, command, print).map(|()| DONE),
         Command::Plugins(command) => inspect::plugins(&client()?, command, print).map(|()| DONE),

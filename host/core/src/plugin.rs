@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use crate::retry::{self, Policy};
 use crate::route::Pattern;
+use crate::route::filter::Filter;
 use crate::schedule::{When, ZoneName};
 use crate::time::Millis;
 
@@ -74,6 +75,8 @@ pub struct Handler {
     pub trigger: Trigger,
     pub description: Option<String>,
     pub policy: PolicyPatch,
+    /// Of the events that its patterns match, it takes those for which this is true.
+    pub filter: Option<Filter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +143,7 @@ pub enum DeclaredTrigger {
 #[error("describe() is not accepted: {}", .0.join("; "))]
 pub struct BadDescription(pub Vec<String>);
 
-const HANDLER_OPTIONS: [&str; 4] = ["timeout", "attempts", "backoff", "description"];
+const HANDLER_OPTIONS: [&str; 5] = ["timeout", "attempts", "backoff", "description", "filter"];
 const SCHEDULE_OPTIONS: [&str; 2] = ["timezone", "name"];
 
 impl PluginInfo {
@@ -191,7 +194,7 @@ fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handl
     let mut wrong = Vec::new();
     let name = HandlerName::parse(&declared.name).map_err(|e| wrong.push(e.to_string())).ok();
     let mut policy = PolicyPatch::default();
-    let mut description = None;
+    let (mut description, mut filter) = (None, None);
     for (option, value) in &declared.options {
         let checked = match option.as_str() {
             "timeout" => retry::check_timeout(value).map(|v| policy.timeout = Some(v)),
@@ -201,6 +204,10 @@ fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handl
                 description = Some(clipped(value));
                 Ok(())
             }
+            "filter" if !matches!(declared.trigger, DeclaredTrigger::Events(_)) => {
+                Err("only a handler that takes events has one; leave it out".to_owned())
+            }
+            "filter" => Filter::parse(value).map(|v| filter = Some(v)).map_err(|e| e.to_string()),
             unknown => Err(unknown_option(unknown, &HANDLER_OPTIONS)),
         };
         if let Err(mistake) = checked {
@@ -212,7 +219,7 @@ fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handl
         None => Ok(Trigger::Manual),
     };
     match (name, trigger) {
-        (Some(name), Ok(trigger)) if wrong.is_empty() => Ok(Handler { name, trigger, description, policy }),
+        (Some(name), Ok(trigger)) if wrong.is_empty() => Ok(Handler { name, trigger, description, policy, filter }),
         (_, trigger) => {
             wrong.extend(trigger.err().into_iter().flatten());
             Err(wrong)
@@ -321,6 +328,29 @@ mod tests {
         let BadDescription(wrong) = PluginInfo::check(info, &welcome()).unwrap_err();
         let all = wrong.join("\n");
         for part in ["calls itself", "user.created", "timeout", "known: timeout, attempts", "Bad Name", "twice"] {
+            assert!(all.contains(part), "{part:?} is missing in:\n{all}");
+        }
+    }
+
+    #[test]
+    fn a_filter_is_compiled_with_the_description() {
+        let info = declared(vec![on("on-user", &["shop/user.*"], &[("filter", "data.amount > 1000")])]);
+        let info = PluginInfo::check(info, &welcome()).unwrap();
+        assert_eq!(info.handlers[0].filter, Some(Filter::parse("data.amount > 1000").unwrap()));
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_told_with_its_handler() {
+        let job = DeclaredHandler {
+            name: "by-hand".into(),
+            trigger: DeclaredTrigger::Manual,
+            options: vec![("filter".into(), "true".into())],
+        };
+        let broken = on("on-user", &["shop/user.*"], &[("filter", "data.amount >")]);
+        let BadDescription(wrong) = PluginInfo::check(declared(vec![broken, job]), &welcome()).unwrap_err();
+        let all = wrong.join("\n");
+        for part in ["handler \"on-user\": filter: ", "such as data.amount > 1000", "handler \"by-hand\": filter: only"]
+        {
             assert!(all.contains(part), "{part:?} is missing in:\n{all}");
         }
     }

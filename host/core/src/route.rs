@@ -1,5 +1,7 @@
 //! Which handlers an event reaches: patterns over `provider/type`.
 
+pub mod filter;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -92,7 +92,10 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     let handler = HandlerName::parse("welcome").unwrap();
     let policy = welcome.policy_of(&handler).applied_to(Default::default());
     assert_eq!(policy, Default::default());
-    assert_eq!(Plugin { timeout: None, handlers: Default::default(), ..welcome.clone() }, Plugin::default());
+    assert_eq!(
+        Plugin { timeout: None, handlers: Default::default(), filters: Default::default(), ..welcome.clone() },
+        Plugin::default()
+    );
     assert_eq!(full.schedules.len(), 1);
 }
 
@@ -380,4 +383,22 @@ fn the_defaults_are_those_of_each_part() {
     let usual = Config::default();
     assert_eq!((usual.server, usual.operator), (Server::default(), Operator::default()));
     assert_eq!((usual.retention, usual.engine), (Retention::default(), Engine::default()));
+}
+
+#[test]
+fn a_filter_is_compiled_with_the_file() {
+    let parse =
+        |filter: &str| Config::parse(&format!("plugins: {{ a: {{ handlers: {{ b: {{ filter: {filter} }} }} }} }}"));
+    let config = parse("\"data.amount > 1000 && headers['x-shop'] == 'eu'\"").unwrap();
+    let filters = &config.plugins.values().next().unwrap().filters;
+    assert_eq!(filters.values().next().unwrap().to_string(), "data.amount > 1000 && headers['x-shop'] == 'eu'");
+    assert!(parse("true").is_ok());
+    for bad in ["data.amount >", "''", "data.all(x, x)", "nope(1)", "[a]"] {
+        let mistakes = parse(bad).unwrap_err();
+        assert_eq!(
+            (mistakes.0[0].path.as_str(), mistakes.0[0].line),
+            ("plugins.a.handlers.b.filter", Some(1)),
+            "{bad}"
+        );
+    }
 }

@@ -59,29 +59,24 @@ fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) ->
 }
 
 fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>) -> NewEvent {
-    let targets = context.catalogue.route(&request.namespace, &request.event_type);
-    let runs =
-        targets.into_iter().map(|target| NewRun { id: context.mint.run(context.now), target, dead: looped(hops) });
     let attributes = vec![
         ("emitted-by".to_owned(), call.target.to_string()),
         ("integrity".to_owned(), "full".to_owned()),
         ("run".to_owned(), call.run.to_string()),
     ];
-    NewEvent {
-        runs: runs.collect(),
-        event: Event {
-            id: request.id,
-            source: Source::Plugin(call.target.plugin.clone()),
-            namespace: request.namespace,
-            event_type: request.event_type,
-            subject: request.subject,
-            time: context.now,
-            content_type: request.content_type,
-            data: request.data,
-            attributes,
-            hops,
-        },
-        dedupe: Vec::new(),
-        fingerprint: [0; 16],
-    }
+    let event = Event {
+        id: request.id,
+        source: Source::Plugin(call.target.plugin.clone()),
+        namespace: request.namespace,
+        event_type: request.event_type,
+        subject: request.subject,
+        time: context.now,
+        content_type: request.content_type,
+        data: request.data,
+        attributes,
+        hops,
+    };
+    let targets = context.catalogue.reach(&event).into_iter();
+    let runs = targets.map(|target| NewRun { id: context.mint.run(context.now), target, dead: looped(hops) });
+    NewEvent { runs: runs.collect(), event, dedupe: Vec::new(), fingerprint: [0; 16] }
 }

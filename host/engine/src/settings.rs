@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use hookbox_core::effects::KV_PLUGIN_BYTES_MAX;
 use hookbox_core::name::{HandlerRef, PluginName};
-use hookbox_core::plugin::PolicyPatch;
+use hookbox_core::plugin::{PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::retry::Policy;
+use hookbox_core::route::filter::Filter;
 use hookbox_core::schedule::Schedule;
 use hookbox_store::Catalogue;
 use hookbox_store::types::Retention;
@@ -17,6 +18,8 @@ pub struct Settings {
     pub plugins: HashMap<PluginName, PolicyPatch>,
     /// What it says of one handler.
     pub handlers: HashMap<HandlerRef, PolicyPatch>,
+    /// In place of the filters that handlers declare.
+    pub filters: HashMap<HandlerRef, Filter>,
     pub kv_bytes: HashMap<PluginName, u64>,
     /// Schedules of hooks.yaml.
     pub schedules: Vec<Schedule>,
@@ -30,6 +33,18 @@ impl Settings {
         let of_plugin = self.plugins.get(&target.plugin).copied().unwrap_or_default();
         let of_handler = self.handlers.get(target).copied().unwrap_or_default();
         of_handler.applied_to(of_plugin.applied_to(declared.applied_to(Policy::default())))
+    }
+
+    /// What a plugin declares, with the filters that hooks.yaml puts in place of its own.
+    pub fn configured(&self, declared: &PluginInfo) -> PluginInfo {
+        let mut info = declared.clone();
+        for handler in info.handlers.iter_mut().filter(|handler| matches!(handler.trigger, Trigger::Events(_))) {
+            let target = HandlerRef { plugin: declared.name.clone(), handler: handler.name.clone() };
+            if let Some(filter) = self.filters.get(&target) {
+                handler.filter = Some(filter.clone());
+            }
+        }
+        info
     }
 
     pub fn kv_bytes_max(&self, plugin: &PluginName) -> u64 {

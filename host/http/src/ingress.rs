@@ -1,6 +1,6 @@
 //! The public listener: takes webhooks in, and tells strangers nothing.
 
-mod delivery;
+pub(crate) mod delivery;
 mod refused;
 
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ use hookbox_core::name::ProviderName;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Delivery;
 use hookbox_store::Store;
-use hookbox_store::types::Accepted;
+use hookbox_store::types::{Accepted, NewRun};
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Unread};
@@ -171,8 +171,9 @@ impl Receiver {
             return Err(Refused::Unread(Unread::TooLarge));
         }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
-        let targets = store.catalogue().route(name.as_str(), parts.event_type());
-        let new = parts.into_event(body, targets, mint, now);
+        let mut new = parts.into_event(body, mint, now);
+        let targets = store.catalogue().reach(&new.event).into_iter();
+        new.runs = targets.map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
         store.accept(new).await.map_err(Refused::Store)
     }
 }

@@ -5,8 +5,10 @@ mod events;
 mod page;
 mod plugins;
 mod query;
+mod routes;
 mod runs;
 mod schedules;
+mod unrouted;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{self, Unread};
@@ -57,7 +60,11 @@ pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
     let api = Router::new()
         .route("/events", get(events::list))
+        .route("/events/route", post(unrouted::route_all))
         .route("/events/{id}", get(events::show))
+        .route("/events/{id}/route", post(unrouted::route))
+        .route("/routes", get(routes::list))
+        .route("/routes/test", post(routes::test))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/replay", post(runs::replay))
@@ -89,16 +96,22 @@ async fn nothing_in(body: Body) -> Result<(), Problem> {
     #[serde(deny_unknown_fields)]
     struct Nothing {}
 
-    let body = body::read(body, BODY_BYTES_MAX, BODY_READ_TIMEOUT).await.map_err(|unread| match unread {
-        Unread::TooLarge => Problem::large_body().because("at most 64 KiB are read"),
+    let parsed = asked_in::<Nothing>(body, BODY_BYTES_MAX).await;
+    parsed.map(|_| ()).map_err(|problem| match problem.code() {
+        "broken-json" => problem.because("send {} or no body: no members are known here"),
+        _ => problem,
+    })
+}
+
+/// What a request's body asks for; no bytes are an object without members.
+async fn asked_in<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Problem> {
+    let body = body::read(body, bytes_max, BODY_READ_TIMEOUT).await.map_err(|unread| match unread {
+        Unread::TooLarge => Problem::large_body().because(format!("at most {} KiB are read", bytes_max / 1024)),
         Unread::TooSlow => Problem::slow_body(),
         Unread::Cut => Problem::broken_body(),
     })?;
-    if body.is_empty() {
-        return Ok(());
-    }
-    let parsed: Result<Nothing, _> = serde_json::from_slice(&body);
-    parsed.map(|_| ()).map_err(|_| Problem::broken_json().because("send {} or no body: no members are known here"))
+    let text = if body.is_empty() { b"{}" } else { &body[..] };
+    serde_json::from_slice(text).map_err(|error| Problem::broken_json().because(error.to_string()))
 }
 
 /// One line for every write, whether it was done or not.

@@ -5,6 +5,7 @@ pub(crate) mod event;
 pub(crate) mod health;
 pub(crate) mod payload;
 pub(crate) mod plugin;
+pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod schedule;
 

@@ -2,6 +2,7 @@
 //! and postcard. A change of a form is a new version that reads the old one; a
 //! golden file in the tests notices a change that nobody meant.
 
+mod plugin;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 
+pub(crate) use plugin::{decode_plugin, encode_plugin};
 pub(crate) use run::{StoredRun, decode_run, restore_detail};
 
 const VERSION: u8 = 1;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Counts {
     /// Events taken in.
     pub events: u64,
-    /// Of those: without a handler.
+    /// Events that are kept and wait for a handler.
     pub unrouted: u64,
     /// Deliveries that were duplicates.
     pub duplicates: u64,

@@ -19,6 +19,8 @@ use crate::{codec, query, values};
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub events: u64,
+    /// Of those: without runs.
+    pub unrouted: u64,
     pub live_runs: u64,
     pub ended_runs: u64,
     pub schedules: u64,
@@ -62,6 +64,7 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     if counted != there {
         report.fault(format!("runs succeeded, dead and cancelled are {there:?}, counted are {counted:?}"));
     }
+    check_unrouted(tree, counts.unrouted, &mut report)?;
     check_parts(tree, &mut report)?;
     tree.scan(&[keys::KV], &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, stored| {
         report.kv_keys += 1;
@@ -86,6 +89,7 @@ fn check_events(tree: &dyn Read, report: &mut Report) -> Result<u64, StoreError>
                 report.fault(format!("event {id}: its body has another length"));
             }
             Ok(record) => {
+                report.unrouted += u64::from(record.runs.is_empty());
                 for run in record.runs {
                     match query::run(tree, run) {
                         Ok(_) => {}
@@ -98,6 +102,24 @@ fn check_events(tree: &dyn Read, report: &mut Report) -> Result<u64, StoreError>
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(gone)
+}
+
+/// Every mark is of an event without runs, and every such event has one.
+fn check_unrouted(tree: &dyn Read, counted: u64, report: &mut Report) -> Result<(), StoreError> {
+    let mut marks = 0;
+    tree.scan(&[keys::UNROUTED], &keys::end_of(&[keys::UNROUTED]), Order::Ascending, &mut |key, _| {
+        marks += 1;
+        let runs = keys::id_of(key).map(|id| query::event(tree, EventId::from_bytes(id)).map(|event| event.runs));
+        if !matches!(runs, Some(Ok(runs)) if runs.is_empty()) {
+            report.fault("an event is marked as unrouted, and is gone or has runs".to_owned());
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if (marks, counted) != (report.unrouted, report.unrouted) {
+        let there = report.unrouted;
+        report.fault(format!("{there} events are unrouted, {marks} are marked and {counted} counted"));
+    }
+    Ok(())
 }
 
 /// Rows that belong to another row.

@@ -20,6 +20,7 @@ use crate::error::StoreError;
 use crate::keys::{self, KEY_BYTES_MAX};
 use crate::overlay::{Changed, Order, Read, Visit};
 use crate::shared::{Backend, Change, Ledgered, State};
+use crate::unrouted;
 use crate::values::{self, VALUE_BYTES_MAX};
 
 /// Pages of sled that are held in memory. Its own default is 1 GiB.
@@ -69,9 +70,10 @@ impl SledStore {
         durable::sync_folder(folder)?;
         durable::refuse_blobs(folder)?;
         check_format(&db, &tree, &data)?;
+        let writer = Writer { db, tree: tree.clone(), data, folder: folder.to_owned() };
+        unrouted::mark_all(&*tree, |changed| writer.write(changed))?;
         let state = Arc::new(State::load(&*tree)?);
         let (queue, changes) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer { db, tree: tree.clone(), data, folder: folder.to_owned() };
         let of_thread = state.clone();
         let commits = std::thread::Builder::new()
             .name("commit".to_owned())

@@ -8,6 +8,7 @@
 //! | `q` | run id | a run that is alive |
 //! | `r` | run id | a run that has ended |
 //! | `a` | run id, attempt | log and result of an attempt, where they are large |
+//! | `o` | event id | mark of an event without a handler |
 //! | `j` | job id | job; a large payload is under `b` |
 //! | `x` | event id, run id | a replay of an event's run |
 //! | `y` | plugin, handler, hash | run that holds a unique key |
@@ -35,11 +36,14 @@ pub(crate) const BODY: u8 = b'b';
 pub(crate) const DEDUPE: u8 = b'd';
 pub(crate) const DETAIL: u8 = b'a';
 pub(crate) const UNIQUE: u8 = b'y';
+pub(crate) const UNROUTED: u8 = b'o';
 pub(crate) const CHUNK: u8 = b'c';
 
 pub(crate) const COUNTS: &[u8] = b"mcounts";
 pub(crate) const BOOT: &[u8] = b"mboot";
 pub(crate) const FORMAT: &[u8] = b"mformat";
+/// There once every unrouted event has its mark: older releases set none.
+pub(crate) const UNROUTED_MARKED: &[u8] = b"munrouted";
 
 fn with(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -56,6 +60,10 @@ pub(crate) fn event(id: EventId) -> Vec<u8> {
 
 pub(crate) fn event_body(id: EventId) -> Vec<u8> {
     with(BODY, &[&id.to_bytes()])
+}
+
+pub(crate) fn unrouted(id: EventId) -> Vec<u8> {
+    with(UNROUTED, &[&id.to_bytes()])
 }
 
 pub(crate) fn dedupe(hash: &[u8; 32]) -> Vec<u8> {

@@ -29,6 +29,7 @@ mod ledger;
 mod overlay;
 mod query;
 mod shared;
+mod unrouted;
 mod values;
 
 use std::sync::Arc;
@@ -48,8 +49,8 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, PageRequest, Pruned, Record,
-    Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
+    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -67,6 +68,10 @@ pub trait Store: Send + Sync + 'static {
     /// A new run of the same work with the same idempotency key; the old one stays as it is. `NotFound` where there
     /// is no such run, `Conflict` where it is not finished or its work has been pruned.
     async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError>;
+
+    /// Gives an event that has reached no handler these runs, all or nothing. `NotFound` where there is no such event,
+    /// `Conflict` where it is routed already or the runs are none: of two who ask at once, one makes runs.
+    async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError>;
 
     /// Leases runs that are due. Only runs whose acceptance is on disk are handed out.
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError>;
@@ -132,6 +137,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Newest first, without bodies.
     async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError>;
+
+    /// Those of them that have reached no handler.
+    async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError>;
+
+    /// Unrouted events after `after`, oldest first, at most `limit`.
+    async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError>;
 
     /// Newest first, without logs and results.
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;

@@ -194,7 +194,7 @@ pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {
     let mut rows = Vec::new();
     tree.scan(&[keys::PLUGIN], &keys::end_of(&[keys::PLUGIN]), Order::Ascending, &mut |key, stored| {
         if let Some(row) = values::current(tree, key, stored)? {
-            rows.push(codec::decode(&row)?);
+            rows.push(codec::decode_plugin(&row)?);
         }
         Ok(ControlFlow::Continue(()))
     })?;

@@ -22,9 +22,10 @@ use crate::ledger::Ledger;
 use crate::overlay::Read;
 use crate::query;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, PageRequest, Pruned, Record,
-    Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
+    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
 };
+use crate::unrouted;
 use crate::{Signals, Store};
 pub(crate) use state::State;
 use state::locked;
@@ -109,6 +110,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError> {
         self.change(move |ledger| ledger.replay(run, new, now)).await
+    }
+
+    async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.route(event, runs, now)).await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError> {
@@ -205,6 +210,14 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
         self.read(query::events(self.tree(), page)).await
+    }
+
+    async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+        self.read(unrouted::page(self.tree(), page)).await
+    }
+
+    async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError> {
+        self.read(unrouted::oldest(self.tree(), after, limit)).await
     }
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {

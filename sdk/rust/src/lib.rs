@@ -91,6 +91,25 @@
 //! `name = ".."` (else the function's name with `-` for `_`). hooks.yaml overrides
 //! the first three.
 //!
+//! `#[on]` takes `filter` too: a condition in CEL, the Common Expression Language,
+//! which the event must meet besides a pattern.
+//!
+//! ```ignore
+//! #[on("stripe/charge.*", filter = "body.data.object.amount > 1000 && headers['x-shop'] == 'eu'")]
+//! ```
+//!
+//! `body` is the payload where it is JSON, `provider` and `type` are the two parts
+//! of the topic, `headers` has the headers that were kept, by names in lower case,
+//! and `attributes` the rest, such as `delivery-id`. Any other name is a member of
+//! the payload: `data.amount` is `body.data.amount`. A member that is missing or
+//! has another type makes the filter fail, which counts as false; ask with
+//! `has(data.amount)` or `'x-shop' in headers`. There are comparisons, `&&`, `||`,
+//! `!`, `?:`, `in`, arithmetic, `size`, `contains`, `startsWith`, `endsWith`,
+//! `string`, `int`, `double` and `bool`, and no loops. It is compiled when the
+//! plugin is loaded, and one that does not compile refuses the plugin. hooks.yaml
+//! can put another in its place. Tests that call a handler do not ask its filter:
+//! try it with `hookbox routes test`.
+//!
 //! # What a handler is given
 //!
 //! Any of these, in any order: [`Json<T>`] (or `Option<Json<T>>`, for a payload

@@ -212,7 +212,7 @@ pub fn run_next() -> Option<Result<Outcome>> {
     Some(transaction(running, || registry::run_job(&context, &job)))
 }
 
-/// The names of the handlers that an event is for, by their patterns.
+/// The names of the handlers that an event is for, by their patterns; filters are the host's to ask.
 pub fn handlers_for(event: &Event) -> Vec<&'static str> {
     let sender = event.source.rsplit('/').next().unwrap_or_default();
     let name = format!("{sender}/{}", event.type_);

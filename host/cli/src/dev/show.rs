@@ -23,7 +23,8 @@ pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> 
         let when = match &handler.trigger {
             Trigger::Events(patterns) => {
                 let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-                format!("on {}", patterns.join(", "))
+                let filter = handler.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
+                format!("on {}{filter}", patterns.join(", "))
             }
             Trigger::Schedule(schedule) => schedule.when.to_string(),
             Trigger::Manual => "when it is enqueued".to_owned(),

@@ -17,7 +17,7 @@ use hookbox_core::plugin::{Digest, Trigger};
 use hookbox_core::verify::Scheme;
 use hookbox_engine::Settings;
 use hookbox_sandbox::{FolderEvent, Sandbox, Version};
-use hookbox_store::catalogue::RefusedVersion;
+use hookbox_store::catalogue::{ActiveVersion, RefusedVersion};
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
 use tokio::sync::Mutex;
@@ -58,6 +58,7 @@ impl Plugins {
             }
             match self.prepare_kept(&row.name, active.digest).await {
                 Ok(version) => {
+                    self.configure(&version).await?;
                     self.sandbox.activate(&version);
                 }
                 Err(error) => {
@@ -81,6 +82,7 @@ impl Plugins {
             }
             match self.prepare_kept(name, version.digest).await {
                 Ok(version) => {
+                    self.configure(&version).await?;
                     self.sandbox.activate(&version);
                 }
                 Err(error) => {
@@ -97,6 +99,18 @@ impl Plugins {
         self.declare_schedules().await?;
         self.warn_of_schedules();
         Ok(())
+    }
+
+    /// The routes are what the version declares, with the filters of hooks.yaml.
+    async fn configure(&self, version: &Version) -> Result<(), StoreError> {
+        let mut row = self.row(&version.info.name);
+        let info = self.engine.load().configured(&version.info);
+        let serves = row.active.as_ref().is_some_and(|active| active.digest == version.digest);
+        if !serves || row.active.as_ref().is_some_and(|active| active.info == info) {
+            return Ok(());
+        }
+        row.active = row.active.map(|active| ActiveVersion { info, ..active });
+        self.store.put_plugin(row).await
     }
 
     async fn prepare_kept(&self, name: &PluginName, digest: Digest) -> Result<Arc<Version>> {
@@ -175,7 +189,7 @@ impl Plugins {
             let refused = Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") };
             return self.refuse(row, Some(digest), refused).await;
         }
-        row.activated(digest, version.info.clone(), self.clock.now());
+        row.activated(digest, self.engine.load().configured(&version.info), self.clock.now());
         // The row first: what the sandbox runs is never ahead of what a restart would run.
         self.store.put_plugin(row).await?;
         self.sandbox.activate(&version);

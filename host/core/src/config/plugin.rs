@@ -13,6 +13,7 @@ use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
 use crate::plugin::{PATTERNS_MAX, PolicyPatch};
 use crate::retry::{self, TIMEOUT_MAX};
 use crate::route::Pattern;
+use crate::route::filter::Filter;
 use crate::secret::Secret;
 use crate::time::Millis;
 use crate::verify::Scheme;
@@ -40,6 +41,8 @@ pub struct Plugin {
     pub secrets: BTreeMap<String, SecretSource>,
     pub emit: Vec<Pattern>,
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
+    /// In place of what a handler declares.
+    pub filters: BTreeMap<HandlerName, Filter>,
 }
 
 impl Default for Plugin {
@@ -53,6 +56,7 @@ impl Default for Plugin {
             secrets: BTreeMap::new(),
             emit: Vec::new(),
             handlers: BTreeMap::new(),
+            filters: BTreeMap::new(),
         }
     }
 }
@@ -91,10 +95,13 @@ impl Plugin {
         let emit = emit.iter().filter_map(|field| field.parsed(emitted)).collect();
         grants.finish();
         let config = values(section.section("config"));
-        let handlers = section.section("handlers").entries(HandlerName::parse);
-        let handlers = handlers.map(|(name, section)| (name, policy(section))).collect();
+        let (mut handlers, mut filters) = (BTreeMap::new(), BTreeMap::new());
+        for (name, mut section) in section.section("handlers").entries(HandlerName::parse) {
+            filters.extend(section.parsed("filter", Filter::parse).map(|filter| (name.clone(), filter)));
+            handlers.insert(name, policy(section));
+        }
         section.finish();
-        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers }
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers, filters }
     }
 }
 

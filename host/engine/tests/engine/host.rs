@@ -88,6 +88,7 @@ impl Host {
     /// A plugin with these handlers.
     pub(crate) async fn plugin(&self, name: &str, handlers: &[(&str, Trigger, PolicyPatch)]) {
         let handlers = handlers.iter().map(|(name, trigger, policy)| Handler {
+            filter: None,
             name: name.parse().unwrap(),
             trigger: trigger.clone(),
             description: None,

@@ -8,6 +8,7 @@ mod crash;
 mod drain;
 mod effects;
 mod fairness;
+mod filters;
 mod handlers;
 mod host;
 mod log;

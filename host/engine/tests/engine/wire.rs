@@ -71,6 +71,18 @@ impl Store for Wire {
         self.through(self.store.replay(run, new, now)).await
     }
 
+    async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
+        self.through(self.store.route(event, runs, now)).await
+    }
+
+    async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+        self.store.unrouted(page).await
+    }
+
+    async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError> {
+        self.store.oldest_unrouted(after, limit).await
+    }
+
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError> {
         self.claims.fetch_add(1, Ordering::SeqCst);
         self.through(self.store.claim(claim)).await

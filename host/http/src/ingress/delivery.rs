@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use hookbox_core::event::{Event, Source};
 use hookbox_core::id::Mint;
-use hookbox_core::name::{HandlerRef, ProviderName};
+use hookbox_core::name::ProviderName;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{Dedupe, DedupeKey, Delivery, Integrity, Scheme, Verified, dedupe};
-use hookbox_store::types::{DedupeMark, NewEvent, NewRun};
+use hookbox_store::types::{DedupeMark, NewEvent};
 
 use super::Refused;
 use crate::json;
@@ -46,7 +46,7 @@ const TRANSPORT: [&str; 17] = [
 const TRANSPORT_PREFIXES: [&str; 4] = ["x-forwarded-", "proxy-", "sec-", "cf-"];
 
 /// What a verified delivery says of itself.
-pub(super) struct Parts {
+pub(crate) struct Parts {
     provider: ProviderName,
     event_type: String,
     content_type: String,
@@ -83,12 +83,14 @@ impl Parts {
         })
     }
 
-    pub(super) fn event_type(&self) -> &str {
-        &self.event_type
+    /// As if it had been verified: to ask what would become of it, never to take it in.
+    pub(crate) fn presumed(provider: &ProviderName, scheme: &Scheme, delivery: &Delivery<'_>) -> Option<Parts> {
+        let verified = Verified { secret: 0, integrity: Integrity::None, signed_at: None, challenge: None };
+        Parts::read(provider, scheme, delivery, verified).ok()
     }
 
-    /// One run for each handler that the event reaches.
-    pub(super) fn into_event(self, body: Bytes, targets: Vec<HandlerRef>, mint: &Mint, now: Timestamp) -> NewEvent {
+    /// Without runs: which handlers the event reaches is judged by the event.
+    pub(crate) fn into_event(self, body: Bytes, mint: &Mint, now: Timestamp) -> NewEvent {
         let event = Event {
             id: mint.event(now),
             namespace: self.provider.to_string(),
@@ -102,15 +104,9 @@ impl Parts {
             hops: 0,
         };
         let mark = |key: DedupeKey| DedupeMark { hash: key.hash, until: now.plus(key.window) };
-        let run = |target| NewRun { id: mint.run(now), target, dead: None };
         let mut fingerprint = [0; 16];
         fingerprint.iter_mut().zip(self.dedupe.body_sha256).for_each(|(to, from)| *to = from);
-        NewEvent {
-            event,
-            dedupe: self.dedupe.keys.into_iter().map(mark).collect(),
-            fingerprint,
-            runs: targets.into_iter().map(run).collect(),
-        }
+        NewEvent { event, dedupe: self.dedupe.keys.into_iter().map(mark).collect(), fingerprint, runs: Vec::new() }
     }
 }
 

@@ -14,8 +14,12 @@ use crate::view::event::{EventDetailView, EventRunView, EventView};
 const RUNS_MAX: usize = 100;
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<EventView>>, Problem> {
-    let page = Query::read(&uri, &["cursor", "limit"])?.page::<EventId>()?;
-    let page = operator.store.events(page).await?;
+    let query = Query::read(&uri, &["cursor", "limit", "unrouted"])?;
+    let page = query.page::<EventId>()?;
+    let page = match query.parsed::<bool>("unrouted")? {
+        Some(true) => operator.store.unrouted(page).await?,
+        Some(false) | None => operator.store.events(page).await?,
+    };
     Ok(Json(Page::new(page.events.iter().map(EventView::of), page.next)))
 }
 

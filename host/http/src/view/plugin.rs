@@ -27,6 +27,8 @@ struct HandlerView {
     name: String,
     trigger: TriggerView,
     description: Option<String>,
+    /// Which of the events that its patterns match it takes, in CEL.
+    filter: Option<String>,
     policy: PolicyView,
 }
 
@@ -108,6 +110,7 @@ impl HandlerView {
                 Trigger::Manual => TriggerView::Manual,
             },
             description: handler.description.clone(),
+            filter: handler.filter.as_ref().map(ToString::to_string),
             policy: PolicyView {
                 timeout_ms: policy.timeout.0,
                 attempts: policy.attempts,

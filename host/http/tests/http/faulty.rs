@@ -41,6 +41,15 @@ impl Store for Faulty {
     async fn replay(&self, _: RunId, _: RunId, _: Timestamp) -> Result<RunId, StoreError> {
         self.fail()
     }
+    async fn route(&self, _: EventId, _: Vec<NewRun>, _: Timestamp) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn unrouted(&self, _: PageRequest<EventId>) -> Result<EventPage, StoreError> {
+        self.fail()
+    }
+    async fn oldest_unrouted(&self, _: Option<EventId>, _: usize) -> Result<Vec<EventId>, StoreError> {
+        self.fail()
+    }
     async fn claim(&self, _: Claim) -> Result<Vec<Run>, StoreError> {
         self.fail()
     }

@@ -124,6 +124,7 @@ fn plugin(patterns: &[&str]) -> PluginRow {
         trigger: Trigger::Events(patterns.iter().map(|pattern| Pattern::parse(pattern).unwrap()).collect()),
         description: None,
         policy: PolicyPatch::default(),
+        filter: None,
     };
     let info = PluginInfo { name: name.clone(), version: "1".into(), description: None, handlers: vec![handler] };
     let mut row = PluginRow::new(name);

@@ -8,4 +8,5 @@ mod harness;
 mod ingress;
 mod operator;
 mod refusals;
+mod routing;
 mod socket;

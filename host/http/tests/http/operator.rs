@@ -39,6 +39,7 @@ fn welcome() -> PluginRow {
         trigger,
         description: Some("Greets".into()),
         policy: PolicyPatch { timeout: Some(Millis(5000)), ..PolicyPatch::default() },
+        filter: None,
     };
     let declared = DeclaredSchedule { name: ScheduleName::parse("welcome.digest").unwrap(), when: nightly() };
     let name = PluginName::parse("welcome").unwrap();

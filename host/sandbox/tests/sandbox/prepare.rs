@@ -81,6 +81,7 @@ async fn describe_is_stopped_when_it_does_more_than_describe() {
         ("claims-another", "bad-description", "payments"),
         ("calls-kv", "describe-trapped", "describe() called kv.get"),
         ("grants-itself", "bad-description", "grants"),
+        ("filters-badly", "bad-description", "filter: unexpected end: write a condition in CEL"),
     ] {
         let rejection = refused(&world, guest, hookbox_tests::guest(&format!("liar/{guest}"))).await;
         assert_eq!(rejection.code(), code, "{guest}: {rejection}");

@@ -10,6 +10,7 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName, Sche
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::retry::DeadCause;
 use hookbox_core::route::Pattern;
+use hookbox_core::route::filter::Filter;
 use hookbox_core::run::{BootId, Lease, Run, RunState, Work};
 use hookbox_core::schedule::{Origin, Schedule, ScheduleRow, SlotCounts, SlotRecord, Verdict, When};
 use hookbox_core::time::{Millis, Timestamp};
@@ -31,6 +32,14 @@ fn golden(name: &str, row: &[u8]) {
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     assert_eq!(hex, kept, "the stored form {name} has changed");
+}
+
+/// The bytes of a form that is read and no longer written.
+fn kept(name: &str) -> Vec<u8> {
+    let path = format!("{}/src/codec/golden/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    let hex: Vec<u8> = std::fs::read(path).unwrap().into_iter().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    hex.chunks(2).map(byte).collect()
 }
 
 fn target() -> HandlerRef {
@@ -236,6 +245,7 @@ fn a_plugin() {
         trigger,
         description: Some("greets".to_owned()),
         policy: PolicyPatch { timeout: Some(Millis(1000)), attempts: Some(3), backoff: None },
+        filter: None,
     };
     let info = PluginInfo {
         name: target().plugin,
@@ -255,9 +265,14 @@ fn a_plugin() {
         reason: "the name differs".to_owned(),
     });
     row.missing_since = Some(NOW);
-    let bytes = encode(&row).unwrap();
-    golden("plugin", &bytes);
-    assert_eq!(decode::<PluginRow>(&bytes).unwrap(), row);
+    // The form without filters is read as it was written.
+    assert_eq!(decode_plugin(&kept("plugin")).unwrap(), row);
+    row.active.as_mut().unwrap().info.handlers[0].filter = Some(Filter::parse("data.amount > 1000").unwrap());
+    let bytes = encode_plugin(&row).unwrap();
+    golden("plugin-v2", &bytes);
+    assert_eq!(decode_plugin(&bytes).unwrap(), row);
+    assert!(decode_plugin(&[3]).unwrap_err().to_string().contains("this release reads 1 and 2"));
+    assert!(decode_plugin(&[]).is_err());
 }
 
 #[test]

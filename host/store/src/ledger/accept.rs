@@ -10,6 +10,7 @@ use crate::codec::{self, DedupeV1};
 use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::Read;
+use crate::query;
 use crate::types::{Accepted, NewEvent, NewJob, NewRun};
 use crate::values;
 
@@ -28,13 +29,44 @@ impl Ledger<'_> {
             values::replace(&mut self.tree, keys::dedupe(&dedupe.hash), &codec::encode(&mark(dedupe.until))?)?;
         }
         self.counts.events += 1;
-        self.counts.unrouted += u64::from(new.runs.is_empty());
+        if new.runs.is_empty() {
+            self.counts.unrouted += 1;
+            self.tree.put(keys::unrouted(id), vec![0]);
+        }
         let runs: Vec<RunId> = new.runs.iter().map(|run| run.id).collect();
         for run in new.runs {
             self.insert_run(run_of_event(&new.event, run, now))?;
         }
         self.insert_event(new.event, &runs, new.dedupe.iter().map(|mark| mark.hash).collect())?;
         Ok(Accepted::New(id))
+    }
+
+    /// Gives an unrouted event its runs. Of two who ask for it, the second finds it routed.
+    pub(crate) fn route(&mut self, id: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
+        let event = query::event_input(&self.tree, id)?;
+        if self.tree.get(&keys::unrouted(id))?.is_none() {
+            return Err(StoreError::Conflict(format!("{id} is routed already: replay its runs")));
+        }
+        if runs.is_empty() {
+            return Err(StoreError::Conflict(format!("no handler takes {id}: it stays unrouted")));
+        }
+        let row = values::get(&self.tree, &keys::event(id))?.unwrap_or_default();
+        let dedupe = codec::decode_event(id, &row)?.dedupe;
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        for run in runs {
+            self.insert_run(run_of_event(&event, run, now))?;
+        }
+        // A body that is apart stays where it is.
+        values::replace(&mut self.tree, keys::event(id), &codec::encode_event(event, &ids, dedupe)?)?;
+        self.remove_unrouted_mark(id)
+    }
+
+    pub(crate) fn remove_unrouted_mark(&mut self, id: EventId) -> Result<(), StoreError> {
+        if self.tree.get(&keys::unrouted(id))?.is_some() {
+            self.tree.delete(keys::unrouted(id));
+            self.counts.unrouted = self.counts.unrouted.saturating_sub(1);
+        }
+        Ok(())
     }
 
     fn earlier(&self, new: &NewEvent) -> Result<Option<DedupeV1>, StoreError> {

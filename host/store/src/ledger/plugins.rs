@@ -15,7 +15,7 @@ use crate::values;
 
 impl Ledger<'_> {
     pub(crate) fn put_plugin(&mut self, row: PluginRow) -> Result<(), StoreError> {
-        values::replace(&mut self.tree, keys::plugin(&row.name), &codec::encode(&row)?)?;
+        values::replace(&mut self.tree, keys::plugin(&row.name), &codec::encode_plugin(&row)?)?;
         self.catalogue = Arc::new(self.catalogue.with(row));
         self.catalogue_changed = true;
         Ok(())

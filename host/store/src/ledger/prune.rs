@@ -156,6 +156,7 @@ impl Ledger<'_> {
                 values::remove(&mut self.tree, keys::event_body(id))?;
             }
             values::remove(&mut self.tree, key)?;
+            self.remove_unrouted_mark(id)?;
             pruned.events += 1;
         }
         Ok(next)

@@ -156,3 +156,32 @@ fn the_doctor_finds_a_chunk_that_belongs_to_nothing() {
     let faults = doctor::check(&store).unwrap().faults;
     assert_eq!(faults, ["a row of the kind 'c' belongs to nothing that is there"]);
 }
+
+/// As older releases left it: without marks of unrouted events, and with a count that never went down.
+#[test]
+fn a_store_of_an_older_release_gets_its_marks() {
+    let folder = TempDir::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = SledStore::open(folder.path()).unwrap();
+    let (routed, pruned, left) = (event(&["a/on-event"]), event(&[]), event(&[]));
+    runtime.block_on(async {
+        for new in [&routed, &pruned, &left] {
+            store.accept(new.clone()).await.unwrap();
+        }
+    });
+    drop(store);
+    {
+        let tree = sled::Config::new().path(folder.path()).open().unwrap().open_tree("hookbox").unwrap();
+        tree.remove("munrouted").unwrap().unwrap();
+        for key in tree.scan_prefix("o").keys() {
+            tree.remove(key.unwrap()).unwrap();
+        }
+        tree.remove([b"e", &pruned.event.id.to_bytes()[..]].concat()).unwrap().unwrap();
+        tree.flush().unwrap();
+    }
+    let store = SledStore::open(folder.path()).unwrap();
+    assert_eq!(runtime.block_on(store.oldest_unrouted(None, 9)).unwrap(), [left.event.id]);
+    assert_eq!(store.counts().unrouted, 1);
+    drop(store);
+    check(folder.path());
+}

@@ -31,5 +31,6 @@ mod prune;
 mod record;
 mod schedules;
 mod torn;
+mod unrouted;
 mod values;
 mod world;

@@ -18,7 +18,7 @@ use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{
-    Changes, Claim, Firing, KvPage, NewEvent, NewJob, PageRequest, Rescue, Retention, RunFilter,
+    Changes, Claim, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Rescue, Retention, RunFilter,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -39,6 +39,7 @@ enum Step {
     Rescue { attempts_max: u32 },
     Abandon { target: usize },
     Replay { pick: usize },
+    Route { pick: usize, targets: Vec<usize> },
     Declare { schedules: Vec<(u8, u64)> },
     Fire { schedule: u8 },
     Prune { days: u64, max: u64 },
@@ -96,6 +97,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u32..4).prop_map(|attempts_max| Step::Rescue { attempts_max }),
         1 => (0usize..3).prop_map(|target| Step::Abandon { target }),
         2 => (0usize..1000).prop_map(|pick| Step::Replay { pick }),
+        2 => (0usize..1000, prop::collection::vec(0usize..3, 0..3))
+            .prop_map(|(pick, targets)| Step::Route { pick, targets }),
         1 => prop::collection::vec((0u8..3, 1u64..4), 0..3).prop_map(|schedules| Step::Declare { schedules }),
         2 => (0u8..3).prop_map(|schedule| Step::Fire { schedule }),
         1 => (0u64..4, 0u64..6).prop_map(|(days, max)| Step::Prune { days, max }),
@@ -175,6 +178,14 @@ impl Pair {
                     let new = RunId::from_bytes(new_run(TARGETS[0]).id.to_bytes());
                     self.runs.push(new);
                     let _ = both!(self, store => store.replay(run, new, now).await);
+                }
+            }
+            Step::Route { pick, targets } => {
+                let event = self.events.iter().nth(pick % self.events.len().max(1)).copied();
+                if let Some(event) = event {
+                    let runs: Vec<NewRun> = targets.iter().map(|target| new_run(TARGETS[*target])).collect();
+                    self.runs.extend(runs.iter().map(|run| run.id));
+                    let _ = both!(self, store => store.route(event, runs.clone(), now).await);
                 }
             }
             Step::Declare { schedules } => self.declare(&schedules).await,
@@ -310,6 +321,16 @@ impl Pair {
             while let Some(next) = both!(self, store => store.events(PageRequest { before, limit }).await).unwrap().next
             {
                 before = Some(next);
+            }
+            let mut before = None;
+            while let Some(next) =
+                both!(self, store => store.unrouted(PageRequest { before, limit }).await).unwrap().next
+            {
+                before = Some(next);
+            }
+            let mut after = None;
+            while let Some(last) = both!(self, store => store.oldest_unrouted(after, limit).await).unwrap().last() {
+                after = Some(*last);
             }
             let mut before = None;
             while let Some(next) =

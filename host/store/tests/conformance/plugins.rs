@@ -22,6 +22,7 @@ fn plugin(name: &str, digest: u8, patterns: &[&str]) -> PluginRow {
         trigger: Trigger::Events(vec![Pattern::parse(pattern).unwrap()]),
         description: Some("takes what comes".to_owned()),
         policy: PolicyPatch::default(),
+        filter: None,
     });
     let name = plugin_name(name);
     let info =

@@ -12,6 +12,7 @@ pub(crate) struct Arguments {
     pub(crate) policy: Policy,
     pub(crate) timezone: Option<(Ident, LitStr)>,
     pub(crate) minute: Option<(Ident, LitInt)>,
+    pub(crate) filter: Option<Ident>,
 }
 
 /// The options of the handler itself, in the form that the host reads.
@@ -22,10 +23,10 @@ pub(crate) struct Policy {
     pub(crate) timeout: Option<String>,
     pub(crate) attempts: Option<String>,
     pub(crate) backoff: Option<String>,
+    pub(crate) filter: Option<String>,
 }
 
-const KNOWN: &str =
-    "`name`, `description`, `timeout`, `attempts`, `backoff`, `tz` (cron schedules) and `minute` (hourly)";
+const KNOWN: &str = "`name`, `description`, `timeout`, `attempts`, `backoff`, `filter` (events), `tz` (cron schedules) and `minute` (hourly)";
 
 impl Parse for Arguments {
     fn parse(input: ParseStream) -> syn::Result<Self> {
@@ -63,6 +64,10 @@ impl Arguments {
             "timeout" => self.policy.timeout = Some(span(value, duration::HOUR)?),
             "backoff" => self.policy.backoff = Some(span(value, duration::HOUR)?),
             "attempts" => self.policy.attempts = Some(number(value, 1, 100)?.to_string()),
+            "filter" => {
+                self.policy.filter = Some(filter(text(value)?)?);
+                self.filter = Some(name.clone());
+            }
             "tz" => self.timezone = Some((name.clone(), timezone(text(value)?)?)),
             "minute" => {
                 let value = integer(value)?;
@@ -103,6 +108,21 @@ fn span(value: Lit, most: u64) -> syn::Result<String> {
     let literal = text(value)?;
     duration::millis(&literal, 1, most)?;
     Ok(literal.value())
+}
+
+/// Longest filter that the host accepts.
+const FILTER_BYTES_MAX: usize = 512;
+
+/// The host compiles it, and refuses the plugin where it does not.
+fn filter(literal: LitStr) -> syn::Result<String> {
+    let text = literal.value().trim().to_owned();
+    if text.is_empty() || text.len() > FILTER_BYTES_MAX {
+        let message = format!(
+            "a filter is a condition of 1 to {FILTER_BYTES_MAX} bytes, such as \"data.amount > 1000\"; leave it out to take every event"
+        );
+        return Err(syn::Error::new(literal.span(), message));
+    }
+    Ok(text)
 }
 
 /// The alphabet of the host's names; whether the zone exists is the host's to say.

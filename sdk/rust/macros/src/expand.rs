@@ -138,6 +138,7 @@ fn options(policy: &Policy, attributes: &[Attribute]) -> Vec<TokenStream> {
         ("timeout", &policy.timeout),
         ("attempts", &policy.attempts),
         ("backoff", &policy.backoff),
+        ("filter", &policy.filter),
         ("description", &description),
     ]
     .into_iter()

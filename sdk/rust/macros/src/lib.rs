@@ -14,7 +14,8 @@ use proc_macro::TokenStream;
 
 use crate::trigger::Kind;
 
-/// Runs for every event that one of its patterns `provider/type` matches.
+/// Runs for every event that one of its patterns `provider/type` matches, and for which its `filter` is true where it
+/// has one: `#[on("stripe/charge.*", filter = "data.amount > 1000")]`.
 #[proc_macro_attribute]
 pub fn on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::On, arguments, item)

@@ -46,6 +46,9 @@ impl Trigger {
         if let (false, Some((name, _))) = (kind == Kind::Hourly, &arguments.minute) {
             return Err(syn::Error::new(name.span(), "only #[hourly(..)] has `minute`"));
         }
+        if let (false, Some(name)) = (kind == Kind::On, &arguments.filter) {
+            return Err(syn::Error::new(name.span(), "only #[on(..)] has `filter`: nothing else takes events"));
+        }
         let timezone = arguments.timezone.as_ref().map(|(_, zone)| zone.value());
         let cron = |expression| Ok(Trigger::Cron { expression, timezone });
         match kind {
@@ -319,6 +322,9 @@ mod tests {
             ("attempts = 3, attempts = 4", "given twice"),
             ("attempts = 3, \"late\"", "values come before"),
             ("minute = 5", "only #[hourly(..)]"),
+            ("filter = \"true\"", "only #[on(..)]"),
+            ("filter = \" \"", "such as \"data.amount > 1000\""),
+            ("filter = true", "text in quotes"),
         ] {
             let refusal = read(Kind::Job, options).unwrap_err();
             assert!(refusal.contains(part), "{options}: {refusal}");

@@ -11,7 +11,7 @@ mod handlers {
         name: &'a str,
     }
 
-    #[on("shop/user.created", "github/pull_request.*", timeout = "5s", attempts = 8, backoff = "2s",)]
+    #[on("shop/user.created", "github/pull_request.*", timeout = "5s", attempts = 8, backoff = "2s", filter = "data.amount > 1000",)]
     fn everything(_: Text, _: &Context, _: Bytes, Json(_): Json<hookbox_sdk::Value>, _: &Event, _: &[u8], _: &str) {}
 
     #[on("*/*", name = "another-name", description = "Said here.")]

@@ -20,6 +20,12 @@ fn flaky(context: &Context) -> Result<Json<Value>> {
     Ok(Json(json!({ "attempt": context.attempt })))
 }
 
+/// Takes large orders only.
+#[on("shop/order.paid", filter = "data.amount > 1000")]
+fn large(event: &Event) -> Result<Json<Value>> {
+    Ok(Json(json!({ "delivery": event.delivery_id() })))
+}
+
 #[on("shop/broken")]
 fn broken() -> Result {
     Err(Error::permanent("nothing can be done"))
