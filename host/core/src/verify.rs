@@ -175,11 +175,23 @@ impl Verifier {
             return Err(Refusal::NoPublicUrl);
         }
         let document = Document(delivery.document(&self.scheme.body));
+        // Where members are signed one by one, whoever reads the last of a name must not get another
+        // value than the one that was checked.
+        if self.scheme.signs_members() && json::repeats_a_member(&document.0) {
+            let place = Text::Borrowed("the body");
+            return Err(Refusal::MalformedHeader { header: place, why: "a member is there twice" });
+        }
         let Some(each) = &self.scheme.each else {
             return self.verify_part(delivery, &document, now);
         };
+        let parts = json::at(&document.0, each);
+        let list = each.rfind("[]").and_then(|at| each.get(..at + 2));
+        if list.is_some_and(|list| json::at(&document.0, list).len() != parts.len()) {
+            let place = Text::Borrowed("the body");
+            return Err(Refusal::MalformedHeader { header: place, why: "an item has nothing that is signed" });
+        }
         let mut verified = None;
-        for part in json::at(&document.0, each) {
+        for part in parts {
             let part = Document(Cow::Borrowed(part.get().as_bytes()));
             verified = Some(self.verify_part(delivery, &part, now)?);
         }

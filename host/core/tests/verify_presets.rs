@@ -168,6 +168,66 @@ fn a_url_that_is_signed_must_be_known_and_the_same() {
     assert!(with_url >= 4, "{with_url}");
 }
 
+#[test]
+fn a_list_of_headers_must_name_some_and_each_once() {
+    let scheme = Scheme::named("hook0").unwrap();
+    let keys = keys(scheme, 7);
+    let verifier = verifier(scheme, &[&keys]);
+    let sent = signed(scheme, &keys.private, NOW, "text");
+    let listing = |names: &str| {
+        let mut sent = sent.clone();
+        let header = &mut sent.headers.iter_mut().find(|(name, _)| name == "X-Hook0-Signature").unwrap().1;
+        let begin = header.find(",h=").unwrap() + 3;
+        let end = header.get(begin..).unwrap().find(',').unwrap() + begin;
+        let now = header.get(begin..end).unwrap().to_owned();
+        header.replace_range(begin..end, names.replace('*', &now).as_str());
+        verify(&verifier, &sent, NOW).map(|verified| verified.secret).map_err(|refusal| refusal.code())
+    };
+    assert_eq!(listing("*"), Ok(0));
+    for names in ["", " ", "* *"] {
+        assert_eq!(listing(names), Err("malformed-header"), "{names:?}");
+    }
+}
+
+#[test]
+fn a_member_that_is_signed_is_not_there_twice() {
+    for (name, repeat) in [
+        ("adyen-item", r#","notificationItems":[{"NotificationRequestItem":{"pspReference":"evil"}}]}"#),
+        ("dropbox-sign", r#","event":{"event_type":"evil"}}"#),
+        ("mailgun", r#","signature":{"token":"evil"}}"#),
+    ] {
+        let scheme = Scheme::named(name).unwrap();
+        let keys = keys(scheme, 7);
+        let verifier = verifier(scheme, &[&keys]);
+        let sent = signed(scheme, &keys.private, NOW, "text");
+        assert!(verify(&verifier, &sent, NOW).is_ok(), "{name}");
+        let text = String::from_utf8(sent.body.clone()).unwrap();
+        let (text, repeat) = match text.contains("%7B") {
+            true => (text.strip_suffix("%7D").unwrap().to_owned(), repeat.replace('"', "%22")),
+            false => (text.strip_suffix('}').unwrap().to_owned(), repeat.to_owned()),
+        };
+        let twice = Signed { body: format!("{text}{repeat}").into_bytes(), ..sent };
+        let refusal = verify(&verifier, &twice, NOW).unwrap_err();
+        assert!(refusal.to_string().contains("a member is there twice"), "{name}: {refusal}");
+    }
+}
+
+#[test]
+fn an_item_beside_the_signed_ones_is_refused() {
+    let scheme = Scheme::named("adyen-item").unwrap();
+    let keys = keys(scheme, 7);
+    let verifier = verifier(scheme, &[&keys]);
+    let sent = signed(scheme, &keys.private, NOW, "text");
+    assert!(verify(&verifier, &sent, NOW).is_ok());
+    let text = String::from_utf8(sent.body.clone()).unwrap();
+    for item in [r#"{"Other":{"pspReference":"evil"}}"#, "1", "{}"] {
+        let more = Signed { body: text.replacen('[', &format!("[{item},"), 1).into_bytes(), ..sent.clone() };
+        assert_eq!(verify(&verifier, &more, NOW).unwrap_err().code(), "malformed-header", "{item}");
+    }
+    let empty = Signed { body: br#"{"notificationItems":[]}"#.to_vec(), ..sent };
+    assert!(verify(&verifier, &empty, NOW).is_err());
+}
+
 proptest! {
     #[test]
     fn no_bit_of_what_is_covered_may_change(which in any::<Index>(), text in "[a-zA-Z0-9 .:,é-]{1,40}", bit in any::<Index>()) {

@@ -75,10 +75,15 @@ fn required<'a>(entries: &'a Entries<'_>, tag: &str) -> Result<&'a [u8], Refusal
 fn covered(values: &Values<'_>, entry: &str, separator: &str) -> Result<Vec<u8>, Refusal> {
     let names = required(values.entries, entry)?;
     let names = std::str::from_utf8(names).map_err(|_| values.entries.malformed("a header's name is no text"))?;
+    let names: Vec<&str> = names.split_ascii_whitespace().take(COVERED_MAX + 1).collect();
+    // Without a header, the content could be read as that of a signature which lists none.
+    if names.is_empty() || names.len() > COVERED_MAX {
+        return Err(values.entries.malformed("it lists no headers, or too many"));
+    }
     let mut joined = Vec::new();
-    for (position, name) in names.split_ascii_whitespace().enumerate() {
-        if position >= COVERED_MAX {
-            return Err(values.entries.malformed("it lists too many headers"));
+    for (position, name) in names.iter().enumerate() {
+        if names.iter().take(position).any(|other| other.eq_ignore_ascii_case(name)) {
+            return Err(values.entries.malformed("it lists a header twice"));
         }
         if position > 0 {
             joined.extend_from_slice(separator.as_bytes());

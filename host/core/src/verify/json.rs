@@ -1,5 +1,6 @@
 //! Values of a JSON text by their paths. The text is read as far as it must be, and never built up.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer;
@@ -64,6 +65,70 @@ pub(super) fn member_beside(text: &[u8], beside: &str) -> Option<String> {
         value: None,
     });
     found
+}
+
+/// Whether some object has two members of one name. A text that is no JSON has none.
+pub(super) fn repeats_a_member(text: &[u8]) -> bool {
+    let mut found = false;
+    let _ = serde_json::Deserializer::from_slice(text).deserialize_any(Repeats(&mut found));
+    found
+}
+
+/// Goes through every object; its depth is bounded by serde_json.
+struct Repeats<'f>(&'f mut bool);
+
+impl<'de> DeserializeSeed<'de> for Repeats<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Repeats<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            *self.0 |= !names.insert(name);
+            map.next_value_seed(Repeats(&mut *self.0))?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Repeats(&mut *self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a RawValue> {
@@ -185,6 +250,16 @@ mod tests {
             Scalar::Text(text) => Some(text),
             Scalar::Mixed => Some("(mixed)".to_owned()),
             Scalar::Missing => None,
+        }
+    }
+
+    #[test]
+    fn a_repeated_member_is_found_at_any_depth() {
+        for text in [r#"{"a":1,"a":1}"#, r#"[1,{"b":{"a":1,"\u0061":2}}]"#, r#"{"a":1,"a":"#] {
+            assert!(repeats_a_member(text.as_bytes()), "{text}");
+        }
+        for text in [r#"{"a":{"a":1},"b":[{"a":1},{"a":null}]}"#, "", "1", &"[".repeat(200_000)] {
+            assert!(!repeats_a_member(text.as_bytes()));
         }
     }
 

@@ -362,6 +362,11 @@ impl Scheme {
         self.methods.iter().flat_map(|method| method.content.iter())
     }
 
+    /// Whether what is signed is read out of the JSON, member by member.
+    pub(crate) fn signs_members(&self) -> bool {
+        self.each.is_some() || self.pieces().any(|piece| matches!(piece, Piece::Json(_)))
+    }
+
     /// Every header that the scheme reads; a numbered one by the name before the number.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         let timestamp = self.timestamp.as_ref().map(|rule| &rule.at);
