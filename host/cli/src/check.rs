@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::args::ProjectArgs;
 use crate::clock::SystemClock;
 use crate::inspect::{self, Print};
-use crate::project::{self, FoundSettings, Mistakes, Project};
+use crate::project::{self, FoundSettings, Mistakes, Project, no_public_url};
 
 #[derive(Default)]
 struct Findings {
@@ -82,6 +82,10 @@ fn check_providers(project: &Project, findings: &mut Findings) -> Vec<ProviderNa
         }
         if found.secrets.is_empty() {
             findings.warnings.push(format!("provider {name} is not live: set {}", sources.join(" or ")));
+            continue;
+        }
+        if found.provider.scheme.needs_url() && project.public_url(&name, &found.provider).is_none() {
+            findings.mistakes.push(no_public_url(&name));
             continue;
         }
         match found.keyring() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use hookbox_core::config::{self, Config, Provider, SecretSource, StoreLocation};
+use hookbox_core::config::{self, Config, Provider, ProviderSecret, SecretSource, StoreLocation};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
@@ -35,6 +35,7 @@ pub(crate) struct Project {
 pub(crate) struct FoundProvider {
     pub(crate) provider: Provider,
     pub(crate) secrets: Vec<LastingSecret>,
+    pub(crate) verify_token: Option<Secret>,
     /// Sources that gave nothing.
     pub(crate) missing: Vec<SecretSource>,
 }
@@ -50,8 +51,17 @@ impl FoundProvider {
     /// What its deliveries are verified with.
     pub(crate) fn keyring(self) -> Result<Keyring, UnusableSecret> {
         let Provider { scheme, tolerance, .. } = &self.provider;
-        Keyring::new(self.secrets, |secrets| Verifier::new(scheme, secrets, *tolerance))
+        let token = || self.verify_token.as_ref().and_then(|token| Secret::new(token.expose()).ok());
+        let make = |secrets: &[Secret]| Ok(Verifier::new(scheme, secrets, *tolerance)?.with_verify_token(token()));
+        Keyring::new(self.secrets, make)
     }
+}
+
+pub(crate) fn no_public_url(name: &ProviderName) -> String {
+    format!(
+        "provider {name} signs the URL that it calls: set server.public_url to where this host is called, such as \
+         https://hooks.example.com, or providers.{name}.public_url to the whole URL"
+    )
 }
 
 /// What hooks.yaml gives plugins.
@@ -106,20 +116,47 @@ impl Project {
         let (mut found, mut mistakes) = (BTreeMap::new(), Vec::new());
         for (name, provider) in declared {
             let (mut secrets, mut missing) = (Vec::new(), Vec::new());
-            for source in &provider.secrets {
+            for ProviderSecret { source, not_after } in &provider.secrets {
                 match self.environment.secret(source) {
                     Ok(Some(secret)) if is_padded(&secret) => mistakes.push(format!(
                         "provider {name}: {source} begins or ends with white space, which would be a part of the \
                          secret: take it out"
                     )),
-                    Ok(Some(secret)) => secrets.push(LastingSecret { secret, not_after: None }),
+                    Ok(Some(secret)) => secrets.push(LastingSecret { secret, not_after: *not_after }),
                     Ok(None) => missing.push(source.clone()),
                     Err(error) => mistakes.push(format!("provider {name}: {error:#}")),
                 }
             }
-            found.insert(name, FoundProvider { provider, secrets, missing });
+            let verify_token = match self.verify_token(&name, &provider) {
+                Ok(token) => token,
+                Err(error) => {
+                    mistakes.push(format!("provider {name}: verify_token: {error:#}"));
+                    None
+                }
+            };
+            found.insert(name, FoundProvider { provider, secrets, verify_token, missing });
         }
         (found, mistakes)
+    }
+
+    /// Where it is said, else in the variable that goes by the provider's name.
+    fn verify_token(&self, name: &ProviderName, provider: &Provider) -> Result<Option<Secret>> {
+        match &provider.verify_token {
+            Some(source) => self.environment.secret(source),
+            None if provider.scheme.wants_verify_token() => {
+                self.environment.secret(&SecretSource::Env(config::verify_token_variable(name)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// What the sender calls, without a query.
+    pub(crate) fn public_url(&self, name: &ProviderName, provider: &Provider) -> Option<String> {
+        let below = || {
+            let origin = self.config.server.public_url.as_ref()?;
+            Some(format!("{}/api/v1/webhooks/webhook/{name}", origin.trim_end_matches('/')))
+        };
+        provider.public_url.clone().or_else(below)
     }
 
     /// What hooks.yaml gives each plugin, with its secrets.

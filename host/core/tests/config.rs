@@ -153,7 +153,7 @@ fn a_provider_has_the_scheme_of_its_name() {
     let config = good("providers: { github: {}, stripe: {}, shop: , my-shop: { scheme: stripe } }");
     let schemes: Vec<_> = config.providers.iter().map(|(n, p)| format!("{n} {}", p.scheme.name())).collect();
     assert_eq!(schemes, ["github github-256", "my-shop stripe", "shop generic", "stripe stripe"]);
-    assert_eq!(config.providers[&provider("my-shop")].secrets, [env("WEBHOOK_SECRET_MY_SHOP")]);
+    assert_eq!(config.providers[&provider("my-shop")].secrets, [env("WEBHOOK_SECRET_MY_SHOP").into()]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_tolerance_needs_a_scheme_that_signs_a_time() {
 #[test]
 fn two_providers_may_want_the_same_variable() {
     let config = good("providers: { my-shop: {}, my_shop: {} }");
-    assert!(config.providers.values().all(|provider| provider.secrets == [env("WEBHOOK_SECRET_MY_SHOP")]));
+    assert!(config.providers.values().all(|provider| provider.secrets == [env("WEBHOOK_SECRET_MY_SHOP").into()]));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_core::verify::{
-    Delivery, HEADER_BYTES_MAX, Integrity, Outgoing, Refusal, SIGNATURES_MAX, Scheme, UnusableSecret, Verified,
-    Verifier, dedupe, schemes, sign,
+    Delivery, HEADER_BYTES_MAX, ID_WINDOW, Integrity, Outgoing, Refusal, SIGNATURES_MAX, Scheme, UnusableSecret,
+    Verified, Verifier, dedupe, schemes, sign,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -324,7 +324,7 @@ proptest! {
             for body in [body.clone(), text.clone().into(), [b"payload=", body.as_slice()].concat(), format!("{{{text}").into()] {
                 let delivery = post(&headers, &body);
                 prop_assert!(verifier.verify(&delivery, NOW).is_err());
-                let _ = dedupe(&ProviderName::parse("p").unwrap(), scheme, &scheme.locate(&delivery), &body);
+                let _ = dedupe(&ProviderName::parse("p").unwrap(), scheme, &scheme.locate(&delivery), &body, ID_WINDOW);
             }
         }
     }

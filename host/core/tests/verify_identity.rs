@@ -114,7 +114,7 @@ fn a_body_that_is_no_object_has_no_members() {
 
 fn keys(provider: &str, name: &str, headers: &[(&str, &str)], body: &str) -> Dedupe {
     let identity = locate(name, headers, body);
-    dedupe(&ProviderName::parse(provider).unwrap(), scheme(name), &identity, body.as_bytes())
+    dedupe(&ProviderName::parse(provider).unwrap(), scheme(name), &identity, body.as_bytes(), ID_WINDOW)
 }
 
 fn windows(found: &Dedupe) -> Vec<Millis> {
@@ -156,6 +156,6 @@ fn a_body_without_an_id_is_known_for_minutes() {
 fn an_id_that_spells_a_body_s_hash_is_not_taken_for_the_body() {
     let by_body = keys("acme", "generic", &[], "{}");
     let identity = Identity { event_type: None, delivery_id: id(&hex::encode(by_body.body_sha256), true) };
-    let by_id = dedupe(&ProviderName::parse("acme").unwrap(), scheme("generic"), &identity, b"{}");
+    let by_id = dedupe(&ProviderName::parse("acme").unwrap(), scheme("generic"), &identity, b"{}", ID_WINDOW);
     assert_ne!(by_body.keys[0].hash, by_id.keys[0].hash);
 }

@@ -181,7 +181,7 @@ impl Receiver {
         if let Some(reply) = verified.challenge.take() {
             return Ok(Taken::Reply(reply));
         }
-        let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
+        let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified, live.dedupe)?;
         let mut new = parts.into_event(body, mint, now);
         let targets = store.catalogue().reach(&new.event).into_iter();
         new.runs = targets.map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hookbox_core::name::ProviderName;
+use hookbox_core::time::Millis;
 use hookbox_core::verify::{Keyring, Scheme, Verifier, sample, schemes};
 
 use crate::pairing::Pairable;
@@ -16,6 +17,8 @@ pub struct LiveProvider {
     pub verifier: Keyring,
     /// What the sender calls, without a query; needed where it signs the URL.
     pub public_url: Option<String>,
+    /// How long a delivery is known by its id.
+    pub dedupe: Millis,
     /// `None`: the limit of the listener.
     pub body_bytes_max: Option<usize>,
 }
@@ -84,6 +87,8 @@ fn folded(name: &str) -> String {
 mod tests {
     use hookbox_core::secret::Secret;
 
+    use hookbox_core::verify::ID_WINDOW;
+
     use super::*;
 
     fn providers(names: &[&str]) -> Providers {
@@ -92,7 +97,7 @@ mod tests {
             let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
             (
                 ProviderName::parse(name).unwrap(),
-                LiveProvider { verifier: verifier.into(), public_url: None, body_bytes_max: None },
+                LiveProvider { verifier: verifier.into(), public_url: None, dedupe: ID_WINDOW, body_bytes_max: None },
             )
         };
         Providers::new(names.iter().map(live))

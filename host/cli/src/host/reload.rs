@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use hookbox_core::config::{Config, Provider, SecretSource};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
+use hookbox_core::verify::ID_WINDOW;
 use hookbox_engine::Settings;
 use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{LiveProvider, Providers};
@@ -21,7 +22,7 @@ use super::engine_settings;
 use super::plugins::Plugins;
 use crate::args::ProjectArgs;
 use crate::dev;
-use crate::project::{Mistakes, Project};
+use crate::project::{Mistakes, Project, no_public_url};
 
 /// Between two looks at the files. A change is taken over when two looks see the same.
 const LOOK_EVERY: Millis = Millis(300);
@@ -102,7 +103,7 @@ pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
 /// hooks.yaml, `.env` and every file that a secret is in.
 pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
     let folder = args.config.parent().unwrap_or(Path::new(""));
-    let of_providers = project.config.providers.values().flat_map(|provider| &provider.secrets);
+    let of_providers = project.config.providers.values().flat_map(Provider::sources);
     let of_plugins = project.config.plugins.values().flat_map(|plugin| plugin.secrets.values());
     let in_files = of_providers.chain(of_plugins).filter_map(|source| match source {
         SecretSource::File(path) => Some(folder.join(path)),
@@ -166,8 +167,16 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
             tracing::warn!(provider = %name, "provider {name} does without {}: it is not set", missing.join(" and "));
         }
         let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
+        let public_url = match project.public_url(&name, &found.provider) {
+            None if found.provider.scheme.needs_url() => {
+                mistakes.push(no_public_url(&name));
+                continue;
+            }
+            public_url => public_url,
+        };
+        let dedupe = found.provider.dedupe.unwrap_or(ID_WINDOW);
         match found.keyring() {
-            Ok(verifier) => live.push((name, LiveProvider { verifier, public_url: None, body_bytes_max })),
+            Ok(verifier) => live.push((name, LiveProvider { verifier, public_url, dedupe, body_bytes_max })),
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }
     }
@@ -181,7 +190,7 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
 /// Where a sender brings the secret, the file that it is put in.
 fn pairable(project: &Project, provider: &Provider) -> Option<Pairable> {
     let member = provider.scheme.pairs()?.to_owned();
-    let mut files = provider.secrets.iter().filter_map(|source| match source {
+    let mut files = provider.secrets.iter().filter_map(|secret| match &secret.source {
         SecretSource::File(path) => Some(project.environment.path(path)),
         SecretSource::Env(_) => None,
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reader::{Field, Section};
 use super::scheme;
 use super::server::{BODY_BYTES_MAX, BODY_BYTES_MIN};
-use super::source::SecretSource;
+use super::source::{ProviderSecret, SecretSource};
 use crate::name::ProviderName;
 use crate::time::Millis;
 use crate::verify::Scheme;
@@ -17,6 +17,12 @@ pub const SECRETS_MAX: usize = 8;
 pub const TOLERANCE_MIN: Millis = Millis::SECOND;
 pub const TOLERANCE_MAX: Millis = Millis::HOUR;
 
+/// How long a delivery is known by its id.
+pub const DEDUPE_MIN: Millis = Millis::MINUTE;
+pub const DEDUPE_MAX: Millis = Millis(30 * Millis::DAY.0);
+
+const URL_BYTES_MAX: usize = 1024;
+
 const VARIABLE_PREFIX: &str = "WEBHOOK_SECRET_";
 /// `/health` is the host's own.
 const NO_PROVIDER: &str = "health";
@@ -25,7 +31,13 @@ const NO_PROVIDER: &str = "health";
 pub struct Provider {
     pub scheme: Scheme,
     /// At least one.
-    pub secrets: Vec<SecretSource>,
+    pub secrets: Vec<ProviderSecret>,
+    /// What the sender shows when it asks by GET whether the host is its customer's.
+    pub verify_token: Option<SecretSource>,
+    /// What the sender calls, without a query; for schemes that sign the URL.
+    pub public_url: Option<String>,
+    /// In place of [`crate::verify::ID_WINDOW`].
+    pub dedupe: Option<Millis>,
     /// In place of the scheme's own.
     pub tolerance: Option<Millis>,
     /// In place of the server's.
@@ -38,10 +50,18 @@ impl Provider {
     pub fn preset_for(name: &ProviderName) -> Provider {
         Provider {
             scheme: Scheme::named(name.as_str()).unwrap_or(Scheme::generic()).clone(),
-            secrets: vec![SecretSource::Env(secret_variable(name))],
+            secrets: vec![SecretSource::Env(secret_variable(name)).into()],
+            verify_token: None,
+            public_url: None,
+            dedupe: None,
             tolerance: None,
             body_bytes_max: None,
         }
+    }
+
+    /// Every place that a secret of it is in.
+    pub fn sources(&self) -> impl Iterator<Item = &SecretSource> {
+        self.secrets.iter().map(|secret| &secret.source).chain(&self.verify_token)
     }
 
     fn read(name: &ProviderName, mut section: Section<'_>) -> Provider {
@@ -49,11 +69,14 @@ impl Provider {
         let scheme = section.take("scheme").and_then(scheme::read).unwrap_or(preset.scheme);
         let secrets = section.take("secrets").and_then(|field| sources(field, name)).unwrap_or(preset.secrets);
         let tolerance = section.take("tolerance").and_then(|field| tolerance(&field, &scheme));
+        let verify_token = section.take("verify_token").and_then(SecretSource::read);
+        let public_url = section.parsed("public_url", url);
+        let dedupe = section.span("dedupe", DEDUPE_MIN..=DEDUPE_MAX);
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX);
         limits.finish();
         section.finish();
-        Provider { scheme, secrets, tolerance, body_bytes_max }
+        Provider { scheme, secrets, verify_token, public_url, dedupe, tolerance, body_bytes_max }
     }
 }
 
@@ -65,6 +88,11 @@ pub(super) fn read(section: Section<'_>) -> BTreeMap<ProviderName, Provider> {
 /// Where a provider's secret is unless hooks.yaml says otherwise. `my-shop` and `my_shop` share it.
 pub fn secret_variable(name: &ProviderName) -> String {
     format!("{VARIABLE_PREFIX}{}", name.as_str().to_ascii_uppercase().replace('-', "_"))
+}
+
+/// Where the token is that a sender shows when it asks by GET, unless hooks.yaml says otherwise.
+pub fn verify_token_variable(name: &ProviderName) -> String {
+    format!("WEBHOOK_VERIFY_TOKEN_{}", name.as_str().to_ascii_uppercase().replace('-', "_"))
 }
 
 /// The provider that a variable of the environment makes live: `my-shop` for
@@ -84,13 +112,24 @@ fn provider_name(text: &str) -> Result<ProviderName, String> {
     }
 }
 
-fn sources(field: Field<'_>, name: &ProviderName) -> Option<Vec<SecretSource>> {
+fn sources(field: Field<'_>, name: &ProviderName) -> Option<Vec<ProviderSecret>> {
     let place = field.place().clone();
     let items = field.list(0..=SECRETS_MAX)?;
     if items.is_empty() {
         place.wrong(format_args!("must have 1..={SECRETS_MAX} items; leave it out for {}", secret_variable(name)));
     }
-    Some(items.into_iter().filter_map(SecretSource::read).collect())
+    Some(items.into_iter().filter_map(ProviderSecret::read).collect())
+}
+
+/// Without a query: that comes with each request.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    let good = !host.is_empty() && text.len() <= URL_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic());
+    match good && !text.contains(['?', '#', '@']) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("must be a URL without query, such as https://hooks.example.com, got {text:?}")),
+    }
 }
 
 fn tolerance(field: &Field<'_>, scheme: &Scheme) -> Option<Millis> {

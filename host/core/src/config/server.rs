@@ -31,6 +31,8 @@ const HOST_BYTES_MAX: usize = 253;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// Where the public calls it, for schemes that sign the URL: origin, and what a proxy puts before the path.
+    pub public_url: Option<String>,
     pub body_bytes_max: u64,
     pub in_flight_max: u32,
 }
@@ -70,7 +72,7 @@ pub struct Retention {
 
 impl Default for Server {
     fn default() -> Server {
-        Server { listen: loopback(8080), body_bytes_max: BODY_BYTES, in_flight_max: IN_FLIGHT }
+        Server { listen: loopback(8080), public_url: None, body_bytes_max: BODY_BYTES, in_flight_max: IN_FLIGHT }
     }
 }
 
@@ -78,12 +80,13 @@ impl Server {
     pub(super) fn read(mut section: Section<'_>) -> Server {
         let usual = Server::default();
         let listen = section.parsed("listen", address).unwrap_or(usual.listen);
+        let public_url = section.parsed("public_url", super::provider::url);
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX).unwrap_or(usual.body_bytes_max);
         let in_flight_max = limits.number("in_flight", 1..=IN_FLIGHT_MAX).unwrap_or(usual.in_flight_max);
         limits.finish();
         section.finish();
-        Server { listen, body_bytes_max, in_flight_max }
+        Server { listen, public_url, body_bytes_max, in_flight_max }
     }
 }
 

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use chrono::{DateTime, NaiveDate};
+
 use super::reader::Field;
 use super::tree::Value;
+use crate::time::Timestamp;
 
 /// Longest name of an environment variable.
 const VARIABLE_BYTES_MAX: usize = 255;
@@ -17,6 +20,57 @@ pub enum SecretSource {
     /// The environment, or `.env`.
     Env(String),
     File(PathBuf),
+}
+
+/// A secret of a provider, and how long it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderSecret {
+    pub source: SecretSource,
+    /// The last instant that it counts; for ever where there is none.
+    pub not_after: Option<Timestamp>,
+}
+
+impl From<SecretSource> for ProviderSecret {
+    fn from(source: SecretSource) -> ProviderSecret {
+        ProviderSecret { source, not_after: None }
+    }
+}
+
+impl ProviderSecret {
+    pub(super) fn read(field: Field<'_>) -> Option<ProviderSecret> {
+        let place = field.place().clone();
+        let mut value = field.into_value();
+        let mut end = None;
+        if let Value::Map(entries) = &mut value
+            && let Some(position) = entries.iter().position(|entry| entry.key == "not_after")
+        {
+            let entry = entries.remove(position);
+            end = Some(place.key("not_after", entry.line).field(entry.value));
+        }
+        let source = SecretSource::read(place.field(value));
+        let not_after = end.map(|field| field.parsed(instant));
+        match not_after {
+            Some(None) => None,
+            not_after => Some(ProviderSecret { source: source?, not_after: not_after.flatten() }),
+        }
+    }
+}
+
+/// A date is its last moment, in UTC.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        format!(
+            "must be a date such as 2026-12-31 (its end, in UTC) or a time such as 2026-12-31T12:00:00Z, got {text:?}"
+        )
+    };
+    let millis = match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(date) => {
+            date.succ_opt().and_then(|next| next.and_hms_opt(0, 0, 0)).map(|next| next.and_utc().timestamp_millis() - 1)
+        }
+        Err(_) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_millis()),
+    };
+    let at = millis.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp).filter(|at| *at <= Timestamp::MAX);
+    at.ok_or_else(wrong)
 }
 
 impl SecretSource {

@@ -31,22 +31,22 @@ pub struct DedupeKey {
     pub window: Millis,
 }
 
-/// The keys of a verified delivery:
+/// The keys of a verified delivery, of which an id counts for `window`:
 /// - an id under the signature: the id;
 /// - a scheme whose signature does not cover the id: the body, and the id if there is one. Whoever
 ///   replays the body under a new id, or under none, is known by the body, for just as long;
 /// - a signed body without an id: the body, for the shorter window.
-pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, body: &[u8]) -> Dedupe {
+pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, body: &[u8], window: Millis) -> Dedupe {
     let body_sha256: [u8; 32] = Sha256::digest(body).into();
     let key = |kind: &str, value: &[u8], window| DedupeKey { hash: hash(provider, kind, value), window };
     let by_body = |window| key("body", &body_sha256, window);
-    let id = identity.delivery_id.as_ref().map(|id| (key("id", id.value.as_bytes(), ID_WINDOW), id.signed));
+    let id = identity.delivery_id.as_ref().map(|id| (key("id", id.value.as_bytes(), window), id.signed));
     let keys = match (scheme.repeats, id) {
         (Repeats::Never, _) | (Repeats::ById, None) => Vec::new(),
         (Repeats::ById, Some((by_id, _))) | (Repeats::ByIdOrBody, Some((by_id, true))) => vec![by_id],
-        (Repeats::ByIdOrBody, Some((by_id, false))) => vec![by_id, by_body(ID_WINDOW)],
+        (Repeats::ByIdOrBody, Some((by_id, false))) => vec![by_id, by_body(window)],
         (Repeats::ByIdOrBody, None) if scheme.id_is_signed() => vec![by_body(BODY_WINDOW)],
-        (Repeats::ByIdOrBody, None) => vec![by_body(ID_WINDOW)],
+        (Repeats::ByIdOrBody, None) => vec![by_body(window)],
     };
     Dedupe { keys, body_sha256 }
 }

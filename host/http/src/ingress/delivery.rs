@@ -4,8 +4,8 @@ use bytes::Bytes;
 use hookbox_core::event::{Event, Source};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
-use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Dedupe, DedupeKey, Delivery, Integrity, Scheme, Verified, dedupe};
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_core::verify::{Dedupe, DedupeKey, Delivery, ID_WINDOW, Integrity, Scheme, Verified, dedupe};
 use hookbox_store::types::{DedupeMark, NewEvent};
 
 use super::Refused;
@@ -61,13 +61,14 @@ impl Parts {
         scheme: &Scheme,
         delivery: &Delivery<'_>,
         verified: Verified,
+        window: Millis,
     ) -> Result<Parts, Refused> {
         let content_type = content_type(delivery);
         if json::is_declared(content_type) && !json::parses(delivery.body) {
             return Err(Refused::BrokenJson);
         }
         let identity = scheme.locate(delivery);
-        let dedupe = dedupe(provider, scheme, &identity, delivery.body);
+        let dedupe = dedupe(provider, scheme, &identity, delivery.body, window);
         let mut attributes = Vec::with_capacity(8);
         attributes.push(("provider".to_owned(), provider.to_string()));
         attributes.push(("integrity".to_owned(), integrity(verified.integrity).to_owned()));
@@ -86,7 +87,7 @@ impl Parts {
     /// As if it had been verified: to ask what would become of it, never to take it in.
     pub(crate) fn presumed(provider: &ProviderName, scheme: &Scheme, delivery: &Delivery<'_>) -> Option<Parts> {
         let verified = Verified { secret: 0, integrity: Integrity::None, signed_at: None, challenge: None };
-        Parts::read(provider, scheme, delivery, verified).ok()
+        Parts::read(provider, scheme, delivery, verified, ID_WINDOW).ok()
     }
 
     /// Without runs: which handlers the event reaches is judged by the event.

@@ -15,7 +15,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Outgoing, Scheme, Verifier, sign};
+use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
@@ -148,7 +148,10 @@ impl Host {
 fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
     let scheme = Scheme::named(scheme).unwrap();
     let verifier = Verifier::new(scheme, &[Secret::new(SECRET).unwrap()], None).unwrap();
-    (ProviderName::parse(name).unwrap(), LiveProvider { verifier: verifier.into(), public_url: None, body_bytes_max })
+    (
+        ProviderName::parse(name).unwrap(),
+        LiveProvider { verifier: verifier.into(), public_url: None, dedupe: ID_WINDOW, body_bytes_max },
+    )
 }
 
 #[derive(Debug)]
