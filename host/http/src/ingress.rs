@@ -1,7 +1,9 @@
 //! The public listener: takes webhooks in, and tells strangers nothing.
 
+mod charge;
 mod delivery;
 mod refused;
+mod source;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,20 +16,23 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hookbox_core::clock::Clock;
-use hookbox_core::config::{BODY_BYTES, IN_FLIGHT};
+use hookbox_core::config::{BODY_BYTES, IN_FLIGHT, PER_SOURCE};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
+use hookbox_core::rate::Rate;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Delivery;
 use hookbox_store::Store;
 use hookbox_store::types::Accepted;
-use tokio::sync::Semaphore;
+use ipnet::IpNet;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::problem::Problem;
 use crate::providers::Providers;
+use charge::Sources;
 use refused::Refused;
 
 /// A body comes within this: senders give up on an answer after about as long.
@@ -40,6 +45,8 @@ pub struct IngressLimits {
     /// Webhooks that are read, checked or written at one time.
     pub in_flight_max: usize,
     pub body_read_timeout: Millis,
+    /// Webhooks of one source address, good or bad.
+    pub per_source: Rate,
 }
 
 impl Default for IngressLimits {
@@ -48,6 +55,7 @@ impl Default for IngressLimits {
             body_bytes_max: usize::try_from(BODY_BYTES).unwrap_or(usize::MAX),
             in_flight_max: usize::try_from(IN_FLIGHT).unwrap_or(usize::MAX),
             body_read_timeout: BODY_READ_TIMEOUT,
+            per_source: PER_SOURCE,
         }
     }
 }
@@ -60,6 +68,8 @@ pub struct Ingress {
     pub providers: Arc<ArcSwap<Providers>>,
     pub lifecycle: Arc<Lifecycle>,
     pub limits: IngressLimits,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The address of the listener: health is told in full on loopback only, and there not through a proxy.
     pub listens_on: IpAddr,
 }
@@ -67,6 +77,7 @@ pub struct Ingress {
 struct Receiver {
     ingress: Ingress,
     in_flight: Semaphore,
+    sources: Sources,
 }
 
 /// `POST /api/v1/webhooks/webhook/{provider}` and `GET /api/v1/webhooks/webhook/health`, nothing else.
@@ -77,7 +88,7 @@ pub fn router(ingress: Ingress) -> Router {
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())
-        .with_state(Arc::new(Receiver { ingress, in_flight }))
+        .with_state(Arc::new(Receiver { ingress, in_flight, sources: Sources::new() }))
 }
 
 async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
@@ -131,20 +142,34 @@ fn answer(status: StatusCode, json: String) -> Response {
 }
 
 impl Receiver {
-    /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
-    /// does not.
-    async fn take(&self, name: &str, request: Request) -> Result<Accepted, Refused> {
-        let Ingress { store, clock, mint, limits, .. } = &self.ingress;
-        match self.ingress.lifecycle.phase() {
+    /// What is looked at before the body is read.
+    fn admit(&self, source: IpAddr) -> Result<SemaphorePermit<'_>, Refused> {
+        let Ingress { clock, limits, lifecycle, .. } = &self.ingress;
+        match lifecycle.phase() {
             Phase::Starting => return Err(Refused::Starting),
             Phase::Draining => return Err(Refused::Draining),
             Phase::Serving => {}
         }
-        let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
+        self.sources.charge(source, limits.per_source, clock.monotonic()).map_err(Refused::SourceRate)?;
+        self.in_flight.try_acquire().map_err(|_| Refused::Busy)
+    }
+
+    /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
+    /// does not.
+    async fn take(&self, name: &str, request: Request) -> Result<Accepted, Refused> {
+        let Ingress { store, clock, mint, limits, .. } = &self.ingress;
+        let (head, mut body) = request.into_parts();
+        let source = source::of(&head, &self.ingress.trusted_proxies);
+        let _permit = match self.admit(source) {
+            Ok(permit) => permit,
+            Err(refused) => {
+                body::discard(&mut body).await;
+                return Err(refused);
+            }
+        };
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
         let own_max = provider.and_then(|(_, live)| live.body_bytes_max).unwrap_or(limits.body_bytes_max);
-        let (head, body) = request.into_parts();
         // A smaller limit of the provider's own is looked at later: here it would tell strangers that there is one.
         let body = body::read(body, own_max.max(limits.body_bytes_max), limits.body_read_timeout)
             .await
@@ -156,13 +181,20 @@ impl Receiver {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
             return Err(Refused::UnknownProvider);
         };
-        let verified = live.verifier.verify(&delivery, now).map_err(|refusal| match body.len() {
+        let verdict = live.verifier.verify(&delivery, now).map_err(Refused::Unverified);
+        // Looked at after the signature is, so that the time taken does not tell who may send from where.
+        let from_elsewhere = !live.allow_from.is_empty() && !source::is_in(&live.allow_from, source);
+        let verdict = if from_elsewhere { Err(Refused::SourceNotAllowed) } else { verdict };
+        let verified = verdict.map_err(|refused| match body.len() {
             // As where nobody has a larger limit.
             len if len > limits.body_bytes_max => Refused::Unread(Unread::TooLarge),
-            _ => Refused::Unverified(refusal),
+            _ => refused,
         })?;
         if body.len() > own_max {
             return Err(Refused::Unread(Unread::TooLarge));
+        }
+        if let Some(allowance) = &live.allowance {
+            allowance.charge(clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified)?;
         let targets = store.catalogue().route(name.as_str(), parts.event_type());

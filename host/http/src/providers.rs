@@ -1,11 +1,15 @@
 //! The providers that are live: whose deliveries can be verified.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use hookbox_core::clock::Monotonic;
 use hookbox_core::name::ProviderName;
+use hookbox_core::rate::{Bucket, Rate};
 use hookbox_core::secret::Secret;
+use hookbox_core::time::Millis;
 use hookbox_core::verify::{Scheme, Verifier, schemes};
+use ipnet::IpNet;
 
 /// A secret that every scheme can use and that opens nothing.
 const DECOY_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -15,6 +19,28 @@ pub struct LiveProvider {
     pub verifier: Verifier,
     /// `None`: the limit of the listener.
     pub body_bytes_max: Option<usize>,
+    /// Where its deliveries may come from; empty: from anywhere.
+    pub allow_from: Vec<IpNet>,
+    /// `None`: verified deliveries have no limit.
+    pub allowance: Option<Allowance>,
+}
+
+/// How many verified deliveries of a provider are taken. A full one.
+#[derive(Debug)]
+pub struct Allowance {
+    rate: Rate,
+    bucket: Mutex<Bucket>,
+}
+
+impl Allowance {
+    pub fn new(rate: Rate) -> Allowance {
+        Allowance { rate, bucket: Mutex::default() }
+    }
+
+    /// Takes one, or tells when there is one.
+    pub(crate) fn charge(&self, now: Monotonic) -> Result<(), Millis> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).charge(self.rate, now)
+    }
 }
 
 /// Providers by name, where `-` and `_` are the same unless two names differ in nothing else: `WEBHOOK_SECRET_MY_SHOP`
@@ -70,7 +96,10 @@ mod tests {
         let live = |name: &&str| {
             let secret = Secret::new("hush").unwrap();
             let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
-            (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max: None })
+            (
+                ProviderName::parse(name).unwrap(),
+                LiveProvider { verifier, body_bytes_max: None, allow_from: Vec::new(), allowance: None },
+            )
         };
         Providers::new(names.iter().map(live))
     }

@@ -15,7 +15,7 @@ use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Verifier;
 use hookbox_engine::Settings;
-use hookbox_http::providers::{LiveProvider, Providers};
+use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 
 use super::engine_settings;
 use super::plugins::Plugins;
@@ -151,7 +151,9 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         match Verifier::new(&found.provider.scheme, &found.secrets, found.provider.tolerance) {
             Ok(verifier) => {
                 let body_bytes_max = found.provider.body_bytes_max.map(usize::try_from).transpose()?;
-                live.push((name, LiveProvider { verifier, body_bytes_max }));
+                let allow_from = found.provider.allow_from.clone();
+                let allowance = found.provider.rate.map(Allowance::new);
+                live.push((name, LiveProvider { verifier, body_bytes_max, allow_from, allowance }));
             }
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }

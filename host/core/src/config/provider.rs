@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
+use super::network;
 use super::reader::{Field, Section, not_known};
 use super::server::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use super::source::SecretSource;
 use crate::name::ProviderName;
+use crate::rate::Rate;
 use crate::time::Millis;
 use crate::verify::{ALIASES, Scheme, schemes};
 
@@ -29,6 +33,10 @@ pub struct Provider {
     pub tolerance: Option<Millis>,
     /// In place of the server's.
     pub body_bytes_max: Option<u64>,
+    /// Of verified deliveries.
+    pub rate: Option<Rate>,
+    /// Where its deliveries may come from; empty: from anywhere.
+    pub allow_from: Vec<IpNet>,
 }
 
 impl Provider {
@@ -41,6 +49,8 @@ impl Provider {
             secrets: vec![SecretSource::Env(secret_variable(name))],
             tolerance: None,
             body_bytes_max: None,
+            rate: None,
+            allow_from: Vec::new(),
         }
     }
 
@@ -52,8 +62,10 @@ impl Provider {
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX);
         limits.finish();
+        let rate = section.parsed("rate", str::parse);
+        let allow_from = network::list(&mut section, "allow_from");
         section.finish();
-        Provider { scheme, secrets, tolerance, body_bytes_max }
+        Provider { scheme, secrets, tolerance, body_bytes_max, rate, allow_from }
     }
 }
 

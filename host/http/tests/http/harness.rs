@@ -83,6 +83,7 @@ impl Host {
             providers: Arc::clone(&self.providers),
             lifecycle: Arc::clone(&self.lifecycle),
             limits,
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             listens_on,
         })
     }
@@ -124,10 +125,13 @@ impl Host {
     }
 }
 
-fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
+pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
     let scheme = Scheme::named(scheme).unwrap();
     let verifier = Verifier::new(scheme, &[Secret::new(SECRET).unwrap()], None).unwrap();
-    (ProviderName::parse(name).unwrap(), LiveProvider { verifier, body_bytes_max })
+    (
+        ProviderName::parse(name).unwrap(),
+        LiveProvider { verifier, body_bytes_max, allow_from: Vec::new(), allowance: None },
+    )
 }
 
 #[derive(Debug)]

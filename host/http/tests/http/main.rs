@@ -7,5 +7,6 @@ mod faulty;
 mod harness;
 mod ingress;
 mod operator;
+mod protection;
 mod refusals;
 mod socket;
