@@ -97,6 +97,7 @@ impl Host {
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
             in_flight_max: project.config.server.in_flight_max as usize,
+            per_source: project.config.server.per_source,
             ..IngressLimits::default()
         };
 
@@ -138,6 +139,7 @@ impl Host {
             pairing: pairing.clone(),
             lifecycle: lifecycle.clone(),
             limits,
+            trusted_proxies: project.config.server.trusted_proxies.clone(),
             listens_on: ingress_at.ip(),
         });
         let private = operator::router(Operator {

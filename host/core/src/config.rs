@@ -8,6 +8,7 @@
 //! Secrets stand here by their sources only, and no mistake quotes what might be one. Nothing in
 //! here opens a file or reads the environment.
 
+mod network;
 mod plugin;
 mod provider;
 mod reader;
@@ -22,6 +23,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use network::NETWORKS_MAX;
 pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
 pub use provider::{
     DEDUPE_MAX, DEDUPE_MIN, Provider, SECRETS_MAX, TOLERANCE_MAX, TOLERANCE_MIN, provider_for_env, secret_variable,
@@ -30,7 +32,7 @@ pub use provider::{
 pub use schedule::PAYLOAD_BYTES_MAX;
 pub use server::{
     BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX,
-    KEPT_FOR_MIN, KEPT_MAX, Operator, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
+    KEPT_FOR_MIN, KEPT_MAX, Operator, PER_SOURCE, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
 };
 pub use source::{ProviderSecret, SecretSource};
 

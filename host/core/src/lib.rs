@@ -15,6 +15,7 @@ pub mod id;
 pub mod limits;
 pub mod name;
 pub mod plugin;
+pub mod rate;
 pub mod retry;
 pub mod route;
 pub mod run;

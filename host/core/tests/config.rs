@@ -119,6 +119,10 @@ fn ranges_include_their_ends() {
     for (path, ends, outside) in [
         ("server: { limits: { body: $ } }", ["1KiB", "16MiB"], ["1023", "16777217"]),
         ("server: { limits: { in_flight: $ } }", ["1", "65536"], ["0", "65537"]),
+        ("server: { limits: { per_source: $ } }", ["1/s", "100000/s"], ["0/s", "100001/s"]),
+        ("server: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.0/33", "proxy"]),
+        ("providers: { stripe: { rate: $ } }", ["1/s", "100000/s"], ["0/s", "50"]),
+        ("providers: { stripe: { allow_from: [$] } }", ["192.0.2.7", "2001:db8::/32"], ["any", "1.2.3"]),
         ("engine: { slots: $ }", ["1", "512"], ["0", "513"]),
         ("keep: { succeeded_for: $ }", ["1s", "3650d"], ["999ms", "3651d"]),
         ("keep: { dead_for: $ }", ["1s", "3650d"], ["0s", "87600h1"]),
@@ -194,8 +198,8 @@ fn a_variable_makes_its_provider_live() {
 fn secrets_are_sources_and_never_quoted() {
     let config = good("providers: { shop: { secrets: [ { env: NEW }, { file: old.key } ] } }");
     let sources = &config.providers[&provider("shop")].secrets;
-    assert_eq!(*sources, [env("NEW"), SecretSource::File(PathBuf::from("old.key"))]);
-    assert_eq!(format!("{} {}", sources[0], sources[1]), "env NEW file old.key");
+    assert_eq!(*sources, [env("NEW").into(), SecretSource::File(PathBuf::from("old.key")).into()]);
+    assert_eq!(format!("{} {}", sources[0].source, sources[1].source), "env NEW file old.key");
     for literal in [
         "providers: { shop: { secrets: [ hunter2-hunter2 ] } }",
         "providers: { shop: { secrets: hunter2-hunter2 } }",
@@ -401,4 +405,15 @@ fn a_filter_is_compiled_with_the_file() {
             "{bad}"
         );
     }
+}
+
+#[test]
+fn a_network_with_bits_beyond_its_prefix_is_refused_with_the_right_one() {
+    let told = wrong("providers: { stripe: { allow_from: [192.0.2.7/24] } }");
+    assert!(told.contains("allow_from[0]: has bits beyond its prefix; write 192.0.2.0/24"), "{told}");
+}
+
+#[test]
+fn an_empty_list_of_networks_is_no_way_to_let_everyone_in() {
+    assert!(wrong("providers: { stripe: { allow_from: [] } }").contains("must have 1..=256 items"));
 }

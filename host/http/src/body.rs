@@ -37,7 +37,8 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize, within: Millis) -> Re
     }
 }
 
-async fn discard(body: &mut Body) {
+/// Reads on, within bounds, what nobody wants.
+pub(crate) async fn discard(body: &mut Body) {
     let read = async {
         let mut discarded = 0;
         while let Some(Ok(frame)) = body.frame().await {

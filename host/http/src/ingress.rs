@@ -2,8 +2,10 @@
 
 mod answer;
 mod challenge;
+mod charge;
 pub(crate) mod delivery;
 mod refused;
+mod source;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,14 +17,16 @@ use axum::http::header::HOST;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hookbox_core::clock::Clock;
-use hookbox_core::config::{BODY_BYTES, IN_FLIGHT};
+use hookbox_core::config::{BODY_BYTES, IN_FLIGHT, PER_SOURCE};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
+use hookbox_core::rate::Rate;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::{Delivery, Refusal};
 use hookbox_store::Store;
 use hookbox_store::types::NewRun;
-use tokio::sync::Semaphore;
+use ipnet::IpNet;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
@@ -31,6 +35,7 @@ use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use answer::Taken;
+use charge::Sources;
 use refused::Refused;
 
 /// A body comes within this: senders give up on an answer after about as long.
@@ -43,6 +48,8 @@ pub struct IngressLimits {
     /// Webhooks that are read, checked or written at one time.
     pub in_flight_max: usize,
     pub body_read_timeout: Millis,
+    /// Webhooks of one source address, good or bad.
+    pub per_source: Rate,
 }
 
 impl Default for IngressLimits {
@@ -51,6 +58,7 @@ impl Default for IngressLimits {
             body_bytes_max: usize::try_from(BODY_BYTES).unwrap_or(usize::MAX),
             in_flight_max: usize::try_from(IN_FLIGHT).unwrap_or(usize::MAX),
             body_read_timeout: BODY_READ_TIMEOUT,
+            per_source: PER_SOURCE,
         }
     }
 }
@@ -65,6 +73,8 @@ pub struct Ingress {
     pub pairing: Arc<Pairing>,
     pub lifecycle: Arc<Lifecycle>,
     pub limits: IngressLimits,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The address of the listener: health is told in full on loopback only, and there not through a proxy.
     pub listens_on: IpAddr,
 }
@@ -72,6 +82,7 @@ pub struct Ingress {
 struct Receiver {
     ingress: Ingress,
     in_flight: Semaphore,
+    sources: Sources,
 }
 
 /// `POST /api/v1/webhooks/webhook/{provider}`, `GET` there for a sender that asks whose host this is, and `GET /api/v1/webhooks/webhook/health`, nothing else.
@@ -82,7 +93,7 @@ pub fn router(ingress: Ingress) -> Router {
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())
-        .with_state(Arc::new(Receiver { ingress, in_flight }))
+        .with_state(Arc::new(Receiver { ingress, in_flight, sources: Sources::new() }))
 }
 
 async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
@@ -135,16 +146,30 @@ fn shown(provider: &str) -> &str {
 }
 
 impl Receiver {
+    /// What is looked at before the body is read.
+    fn admit(&self, source: IpAddr) -> Result<SemaphorePermit<'_>, Refused> {
+        let Ingress { clock, limits, .. } = &self.ingress;
+        self.is_serving()?;
+        self.sources.charge(source, limits.per_source, clock.monotonic()).map_err(Refused::SourceRate)?;
+        self.in_flight.try_acquire().map_err(|_| Refused::Busy)
+    }
+
     /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
     /// does not.
     async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
         let Ingress { store, clock, mint, limits, .. } = &self.ingress;
-        self.is_serving()?;
-        let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
+        let (head, mut body) = request.into_parts();
+        let source = source::of(&head, &self.ingress.trusted_proxies);
+        let _permit = match self.admit(source) {
+            Ok(permit) => permit,
+            Err(refused) => {
+                body::discard(&mut body).await;
+                return Err(refused);
+            }
+        };
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
         let own_max = provider.and_then(|(_, live)| live.body_bytes_max).unwrap_or(limits.body_bytes_max);
-        let (head, body) = request.into_parts();
         // A smaller limit of the provider's own is looked at later: here it would tell strangers that there is one.
         let body = body::read(body, own_max.max(limits.body_bytes_max), limits.body_read_timeout)
             .await
@@ -161,14 +186,23 @@ impl Receiver {
         let now = clock.now();
         let Some((name, live)) = provider else {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
-            return if self.pairs(&providers, name, &body) { Ok(Taken::Paired) } else { Err(Refused::UnknownProvider) };
+            return if self.pairs(&providers, name, &body, source) {
+                Ok(Taken::Paired)
+            } else {
+                Err(Refused::UnknownProvider)
+            };
         };
-        let verified = match live.verifier.verify(&delivery, now) {
+        // Looked at after the signature is, so that the time taken does not tell who may send from where; told first.
+        let verdict = live.verifier.verify(&delivery, now);
+        if !live.allow_from.is_empty() && !source::is_in(&live.allow_from, source) {
+            return Err(Refused::SourceNotAllowed);
+        }
+        let mut verified = match verdict {
             Ok(verified) => verified,
             // As where nobody has a larger limit.
             Err(_) if body.len() > limits.body_bytes_max => return Err(Refused::Unread(Unread::TooLarge)),
             Err(Refusal::MissingHeader { .. } | Refusal::MissingSignature { .. })
-                if self.pairs(&providers, name.as_str(), &body) =>
+                if self.pairs(&providers, name.as_str(), &body, source) =>
             {
                 return Ok(Taken::Paired);
             }
@@ -177,9 +211,11 @@ impl Receiver {
         if body.len() > own_max {
             return Err(Refused::Unread(Unread::TooLarge));
         }
-        let mut verified = verified;
         if let Some(reply) = verified.challenge.take() {
             return Ok(Taken::Reply(reply));
+        }
+        if let Some(allowance) = &live.allowance {
+            allowance.charge(clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified, live.dedupe)?;
         let mut new = parts.into_event(body, mint, now);
@@ -198,9 +234,9 @@ impl Receiver {
     }
 
     /// Whether an operator waits for this provider's secret, and this unsigned body brings it.
-    fn pairs(&self, providers: &Providers, name: &str, body: &[u8]) -> bool {
+    fn pairs(&self, providers: &Providers, name: &str, body: &[u8], source: IpAddr) -> bool {
         let Ingress { pairing, clock, .. } = &self.ingress;
         let pairable = providers.pairable(name);
-        pairable.is_some_and(|(name, _)| pairing.offer(name, body, None, clock.monotonic()))
+        pairable.is_some_and(|(name, _)| pairing.offer(name, body, Some(source), clock.monotonic()))
     }
 }

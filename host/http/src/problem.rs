@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Cow<'static, str>>,
     #[serde(skip)]
-    header: Option<(&'static str, &'static str)>,
+    header: Option<(&'static str, Cow<'static, str>)>,
 }
 
 macro_rules! problems {
@@ -52,6 +53,7 @@ problems! {
     json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
+    too_many, TOO_MANY_REQUESTS, "too-many", "Too many requests";
     damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
     unavailable, SERVICE_UNAVAILABLE, "unavailable", "Not able to take this now";
 }
@@ -66,14 +68,19 @@ impl Problem {
         self
     }
 
-    pub(crate) fn with_header(mut self, name: &'static str, value: &'static str) -> Problem {
-        self.header = Some((name, value));
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Problem {
+        self.header = Some((name, value.into()));
         self
     }
 
     /// To be tried again.
     pub(crate) fn for_now() -> Problem {
         Problem::unavailable().with_header("retry-after", RETRY_AFTER_SECONDS)
+    }
+
+    /// To be tried again after `wait`.
+    pub(crate) fn too_many_for(wait: Millis) -> Problem {
+        Problem::too_many().with_header("retry-after", wait.0.div_ceil(1000).max(1).to_string())
     }
 
     /// The last part of its type; for log lines.
@@ -99,13 +106,15 @@ impl From<StoreError> for Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let header = self.header;
+    fn into_response(mut self) -> Response {
+        let header = self.header.take();
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        if let Some((name, value)) = header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
         }
         response
     }

@@ -1,11 +1,14 @@
 //! The providers that are live: whose deliveries can be verified.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use hookbox_core::clock::Monotonic;
 use hookbox_core::name::ProviderName;
+use hookbox_core::rate::{Bucket, Rate};
 use hookbox_core::time::Millis;
 use hookbox_core::verify::{Keyring, Scheme, Verifier, sample, schemes};
+use ipnet::IpNet;
 
 use crate::pairing::Pairable;
 
@@ -21,6 +24,28 @@ pub struct LiveProvider {
     pub dedupe: Millis,
     /// `None`: the limit of the listener.
     pub body_bytes_max: Option<usize>,
+    /// Where its deliveries may come from; empty: from anywhere.
+    pub allow_from: Vec<IpNet>,
+    /// `None`: verified deliveries have no limit.
+    pub allowance: Option<Allowance>,
+}
+
+/// How many verified deliveries of a provider are taken. A full one.
+#[derive(Debug)]
+pub struct Allowance {
+    rate: Rate,
+    bucket: Mutex<Bucket>,
+}
+
+impl Allowance {
+    pub fn new(rate: Rate) -> Allowance {
+        Allowance { rate, bucket: Mutex::default() }
+    }
+
+    /// Takes one, or tells when there is one.
+    pub(crate) fn charge(&self, now: Monotonic) -> Result<(), Millis> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).charge(self.rate, now)
+    }
 }
 
 /// Providers by name, where `-` and `_` are the same unless two names differ in nothing else: `WEBHOOK_SECRET_MY_SHOP`
@@ -97,7 +122,14 @@ mod tests {
             let verifier = Verifier::new(Scheme::named("generic").unwrap(), &[secret], None).unwrap();
             (
                 ProviderName::parse(name).unwrap(),
-                LiveProvider { verifier: verifier.into(), public_url: None, dedupe: ID_WINDOW, body_bytes_max: None },
+                LiveProvider {
+                    verifier: verifier.into(),
+                    public_url: None,
+                    dedupe: ID_WINDOW,
+                    body_bytes_max: None,
+                    allow_from: Vec::new(),
+                    allowance: None,
+                },
             )
         };
         Providers::new(names.iter().map(live))

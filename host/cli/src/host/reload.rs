@@ -16,7 +16,7 @@ use hookbox_core::time::Millis;
 use hookbox_core::verify::ID_WINDOW;
 use hookbox_engine::Settings;
 use hookbox_http::pairing::Pairable;
-use hookbox_http::providers::{LiveProvider, Providers};
+use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 
 use super::engine_settings;
 use super::plugins::Plugins;
@@ -175,8 +175,13 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
             public_url => public_url,
         };
         let dedupe = found.provider.dedupe.unwrap_or(ID_WINDOW);
+        let allow_from = found.provider.allow_from.clone();
+        let allowance = found.provider.rate.map(Allowance::new);
         match found.keyring() {
-            Ok(verifier) => live.push((name, LiveProvider { verifier, public_url, dedupe, body_bytes_max })),
+            Ok(verifier) => {
+                let provider = LiveProvider { verifier, public_url, dedupe, body_bytes_max, allow_from, allowance };
+                live.push((name, provider));
+            }
             Err(error) => mistakes.push(format!("provider {name}: {error}")),
         }
     }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
+use super::network;
 use super::reader::{Field, Section};
 use super::scheme;
 use super::server::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use super::source::{ProviderSecret, SecretSource};
 use crate::name::ProviderName;
+use crate::rate::Rate;
 use crate::time::Millis;
 use crate::verify::Scheme;
 
@@ -42,6 +46,10 @@ pub struct Provider {
     pub tolerance: Option<Millis>,
     /// In place of the server's.
     pub body_bytes_max: Option<u64>,
+    /// Of verified deliveries.
+    pub rate: Option<Rate>,
+    /// Where its deliveries may come from; empty: from anywhere.
+    pub allow_from: Vec<IpNet>,
 }
 
 impl Provider {
@@ -56,6 +64,8 @@ impl Provider {
             dedupe: None,
             tolerance: None,
             body_bytes_max: None,
+            rate: None,
+            allow_from: Vec::new(),
         }
     }
 
@@ -75,8 +85,10 @@ impl Provider {
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX);
         limits.finish();
+        let rate = section.parsed("rate", str::parse);
+        let allow_from = network::list(&mut section, "allow_from");
         section.finish();
-        Provider { scheme, secrets, verify_token, public_url, dedupe, tolerance, body_bytes_max }
+        Provider { scheme, secrets, verify_token, public_url, dedupe, tolerance, body_bytes_max, rate, allow_from }
     }
 }
 

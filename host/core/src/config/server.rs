@@ -3,8 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
+use super::network;
 use super::reader::{Field, Section};
 use super::source::{self, SecretSource};
+use crate::rate::Rate;
 use crate::time::Millis;
 
 /// Body of one webhook: the largest common senders stay far below.
@@ -14,6 +18,11 @@ pub const BODY_BYTES_MAX: u64 = 16 << 20;
 /// Webhooks that are read, checked or written at one time: at worst so many bodies are in memory.
 pub const IN_FLIGHT: u32 = 1024;
 pub const IN_FLIGHT_MAX: u32 = 65_536;
+/// Webhooks of one source address: far more than a sender posts, far fewer than wear a host out.
+pub const PER_SOURCE: Rate = match Rate::per_second(100) {
+    Some(rate) => rate,
+    None => unreachable!(),
+};
 /// Host names of the operator listener, besides its own.
 pub const HOSTS_MAX: usize = 64;
 /// Attempts at one time: several for each core of a small machine, since most of them wait.
@@ -35,6 +44,10 @@ pub struct Server {
     pub public_url: Option<String>,
     pub body_bytes_max: u64,
     pub in_flight_max: u32,
+    /// Webhooks of one source address, good or bad.
+    pub per_source: Rate,
+    /// Whose word on the source of a request is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The operator's listener: API and UI.
@@ -72,7 +85,14 @@ pub struct Retention {
 
 impl Default for Server {
     fn default() -> Server {
-        Server { listen: loopback(8080), public_url: None, body_bytes_max: BODY_BYTES, in_flight_max: IN_FLIGHT }
+        Server {
+            listen: loopback(8080),
+            public_url: None,
+            body_bytes_max: BODY_BYTES,
+            in_flight_max: IN_FLIGHT,
+            per_source: PER_SOURCE,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -81,12 +101,14 @@ impl Server {
         let usual = Server::default();
         let listen = section.parsed("listen", address).unwrap_or(usual.listen);
         let public_url = section.parsed("public_url", super::provider::url);
+        let trusted_proxies = network::list(&mut section, "trusted_proxies");
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX).unwrap_or(usual.body_bytes_max);
         let in_flight_max = limits.number("in_flight", 1..=IN_FLIGHT_MAX).unwrap_or(usual.in_flight_max);
+        let per_source = limits.parsed("per_source", str::parse).unwrap_or(usual.per_source);
         limits.finish();
         section.finish();
-        Server { listen, public_url, body_bytes_max, in_flight_max }
+        Server { listen, public_url, body_bytes_max, in_flight_max, per_source, trusted_proxies }
     }
 }
 

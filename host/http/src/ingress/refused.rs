@@ -1,5 +1,6 @@
 //! Why a webhook is not taken: what the log says, and what the sender is told.
 
+use hookbox_core::time::Millis;
 use hookbox_core::verify::Refusal;
 use hookbox_store::StoreError;
 
@@ -12,9 +13,15 @@ pub(super) enum Refused {
     Draining,
     /// As many are in flight as may be.
     Busy,
+    /// Its source address has sent too many: after so long there is room for one more.
+    SourceRate(Millis),
     Unread(Unread),
     UnknownProvider,
+    /// Its provider does not send from there.
+    SourceNotAllowed,
     Unverified(Refusal),
+    /// It is the provider's, which has sent too many.
+    ProviderRate(Millis),
     /// The body is the sender's, but not the JSON that it is declared to be.
     BrokenJson,
     Store(StoreError),
@@ -26,11 +33,14 @@ impl Refused {
             Refused::Starting => "starting",
             Refused::Draining => "draining",
             Refused::Busy => "busy",
+            Refused::SourceRate(_) => "source-rate",
             Refused::Unread(Unread::TooLarge) => "large-body",
             Refused::Unread(Unread::TooSlow) => "slow-body",
             Refused::Unread(Unread::Cut) => "broken-body",
             Refused::UnknownProvider => "unknown-provider",
+            Refused::SourceNotAllowed => "source-not-allowed",
             Refused::Unverified(refusal) => refusal.code(),
+            Refused::ProviderRate(_) => "provider-rate",
             Refused::BrokenJson => "broken-json",
             Refused::Store(_) => "store",
         }
@@ -55,10 +65,11 @@ impl Refused {
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Problem {
         match refused {
-            Refused::UnknownProvider | Refused::Unverified(_) => Problem::unverified(),
+            Refused::UnknownProvider | Refused::SourceNotAllowed | Refused::Unverified(_) => Problem::unverified(),
             Refused::Unread(Unread::TooLarge) => Problem::large_body(),
             Refused::Unread(Unread::TooSlow) => Problem::slow_body(),
             Refused::Unread(Unread::Cut) => Problem::broken_body(),
+            Refused::SourceRate(wait) | Refused::ProviderRate(wait) => Problem::too_many_for(wait),
             Refused::BrokenJson => Problem::broken_json(),
             Refused::Starting | Refused::Draining | Refused::Busy | Refused::Store(_) => Problem::for_now(),
         }

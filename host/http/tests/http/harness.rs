@@ -103,6 +103,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             lifecycle: Arc::clone(&self.lifecycle),
             limits,
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             listens_on,
         })
     }
@@ -145,12 +146,19 @@ impl Host {
     }
 }
 
-fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
+pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
     let scheme = Scheme::named(scheme).unwrap();
     let verifier = Verifier::new(scheme, &[Secret::new(SECRET).unwrap()], None).unwrap();
     (
         ProviderName::parse(name).unwrap(),
-        LiveProvider { verifier: verifier.into(), public_url: None, dedupe: ID_WINDOW, body_bytes_max },
+        LiveProvider {
+            verifier: verifier.into(),
+            public_url: None,
+            dedupe: ID_WINDOW,
+            body_bytes_max,
+            allow_from: Vec::new(),
+            allowance: None,
+        },
     )
 }
 

@@ -8,6 +8,7 @@ mod harness;
 mod ingress;
 mod operator;
 mod pairing;
+mod protection;
 mod refusals;
 mod routing;
 mod socket;
