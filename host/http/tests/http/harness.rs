@@ -145,7 +145,7 @@ impl Host {
     }
 }
 
-fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
+pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {
     let scheme = Scheme::named(scheme).unwrap();
     let verifier = Verifier::new(scheme, &[Secret::new(SECRET).unwrap()], None).unwrap();
     (ProviderName::parse(name).unwrap(), LiveProvider { verifier: verifier.into(), public_url: None, body_bytes_max })
