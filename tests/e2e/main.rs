@@ -9,6 +9,7 @@ mod crashes;
 mod dev;
 mod harness;
 mod listeners;
+mod pairing;
 mod powercut;
 mod projects;
 mod refusals;

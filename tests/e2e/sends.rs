@@ -79,9 +79,11 @@ fn a_public_key_cannot_sign_and_says_what_can() {
         .bare()
         .env("WEBHOOK_SECRET_SENDGRID_ECDSA", "bm8ga2V5")
         .env("WEBHOOK_SECRET_DISCORD", public);
-    let said = project.run(&["send", "sendgrid-ecdsa"]);
-    assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.err.contains("--signing-key"), "{said:?}");
+    for provider in ["sendgrid-ecdsa", "discord"] {
+        let said = project.run(&["send", provider]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains("--signing-key"), "{said:?}");
+    }
 }
 
 #[test]

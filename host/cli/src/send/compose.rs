@@ -51,7 +51,15 @@ pub(super) fn sign_post(
     let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
     let no_secret = || Mistakes(vec![format!("provider {provider} has no secret: set {}", sources.join(" or "))]);
     let secret = found.lasting().with_context(no_secret)?;
-    let stranger = sample(scheme, &STRANGER).context("no secret can be made for this scheme")?.signing;
+    let made = sample(scheme, &STRANGER).context("no secret can be made for this scheme")?;
+    if made.secret != made.signing && args.signing_key.is_none() {
+        let told = format!(
+            "{} signs with a private key, and the host has the public one: name it with --signing-key",
+            scheme.name()
+        );
+        return Err(Mistakes(vec![told]).into());
+    }
+    let stranger = made.signing;
     let own = args.signing_key.as_ref().map(|key| secret_text::read(key, &project.environment)).transpose();
     let own = own.map_err(|why| Mistakes(vec![format!("--signing-key: {why}")]))?;
     let secret = own.as_ref().unwrap_or(secret);
