@@ -159,7 +159,7 @@ impl Receiver {
     async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
         let Ingress { store, clock, mint, limits, .. } = &self.ingress;
         let (head, mut body) = request.into_parts();
-        let source = source::of(&head, &self.ingress.trusted_proxies);
+        let source = source::of(&head.headers, &head.extensions, &self.ingress.trusted_proxies);
         let _permit = match self.admit(source) {
             Ok(permit) => permit,
             Err(refused) => {

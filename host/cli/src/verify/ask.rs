@@ -122,7 +122,10 @@ fn scheme_of(provider: &str, project: Result<&Project, &anyhow::Error>) -> Resul
 
 fn scheme_file(file: &Path) -> Result<Scheme> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Err(Mistakes(vec![format!("{}: {} bytes", file.display(), text.len())]).into())
+    Scheme::from_yaml(&text).map_err(|mistakes| {
+        let told = mistakes.0.iter().map(|mistake| format!("{}: {mistake}", file.display())).collect();
+        Mistakes(told).into()
+    })
 }
 
 /// The secrets that the server would use at that time.

@@ -8,7 +8,7 @@ use hookbox_core::verify::{Delivery, Reply};
 
 use super::answer::Taken;
 use super::refused::Refused;
-use super::{Receiver, shown, url_of};
+use super::{Receiver, shown, source, url_of};
 use crate::problem::Problem;
 
 pub(super) async fn ask(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
@@ -25,8 +25,8 @@ pub(super) async fn ask(State(receiver): State<Arc<Receiver>>, request: Request)
 impl Receiver {
     /// A stranger cannot tell a provider without a challenge from one that does not exist.
     fn reply(&self, name: &str, request: &Request) -> Result<Reply, Refused> {
-        self.is_serving()?;
-        let _permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
+        let source = source::of(request.headers(), request.extensions(), &self.ingress.trusted_proxies);
+        let _permit = self.admit(source)?;
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));

@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::http::HeaderMap;
-use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
 use crate::serve::Peer;
@@ -12,11 +11,11 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The peer. Where it is a trusted proxy: the first address of X-Forwarded-For, from the right, that is none. What
 /// stands further left was written by strangers. An address that does not parse ends the search.
-pub(super) fn of(head: &Parts, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpNet]) -> IpAddr {
     // Without a connection there is no address: this one is nobody's.
-    let peer = head.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| *address);
+    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| *address);
     let mut source = peer.to_canonical();
-    for address in forwarded(&head.headers) {
+    for address in forwarded(headers) {
         if !is_in(trusted, source) {
             break;
         }
@@ -55,7 +54,8 @@ mod tests {
         }
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         head.extensions.insert(Peer(peer.parse().unwrap()));
-        of(&head, &["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()]).to_string()
+        of(&head.headers, &head.extensions, &["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()])
+            .to_string()
     }
 
     #[test]
