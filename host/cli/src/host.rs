@@ -30,6 +30,7 @@ use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
+use hookbox_http::tally::Tally;
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
@@ -97,6 +98,7 @@ impl Host {
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
             in_flight_max: project.config.server.in_flight_max as usize,
+            queue_max: project.config.server.queue_max,
             per_source: project.config.server.per_source,
             ..IngressLimits::default()
         };
@@ -131,12 +133,14 @@ impl Host {
         let operator_listener = bind(operator_listen, "operator.listen").await?;
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
+        let tally = Arc::new(Tally::default());
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
             mint: mint.clone(),
             providers: providers.clone(),
             pairing: pairing.clone(),
+            tally: tally.clone(),
             lifecycle: lifecycle.clone(),
             limits,
             trusted_proxies: project.config.server.trusted_proxies.clone(),
@@ -148,6 +152,7 @@ impl Host {
             mint: mint.clone(),
             providers: providers.clone(),
             pairing: pairing.clone(),
+            tally: tally.clone(),
             lifecycle: lifecycle.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
         });

@@ -32,7 +32,7 @@ pub use provider::{
 pub use schedule::PAYLOAD_BYTES_MAX;
 pub use server::{
     BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX,
-    KEPT_FOR_MIN, KEPT_MAX, Operator, PER_SOURCE, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
+    KEPT_FOR_MIN, KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
 };
 pub use source::{ProviderSecret, SecretSource};
 

@@ -17,7 +17,7 @@ use axum::http::header::HOST;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hookbox_core::clock::Clock;
-use hookbox_core::config::{BODY_BYTES, IN_FLIGHT, PER_SOURCE};
+use hookbox_core::config::{BODY_BYTES, IN_FLIGHT, PER_SOURCE, QUEUE};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::rate::Rate;
@@ -34,6 +34,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
+use crate::tally::{Tally, Turned};
 use answer::Taken;
 use charge::Sources;
 use refused::Refused;
@@ -45,6 +46,8 @@ pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
 pub struct IngressLimits {
     /// Of one webhook, unless its provider has a limit of its own.
     pub body_bytes_max: usize,
+    /// Runs that may wait: more would be promises that nobody can keep.
+    pub queue_max: u64,
     /// Webhooks that are read, checked or written at one time.
     pub in_flight_max: usize,
     pub body_read_timeout: Millis,
@@ -56,6 +59,7 @@ impl Default for IngressLimits {
     fn default() -> IngressLimits {
         IngressLimits {
             body_bytes_max: usize::try_from(BODY_BYTES).unwrap_or(usize::MAX),
+            queue_max: QUEUE,
             in_flight_max: usize::try_from(IN_FLIGHT).unwrap_or(usize::MAX),
             body_read_timeout: BODY_READ_TIMEOUT,
             per_source: PER_SOURCE,
@@ -71,6 +75,8 @@ pub struct Ingress {
     pub providers: Arc<ArcSwap<Providers>>,
     /// The same as the operator's listener has.
     pub pairing: Arc<Pairing>,
+    /// The same as the operator's listener has.
+    pub tally: Arc<Tally>,
     pub lifecycle: Arc<Lifecycle>,
     pub limits: IngressLimits,
     /// Whose X-Forwarded-For is believed.
@@ -121,12 +127,10 @@ fn is_loopback_name(host: &str) -> bool {
 async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let path = request.uri().path();
     let provider = path.rsplit('/').next().unwrap_or_default().to_owned();
-    match receiver.take(&provider, request).await {
+    let source = receiver.source(&request);
+    match receiver.take(&provider, source, request).await {
         Ok(taken) => taken.answer(shown(&provider)),
-        Err(refused) => {
-            refused.log(shown(&provider));
-            Problem::from(refused).into_response()
-        }
+        Err(refused) => receiver.refuse(&provider, source, refused),
     }
 }
 
@@ -146,20 +150,35 @@ fn shown(provider: &str) -> &str {
 }
 
 impl Receiver {
+    fn source(&self, request: &Request) -> IpAddr {
+        source::of(request.headers(), request.extensions(), &self.ingress.trusted_proxies)
+    }
+
+    /// The cause is for the log and the operator alone.
+    fn refuse(&self, provider: &str, source: IpAddr, refused: Refused) -> Response {
+        refused.log(shown(provider));
+        let Ingress { providers, tally, clock, .. } = &self.ingress;
+        let turned = Turned { at: clock.now(), cause: refused.code(), message: refused.message(), source };
+        tally.refused(providers.load().find(provider).map(|(name, _)| name), turned);
+        Problem::from(refused).into_response()
+    }
+
     /// What is looked at before the body is read.
     fn admit(&self, source: IpAddr) -> Result<SemaphorePermit<'_>, Refused> {
         let Ingress { clock, limits, .. } = &self.ingress;
         self.is_serving()?;
         self.sources.charge(source, limits.per_source, clock.monotonic()).map_err(Refused::SourceRate)?;
+        if self.ingress.store.counts().pending >= limits.queue_max {
+            return Err(Refused::QueueFull);
+        }
         self.in_flight.try_acquire().map_err(|_| Refused::Busy)
     }
 
     /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
     /// does not.
-    async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
-        let Ingress { store, clock, mint, limits, .. } = &self.ingress;
+    async fn take(&self, name: &str, source: IpAddr, request: Request) -> Result<Taken, Refused> {
+        let Ingress { store, clock, mint, limits, tally, .. } = &self.ingress;
         let (head, mut body) = request.into_parts();
-        let source = source::of(&head.headers, &head.extensions, &self.ingress.trusted_proxies);
         let _permit = match self.admit(source) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -217,11 +236,13 @@ impl Receiver {
         if let Some(allowance) = &live.allowance {
             allowance.charge(clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
+        let secret = verified.secret;
         let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified, live.dedupe)?;
         let mut new = parts.into_event(body, mint, now);
         let targets = store.catalogue().reach(&new.event).into_iter();
         new.runs = targets.map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
         let accepted = store.accept(new).await.map_err(Refused::Store)?;
+        tally.accepted(name, secret, &accepted, now);
         Ok(Taken::Event(accepted, live.verifier.scheme().answer()))
     }
 

@@ -11,6 +11,7 @@ pub mod operator;
 pub mod pairing;
 pub mod providers;
 pub mod serve;
+pub mod tally;
 
 mod body;
 mod health;

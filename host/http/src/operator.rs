@@ -5,6 +5,7 @@ mod events;
 mod page;
 mod pairing;
 mod plugins;
+mod providers;
 mod query;
 mod routes;
 mod runs;
@@ -35,6 +36,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
+use crate::tally::Tally;
 use query::Query;
 
 pub use access::{Access, TokenNeeded};
@@ -52,6 +54,8 @@ pub struct Operator {
     pub providers: Arc<ArcSwap<Providers>>,
     /// The same as the ingress has.
     pub pairing: Arc<Pairing>,
+    /// The same as the ingress has.
+    pub tally: Arc<Tally>,
     pub lifecycle: Arc<Lifecycle>,
     pub access: Access,
 }
@@ -77,6 +81,8 @@ pub fn router(operator: Operator) -> Router {
         .route("/schedules/{name}/run", post(schedules::run))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::show))
+        .route("/providers", get(providers::list))
+        .route("/providers/{name}", get(providers::show))
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))

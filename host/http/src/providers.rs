@@ -92,6 +92,10 @@ impl Providers {
         self.names.get_key_value(&name).or_else(|| self.names.get_key_value(self.aliases.get(&folded(name.as_str()))?))
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&ProviderName, &LiveProvider)> {
+        self.names.iter().map(|(name, live)| (name, live.as_ref()))
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &ProviderName> {
         self.names.keys()
     }

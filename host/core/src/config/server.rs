@@ -23,6 +23,9 @@ pub const PER_SOURCE: Rate = match Rate::per_second(100) {
     Some(rate) => rate,
     None => unreachable!(),
 };
+/// Runs that may wait: a row of each is kept in memory.
+pub const QUEUE: u64 = 1_000_000;
+pub const QUEUE_MAX: u64 = 10_000_000;
 /// Host names of the operator listener, besides its own.
 pub const HOSTS_MAX: usize = 64;
 /// Attempts at one time: several for each core of a small machine, since most of them wait.
@@ -44,6 +47,7 @@ pub struct Server {
     pub public_url: Option<String>,
     pub body_bytes_max: u64,
     pub in_flight_max: u32,
+    pub queue_max: u64,
     /// Webhooks of one source address, good or bad.
     pub per_source: Rate,
     /// Whose word on the source of a request is believed.
@@ -90,6 +94,7 @@ impl Default for Server {
             public_url: None,
             body_bytes_max: BODY_BYTES,
             in_flight_max: IN_FLIGHT,
+            queue_max: QUEUE,
             per_source: PER_SOURCE,
             trusted_proxies: Vec::new(),
         }
@@ -105,10 +110,11 @@ impl Server {
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX).unwrap_or(usual.body_bytes_max);
         let in_flight_max = limits.number("in_flight", 1..=IN_FLIGHT_MAX).unwrap_or(usual.in_flight_max);
+        let queue_max = limits.number("queue", 1..=QUEUE_MAX).unwrap_or(usual.queue_max);
         let per_source = limits.parsed("per_source", str::parse).unwrap_or(usual.per_source);
         limits.finish();
         section.finish();
-        Server { listen, public_url, body_bytes_max, in_flight_max, per_source, trusted_proxies }
+        Server { listen, public_url, body_bytes_max, in_flight_max, queue_max, per_source, trusted_proxies }
     }
 }
 

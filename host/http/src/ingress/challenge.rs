@@ -1,31 +1,28 @@
 //! A GET: a sender asks whether the host is its customer's, before it sends anything.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hookbox_core::verify::{Delivery, Reply};
 
 use super::answer::Taken;
 use super::refused::Refused;
-use super::{Receiver, shown, source, url_of};
-use crate::problem::Problem;
+use super::{Receiver, shown, url_of};
 
 pub(super) async fn ask(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let provider = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-    match receiver.reply(&provider, &request) {
+    let source = receiver.source(&request);
+    match receiver.reply(&provider, source, &request) {
         Ok(reply) => Taken::Reply(reply).answer(shown(&provider)),
-        Err(refused) => {
-            refused.log(shown(&provider));
-            Problem::from(refused).into_response()
-        }
+        Err(refused) => receiver.refuse(&provider, source, refused),
     }
 }
 
 impl Receiver {
     /// A stranger cannot tell a provider without a challenge from one that does not exist.
-    fn reply(&self, name: &str, request: &Request) -> Result<Reply, Refused> {
-        let source = source::of(request.headers(), request.extensions(), &self.ingress.trusted_proxies);
+    fn reply(&self, name: &str, source: IpAddr, request: &Request) -> Result<Reply, Refused> {
         let _permit = self.admit(source)?;
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);

@@ -13,6 +13,8 @@ pub(super) enum Refused {
     Draining,
     /// As many are in flight as may be.
     Busy,
+    /// As many runs wait as may.
+    QueueFull,
     /// Its source address has sent too many: after so long there is room for one more.
     SourceRate(Millis),
     Unread(Unread),
@@ -28,11 +30,20 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    fn code(&self) -> &'static str {
+    /// As operators read it: what is wrong, never what was sent.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Refused::Unverified(refusal) => refusal.to_string(),
+            other => other.code().to_owned(),
+        }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Refused::Starting => "starting",
             Refused::Draining => "draining",
             Refused::Busy => "busy",
+            Refused::QueueFull => "queue-full",
             Refused::SourceRate(_) => "source-rate",
             Refused::Unread(Unread::TooLarge) => "large-body",
             Refused::Unread(Unread::TooSlow) => "slow-body",
@@ -71,7 +82,9 @@ impl From<Refused> for Problem {
             Refused::Unread(Unread::Cut) => Problem::broken_body(),
             Refused::SourceRate(wait) | Refused::ProviderRate(wait) => Problem::too_many_for(wait),
             Refused::BrokenJson => Problem::broken_json(),
-            Refused::Starting | Refused::Draining | Refused::Busy | Refused::Store(_) => Problem::for_now(),
+            Refused::Starting | Refused::Draining | Refused::Busy | Refused::QueueFull | Refused::Store(_) => {
+                Problem::for_now()
+            }
         }
     }
 }

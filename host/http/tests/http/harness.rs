@@ -21,6 +21,7 @@ use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
+use hookbox_http::tally::Tally;
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
@@ -37,6 +38,7 @@ pub(crate) struct Host {
     pub(crate) mint: Arc<Mint>,
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) pairing: Arc<Pairing>,
+    pub(crate) tally: Arc<Tally>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -82,6 +84,7 @@ impl Host {
         Host {
             store,
             pairing: Arc::new(Pairing::new(Box::new(keep))),
+            tally: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -101,6 +104,7 @@ impl Host {
             mint: Arc::clone(&self.mint),
             providers: Arc::clone(&self.providers),
             pairing: Arc::clone(&self.pairing),
+            tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
             limits,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
@@ -120,6 +124,7 @@ impl Host {
             mint: Arc::clone(&self.mint),
             providers: Arc::clone(&self.providers),
             pairing: Arc::clone(&self.pairing),
+            tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
             access,
         })

@@ -13,3 +13,4 @@ mod protection;
 mod refusals;
 mod routing;
 mod socket;
+mod tally;

@@ -126,3 +126,18 @@ async fn a_provider_that_sends_from_elsewhere_is_refused_like_a_forger() {
     let proxied = via("10.0.0.1", "198.51.100.7, 192.0.2.7", shop("{\"a\":1}"));
     assert_eq!(host.deliver(proxied).await.status, StatusCode::ACCEPTED);
 }
+
+#[tokio::test]
+async fn webhooks_are_put_off_while_as_many_runs_wait_as_may() {
+    let host = Host::new();
+    let with = |queue_max| {
+        let limits = IngressLimits { queue_max, ..IngressLimits::default() };
+        host.ingress_with(limits, IpAddr::V4(Ipv4Addr::LOCALHOST))
+    };
+    let waiting = host.store.counts().pending;
+    let full = ask(with(waiting), shop(r#"{"event_id":"1"}"#)).await;
+    assert_eq!(full.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!full.header("retry-after").is_empty());
+    assert!(host.is_untouched());
+    assert_eq!(ask(with(waiting + 1), shop(r#"{"event_id":"1"}"#)).await.status, StatusCode::ACCEPTED);
+}

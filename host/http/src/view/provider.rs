@@ -1,0 +1,95 @@
+use std::collections::BTreeMap;
+
+use hookbox_core::name::ProviderName;
+use hookbox_core::verify::Integrity;
+use serde::Serialize;
+
+use crate::providers::LiveProvider;
+use crate::tally::{Counted, Turned};
+
+/// All live providers, and what came for names that none has.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProvidersView {
+    pub(crate) providers: Vec<ProviderView>,
+    pub(crate) strangers: CountsView,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ProviderView {
+    name: String,
+    scheme: String,
+    /// How much of a delivery its signature vouches for: full, partial or none.
+    integrity: &'static str,
+    /// In milliseconds; `null` where no time is signed.
+    tolerance_ms: Option<u64>,
+    #[serde(flatten)]
+    counts: CountsView,
+}
+
+/// Since the start of the host.
+#[derive(Debug, Serialize)]
+pub(crate) struct CountsView {
+    accepted: u64,
+    duplicates: u64,
+    /// Of those: with another body than the first.
+    duplicates_that_differ: u64,
+    /// By cause.
+    refused: BTreeMap<&'static str, u64>,
+    /// How often each secret matched, in the order of hooks.yaml: one at 0 can be taken out after a rotation.
+    secrets_matched: Vec<u64>,
+    last_accepted: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recent_refusals: Option<Vec<RefusalView>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusalView {
+    at: String,
+    cause: &'static str,
+    message: String,
+    source: String,
+}
+
+impl ProviderView {
+    pub(crate) fn of(name: &ProviderName, live: &LiveProvider, counts: CountsView) -> ProviderView {
+        let scheme = live.verifier.scheme();
+        let integrity = match scheme.integrity() {
+            Integrity::Full => "full",
+            Integrity::Partial => "partial",
+            Integrity::None => "none",
+        };
+        let tolerance_ms = scheme.tolerance().map(|tolerance| tolerance.0);
+        ProviderView { name: name.to_string(), scheme: scheme.name().to_owned(), integrity, tolerance_ms, counts }
+    }
+}
+
+impl CountsView {
+    /// The numbers alone.
+    pub(crate) fn brief(counted: Counted) -> CountsView {
+        CountsView { recent_refusals: None, ..CountsView::full(counted) }
+    }
+
+    /// With the refusals that are kept, the latest first.
+    pub(crate) fn full(counted: Counted) -> CountsView {
+        CountsView {
+            accepted: counted.accepted,
+            duplicates: counted.duplicates,
+            duplicates_that_differ: counted.differing,
+            refused: counted.refused,
+            secrets_matched: counted.secrets,
+            last_accepted: counted.last_accepted.map(|at| at.to_string()),
+            recent_refusals: Some(counted.recent.into_iter().map(RefusalView::of).collect()),
+        }
+    }
+}
+
+impl RefusalView {
+    fn of(turned: Turned) -> RefusalView {
+        RefusalView {
+            at: turned.at.to_string(),
+            cause: turned.cause,
+            message: turned.message,
+            source: turned.source.to_string(),
+        }
+    }
+}
