@@ -12,6 +12,7 @@ mod listeners;
 mod pairing;
 mod powercut;
 mod projects;
+mod protection;
 mod refusals;
 mod rotation;
 mod routing;

@@ -5,6 +5,7 @@ mod challenge;
 mod charge;
 pub(crate) mod delivery;
 mod refused;
+mod share;
 mod source;
 
 use std::net::IpAddr;
@@ -38,6 +39,7 @@ use crate::tally::{Tally, Turned};
 use answer::Taken;
 use charge::Sources;
 use refused::Refused;
+use share::{PART, Share, Shares};
 
 /// A body comes within this: senders give up on an answer after about as long.
 pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
@@ -89,6 +91,7 @@ struct Receiver {
     ingress: Ingress,
     in_flight: Semaphore,
     sources: Sources,
+    shares: Shares,
 }
 
 /// `POST /api/v1/webhooks/webhook/{provider}`, `GET` there for a sender that asks whose host this is, and `GET /api/v1/webhooks/webhook/health`, nothing else.
@@ -99,7 +102,7 @@ pub fn router(ingress: Ingress) -> Router {
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())
-        .with_state(Arc::new(Receiver { ingress, in_flight, sources: Sources::new() }))
+        .with_state(Arc::new(Receiver { ingress, in_flight, shares: Shares::default(), sources: Sources::new() }))
 }
 
 async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
@@ -164,14 +167,16 @@ impl Receiver {
     }
 
     /// What is looked at before the body is read.
-    fn admit(&self, source: IpAddr) -> Result<SemaphorePermit<'_>, Refused> {
+    fn admit(&self, source: IpAddr) -> Result<(SemaphorePermit<'_>, Share<'_>), Refused> {
         let Ingress { clock, limits, .. } = &self.ingress;
         self.is_serving()?;
         self.sources.charge(source, limits.per_source, clock.monotonic()).map_err(Refused::SourceRate)?;
         if self.ingress.store.counts().pending >= limits.queue_max {
             return Err(Refused::QueueFull);
         }
-        self.in_flight.try_acquire().map_err(|_| Refused::Busy)
+        let permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
+        let share = self.shares.enter(source, limits.in_flight_max.div_ceil(PART)).ok_or(Refused::SourceBusy)?;
+        Ok((permit, share))
     }
 
     /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that

@@ -51,7 +51,7 @@ impl Sources {
 }
 
 /// Whoever has one address of an IPv6 /64 has them all.
-fn key(source: IpAddr) -> u128 {
+pub(super) fn key(source: IpAddr) -> u128 {
     match source {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
         IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,

@@ -13,6 +13,8 @@ pub(super) enum Refused {
     Draining,
     /// As many are in flight as may be.
     Busy,
+    /// Its source address holds its share of what may be in flight.
+    SourceBusy,
     /// As many runs wait as may.
     QueueFull,
     /// Its source address has sent too many: after so long there is room for one more.
@@ -43,6 +45,7 @@ impl Refused {
             Refused::Starting => "starting",
             Refused::Draining => "draining",
             Refused::Busy => "busy",
+            Refused::SourceBusy => "source-busy",
             Refused::QueueFull => "queue-full",
             Refused::SourceRate(_) => "source-rate",
             Refused::Unread(Unread::TooLarge) => "large-body",
@@ -82,9 +85,12 @@ impl From<Refused> for Problem {
             Refused::Unread(Unread::Cut) => Problem::broken_body(),
             Refused::SourceRate(wait) | Refused::ProviderRate(wait) => Problem::too_many_for(wait),
             Refused::BrokenJson => Problem::broken_json(),
-            Refused::Starting | Refused::Draining | Refused::Busy | Refused::QueueFull | Refused::Store(_) => {
-                Problem::for_now()
-            }
+            Refused::Starting
+            | Refused::Draining
+            | Refused::Busy
+            | Refused::SourceBusy
+            | Refused::QueueFull
+            | Refused::Store(_) => Problem::for_now(),
         }
     }
 }

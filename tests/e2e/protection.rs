@@ -1,0 +1,96 @@
+//! Senders that mean harm, or are merely many.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use serde_json::json;
+
+use crate::harness::{Host, Project, Webhook, shop};
+
+/// Posts of one delivery at one time.
+const STORM: usize = 1000;
+/// Connections that send next to nothing.
+const SLOW: usize = 500;
+const STACK_BYTES: usize = 128 * 1024;
+
+/// The request as bytes; the last of them is sent apart.
+fn request(host: &Host<'_>, webhook: &Webhook) -> Vec<u8> {
+    let headers: String = webhook.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!(
+        "POST /api/v1/webhooks/webhook/{} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        webhook.provider,
+        authority(host),
+        webhook.body.len()
+    );
+    [head.as_bytes(), &webhook.body].concat()
+}
+
+fn authority<'a>(host: &'a Host<'_>) -> &'a str {
+    host.ingress.strip_prefix("http://").unwrap()
+}
+
+fn connect(host: &Host<'_>) -> TcpStream {
+    TcpStream::connect(authority(host)).unwrap()
+}
+
+#[test]
+fn a_storm_of_one_delivery_makes_one_run() {
+    let project = Project::with(&["welcome"]);
+    let host = project.serve();
+    let webhook = shop("user.created", "storm-1", json!({ "name": "Ada" }));
+    let request = Arc::new(request(&host, &webhook));
+    let ready = Arc::new(Barrier::new(STORM));
+    let posts: Vec<_> = (0..STORM)
+        .map(|_| {
+            let (mut stream, request, ready) = (connect(&host), Arc::clone(&request), Arc::clone(&ready));
+            let post = move || {
+                let (last, rest) = request.split_last().unwrap();
+                stream.write_all(rest).unwrap();
+                ready.wait();
+                stream.write_all(&[*last]).unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                answer
+            };
+            thread::Builder::new().stack_size(STACK_BYTES).spawn(post).unwrap()
+        })
+        .collect();
+    let answers: Vec<String> = posts.into_iter().map(|post| post.join().unwrap()).collect();
+    let with = |status: &str| answers.iter().filter(|answer| answer.starts_with(status)).count();
+    assert_eq!((with("HTTP/1.1 202"), with("HTTP/1.1 200")), (1, STORM - 1));
+    let ids: std::collections::BTreeSet<&str> =
+        answers.iter().map(|answer| answer.split("\"id\":\"").nth(1).unwrap().split('"').next().unwrap()).collect();
+    assert_eq!(ids.len(), 1, "everybody is told the same id");
+    let event = ids.into_iter().next().unwrap();
+    assert_eq!(host.get(&format!("events/{event}"))["runs"].as_array().unwrap().len(), 1);
+    let seen = host.get("providers/shop");
+    assert_eq!((&seen["accepted"], &seen["duplicates"]), (&json!(1), &json!(STORM - 1)), "{seen}");
+}
+
+#[test]
+fn senders_that_never_finish_do_not_keep_others_out() {
+    let project = Project::with(&["welcome"]);
+    let host = project.serve();
+    let slow_heads: Vec<TcpStream> = (0..SLOW)
+        .map(|_| {
+            let mut stream = connect(&host);
+            stream.write_all(b"POST /api/v1/webhooks/webhook/shop HTTP/1.1\r\nHost: x\r\nX-A: ").unwrap();
+            stream
+        })
+        .collect();
+    let slow_bodies: Vec<TcpStream> = (0..SLOW)
+        .map(|_| {
+            let mut stream = connect(&host);
+            let head = "POST /api/v1/webhooks/webhook/shop HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for number in 0..20 {
+        host.accept(&shop("user.created", &format!("among-slow-{number}"), json!({ "name": "Ada" })));
+    }
+    assert_eq!(host.ask("health").status, 200);
+    drop((slow_heads, slow_bodies));
+}
