@@ -5,6 +5,7 @@
 mod capture;
 mod commands;
 mod contained;
+mod content;
 mod crashes;
 mod dev;
 mod harness;

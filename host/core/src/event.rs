@@ -1,9 +1,11 @@
 //! What comes in: events that happened, and jobs that were asked for.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::{self, ContentEncoding};
 use crate::id::{EventId, JobId};
 use crate::name::{PluginName, ProviderName, ScheduleName};
 use crate::time::Timestamp;
@@ -44,6 +46,7 @@ pub struct Event {
     /// When it was accepted.
     pub time: Timestamp,
     pub content_type: String,
+    /// As it was sent; [`Event::payload`] is what handlers read.
     pub data: Vec<u8>,
     /// Names in lower case; never a signature, token or cookie.
     pub attributes: Vec<(String, String)>,
@@ -51,6 +54,17 @@ pub struct Event {
 }
 
 impl Event {
+    /// The data as handlers read it: inflated where it was sent, and is kept, in a content encoding.
+    pub fn payload(&self) -> Cow<'_, [u8]> {
+        let sent = self.attributes.iter().find(|(name, _)| name == encoding::ATTRIBUTE);
+        let encoding = sent.and_then(|(_, value)| ContentEncoding::parse(value).ok().flatten());
+        // It was inflated once before it was taken in; only an attribute that somebody else made up fails.
+        match encoding.and_then(|encoding| encoding.inflate(&self.data).ok()) {
+            Some(inflated) => Cow::Owned(inflated),
+            None => Cow::Borrowed(&self.data),
+        }
+    }
+
     /// What patterns are matched against: `shop/user.created`.
     pub fn topic(&self) -> String {
         format!("{}/{}", self.namespace, self.event_type)

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod cron;
 pub mod effects;
+pub mod encoding;
 pub mod event;
 pub mod id;
 pub mod limits;

@@ -242,7 +242,11 @@ impl Receiver {
             allowance.charge(clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
         let secret = verified.secret;
-        let parts = delivery::Parts::read(name, live.verifier.scheme(), &delivery, verified, live.dedupe)?;
+        let encoding = delivery::encoding(&delivery).map_err(Refused::NotInflated)?;
+        let inflated = encoding.map(|encoding| encoding.inflate(&body)).transpose().map_err(Refused::NotInflated)?;
+        let read = Delivery { body: inflated.as_deref().unwrap_or(&body), ..delivery };
+        let parts =
+            delivery::Parts::read(name, live.verifier.scheme(), &read, verified, live.dedupe)?.sent_in(encoding);
         let mut new = parts.into_event(body, mint, now);
         let targets = store.catalogue().reach(&new.event).into_iter();
         new.runs = targets.map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();

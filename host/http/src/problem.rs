@@ -50,6 +50,8 @@ problems! {
     slow_body, REQUEST_TIMEOUT, "slow-body", "The body did not come in time";
     conflict, CONFLICT, "conflict", "The state does not allow this";
     large_body, PAYLOAD_TOO_LARGE, "large-body", "The body is too large";
+    unknown_encoding, UNSUPPORTED_MEDIA_TYPE, "unknown-encoding", "The content encoding is not known here";
+    broken_encoding, BAD_REQUEST, "broken-encoding", "The body is not in its content encoding";
     json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";

@@ -29,7 +29,7 @@ pub(crate) fn event(event: &Event) -> types::Event {
         subject: event.subject.clone(),
         time: event.time.0,
         data_content_type: event.content_type.clone(),
-        data: event.data.clone(),
+        data: event.payload().into_owned(),
         attributes: event.attributes.clone(),
     }
 }

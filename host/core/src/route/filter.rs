@@ -238,8 +238,9 @@ impl<'a> Subject<'a> {
     }
 
     fn body(&self) -> Result<serde_json::Value, Fault> {
-        match self.event.data.len() {
-            0..=FILTERED_BODY_BYTES_MAX => serde_json::from_slice(&self.event.data).map_err(|_| Fault::BodyNotJson),
+        let payload = self.event.payload();
+        match payload.len() {
+            0..=FILTERED_BODY_BYTES_MAX => serde_json::from_slice(&payload).map_err(|_| Fault::BodyNotJson),
             _ => Err(Fault::BodyTooLarge),
         }
     }

@@ -1,6 +1,7 @@
 //! From a verified delivery to the event that is kept.
 
 use bytes::Bytes;
+use hookbox_core::encoding::{ATTRIBUTE, ContentEncoding, NotInflated};
 use hookbox_core::event::{Event, Source};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
@@ -24,10 +25,11 @@ const EVENT_TYPE_UNKNOWN: &str = "unknown";
 const SECRET_PARTS: [&str; 11] =
     ["sig", "token", "secret", "auth", "cookie", "hmac", "key", "passw", "credential", "session", "jwt"];
 /// What is about the connection and not about the event; the content type has a place of its own.
-const TRANSPORT: [&str; 17] = [
+const TRANSPORT: [&str; 18] = [
     "host",
     "connection",
     "content-length",
+    "content-encoding",
     "content-type",
     "transfer-encoding",
     "te",
@@ -84,6 +86,14 @@ impl Parts {
         })
     }
 
+    /// How the body is kept.
+    #[must_use]
+    pub(super) fn sent_in(mut self, encoding: Option<ContentEncoding>) -> Parts {
+        let sent = encoding.map(|encoding| (ATTRIBUTE.to_owned(), encoding.name().to_owned()));
+        self.attributes.extend(sent);
+        self
+    }
+
     /// As if it had been verified: to ask what would become of it, never to take it in.
     pub(crate) fn presumed(provider: &ProviderName, scheme: &Scheme, delivery: &Delivery<'_>) -> Option<Parts> {
         let verified = Verified { secret: 0, integrity: Integrity::None, signed_at: None, challenge: None };
@@ -116,6 +126,19 @@ fn integrity(integrity: Integrity) -> &'static str {
         Integrity::None => "none",
         Integrity::Partial => "partial",
         Integrity::Full => "full",
+    }
+}
+
+/// What the body came in. A header that is there twice says nothing that can be relied on.
+pub(super) fn encoding(delivery: &Delivery<'_>) -> Result<Option<ContentEncoding>, NotInflated> {
+    let mut values = delivery.headers.iter().filter(|(name, _)| *name == "content-encoding").map(|(_, value)| *value);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let text = std::str::from_utf8(value).map_err(|_| NotInflated::Unknown)?;
+            ContentEncoding::parse(text)
+        }
+        (Some(_), Some(_)) => Err(NotInflated::Unknown),
     }
 }
 

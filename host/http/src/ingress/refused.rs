@@ -1,5 +1,6 @@
 //! Why a webhook is not taken: what the log says, and what the sender is told.
 
+use hookbox_core::encoding::NotInflated;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Refusal;
 use hookbox_store::StoreError;
@@ -26,6 +27,8 @@ pub(super) enum Refused {
     Unverified(Refusal),
     /// It is the provider's, which has sent too many.
     ProviderRate(Millis),
+    /// The body is the sender's, but cannot be inflated.
+    NotInflated(NotInflated),
     /// The body is the sender's, but not the JSON that it is declared to be.
     BrokenJson,
     Store(StoreError),
@@ -55,6 +58,9 @@ impl Refused {
             Refused::SourceNotAllowed => "source-not-allowed",
             Refused::Unverified(refusal) => refusal.code(),
             Refused::ProviderRate(_) => "provider-rate",
+            Refused::NotInflated(NotInflated::Unknown) => "unknown-encoding",
+            Refused::NotInflated(NotInflated::Broken) => "broken-encoding",
+            Refused::NotInflated(NotInflated::TooLarge) => "inflates-too-far",
             Refused::BrokenJson => "broken-json",
             Refused::Store(_) => "store",
         }
@@ -84,6 +90,11 @@ impl From<Refused> for Problem {
             Refused::Unread(Unread::TooSlow) => Problem::slow_body(),
             Refused::Unread(Unread::Cut) => Problem::broken_body(),
             Refused::SourceRate(wait) | Refused::ProviderRate(wait) => Problem::too_many_for(wait),
+            Refused::NotInflated(NotInflated::Unknown) => {
+                Problem::unknown_encoding().with_header("accept-encoding", "gzip, deflate")
+            }
+            Refused::NotInflated(NotInflated::Broken) => Problem::broken_encoding(),
+            Refused::NotInflated(NotInflated::TooLarge) => Problem::large_body(),
             Refused::BrokenJson => Problem::broken_json(),
             Refused::Starting
             | Refused::Draining

@@ -76,6 +76,6 @@ pub(crate) struct EventDetailView {
 
 impl EventDetailView {
     pub(crate) fn of(record: &EventRecord, runs: Vec<EventRunView>) -> EventDetailView {
-        EventDetailView { event: EventView::of(record), runs, data: DataView::exact(&record.event.data) }
+        EventDetailView { event: EventView::of(record), runs, data: DataView::exact(&record.event.payload()) }
     }
 }

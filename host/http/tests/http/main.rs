@@ -4,6 +4,7 @@
 
 mod access;
 mod challenges;
+mod content;
 mod faulty;
 mod harness;
 mod ingress;
