@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
 mod capture;
+mod clients;
 mod commands;
 mod contained;
 mod content;
