@@ -1,0 +1,53 @@
+//! Schemes of one's own, and secrets that end.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use hookbox_core::config::Config;
+use hookbox_core::name::ProviderName;
+
+fn wrong(text: &str) -> String {
+    Config::parse(text).unwrap_err().to_string()
+}
+
+fn provider(name: &str) -> ProviderName {
+    ProviderName::parse(name).unwrap()
+}
+
+#[test]
+fn a_scheme_that_cannot_be_meant_is_refused_with_its_cure() {
+    let told = |scheme: &str| wrong(&format!("providers: {{ acme: {{ scheme: {{ {scheme} }} }} }}"));
+    for (scheme, cure) in [
+        ("header: X-Sig", "needs algorithm and the place of the signature"),
+        ("algorithm: hmac-sha256", "needs algorithm and the place of the signature"),
+        ("algorithm: hmac-md5, header: X-Sig", "known: hmac-sha1, hmac-sha256"),
+        ("algorithm: hmac-sha256, header: X-Sig, content: \"{ts}.{body}\"", "say where it is"),
+        ("algorithm: hmac-sha256, header: X-Sig, timestamp: { header: X-Ts }", "the timestamp is not signed"),
+        ("algorithm: sha256, header: X-Sig", "no signature without {secret}"),
+        ("algorithm: hmac-sha256, header: X-Sig, content: \"{bdy}\"", "{bdy} is no place; known: {body}"),
+        ("algorithm: hmac-sha256, header: X-Sig, content: \"{id}{body}\", id: \"{header:X-Id}\"", "a text behind {id}"),
+        ("algorithm: hmac-sha256, header: X-Sig, content: \"{id}.{body}\"", "id must be one header"),
+        ("algorithm: hmac-sha256, header: Cookie", "must be the name of a header"),
+        ("like: strip", "did you mean \"stripe\"?"),
+        ("like: stripe, heder: X-Sig", "did you mean \"header\"?"),
+        ("algorithm: hmac-sha256, header: X-Sig, json: a", "must have one place of the signature"),
+    ] {
+        let told = told(scheme);
+        assert!(told.contains(cure), "{scheme}: {told}");
+    }
+}
+
+#[test]
+fn a_secret_ends_with_its_day_or_at_its_time() {
+    let ends = |end: &str| {
+        let config = Config::parse(&format!("providers: {{ a: {{ secrets: [{{ env: A, not_after: {end} }}] }} }}"));
+        config.map(|config| config.providers[&provider("a")].secrets[0].not_after.unwrap().to_string())
+    };
+    assert_eq!(ends("2026-12-31").unwrap(), "2026-12-31T23:59:59.999Z");
+    assert_eq!(ends("\"2026-12-31T12:00:00+01:00\"").unwrap(), "2026-12-31T11:00:00.000Z");
+    for bad in ["soon", "2026-13-01", "1969-01-01", "[]"] {
+        let mistakes = ends(bad).unwrap_err().to_string();
+        assert!(mistakes.contains("providers.a.secrets[0].not_after"), "{mistakes}");
+    }
+    let neither = Config::parse("providers: { a: { secrets: [{ not_after: 2026-12-31 }] } }").unwrap_err();
+    assert!(neither.to_string().contains("must have one key"), "{neither}");
+}
