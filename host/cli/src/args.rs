@@ -316,11 +316,21 @@ pub(crate) enum EventsCommand {
         #[command(flatten)]
         page: PageArgs,
         /// Those alone that have reached no handler.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "suppressed")]
         unrouted: bool,
+        /// Deliveries that were duplicates, and so are no events.
+        #[arg(long)]
+        suppressed: bool,
     },
     /// One event with its body and runs.
-    Show { id: String },
+    Show {
+        id: String,
+        /// A delivery that was a duplicate.
+        #[arg(long)]
+        suppressed: bool,
+    },
+    /// Take a delivery in after all that was a duplicate: it becomes an event.
+    Release { id: String },
     /// Give events that have reached no handler the runs that they would have now.
     Route {
         /// One event.

@@ -91,7 +91,7 @@ pub(crate) async fn capture(args: &CaptureArgs, print: Print) -> Result<()> {
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    serve::serve(listener, router, limits, stop).await;
+    serve::serve(listener, router, None, limits, stop).await;
     Ok(())
 }
 

@@ -34,6 +34,11 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
             if let Err(error) = project.operator_token(project.config.operator.listen) {
                 findings.mistakes.push(format!("{error:#}"));
             }
+            if let Err(Mistakes(wrong)) =
+                project.tls_texts().and_then(|texts| texts.map(|texts| texts.tls()).transpose())
+            {
+                findings.mistakes.extend(wrong);
+            }
             let plugins = check_plugins(&project, &mut findings).await?;
             check_names(&plugins, &providers, &mut findings);
             check_references(&project, &plugins, &mut findings);
@@ -71,6 +76,7 @@ fn check_providers(project: &Project, findings: &mut Findings) -> Vec<ProviderNa
     let names = providers.keys().cloned().collect();
     let now = SystemClock::new().now();
     for (name, found) in providers {
+        findings.mistakes.extend(project.schema_rules(&name, &found.provider).1);
         let sources: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
         if found.secrets.is_empty() && sources.is_empty() {
             // Every source is there and no good, which is told already.

@@ -9,6 +9,7 @@
 //!    are claimed.
 
 mod adapters;
+mod descriptors;
 mod plugins;
 mod reload;
 mod versions;
@@ -31,6 +32,7 @@ use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
+use hookbox_http::tls::Tls;
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
@@ -52,13 +54,16 @@ pub(crate) use reload::live_providers;
 const DRAIN: Millis = Millis(25_000);
 /// Plugins run at this nice value: taking webhooks in comes first.
 const GUEST_NICENESS: i32 = 19;
+/// Connections of operators at one time.
+const OPERATOR_CONNECTIONS_MAX: usize = 256;
 /// Proposals of the folder that wait.
 const PROPOSALS_MAX: usize = 16;
 
 pub(crate) struct Host {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ingress: SocketAddr,
+    /// Where webhooks are sent to on this machine.
+    pub(crate) origin: String,
     pub(crate) operator: SocketAddr,
     lifecycle: Arc<Lifecycle>,
     engine: Engine,
@@ -102,6 +107,8 @@ impl Host {
             per_source: project.config.server.per_source,
             ..IngressLimits::default()
         };
+
+        let tls = project.tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
 
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&project.data)?);
         let mint = Arc::new(Mint::new(random_seed()?));
@@ -156,9 +163,15 @@ impl Host {
             lifecycle: lifecycle.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
         });
+        let public_limits = ServerLimits {
+            connections_max: descriptors::for_connections(project.config.server.connections_max as usize),
+            crowds: project.config.server.trusted_proxies.clone(),
+            ..ServerLimits::default()
+        };
+        let private_limits = ServerLimits { connections_max: OPERATOR_CONNECTIONS_MAX, ..ServerLimits::default() };
         let servers = vec![
-            tokio::spawn(serve_until(ingress_listener, public, stopped.clone())),
-            tokio::spawn(serve_until(operator_listener, private, stopped)),
+            tokio::spawn(serve_until(ingress_listener, public, tls.clone(), public_limits, stopped.clone())),
+            tokio::spawn(serve_until(operator_listener, private, None, private_limits, stopped)),
         ];
         // The routes of the last stop are in place, so nothing that comes now is kept as unrouted by mistake. On the
         // very first start there are none: the folder is scanned first.
@@ -192,6 +205,7 @@ impl Host {
                 files,
                 taken,
                 config: project.config,
+                tls: tls.clone(),
                 providers,
                 reserved,
                 plugin_settings,
@@ -202,7 +216,7 @@ impl Host {
         Ok(Host {
             store,
             clock,
-            ingress: ingress_at,
+            origin: format!("{}://{ingress_at}", if tls.is_some() { "https" } else { "http" }),
             operator: operator_at,
             lifecycle,
             engine,
@@ -248,11 +262,17 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(cure)
 }
 
-async fn serve_until(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+async fn serve_until(
+    listener: TcpListener,
+    router: axum::Router,
+    tls: Option<Arc<Tls>>,
+    limits: ServerLimits,
+    mut stopped: watch::Receiver<bool>,
+) {
     let shutdown = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    serve::serve(listener, router, ServerLimits::default(), shutdown).await;
+    serve::serve(listener, router, tls, limits, shutdown).await;
 }
 
 /// Takes in what lies in the folder, and notes what has gone from it.

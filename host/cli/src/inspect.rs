@@ -17,6 +17,15 @@ pub(crate) enum Print {
 
 const EVENTS: [Column; 5] =
     [("ID", "id"), ("TIME", "time"), ("TOPIC", "topic"), ("BYTES", "data_bytes"), ("RUNS", "run_ids")];
+const SUPPRESSED: [Column; 7] = [
+    ("ID", "id"),
+    ("TIME", "time"),
+    ("TOPIC", "topic"),
+    ("BYTES", "data_bytes"),
+    ("DUPLICATE OF", "duplicate_of"),
+    ("SAME BODY", "same_body"),
+    ("TIMES", "times"),
+];
 const RUNS: [Column; 7] = [
     ("ID", "id"),
     ("CREATED", "created"),
@@ -39,7 +48,10 @@ const PLUGINS: [Column; 5] =
 
 pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> Result<()> {
     match command {
-        EventsCommand::List { page, unrouted } => {
+        EventsCommand::List { page, suppressed: true, .. } => {
+            list(&client.get("suppressed", &query(&page))?, &SUPPRESSED, "No duplicates.", print)
+        }
+        EventsCommand::List { page, unrouted, .. } => {
             let mut query = query(&page);
             query.extend(unrouted.then(|| ("unrouted", "true".to_owned())));
             let empty = match unrouted {
@@ -52,7 +64,11 @@ pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> R
         EventsCommand::Route { id: None, provider, dry_run, .. } => {
             routing::route_all(client, provider.as_deref(), dry_run, print)
         }
-        EventsCommand::Show { id } => show(&client.get(&format!("events/{id}"), &[])?, print),
+        EventsCommand::Show { id, suppressed } => {
+            let kind = if suppressed { "suppressed" } else { "events" };
+            show(&client.get(&format!("{kind}/{id}"), &[])?, print)
+        }
+        EventsCommand::Release { id } => routing::release(client, &id, print),
     }
 }
 

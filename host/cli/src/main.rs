@@ -114,7 +114,7 @@ fn run(cli: Cli) -> Result<u8> {
 async fn serve(args: &HostArgs) -> Result<End> {
     let project = Project::read(&args.project)?;
     let host = Host::start(args, project, None).await?;
-    say!("hookbox is ready: webhooks at http://{}, operator at http://{}", host.ingress, host.operator);
+    say!("hookbox is ready: webhooks at {}, operator at http://{}", host.origin, host.operator);
     host.run().await
 }
 

@@ -1,5 +1,7 @@
 //! What a project is: hooks.yaml, plugins/, data/ and the secrets.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;

@@ -60,7 +60,8 @@ fn pairs(headers: &[String]) -> Result<Vec<(String, String)>> {
 }
 
 fn test(answer: &Value, print: Print) -> Result<bool> {
-    let reached = answer["reached"].as_u64().unwrap_or_default();
+    let reached =
+        answer["reached"].as_u64().filter(|_| answer["schema_fault"]["outcome"] != "refused").unwrap_or_default();
     if print == Print::Json {
         inspect::json(answer)?;
         return Ok(reached > 0);
@@ -69,15 +70,33 @@ fn test(answer: &Value, print: Print) -> Result<bool> {
     let handlers = answer["handlers"].as_array().unwrap_or(&none);
     let topic = answer["topic"].as_str().unwrap_or("?");
     say!("{topic} reaches {reached} of {} handlers", handlers.iter().filter(|row| !row["handler"].is_null()).count());
+    let fault = &answer["schema_fault"];
+    if let (Some(pointer), Some(message)) = (fault["pointer"].as_str(), fault["message"].as_str()) {
+        let outcome = if fault["outcome"] == "refused" { "is refused with 422" } else { "becomes dead letters" };
+        say!("it {outcome}: the schema finds at {pointer:?}: {message}");
+    }
     say!();
     output::table(handlers, &VERDICTS, "No plugins. Drop a .wasm into plugins/, or make one with `hookbox new NAME`.");
     Ok(reached > 0)
 }
 
 pub(crate) fn route(client: &Client, id: &str, print: Print) -> Result<()> {
-    let answer = client.post(&format!("events/{id}/route"))?;
+    made(&client.post(&format!("events/{id}/route"))?, print)
+}
+
+/// Makes an event of a delivery that was a duplicate.
+pub(crate) fn release(client: &Client, id: &str, print: Print) -> Result<()> {
+    let answer = client.post(&format!("suppressed/{id}/release"))?;
+    let unrouted = answer["runs"].as_array().is_none_or(Vec::is_empty);
+    if unrouted && print == Print::Tables {
+        say!("{id} is an event that reaches no handler: hookbox events list --unrouted");
+    }
+    made(&answer, print)
+}
+
+fn made(answer: &Value, print: Print) -> Result<()> {
     if print == Print::Json {
-        return inspect::json(&answer);
+        return inspect::json(answer);
     }
     for run in answer["runs"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         say!("{run} is made: follow it with `hookbox runs show {run}`");

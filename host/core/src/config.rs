@@ -26,13 +26,14 @@ use std::fmt;
 pub use network::NETWORKS_MAX;
 pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
 pub use provider::{
-    DEDUPE_MAX, DEDUPE_MIN, Provider, SECRETS_MAX, TOLERANCE_MAX, TOLERANCE_MIN, provider_for_env, secret_variable,
-    verify_token_variable,
+    DEDUPE_MAX, DEDUPE_MIN, Provider, SCHEMAS_MAX, SECRETS_MAX, Schema, TOLERANCE_MAX, TOLERANCE_MIN, provider_for_env,
+    secret_variable, verify_token_variable,
 };
 pub use schedule::PAYLOAD_BYTES_MAX;
 pub use server::{
-    BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX,
-    KEPT_FOR_MIN, KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
+    BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_MIN, Engine, HOSTS_MAX,
+    IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX, KEPT_FOR_MIN, KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention,
+    SLOTS, SLOTS_MAX, Server, StoreLocation, TlsFiles,
 };
 pub use source::{ProviderSecret, SecretSource};
 

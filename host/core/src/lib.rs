@@ -6,6 +6,7 @@
 //! jitter and ids come in as values.
 
 pub mod attempt;
+pub mod body_schema;
 pub mod clock;
 pub mod config;
 pub mod cron;

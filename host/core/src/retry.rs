@@ -67,6 +67,8 @@ pub enum DeadCause {
     HandlerVanished,
     /// It came about through too many other events and jobs.
     Loop,
+    /// Its event's body is not as the provider's schema wants it.
+    InvalidBody,
 }
 
 impl DeadCause {
@@ -76,6 +78,7 @@ impl DeadCause {
             DeadCause::AttemptsExhausted => "attempts-exhausted",
             DeadCause::HandlerVanished => "handler-vanished",
             DeadCause::Loop => "loop",
+            DeadCause::InvalidBody => "invalid-body",
         }
     }
 }

@@ -9,6 +9,7 @@
 //! expected signature or a header's value.
 
 mod challenge;
+mod cloudevents;
 mod content;
 mod dedupe;
 mod delivery;
@@ -29,7 +30,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use challenge::Reply;
-pub use dedupe::{BODY_WINDOW, Dedupe, DedupeKey, ID_WINDOW, dedupe};
+pub use cloudevents::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, BATCH_MAX, CloudEvent, CloudEvents, Fault, NotCloudEvents};
+pub use dedupe::{BODY_WINDOW, Dedupe, DedupeKey, ID_WINDOW, dedupe, dedupe_event};
 pub use delivery::Delivery;
 pub use describe::{Description, MethodDescription, describe};
 pub use header::SIGNATURES_MAX;

@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use hookbox_core::body_schema::Otherwise;
 use hookbox_core::config::{
-    self, Config, Engine, Operator, Plugin, Provider, Retention, SecretSource, Server, StoreLocation,
+    self, Config, Engine, Operator, Plugin, Provider, Retention, SecretSource, Server, StoreLocation, TlsFiles,
 };
 use hookbox_core::name::{HandlerName, PluginName, ProviderName};
 use hookbox_core::plugin::PolicyPatch;
@@ -83,9 +84,9 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     }
     let full = good(&text);
     let usual = good(SHIPPED);
-    // These two have no default to show.
+    // These have no default to show.
     assert_eq!(full.server.public_url.as_deref(), Some("https://hooks.example.com"));
-    let server = Server { trusted_proxies: Vec::new(), public_url: None, ..full.server.clone() };
+    let server = Server { trusted_proxies: Vec::new(), public_url: None, tls: None, ..full.server.clone() };
     assert_eq!((&server, &full.store, full.engine), (&usual.server, &usual.store, usual.engine));
     assert_eq!(full.retention, usual.retention);
     assert_eq!(full.operator.token, Some(env("HOOKBOX_TOKEN")));
@@ -100,6 +101,27 @@ fn what_the_shipped_file_comments_out_is_good_too() {
         Plugin::default()
     );
     assert_eq!(full.schedules.len(), 1);
+}
+
+#[test]
+fn tls_needs_both_of_its_files() {
+    let config = good("server: { tls: { cert: a.pem, key: a.key } }");
+    assert_eq!(config.server.tls, Some(TlsFiles { cert: "a.pem".into(), key: "a.key".into() }));
+    insta::assert_snapshot!(wrong("server: { tls: { cert: a.pem } }"), @"server.tls.key: is missing; write the path of the private key as a PEM file (line 1)");
+    assert!(wrong("server: { tls: { cert: a.pem, key: a.key, chain: b.pem } }").contains("unknown key"));
+}
+
+#[test]
+fn a_schema_is_for_the_types_that_it_names() {
+    let text = "providers: { shop: { schemas: [ { schema: a.json }, { type: \"order.*\", schema: b.json, otherwise: dead-letter } ] } }";
+    let schemas = good(text).providers.remove(&provider("shop")).unwrap().schemas;
+    assert!(schemas[0].events.matches("shop", "user.created") && schemas[0].otherwise == Otherwise::Refuse);
+    assert!(schemas[1].events.matches("shop", "order.paid") && schemas[1].otherwise == Otherwise::DeadLetter);
+    assert!(!schemas[1].events.matches("shop", "user.created"));
+    let told = wrong("providers: { shop: { schemas: [ { type: \"a b\" }, { schema: a.json, otherwise: drop } ] } }");
+    for part in ["must be an event type", "schemas[0].schema: is missing", "must be refuse or dead-letter"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[test]
@@ -123,6 +145,7 @@ fn ranges_include_their_ends() {
         ("server: { limits: { body: $ } }", ["1KiB", "16MiB"], ["1023", "16777217"]),
         ("server: { limits: { in_flight: $ } }", ["1", "65536"], ["0", "65537"]),
         ("server: { limits: { per_source: $ } }", ["1/s", "100000/s"], ["0/s", "100001/s"]),
+        ("server: { limits: { connections: $ } }", ["64", "1000000"], ["63", "1000001"]),
         ("server: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.0/33", "proxy"]),
         ("providers: { stripe: { rate: $ } }", ["1/s", "100000/s"], ["0/s", "50"]),
         ("providers: { stripe: { allow_from: [$] } }", ["192.0.2.7", "2001:db8::/32"], ["any", "1.2.3"]),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +143,24 @@ fn run(file: &str, wanted: impl Fn(&str) -> bool) -> (usize, usize) {
 #[test]
 fn published_signatures_are_told_right_from_wrong() {
     assert_eq!(run("signatures.json", |_| true), (56, 37));
+}
+
+#[test]
+fn more_published_signatures_are_told_right_from_wrong() {
+    assert_eq!(run("signatures-more.json", |_| true), (23, 10));
+}
+
+/// Counted by the senders' own names: several write in the same scheme.
+#[test]
+fn signatures_of_many_senders_were_published() {
+    let mut senders = BTreeSet::new();
+    for file in ["signatures.json", "signatures-more.json"] {
+        let all: Value = serde_json::from_str(&fs::read_to_string(fixtures().join(file)).unwrap()).unwrap();
+        let published = all["vectors"].as_array().unwrap().iter().filter(|vector| vector["origin"] == "published");
+        senders.extend(published.map(|vector| vector["scheme"].as_str().unwrap().to_owned()));
+    }
+    senders.retain(|scheme| !scheme.starts_with("generic"));
+    assert!(senders.len() >= 25, "{} {senders:?}", senders.len());
 }
 
 #[test]

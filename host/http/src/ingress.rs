@@ -5,8 +5,8 @@ mod challenge;
 mod charge;
 pub(crate) mod delivery;
 mod refused;
-mod share;
 mod source;
+mod take_in;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +25,6 @@ use hookbox_core::rate::Rate;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::{Delivery, Refusal};
 use hookbox_store::Store;
-use hookbox_store::types::NewRun;
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -35,11 +34,12 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
+use crate::share::{PART, Share, Shares};
 use crate::tally::{Tally, Turned};
 use answer::Taken;
 use charge::Sources;
+use delivery::{Known, Read};
 use refused::Refused;
-use share::{PART, Share, Shares};
 
 /// A body comes within this: senders give up on an answer after about as long.
 pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
@@ -167,7 +167,7 @@ impl Receiver {
     }
 
     /// What is looked at before the body is read.
-    fn admit(&self, source: IpAddr) -> Result<(SemaphorePermit<'_>, Share<'_>), Refused> {
+    fn admit(&self, source: IpAddr) -> Result<(SemaphorePermit<'_>, Share), Refused> {
         let Ingress { clock, limits, .. } = &self.ingress;
         self.is_serving()?;
         self.sources.charge(source, limits.per_source, clock.monotonic()).map_err(Refused::SourceRate)?;
@@ -182,7 +182,7 @@ impl Receiver {
     /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
     /// does not.
     async fn take(&self, name: &str, source: IpAddr, request: Request) -> Result<Taken, Refused> {
-        let Ingress { store, clock, mint, limits, tally, .. } = &self.ingress;
+        let Ingress { clock, limits, tally, .. } = &self.ingress;
         let (head, mut body) = request.into_parts();
         let _permit = match self.admit(source) {
             Ok(permit) => permit,
@@ -245,14 +245,12 @@ impl Receiver {
         let encoding = delivery::encoding(&delivery).map_err(Refused::NotInflated)?;
         let inflated = encoding.map(|encoding| encoding.inflate(&body)).transpose().map_err(Refused::NotInflated)?;
         let read = Delivery { body: inflated.as_deref().unwrap_or(&body), ..delivery };
-        let parts =
-            delivery::Parts::read(name, live.verifier.scheme(), &read, verified, live.dedupe)?.sent_in(encoding);
-        let mut new = parts.into_event(body, mint, now);
-        let targets = store.catalogue().reach(&new.event).into_iter();
-        new.runs = targets.map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
-        let accepted = store.accept(new).await.map_err(Refused::Store)?;
+        let (scheme, window, integrity) = (live.verifier.scheme(), live.dedupe, verified.integrity);
+        let events = Read::new(Known { provider: name, scheme, window, integrity, encoding }, &read)?;
+        let is_batch = events.is_batch();
+        let accepted = self.take_in(name, live, events, &body, now).await?;
         tally.accepted(name, secret, &accepted, now);
-        Ok(Taken::Event(accepted, live.verifier.scheme().answer()))
+        Ok(if is_batch { Taken::Batch(accepted) } else { Taken::Event(accepted, scheme.answer()) })
     }
 
     fn is_serving(&self) -> Result<(), Refused> {

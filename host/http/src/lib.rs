@@ -12,9 +12,11 @@ pub mod pairing;
 pub mod providers;
 pub mod serve;
 pub mod tally;
+pub mod tls;
 
 mod body;
 mod health;
 mod json;
 mod problem;
+mod share;
 mod view;

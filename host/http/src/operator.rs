@@ -2,6 +2,7 @@
 
 mod access;
 mod events;
+mod metrics;
 mod page;
 mod pairing;
 mod plugins;
@@ -10,6 +11,7 @@ mod query;
 mod routes;
 mod runs;
 mod schedules;
+mod suppressed;
 mod unrouted;
 
 use std::fmt;
@@ -62,7 +64,7 @@ pub struct Operator {
 
 type Api = State<Arc<Operator>>;
 
-/// Everything below `/api/v1`, and the page at `/`. Each request passes [`Access`] first, those for paths that do not
+/// Everything below `/api/v1`, the metrics, and the page at `/`. Each request passes [`Access`] first, those for paths that do not
 /// exist too.
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
@@ -71,6 +73,9 @@ pub fn router(operator: Operator) -> Router {
         .route("/events/route", post(unrouted::route_all))
         .route("/events/{id}", get(events::show))
         .route("/events/{id}/route", post(unrouted::route))
+        .route("/suppressed", get(suppressed::list))
+        .route("/suppressed/{id}", get(suppressed::show))
+        .route("/suppressed/{id}/release", post(suppressed::release))
         .route("/routes", get(routes::list))
         .route("/routes/test", post(routes::test))
         .route("/runs", get(runs::list))
@@ -89,6 +94,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/health", get(health));
     Router::new()
         .route("/", get(page::show))
+        .route("/metrics", get(metrics::show))
         .nest("/api/v1", api)
         .method_not_allowed_fallback(async || {
             Problem::wrong_method().because("use one of the methods that the Allow header names")

@@ -24,6 +24,9 @@ pub(crate) struct Problem {
     /// What was wrong here, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Cow<'static, str>>,
+    /// Where in the body, as a JSON Pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<Box<str>>,
     #[serde(skip)]
     header: Option<(&'static str, Cow<'static, str>)>,
 }
@@ -40,6 +43,7 @@ macro_rules! problems {
 
 problems! {
     broken_json, BAD_REQUEST, "broken-json", "The body is declared as JSON and does not parse";
+    no_cloudevents, BAD_REQUEST, "no-cloudevents", "The delivery is no CloudEvents 1.0";
     broken_body, BAD_REQUEST, "broken-body", "The body cannot be read";
     unknown_parameter, BAD_REQUEST, "unknown-parameter", "The query has a parameter that is not known here";
     unverified, UNAUTHORIZED, "unverified", "The delivery cannot be verified";
@@ -54,6 +58,7 @@ problems! {
     broken_encoding, BAD_REQUEST, "broken-encoding", "The body is not in its content encoding";
     json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
+    invalid_body, UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as it must be";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
     too_many, TOO_MANY_REQUESTS, "too-many", "Too many requests";
     damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
@@ -62,11 +67,16 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Problem {
-        Problem { kind, title, status: status.as_u16(), detail: None, header: None }
+        Problem { kind, title, status: status.as_u16(), detail: None, pointer: None, header: None }
     }
 
     pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
         self.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, pointer: String) -> Problem {
+        self.pointer = Some(pointer.into());
         self
     }
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hookbox_core::body_schema::{BodySchema, Fault, Otherwise};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::name::ProviderName;
 use hookbox_core::rate::{Bucket, Rate};
+use hookbox_core::route::Pattern;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::{Keyring, Scheme, Verifier, sample, schemes};
 use ipnet::IpNet;
@@ -28,6 +30,24 @@ pub struct LiveProvider {
     pub allow_from: Vec<IpNet>,
     /// `None`: verified deliveries have no limit.
     pub allowance: Option<Allowance>,
+    /// What bodies must be.
+    pub schemas: Vec<SchemaRule>,
+}
+
+/// What the bodies of some events must be.
+#[derive(Debug, Clone)]
+pub struct SchemaRule {
+    pub events: Pattern,
+    pub schema: BodySchema,
+    pub otherwise: Otherwise,
+}
+
+impl LiveProvider {
+    /// What is wrong with an event's body, by the first rule that it breaks.
+    pub(crate) fn fault(&self, name: &ProviderName, event_type: &str, body: &[u8]) -> Option<(Fault, Otherwise)> {
+        let mut rules = self.schemas.iter().filter(|rule| rule.events.matches(name.as_str(), event_type));
+        rules.find_map(|rule| rule.schema.check(body).err().map(|fault| (fault, rule.otherwise)))
+    }
 }
 
 /// How many verified deliveries of a provider are taken. A full one.
@@ -133,6 +153,7 @@ mod tests {
                     body_bytes_max: None,
                     allow_from: Vec::new(),
                     allowance: None,
+                    schemas: Vec::new(),
                 },
             )
         };

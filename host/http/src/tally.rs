@@ -51,14 +51,16 @@ pub(crate) struct Turned {
 }
 
 impl Tally {
-    pub(crate) fn accepted(&self, provider: &ProviderName, secret: usize, accepted: &Accepted, now: Timestamp) {
+    pub(crate) fn accepted(&self, provider: &ProviderName, secret: usize, accepted: &[Accepted], now: Timestamp) {
         let mut counts = self.counts();
         let counted = counts.providers.entry(provider.clone()).or_default();
-        match accepted {
-            Accepted::New(_) => counted.accepted += 1,
-            Accepted::Duplicate { same_body, .. } => {
-                counted.duplicates += 1;
-                counted.differing += u64::from(!same_body);
+        for accepted in accepted {
+            match accepted {
+                Accepted::New(_) => counted.accepted += 1,
+                Accepted::Duplicate { same_body, .. } => {
+                    counted.duplicates += 1;
+                    counted.differing += u64::from(!same_body);
+                }
             }
         }
         counted.last_accepted = Some(now);

@@ -10,6 +10,7 @@ pub(crate) mod provider;
 pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod schedule;
+pub(crate) mod suppressed;
 
 use serde::Serialize;
 

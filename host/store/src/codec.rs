@@ -121,6 +121,23 @@ pub(crate) fn decode_event(id: EventId, bytes: &[u8]) -> Result<StoredEvent, Sto
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SuppressedV1 {
+    /// The event that it repeats.
+    pub(crate) first: [u8; 16],
+    pub(crate) fingerprint: [u8; 16],
+    /// The first event's body is its own: it is not kept again.
+    pub(crate) same_body: bool,
+    /// How often it came.
+    pub(crate) times: u64,
+    /// When it came last.
+    pub(crate) last: u64,
+    pub(crate) data_bytes: u64,
+    /// As events are stored.
+    #[serde(with = "bytes")]
+    pub(crate) event: Vec<u8>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 struct JobV1 {
     origin: JobOrigin,
     scheduled_at: u64,

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
 use crate::shared::Backend;
-use crate::{codec, query, values};
+use crate::{codec, query, suppressed, values};
 
 /// What a check found.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +65,7 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
         report.fault(format!("runs succeeded, dead and cancelled are {there:?}, counted are {counted:?}"));
     }
     check_unrouted(tree, counts.unrouted, &mut report)?;
+    check_suppressed(tree, &mut report)?;
     check_parts(tree, &mut report)?;
     tree.scan(&[keys::KV], &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, stored| {
         report.kv_keys += 1;
@@ -122,9 +123,24 @@ fn check_unrouted(tree: &dyn Read, counted: u64, report: &mut Report) -> Result<
     Ok(())
 }
 
+/// Every duplicate that is kept reads, and its body is there unless that went with the first event's.
+fn check_suppressed(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
+    tree.scan(&[keys::SUPPRESSED], &keys::end_of(&[keys::SUPPRESSED]), Order::Ascending, &mut |key, _| {
+        let Some(id) = keys::id_of(key).map(EventId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
+        match suppressed::one(tree, id) {
+            Ok(one) if one.event.data.len() as u64 != one.data_bytes => {
+                report.fault(format!("suppressed delivery {id}: its body has another length"));
+            }
+            Ok(_) | Err(StoreError::Conflict(_)) => {}
+            Err(error) => report.fault(format!("suppressed delivery {id}: {error}")),
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
 /// Rows that belong to another row.
 fn check_parts(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
-    for kind in [keys::CHUNK, keys::BODY, keys::DETAIL, keys::DEDUPE, keys::UNIQUE] {
+    for kind in [keys::CHUNK, keys::BODY, keys::DETAIL, keys::DEDUPE, keys::UNIQUE, keys::SUPPRESSED_OF] {
         tree.scan(&[kind], &keys::end_of(&[kind]), Order::Ascending, &mut |key, stored| {
             let event = |id: [u8; 16]| Ok(tree.get(&keys::event(EventId::from_bytes(id)))?.is_some());
             let run = |id: [u8; 16]| match query::run(tree, RunId::from_bytes(id)) {
@@ -132,11 +148,13 @@ fn check_parts(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
                 Err(StoreError::NotFound(_)) => Ok(false),
                 Err(error) => Err(error),
             };
+            let suppressed = |id: [u8; 16]| Ok(tree.get(&keys::suppressed(EventId::from_bytes(id)))?.is_some());
             let row = || values::open(tree, key, stored).map(Option::unwrap_or_default);
             let belongs = match kind {
                 keys::CHUNK => values::is_in_use(tree, key, stored)?,
-                keys::BODY => keys::id_of(key).map_or(Ok(false), event)?,
+                keys::BODY => keys::id_of(key).map_or(Ok(false), |id| Ok(event(id)? || suppressed(id)?))?,
                 keys::DETAIL => keys::id_of(key).map_or(Ok(false), run)?,
+                keys::SUPPRESSED_OF => row()?.try_into().map_or(Ok(false), suppressed)?,
                 keys::DEDUPE => event(codec::decode::<codec::DedupeV1>(&row()?)?.event)?,
                 _ => row()?.try_into().map_or(Ok(false), run)?,
             };

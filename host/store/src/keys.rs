@@ -9,6 +9,8 @@
 //! | `r` | run id | a run that has ended |
 //! | `a` | run id, attempt | log and result of an attempt, where they are large |
 //! | `o` | event id | mark of an event without a handler |
+//! | `w` | event id | a delivery that was a duplicate; a large body is under `b` |
+//! | `v` | first event id, fingerprint | its id |
 //! | `j` | job id | job; a large payload is under `b` |
 //! | `x` | event id, run id | a replay of an event's run |
 //! | `y` | plugin, handler, hash | run that holds a unique key |
@@ -37,6 +39,8 @@ pub(crate) const DEDUPE: u8 = b'd';
 pub(crate) const DETAIL: u8 = b'a';
 pub(crate) const UNIQUE: u8 = b'y';
 pub(crate) const UNROUTED: u8 = b'o';
+pub(crate) const SUPPRESSED: u8 = b'w';
+pub(crate) const SUPPRESSED_OF: u8 = b'v';
 pub(crate) const CHUNK: u8 = b'c';
 
 pub(crate) const COUNTS: &[u8] = b"mcounts";
@@ -64,6 +68,19 @@ pub(crate) fn event_body(id: EventId) -> Vec<u8> {
 
 pub(crate) fn unrouted(id: EventId) -> Vec<u8> {
     with(UNROUTED, &[&id.to_bytes()])
+}
+
+pub(crate) fn suppressed(id: EventId) -> Vec<u8> {
+    with(SUPPRESSED, &[&id.to_bytes()])
+}
+
+/// By the event that it repeats and the body that it has.
+pub(crate) fn suppressed_of(first: &[u8; 16], fingerprint: &[u8; 16]) -> Vec<u8> {
+    with(SUPPRESSED_OF, &[first, fingerprint])
+}
+
+pub(crate) fn all_suppressed_of(first: &[u8; 16]) -> Vec<u8> {
+    with(SUPPRESSED_OF, &[first])
 }
 
 pub(crate) fn dedupe(hash: &[u8; 32]) -> Vec<u8> {

@@ -10,6 +10,7 @@ mod kv;
 mod plugins;
 mod prune;
 mod schedules;
+mod suppress;
 
 use std::sync::Arc;
 

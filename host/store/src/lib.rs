@@ -29,6 +29,7 @@ mod ledger;
 mod overlay;
 mod query;
 mod shared;
+mod suppressed;
 mod unrouted;
 mod values;
 
@@ -50,7 +51,7 @@ pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
     Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
-    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -58,9 +59,17 @@ use crate::types::{
 /// method that shows events, runs or schedules waits until what it shows is on disk, and fails once the store has.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate changes
-    /// nothing but a counter and gives the id of the first, which is durable.
+    /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
+    /// it is counted, listed as suppressed, and gives the id of the first, which is durable.
     async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError>;
+
+    /// Takes in several events as [`Store::accept`] does, all of them or none. Of two that are the same, the second is
+    /// a duplicate.
+    async fn accept_all(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
+
+    /// Takes a suppressed delivery in after all, as an event under the id that it has, with these runs or unrouted.
+    /// `NotFound` where there is none (any more), `Conflict` where its body has been pruned with the first event.
+    async fn release(&self, id: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError>;
 
     /// Takes in a job that an operator asks for, with its run.
     async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError>;
@@ -140,6 +149,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Those of them that have reached no handler.
     async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError>;
+
+    /// Duplicates that are kept, newest first, without bodies.
+    async fn suppressed(&self, page: PageRequest<EventId>) -> Result<SuppressedPage, StoreError>;
+
+    /// One of them with its body. Fails as [`Store::release`] does.
+    async fn suppressed_one(&self, id: EventId) -> Result<Suppressed, StoreError>;
 
     /// Unrouted events after `after`, oldest first, at most `limit`.
     async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError>;

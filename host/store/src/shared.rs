@@ -20,13 +20,13 @@ use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::overlay::Read;
-use crate::query;
 use crate::types::{
     Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
-    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Waiting,
+    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
+use crate::{query, suppressed};
 pub(crate) use state::State;
 use state::locked;
 
@@ -98,6 +98,14 @@ impl<B: Backend> Ledgered<B> {
 impl<B: Backend> Store for Ledgered<B> {
     async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
         self.change(|ledger| ledger.accept(event)).await
+    }
+
+    async fn accept_all(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.change(|ledger| events.into_iter().map(|event| ledger.accept(event)).collect()).await
+    }
+
+    async fn release(&self, id: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.release(id, runs, now)).await
     }
 
     async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError> {
@@ -214,6 +222,14 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
         self.read(unrouted::page(self.tree(), page)).await
+    }
+
+    async fn suppressed(&self, page: PageRequest<EventId>) -> Result<SuppressedPage, StoreError> {
+        self.read(suppressed::page(self.tree(), page)).await
+    }
+
+    async fn suppressed_one(&self, id: EventId) -> Result<Suppressed, StoreError> {
+        self.read(suppressed::one(self.tree(), id)).await
     }
 
     async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError> {

@@ -184,6 +184,29 @@ pub struct EventPage {
     pub next: Option<EventId>,
 }
 
+/// A delivery that was the duplicate of an event, as it came first with this body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppressed {
+    /// What it would be if it were released.
+    pub event: Event,
+    /// Length of the body; in pages the body itself is left out.
+    pub data_bytes: u64,
+    /// What it repeats.
+    pub first: EventId,
+    pub same_body: bool,
+    /// How often it came with this body.
+    pub times: u64,
+    /// When it came last.
+    pub last: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuppressedPage {
+    pub items: Vec<Suppressed>,
+    /// There may be more before this one.
+    pub next: Option<EventId>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunPage {
     pub runs: Vec<Run>,
@@ -196,6 +219,8 @@ pub struct Pruned {
     /// Of those: dead letters, which nobody has looked at.
     pub dead: u64,
     pub events: u64,
+    /// Duplicates that were kept.
+    pub suppressed: u64,
     pub kv_keys: u64,
     /// There may be more to prune.
     pub more: bool,

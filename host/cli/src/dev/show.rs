@@ -15,7 +15,7 @@ const SHOWN_MAX: usize = 500;
 
 pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> {
     say!();
-    say!("  webhooks   http://{}/api/v1/webhooks/webhook/PROVIDER", host.ingress);
+    say!("  webhooks   {}/api/v1/webhooks/webhook/PROVIDER", host.origin);
     say!("  operator   http://{}/", host.operator);
     let catalogue = host.store.catalogue();
     say!("\nHandlers");
@@ -39,8 +39,7 @@ pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> 
         let next = row.next.map_or_else(|| "never".to_owned(), |next| next.to_string());
         say!("  {:<32} {next}", row.schedule.name.to_string());
     }
-    let origin = format!("http://{}", host.ingress);
-    if let Some(command) = signer.and_then(|signer| signer.command(&origin, &catalogue, host.clock.now())) {
+    if let Some(command) = signer.and_then(|signer| signer.command(&host.origin, &catalogue, host.clock.now())) {
         say!("\nTry it: paste this into another terminal\n\n{command}\n");
     }
     Ok(())

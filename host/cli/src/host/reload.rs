@@ -1,4 +1,4 @@
-//! Takes over a changed hooks.yaml, `.env` or secret file while the host runs. A
+//! Takes over a changed hooks.yaml, `.env`, secret file, certificate or schema while the host runs. A
 //! file with a mistake changes nothing, nor does one that is empty or gone: a
 //! save may be under way.
 
@@ -17,6 +17,7 @@ use hookbox_core::verify::ID_WINDOW;
 use hookbox_engine::Settings;
 use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{Allowance, LiveProvider, Providers};
+use hookbox_http::tls::Tls;
 
 use super::engine_settings;
 use super::plugins::Plugins;
@@ -37,6 +38,7 @@ pub(crate) struct Live {
     pub(crate) files: Vec<PathBuf>,
     /// As the files were when they were read for the start.
     pub(crate) taken: Vec<Stamp>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
@@ -100,7 +102,7 @@ pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     files.iter().map(stamp).collect()
 }
 
-/// hooks.yaml, `.env` and every file that a secret is in.
+/// hooks.yaml, `.env` and every file that they name.
 pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
     let folder = args.config.parent().unwrap_or(Path::new(""));
     let of_providers = project.config.providers.values().flat_map(Provider::sources);
@@ -109,7 +111,8 @@ pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
         SecretSource::File(path) => Some(folder.join(path)),
         SecretSource::Env(_) => None,
     });
-    [args.config.clone(), folder.join(".env")].into_iter().chain(in_files).collect()
+    let others = project.watched_files();
+    [args.config.clone(), folder.join(".env")].into_iter().chain(in_files).chain(others).collect()
 }
 
 impl Live {
@@ -127,6 +130,10 @@ impl Live {
         }
         let providers = live_providers(&project)?;
         let plugin_settings = project.plugin_settings()?;
+        // A host that began without TLS has none until the next start, and the other way round.
+        if let (Some(tls), Some(texts)) = (&self.tls, project.tls_texts()?) {
+            texts.replace(tls)?;
+        }
         self.warn_of_restart(&project.config);
         self.files = files(&project, &self.args);
         self.reserved.store(Arc::new(reserved(&project)?));
@@ -177,9 +184,12 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         let dedupe = found.provider.dedupe.unwrap_or(ID_WINDOW);
         let allow_from = found.provider.allow_from.clone();
         let allowance = found.provider.rate.map(Allowance::new);
+        let (schemas, wrong) = project.schema_rules(&name, &found.provider);
+        mistakes.extend(wrong);
         match found.keyring() {
             Ok(verifier) => {
-                let provider = LiveProvider { verifier, public_url, dedupe, body_bytes_max, allow_from, allowance };
+                let provider =
+                    LiveProvider { verifier, public_url, dedupe, body_bytes_max, allow_from, allowance, schemas };
                 live.push((name, provider));
             }
             Err(error) => mistakes.push(format!("provider {name}: {error}")),

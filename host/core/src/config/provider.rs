@@ -1,6 +1,7 @@
 //! Providers: who may send webhooks, how they sign, and where their secrets are.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -8,9 +9,11 @@ use super::network;
 use super::reader::{Field, Section};
 use super::scheme;
 use super::server::{BODY_BYTES_MAX, BODY_BYTES_MIN};
-use super::source::{ProviderSecret, SecretSource};
+use super::source::{self, ProviderSecret, SecretSource};
+use crate::body_schema::Otherwise;
 use crate::name::ProviderName;
 use crate::rate::Rate;
+use crate::route::Pattern;
 use crate::time::Millis;
 use crate::verify::Scheme;
 
@@ -24,6 +27,9 @@ pub const TOLERANCE_MAX: Millis = Millis::HOUR;
 /// How long a delivery is known by its id.
 pub const DEDUPE_MIN: Millis = Millis::MINUTE;
 pub const DEDUPE_MAX: Millis = Millis(30 * Millis::DAY.0);
+
+/// Rules of one provider on what its bodies must be.
+pub const SCHEMAS_MAX: usize = 64;
 
 const URL_BYTES_MAX: usize = 1024;
 
@@ -50,6 +56,17 @@ pub struct Provider {
     pub rate: Option<Rate>,
     /// Where its deliveries may come from; empty: from anywhere.
     pub allow_from: Vec<IpNet>,
+    /// What its bodies must be.
+    pub schemas: Vec<Schema>,
+}
+
+/// What the bodies of some events must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    pub events: Pattern,
+    /// A file with a JSON Schema, from the folder of hooks.yaml.
+    pub file: PathBuf,
+    pub otherwise: Otherwise,
 }
 
 impl Provider {
@@ -66,6 +83,7 @@ impl Provider {
             body_bytes_max: None,
             rate: None,
             allow_from: Vec::new(),
+            schemas: Vec::new(),
         }
     }
 
@@ -87,8 +105,51 @@ impl Provider {
         limits.finish();
         let rate = section.parsed("rate", str::parse);
         let allow_from = network::list(&mut section, "allow_from");
+        let schemas = section.list("schemas", 0..=SCHEMAS_MAX).unwrap_or_default().into_iter();
+        let schemas = schemas.filter_map(|field| Schema::read(name, field.section())).collect();
         section.finish();
-        Provider { scheme, secrets, verify_token, public_url, dedupe, tolerance, body_bytes_max, rate, allow_from }
+        Provider {
+            scheme,
+            secrets,
+            verify_token,
+            public_url,
+            dedupe,
+            tolerance,
+            body_bytes_max,
+            rate,
+            allow_from,
+            schemas,
+        }
+    }
+}
+
+impl Schema {
+    fn read(name: &ProviderName, mut section: Section<'_>) -> Option<Schema> {
+        let all = Pattern::parse(&format!("{name}/*")).ok()?;
+        let events = match section.take("type") {
+            None => Some(all),
+            Some(field) => field.parsed(|text| {
+                Pattern::parse(&format!("{name}/{text}"))
+                    .map_err(|_| format!("must be an event type, with * for any text, such as order.*, got {text:?}"))
+            }),
+        };
+        let file = match section.take("schema") {
+            Some(field) => field.parsed(|text| match source::is_path(text) {
+                true => Ok(PathBuf::from(text)),
+                false => Err("must be the path of a file with a JSON Schema"),
+            }),
+            None => {
+                section.place_of("schema").wrong("is missing; write the path of a file with a JSON Schema");
+                None
+            }
+        };
+        let otherwise = section.parsed("otherwise", |text| match text {
+            "refuse" => Ok(Otherwise::Refuse),
+            "dead-letter" => Ok(Otherwise::DeadLetter),
+            _ => Err(format!("must be refuse or dead-letter, got {text:?}")),
+        });
+        section.finish();
+        Some(Schema { events: events?, file: file?, otherwise: otherwise.unwrap_or(Otherwise::Refuse) })
     }
 }
 

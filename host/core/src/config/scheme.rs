@@ -313,7 +313,10 @@ fn body(field: Field<'_>) -> Option<BodyForm> {
     if !field.is_map() {
         return field.parsed(|text| match text {
             "json" => Ok(BodyForm::Json),
-            _ => Err(format!("must be json, {{ form: FIELD }} or {{ json_or_form: FIELD }}, got {text:?}")),
+            "cloudevents" => Ok(BodyForm::CloudEvents),
+            _ => {
+                Err(format!("must be json, cloudevents, {{ form: FIELD }} or {{ json_or_form: FIELD }}, got {text:?}"))
+            }
         });
     }
     let mut section = field.section();

@@ -26,6 +26,10 @@ pub const PER_SOURCE: Rate = match Rate::per_second(100) {
 /// Runs that may wait: a row of each is kept in memory.
 pub const QUEUE: u64 = 1_000_000;
 pub const QUEUE_MAX: u64 = 10_000_000;
+/// Connections of the public listener at one time: one that says nothing takes about 10 KiB.
+pub const CONNECTIONS: u32 = 16_384;
+pub const CONNECTIONS_MIN: u32 = 64;
+pub const CONNECTIONS_MAX: u32 = 1_000_000;
 /// Host names of the operator listener, besides its own.
 pub const HOSTS_MAX: usize = 64;
 /// Attempts at one time: several for each core of a small machine, since most of them wait.
@@ -45,13 +49,24 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the public calls it, for schemes that sign the URL: origin, and what a proxy puts before the path.
     pub public_url: Option<String>,
+    /// Without it, plain HTTP: behind a proxy that speaks TLS.
+    pub tls: Option<TlsFiles>,
     pub body_bytes_max: u64,
+    pub connections_max: u32,
     pub in_flight_max: u32,
     pub queue_max: u64,
     /// Webhooks of one source address, good or bad.
     pub per_source: Rate,
     /// Whose word on the source of a request is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Two PEM files, from the folder of hooks.yaml.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The host's own certificate, then those that signed it.
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 /// The operator's listener: API and UI.
@@ -92,7 +107,9 @@ impl Default for Server {
         Server {
             listen: loopback(8080),
             public_url: None,
+            tls: None,
             body_bytes_max: BODY_BYTES,
+            connections_max: CONNECTIONS,
             in_flight_max: IN_FLIGHT,
             queue_max: QUEUE,
             per_source: PER_SOURCE,
@@ -106,15 +123,47 @@ impl Server {
         let usual = Server::default();
         let listen = section.parsed("listen", address).unwrap_or(usual.listen);
         let public_url = section.parsed("public_url", super::provider::url);
+        let tls = section.take("tls").and_then(TlsFiles::read);
         let trusted_proxies = network::list(&mut section, "trusted_proxies");
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX).unwrap_or(usual.body_bytes_max);
+        let connections = CONNECTIONS_MIN..=CONNECTIONS_MAX;
+        let connections_max = limits.number("connections", connections).unwrap_or(usual.connections_max);
         let in_flight_max = limits.number("in_flight", 1..=IN_FLIGHT_MAX).unwrap_or(usual.in_flight_max);
         let queue_max = limits.number("queue", 1..=QUEUE_MAX).unwrap_or(usual.queue_max);
         let per_source = limits.parsed("per_source", str::parse).unwrap_or(usual.per_source);
         limits.finish();
         section.finish();
-        Server { listen, public_url, body_bytes_max, in_flight_max, queue_max, per_source, trusted_proxies }
+        Server {
+            listen,
+            public_url,
+            tls,
+            body_bytes_max,
+            connections_max,
+            in_flight_max,
+            queue_max,
+            per_source,
+            trusted_proxies,
+        }
+    }
+}
+
+impl TlsFiles {
+    fn read(field: Field<'_>) -> Option<TlsFiles> {
+        let mut section = field.section();
+        let mut file = |key, what| match section.take(key) {
+            Some(field) => field.parsed(|text| match source::is_path(text) {
+                true => Ok(PathBuf::from(text)),
+                false => Err("must be the path of a PEM file"),
+            }),
+            None => {
+                section.place_of(key).wrong(format_args!("is missing; write the path of the {what} as a PEM file"));
+                None
+            }
+        };
+        let (cert, key) = (file("cert", "certificate"), file("key", "private key"));
+        section.finish();
+        Some(TlsFiles { cert: cert?, key: key? })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::identity::Identity;
+use super::cloudevents::CloudEvent;
+use super::identity::{DeliveryId, Identity};
 use super::scheme::{Repeats, Scheme};
 use crate::name::ProviderName;
 use crate::time::Millis;
@@ -49,6 +50,15 @@ pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, bod
         (Repeats::ByIdOrBody, None) => vec![by_body(window)],
     };
     Dedupe { keys, body_sha256 }
+}
+
+/// The same of one of the events that a delivery holds: its id counts together with its source, whatever their length.
+pub fn dedupe_event(provider: &ProviderName, scheme: &Scheme, event: &CloudEvent<'_>, window: Millis) -> Dedupe {
+    // Neither of them has a control character.
+    let value = format!("{}\n{}", event.source, event.id);
+    let signed = scheme.identity_of(event).delivery_id.is_some_and(|id| id.signed);
+    let identity = Identity { event_type: None, delivery_id: Some(DeliveryId { value, signed }) };
+    dedupe(provider, scheme, &identity, &event.data, window)
 }
 
 /// Neither a provider's name nor a kind contains a zero byte.

@@ -78,7 +78,7 @@ impl<'a> Delivery<'a> {
     /// The JSON that the body is, or has in it.
     pub(super) fn document(&self, form: &BodyForm) -> Cow<'a, [u8]> {
         match form {
-            BodyForm::Json => Cow::Borrowed(self.body),
+            BodyForm::Json | BodyForm::CloudEvents => Cow::Borrowed(self.body),
             // It is looked for at the start and nowhere else: JSON can hold the same text in a string.
             BodyForm::JsonOrForm { field } => match form_urlencoded::parse(self.body).next() {
                 Some((name, value)) if name == field.as_ref() && !self.body.starts_with(b"{") => {
@@ -90,12 +90,12 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn media_type(&self) -> &'a str {
+    pub(super) fn media_type(&self) -> &'a str {
         let text = self.content_type();
         text.split(';').next().unwrap_or_default().trim()
     }
 
-    fn content_type(&self) -> &'a str {
+    pub(super) fn content_type(&self) -> &'a str {
         let value = self.header("content-type").ok().flatten().unwrap_or_default();
         std::str::from_utf8(value).unwrap_or_default()
     }

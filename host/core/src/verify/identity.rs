@@ -1,5 +1,6 @@
 //! What a delivery says it is: event type and delivery id.
 
+use super::cloudevents::{CloudEvent, CloudEvents};
 use super::delivery::{Delivery, Document};
 use super::json::{self, Scalar};
 use super::scheme::{Naming, Place, Scheme};
@@ -36,6 +37,34 @@ impl Scheme {
     /// retry for ever. So does a member of a body that is no JSON. Where a member is repeated, the
     /// first counts.
     pub fn locate(&self, delivery: &Delivery<'_>) -> Identity {
+        match self.cloud_events(delivery) {
+            None => self.locate_by_places(delivery),
+            Some(Ok(CloudEvents::One(event))) => self.identity_of(&event),
+            Some(Ok(CloudEvents::Batch(events))) => {
+                let mut types = events.iter().map(|event| &event.event_type);
+                let first = types.next();
+                let same = types.all(|other| Some(other) == first);
+                let event_type = first.map(|first| if same { first.clone() } else { BATCH.to_owned() });
+                Identity {
+                    event_type: event_type.and_then(|text| bounded(text, EVENT_TYPE_BYTES_MAX)),
+                    delivery_id: None,
+                }
+            }
+            Some(Err(_)) => Identity::default(),
+        }
+    }
+
+    /// Type and id of one of the events that a delivery holds.
+    pub fn identity_of(&self, event: &CloudEvent<'_>) -> Identity {
+        let place = if event.in_body { Place::Json("id".into()) } else { Place::Header("ce-id".into()) };
+        let id = bounded(event.id.clone(), DELIVERY_ID_BYTES_MAX);
+        Identity {
+            event_type: bounded(event.event_type.clone(), EVENT_TYPE_BYTES_MAX),
+            delivery_id: id.map(|value| DeliveryId { value, signed: self.signs(&[place]) }),
+        }
+    }
+
+    fn locate_by_places(&self, delivery: &Delivery<'_>) -> Identity {
         let document = Document(delivery.document(&self.body));
         let event_type = named(&self.event_type, delivery, &document, EVENT_TYPE_BYTES_MAX);
         let event_type = event_type.map(|(event_type, _)| event_type).or_else(|| {

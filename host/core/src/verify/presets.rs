@@ -83,6 +83,7 @@ macro_rules! presets {
 presets![
     standard::GENERIC,
     standard::STANDARD_WEBHOOKS,
+    standard::CLOUDEVENTS,
     standard::SVIX,
     standard::OPENAI,
     standard::REPLICATE,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::presets::{ALIASES, PRESETS};
-use super::{Integrity, Reply};
+use super::{Delivery, Integrity, Reply};
 use crate::time::Millis;
 
 pub(crate) type Text = Cow<'static, str>;
@@ -185,6 +185,8 @@ pub(crate) enum BodyForm {
     FormField {
         field: Text,
     },
+    /// CloudEvents 1.0, in the mode that the content type says; type and id are those of the event.
+    CloudEvents,
 }
 
 /// What a repetition is known by.
@@ -345,6 +347,11 @@ impl Scheme {
         };
         places.iter().all(|place| self.methods.iter().all(|method| covered(place, method)))
             && self.methods.iter().all(|method| method.algorithm != Algorithm::Token)
+    }
+
+    /// The JSON that the delivery is, or has in it; the body where there is none.
+    pub fn document<'a>(&self, delivery: &Delivery<'a>) -> Cow<'a, [u8]> {
+        delivery.document(&self.body)
     }
 
     /// The one header that [`Piece::Id`] is.

@@ -214,10 +214,14 @@ impl<'a> Outgoing<'a> {
 impl<'a> Draft<'a> {
     fn new(scheme: &'a Scheme, out: &Outgoing<'_>, timestamp: &str) -> Draft<'a> {
         let mut draft = Draft { scheme, headers: Vec::new(), body: out.body.to_vec() };
+        if scheme.body == BodyForm::CloudEvents {
+            draft.as_cloud_event(out);
+        }
+        let in_json = draft.headers.iter().any(|(_, value)| value.starts_with("application/cloudevents"));
         let first = |naming: &super::scheme::Naming| naming.first().and_then(|places| places.first()).cloned();
         let names = [(first(&scheme.delivery_id), Some(out.id)), (first(&scheme.event_type), out.event_type)];
         for (place, value) in names {
-            if let (Some(Place::Header(name)), Some(value)) = (place, value) {
+            if let (Some(Place::Header(name)), Some(value), false) = (place, value, in_json) {
                 draft.header(&name, value);
             }
         }
@@ -260,6 +264,25 @@ impl<'a> Draft<'a> {
     fn header(&mut self, name: &str, value: &str) {
         if !self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             self.headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// A body that is events already is sent as such, any other as the data of one.
+    fn as_cloud_event(&mut self, out: &Outgoing<'_>) {
+        let document = self.document();
+        if document.scalar("specversion").is_some() {
+            return self.header("Content-Type", "application/cloudevents+json");
+        }
+        if document.scalar("[].specversion").is_some() {
+            return self.header("Content-Type", "application/cloudevents-batch+json");
+        }
+        for (name, value) in [
+            ("ce-specversion", "1.0"),
+            ("ce-source", "/hookbox/send"),
+            ("ce-id", out.id),
+            ("ce-type", out.event_type.unwrap_or("test")),
+        ] {
+            self.header(name, value);
         }
     }
 
@@ -322,7 +345,7 @@ impl<'a> Draft<'a> {
         let text = json.to_string();
         match &self.scheme.body {
             BodyForm::FormField { field } => self.set_field(&field.clone(), &text),
-            BodyForm::Json | BodyForm::JsonOrForm { .. } => self.body = text.into_bytes(),
+            BodyForm::Json | BodyForm::JsonOrForm { .. } | BodyForm::CloudEvents => self.body = text.into_bytes(),
         }
     }
 

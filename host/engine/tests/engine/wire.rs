@@ -63,6 +63,22 @@ impl Store for Wire {
         self.through(self.store.accept(event)).await
     }
 
+    async fn accept_all(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.through(self.store.accept_all(events)).await
+    }
+
+    async fn release(&self, id: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
+        self.through(self.store.release(id, runs, now)).await
+    }
+
+    async fn suppressed(&self, page: PageRequest<EventId>) -> Result<SuppressedPage, StoreError> {
+        self.store.suppressed(page).await
+    }
+
+    async fn suppressed_one(&self, id: EventId) -> Result<Suppressed, StoreError> {
+        self.store.suppressed_one(id).await
+    }
+
     async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError> {
         self.through(self.store.enqueue(job)).await
     }

@@ -9,8 +9,10 @@ use hookbox_store::types::Accepted;
 /// What became of a delivery that was not refused.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// It is on disk. Some senders want words of their own to hear so.
-    Event(Accepted, Option<Reply>),
+    /// It is on disk: one event. Some senders want words of their own to hear so.
+    Event(Vec<Accepted>, Option<Reply>),
+    /// All of its events are on disk.
+    Batch(Vec<Accepted>),
     /// It is a challenge and no event.
     Reply(Reply),
     /// It brought the provider's secret to an operator who waits for it.
@@ -22,8 +24,16 @@ impl Taken {
     pub(super) fn answer(self, provider: &str) -> Response {
         match self {
             Taken::Event(accepted, own) => {
-                let receipt = receipt(accepted, provider);
-                own.map_or(receipt, reply)
+                let mut receipts = accepted.iter().map(|accepted| receipt(accepted, provider));
+                let Receipt { status, json } = receipts.next_back().unwrap_or_else(Receipt::of_nothing);
+                own.map_or_else(|| as_json(status, json), reply)
+            }
+            Taken::Batch(accepted) => {
+                let receipts: Vec<Receipt> = accepted.iter().map(|accepted| receipt(accepted, provider)).collect();
+                let new = receipts.iter().any(|receipt| receipt.status == StatusCode::ACCEPTED);
+                let list: Vec<String> = receipts.into_iter().map(|receipt| receipt.json).collect();
+                let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
+                as_json(status, format!(r#"{{"events":[{}]}}"#, list.join(",")))
             }
             Taken::Reply(asked) => {
                 tracing::info!(provider, "a challenge of {provider} was answered");
@@ -37,14 +47,28 @@ impl Taken {
     }
 }
 
-fn receipt(accepted: Accepted, provider: &str) -> Response {
+/// What a sender is told of one event.
+struct Receipt {
+    status: StatusCode,
+    json: String,
+}
+
+impl Receipt {
+    fn of_nothing() -> Receipt {
+        Receipt { status: StatusCode::OK, json: "{}".to_owned() }
+    }
+}
+
+fn receipt(accepted: &Accepted, provider: &str) -> Receipt {
     match accepted {
-        Accepted::New(id) => json(StatusCode::ACCEPTED, format!(r#"{{"id":"{id}","status":"accepted"}}"#)),
+        Accepted::New(id) => {
+            Receipt { status: StatusCode::ACCEPTED, json: format!(r#"{{"id":"{id}","status":"accepted"}}"#) }
+        }
         Accepted::Duplicate { first, same_body } => {
             if !same_body {
                 tracing::warn!(provider, event.id = %first, "a duplicate of {first} has another body than the first");
             }
-            json(StatusCode::OK, format!(r#"{{"id":"{first}","status":"duplicate"}}"#))
+            Receipt { status: StatusCode::OK, json: format!(r#"{{"id":"{first}","status":"duplicate"}}"#) }
         }
     }
 }
@@ -62,6 +86,6 @@ fn reply(reply: Reply) -> Response {
     response
 }
 
-fn json(status: StatusCode, json: String) -> Response {
+fn as_json(status: StatusCode, json: String) -> Response {
     (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
 }

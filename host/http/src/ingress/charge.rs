@@ -8,6 +8,8 @@ use hookbox_core::clock::Monotonic;
 use hookbox_core::rate::{Bucket, Rate};
 use hookbox_core::time::Millis;
 
+use crate::share::key;
+
 /// Together with [`WAYS`]: 16384 sources, in about half a megabyte.
 const SETS: usize = 2048;
 /// Sources that share a set. One that is new takes the place of the one whose bucket is fullest, which loses least.
@@ -47,14 +49,6 @@ impl Sources {
             }
             None => Ok(()),
         }
-    }
-}
-
-/// Whoever has one address of an IPv6 /64 has them all.
-pub(super) fn key(source: IpAddr) -> u128 {
-    match source {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
     }
 }
 

@@ -1,4 +1,6 @@
-//! From a verified delivery to the event that is kept.
+//! From a verified delivery to the events that are kept.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use hookbox_core::encoding::{ATTRIBUTE, ContentEncoding, NotInflated};
@@ -6,7 +8,9 @@ use hookbox_core::event::{Event, Source};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_core::verify::{Dedupe, DedupeKey, Delivery, ID_WINDOW, Integrity, Scheme, Verified, dedupe};
+use hookbox_core::verify::{
+    CloudEvent, CloudEvents, Dedupe, DedupeKey, Delivery, ID_WINDOW, Integrity, Scheme, dedupe, dedupe_event,
+};
 use hookbox_store::types::{DedupeMark, NewEvent};
 
 use super::Refused;
@@ -47,70 +51,146 @@ const TRANSPORT: [&str; 18] = [
 ];
 const TRANSPORT_PREFIXES: [&str; 4] = ["x-forwarded-", "proxy-", "sec-", "cf-"];
 
-/// What a verified delivery says of itself.
-pub(crate) struct Parts {
+/// The events of a verified delivery.
+pub(crate) enum Read<'d> {
+    One(Box<Parts<'d>>),
+    Batch(Vec<Parts<'d>>),
+}
+
+/// What an event says of itself.
+pub(crate) struct Parts<'d> {
     provider: ProviderName,
     event_type: String,
+    subject: Option<String>,
     content_type: String,
     attributes: Vec<(String, String)>,
     dedupe: Dedupe,
+    data: Data<'d>,
 }
 
-impl Parts {
-    /// Only for what was verified: before that nothing of it may be looked at.
-    pub(super) fn read(
-        provider: &ProviderName,
-        scheme: &Scheme,
-        delivery: &Delivery<'_>,
-        verified: Verified,
-        window: Millis,
-    ) -> Result<Parts, Refused> {
-        let content_type = content_type(delivery);
-        if json::is_declared(content_type) && !json::parses(delivery.body) {
-            return Err(Refused::BrokenJson);
-        }
-        let identity = scheme.locate(delivery);
-        let dedupe = dedupe(provider, scheme, &identity, delivery.body, window);
-        let mut attributes = Vec::with_capacity(8);
-        attributes.push(("provider".to_owned(), provider.to_string()));
-        attributes.push(("integrity".to_owned(), integrity(verified.integrity).to_owned()));
-        attributes.extend(identity.delivery_id.map(|id| ("delivery-id".to_owned(), id.value)));
-        let kept = delivery.headers.iter().filter_map(|(name, value)| kept(scheme, name, value)).take(HEADERS_MAX);
-        attributes.extend(kept);
-        Ok(Parts {
-            provider: provider.clone(),
-            event_type: identity.event_type.unwrap_or_else(|| EVENT_TYPE_UNKNOWN.to_owned()),
-            content_type: content_type.to_owned(),
-            attributes,
-            dedupe,
-        })
-    }
+/// What is kept as the event's data.
+enum Data<'d> {
+    /// The body, byte for byte, and the JSON in it.
+    AsSent { document: Cow<'d, [u8]> },
+    /// A part of it.
+    Part(Cow<'d, [u8]>),
+}
 
-    /// How the body is kept.
-    #[must_use]
-    pub(super) fn sent_in(mut self, encoding: Option<ContentEncoding>) -> Parts {
-        let sent = encoding.map(|encoding| (ATTRIBUTE.to_owned(), encoding.name().to_owned()));
-        self.attributes.extend(sent);
-        self
+/// How a delivery came in, and what is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) provider: &'a ProviderName,
+    pub(crate) scheme: &'a Scheme,
+    /// How long it is known by its id.
+    pub(crate) window: Millis,
+    pub(crate) integrity: Integrity,
+    /// How the body was sent.
+    pub(crate) encoding: Option<ContentEncoding>,
+}
+
+impl<'d> Read<'d> {
+    /// Only for what was verified: before that nothing of it may be looked at. The delivery's body is inflated.
+    pub(super) fn new(known: Known<'_>, delivery: &Delivery<'d>) -> Result<Read<'d>, Refused> {
+        match known.scheme.cloud_events(delivery) {
+            None => Parts::whole(known, delivery).map(Box::new).map(Read::One),
+            Some(Err(error)) => Err(Refused::NotCloudEvents(error)),
+            Some(Ok(CloudEvents::One(event))) => Parts::of_event(known, delivery, *event).map(Box::new).map(Read::One),
+            Some(Ok(CloudEvents::Batch(events))) => {
+                let parts = events.into_iter().map(|event| Parts::of_event(known, delivery, event));
+                parts.collect::<Result<_, _>>().map(Read::Batch)
+            }
+        }
     }
 
     /// As if it had been verified: to ask what would become of it, never to take it in.
-    pub(crate) fn presumed(provider: &ProviderName, scheme: &Scheme, delivery: &Delivery<'_>) -> Option<Parts> {
-        let verified = Verified { secret: 0, integrity: Integrity::None, signed_at: None, challenge: None };
-        Parts::read(provider, scheme, delivery, verified, ID_WINDOW).ok()
+    pub(crate) fn presumed(provider: &ProviderName, scheme: &Scheme, delivery: &Delivery<'d>) -> Option<Read<'d>> {
+        let known = Known { provider, scheme, window: ID_WINDOW, integrity: Integrity::None, encoding: None };
+        Read::new(known, delivery).ok()
     }
 
-    /// Without runs: which handlers the event reaches is judged by the event.
-    pub(crate) fn into_event(self, body: Bytes, mint: &Mint, now: Timestamp) -> NewEvent {
+    pub(crate) fn is_batch(&self) -> bool {
+        matches!(self, Read::Batch(_))
+    }
+
+    pub(crate) fn into_parts(self) -> Vec<Parts<'d>> {
+        match self {
+            Read::One(parts) => vec![*parts],
+            Read::Batch(parts) => parts,
+        }
+    }
+}
+
+impl<'d> Parts<'d> {
+    fn whole(known: Known<'_>, delivery: &Delivery<'d>) -> Result<Parts<'d>, Refused> {
+        let content_type = content_type(delivery);
+        check_json(content_type, delivery.body)?;
+        let identity = known.scheme.locate(delivery);
+        let id = identity.delivery_id.as_ref().map(|id| id.value.clone());
+        let sent_in = known.encoding.map(|encoding| (ATTRIBUTE.to_owned(), encoding.name().to_owned()));
+        let kept = delivery.headers.iter().filter_map(|(name, value)| kept(known.scheme, name, value));
+        Ok(Parts {
+            provider: known.provider.clone(),
+            dedupe: dedupe(known.provider, known.scheme, &identity, delivery.body, known.window),
+            event_type: identity.event_type.unwrap_or_else(|| EVENT_TYPE_UNKNOWN.to_owned()),
+            subject: None,
+            content_type: content_type.to_owned(),
+            attributes: attributes(known, id).chain(kept.take(HEADERS_MAX)).chain(sent_in).collect(),
+            data: Data::AsSent { document: known.scheme.document(delivery) },
+        })
+    }
+
+    /// Its attributes have the names that they have as headers, in whatever form they came.
+    fn of_event(known: Known<'_>, delivery: &Delivery<'d>, event: CloudEvent<'d>) -> Result<Parts<'d>, Refused> {
+        let content_type =
+            event.content_type.as_deref().and_then(|text| plain(text.as_bytes(), CONTENT_TYPE_BYTES_MAX));
+        let content_type = content_type.unwrap_or(CONTENT_TYPE_UNKNOWN).to_owned();
+        check_json(&content_type, &event.data)?;
+        let identity = known.scheme.identity_of(&event);
+        let id = identity.delivery_id.map(|id| id.value);
+        let own = event.others.iter().map(|(name, value)| (name.as_str(), value));
+        let own = own.chain([("id", &event.id), ("source", &event.source)]);
+        let own: Vec<_> = own.map(|(name, value)| (format!("ce-{name}"), value.clone())).collect();
+        let headers = delivery.headers.iter().filter(|(name, _)| !name.starts_with("ce-"));
+        let kept = headers.filter_map(|(name, value)| kept(known.scheme, name, value)).take(HEADERS_MAX);
+        let sent_in = known.encoding.filter(|_| !event.in_body);
+        let sent_in = sent_in.map(|encoding| (ATTRIBUTE.to_owned(), encoding.name().to_owned()));
+        Ok(Parts {
+            provider: known.provider.clone(),
+            dedupe: dedupe_event(known.provider, known.scheme, &event, known.window),
+            event_type: identity.event_type.unwrap_or_else(|| EVENT_TYPE_UNKNOWN.to_owned()),
+            subject: event.subject,
+            content_type,
+            attributes: attributes(known, id).chain(own).chain(kept).chain(sent_in).collect(),
+            data: if event.in_body { Data::Part(event.data) } else { Data::AsSent { document: event.data } },
+        })
+    }
+
+    pub(crate) fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The JSON that the event has, where it has JSON.
+    pub(crate) fn document(&self) -> &[u8] {
+        match &self.data {
+            Data::AsSent { document } | Data::Part(document) => document,
+        }
+    }
+
+    /// `body` as it was sent. Without runs: which handlers the event reaches is judged by the event.
+    pub(crate) fn into_event(self, body: &Bytes, mint: &Mint, now: Timestamp) -> NewEvent {
+        let data = match self.data {
+            Data::AsSent { .. } => body.to_vec(),
+            Data::Part(part) => part.into_owned(),
+        };
         let event = Event {
             id: mint.event(now),
             namespace: self.provider.to_string(),
             source: Source::Provider(self.provider),
             event_type: self.event_type,
-            subject: None,
+            subject: self.subject,
             time: now,
             content_type: self.content_type,
-            data: body.into(),
+            data,
             attributes: self.attributes,
             hops: 0,
         };
@@ -119,6 +199,16 @@ impl Parts {
         fingerprint.iter_mut().zip(self.dedupe.body_sha256).for_each(|(to, from)| *to = from);
         NewEvent { event, dedupe: self.dedupe.keys.into_iter().map(mark).collect(), fingerprint, runs: Vec::new() }
     }
+}
+
+/// Those that every event has.
+fn attributes(known: Known<'_>, id: Option<String>) -> impl Iterator<Item = (String, String)> {
+    let own = [("provider", known.provider.to_string()), ("integrity", integrity(known.integrity).to_owned())];
+    own.into_iter().chain(id.map(|id| ("delivery-id", id))).map(|(name, value)| (name.to_owned(), value))
+}
+
+fn check_json(content_type: &str, data: &[u8]) -> Result<(), Refused> {
+    if json::is_declared(content_type) && !json::parses(data) { Err(Refused::BrokenJson) } else { Ok(()) }
 }
 
 fn integrity(integrity: Integrity) -> &'static str {

@@ -1,8 +1,9 @@
 //! Why a webhook is not taken: what the log says, and what the sender is told.
 
+use hookbox_core::body_schema::Fault;
 use hookbox_core::encoding::NotInflated;
 use hookbox_core::time::Millis;
-use hookbox_core::verify::Refusal;
+use hookbox_core::verify::{NotCloudEvents, Refusal};
 use hookbox_store::StoreError;
 
 use crate::body::Unread;
@@ -31,6 +32,10 @@ pub(super) enum Refused {
     NotInflated(NotInflated),
     /// The body is the sender's, but not the JSON that it is declared to be.
     BrokenJson,
+    /// The body is the sender's, but no CloudEvents, which is what it sends.
+    NotCloudEvents(NotCloudEvents),
+    /// The body is the sender's, but not as the provider's schema wants it.
+    InvalidBody(Fault),
     Store(StoreError),
 }
 
@@ -39,6 +44,8 @@ impl Refused {
     pub(super) fn message(&self) -> String {
         match self {
             Refused::Unverified(refusal) => refusal.to_string(),
+            Refused::NotCloudEvents(error) => error.to_string(),
+            Refused::InvalidBody(fault) => fault.to_string(),
             other => other.code().to_owned(),
         }
     }
@@ -62,6 +69,8 @@ impl Refused {
             Refused::NotInflated(NotInflated::Broken) => "broken-encoding",
             Refused::NotInflated(NotInflated::TooLarge) => "inflates-too-far",
             Refused::BrokenJson => "broken-json",
+            Refused::NotCloudEvents(_) => "no-cloudevents",
+            Refused::InvalidBody(_) => "invalid-body",
             Refused::Store(_) => "store",
         }
     }
@@ -96,6 +105,8 @@ impl From<Refused> for Problem {
             Refused::NotInflated(NotInflated::Broken) => Problem::broken_encoding(),
             Refused::NotInflated(NotInflated::TooLarge) => Problem::large_body(),
             Refused::BrokenJson => Problem::broken_json(),
+            Refused::NotCloudEvents(error) => Problem::no_cloudevents().because(error.to_string()),
+            Refused::InvalidBody(fault) => Problem::invalid_body().because(fault.to_string()).at(fault.pointer),
             Refused::Starting
             | Refused::Draining
             | Refused::Busy

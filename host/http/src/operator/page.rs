@@ -21,8 +21,18 @@ pub(super) async fn show(State(operator): Api) -> Html<String> {
         ("attempts", counts.attempts),
     ];
     let rows: String = rows.map(|(what, count)| format!("<tr><td>{what}</td><td>{count}</td></tr>\n")).concat();
-    let links =
-        ["events", "events?unrouted=true", "routes", "runs", "runs?state=dead", "schedules", "plugins", "health"];
+    let links = [
+        "events",
+        "events?unrouted=true",
+        "suppressed",
+        "routes",
+        "runs",
+        "runs?state=dead",
+        "schedules",
+        "plugins",
+        "providers",
+        "health",
+    ];
     let links = links.map(|link| format!("<li><a href=\"/api/v1/{link}\">/api/v1/{link}</a></li>\n")).concat();
     Html(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>hookbox</title></head>\n<body>\n\

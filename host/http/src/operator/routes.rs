@@ -5,6 +5,7 @@ use axum::http::Uri;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hookbox_core::body_schema::{Fault, Otherwise};
 use hookbox_core::event::{Event, Source};
 use hookbox_core::name::ProviderName;
 use hookbox_core::verify::Delivery;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 
 use super::query::Query;
 use super::{Api, Operator, asked_in};
-use crate::ingress::delivery::Parts;
+use crate::ingress::delivery::Read;
 use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::route::{RouteView, RoutesTestView};
@@ -47,11 +48,12 @@ struct Asked {
 pub(super) async fn test(State(operator): Api, uri: Uri, body: Body) -> Result<Json<RoutesTestView>, Problem> {
     Query::read(&uri, &[])?;
     let asked: Asked = asked_in(body, TEST_BYTES_MAX).await?;
-    let event = event(&operator, asked)?;
-    Ok(Json(RoutesTestView::of(&operator.store.catalogue(), &event)))
+    let (event, fault) = event(&operator, asked)?;
+    Ok(Json(RoutesTestView::of(&operator.store.catalogue(), &event, fault)))
 }
 
-fn event(operator: &Operator, asked: Asked) -> Result<Event, Problem> {
+/// With what is wrong with its body, where the provider has a schema.
+fn event(operator: &Operator, asked: Asked) -> Result<(Event, Option<(Fault, Otherwise)>), Problem> {
     let wrong = |why: &str| Problem::bad_parameter().because(why.to_owned());
     if asked.headers.len() > HEADERS_MAX {
         return Err(wrong("headers: at most 100 are looked at"));
@@ -70,17 +72,20 @@ fn event(operator: &Operator, asked: Asked) -> Result<Event, Problem> {
         let event_type = asked.event_type.ok_or_else(|| {
             wrong("type: is needed, because no live provider has this name and the delivery cannot say it")
         })?;
-        return Ok(plain(operator, name, event_type, &headers, body));
+        return Ok((plain(operator, name, event_type, &headers, body), None));
     };
     let pairs: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let delivery = Delivery { method: "POST", url: "", query: "", headers: &pairs, body: &body };
-    let parts = Parts::presumed(name, live.verifier.scheme(), &delivery)
+    let read = Read::presumed(name, live.verifier.scheme(), &delivery)
         .ok_or_else(|| Problem::broken_json().because("the provider's deliveries are refused with such a body"))?;
-    let event = parts.into_event(Bytes::from(body), &operator.mint, operator.clock.now()).event;
-    Ok(match asked.event_type {
-        Some(event_type) => Event { event_type, ..event },
-        None => event,
-    })
+    if read.is_batch() {
+        return Err(wrong("body: is a batch, of which each event is routed by itself: give one of them"));
+    }
+    let Some(parts) = read.into_parts().pop() else { return Err(wrong("body: has no event")) };
+    let event_type = asked.event_type.unwrap_or_else(|| parts.event_type().to_owned());
+    let fault = live.fault(name, &event_type, parts.document());
+    let event = parts.into_event(&Bytes::from(body.clone()), &operator.mint, operator.clock.now()).event;
+    Ok((Event { event_type, ..event }, fault))
 }
 
 /// What comes under a name that no live provider has.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
+use hookbox_core::body_schema;
 use hookbox_core::event::{Event, HOPS_MAX};
 use hookbox_core::id::EventId;
 use hookbox_core::name::HandlerRef;
@@ -104,10 +105,22 @@ fn wanted_by(operator: &Operator, event: &Event) -> Vec<HandlerRef> {
 }
 
 async fn make_runs(operator: &Operator, event: &Event, targets: Vec<HandlerRef>) -> Result<Vec<NewRun>, StoreError> {
-    let now = operator.clock.now();
-    let dead = (event.hops > HOPS_MAX).then_some(DeadCause::Loop);
-    let run = |target| NewRun { id: operator.mint.run(now), target, dead };
-    let runs: Vec<NewRun> = targets.into_iter().map(run).collect();
-    operator.store.route(event.id, runs.clone(), now).await?;
+    let runs = runs_of(operator, event, targets);
+    operator.store.route(event.id, runs.clone(), operator.clock.now()).await?;
     Ok(runs)
+}
+
+/// The runs that an event has if it comes now.
+pub(super) fn runs_for(operator: &Operator, event: &Event) -> Vec<NewRun> {
+    runs_of(operator, event, wanted_by(operator, event))
+}
+
+fn runs_of(operator: &Operator, event: &Event, targets: Vec<HandlerRef>) -> Vec<NewRun> {
+    let is_invalid = event.attributes.iter().any(|(name, _)| name == body_schema::ATTRIBUTE);
+    let dead = match event.hops > HOPS_MAX {
+        true => Some(DeadCause::Loop),
+        false => is_invalid.then_some(DeadCause::InvalidBody),
+    };
+    let now = operator.clock.now();
+    targets.into_iter().map(|target| NewRun { id: operator.mint.run(now), target, dead }).collect()
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use hookbox_core::body_schema::{Fault, Otherwise};
 use hookbox_core::event::Event;
 use hookbox_store::catalogue::{Catalogue, PluginRow, Route, Verdict};
 use serde::Serialize;
@@ -35,8 +36,18 @@ impl RouteView {
 #[derive(Debug, Serialize)]
 pub(crate) struct RoutesTestView {
     topic: String,
+    /// What is wrong with its body, where the provider has a schema.
+    schema_fault: Option<SchemaFaultView>,
     reached: usize,
     handlers: Vec<VerdictView>,
+}
+
+#[derive(Debug, Serialize)]
+struct SchemaFaultView {
+    pointer: String,
+    message: String,
+    /// `refused` with 422, or taken in and its runs `dead`.
+    outcome: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +62,7 @@ struct VerdictView {
 }
 
 impl RoutesTestView {
-    pub(crate) fn of(catalogue: &Catalogue, event: &Event) -> RoutesTestView {
+    pub(crate) fn of(catalogue: &Catalogue, event: &Event, fault: Option<(Fault, Otherwise)>) -> RoutesTestView {
         let judged = catalogue.judge(event);
         let reached = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Reached).count();
         let judged = judged.into_iter().map(|(route, verdict)| {
@@ -59,7 +70,12 @@ impl RoutesTestView {
             VerdictView::of(route, &verdict, missing)
         });
         let silent = catalogue.plugins().filter(|row| row.active.is_none()).map(VerdictView::of_silent);
-        RoutesTestView { topic: event.topic(), reached, handlers: judged.chain(silent).collect() }
+        let schema_fault = fault.map(|(Fault { pointer, message }, otherwise)| SchemaFaultView {
+            pointer,
+            message,
+            outcome: if otherwise == Otherwise::Refuse { "refused" } else { "dead" },
+        });
+        RoutesTestView { topic: event.topic(), schema_fault, reached, handlers: judged.chain(silent).collect() }
     }
 }
 

@@ -35,6 +35,22 @@ impl Store for Faulty {
     async fn accept(&self, _: NewEvent) -> Result<Accepted, StoreError> {
         self.fail()
     }
+    async fn accept_all(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.fail()
+    }
+
+    async fn release(&self, _: EventId, _: Vec<NewRun>, _: Timestamp) -> Result<(), StoreError> {
+        self.fail()
+    }
+
+    async fn suppressed(&self, _: PageRequest<EventId>) -> Result<SuppressedPage, StoreError> {
+        self.fail()
+    }
+
+    async fn suppressed_one(&self, _: EventId) -> Result<Suppressed, StoreError> {
+        self.fail()
+    }
+
     async fn enqueue(&self, _: NewJob) -> Result<RunId, StoreError> {
         self.fail()
     }

@@ -163,6 +163,7 @@ pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (
             body_bytes_max,
             allow_from: Vec::new(),
             allowance: None,
+            schemas: Vec::new(),
         },
     )
 }

@@ -25,7 +25,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, router, limits, async { drop(stopped.await) }));
+        let served = tokio::spawn(serve(listener, router, None, limits, async { drop(stopped.await) }));
         Server { address, stop, served }
     }
 

@@ -178,8 +178,32 @@ fn a_run_in_every_state() {
 }
 
 #[test]
+fn a_suppressed_delivery() {
+    let form = SuppressedV1 {
+        first: EventId::new(NOW, 7).to_bytes(),
+        fingerprint: [3; 16],
+        same_body: false,
+        times: 2,
+        last: NOW.0,
+        data_bytes: 4,
+        event: encode_event(event(4), &[], Vec::new()).unwrap(),
+    };
+    let row = encode(&form).unwrap();
+    golden("suppressed", &row);
+    let read: SuppressedV1 = decode(&row).unwrap();
+    assert_eq!(decode_event(EventId::new(NOW, 1), &read.event).unwrap().event, event(4));
+    assert_eq!((read.first, read.times, read.last), (form.first, 2, NOW.0));
+}
+
+#[test]
 fn a_run_with_every_cause_of_death() {
-    let causes = [DeadCause::Permanent, DeadCause::AttemptsExhausted, DeadCause::HandlerVanished, DeadCause::Loop];
+    let causes = [
+        DeadCause::Permanent,
+        DeadCause::AttemptsExhausted,
+        DeadCause::HandlerVanished,
+        DeadCause::Loop,
+        DeadCause::InvalidBody,
+    ];
     for cause in causes {
         let replay = Run {
             work: Work::Job(JobId::new(NOW, 2)),

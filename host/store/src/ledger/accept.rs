@@ -20,6 +20,7 @@ impl Ledger<'_> {
             let same_body = first.fingerprint == new.fingerprint;
             self.counts.duplicates += 1;
             self.counts.duplicates_differ += u64::from(!same_body);
+            self.suppress(&first, new)?;
             return Ok(Accepted::Duplicate { first: EventId::from_bytes(first.event), same_body });
         }
         let (id, now) = (new.event.id, new.event.time);
@@ -81,7 +82,12 @@ impl Ledger<'_> {
         Ok(None)
     }
 
-    fn insert_event(&mut self, event: Event, runs: &[RunId], dedupe: Vec<[u8; 32]>) -> Result<(), StoreError> {
+    pub(super) fn insert_event(
+        &mut self,
+        event: Event,
+        runs: &[RunId],
+        dedupe: Vec<[u8; 32]>,
+    ) -> Result<(), StoreError> {
         let id = event.id;
         if codec::body_is_apart(&event.data) {
             values::insert(&mut self.tree, keys::event_body(id), &event.data)?;
@@ -165,7 +171,7 @@ impl Ledger<'_> {
     }
 }
 
-fn run_of_event(event: &Event, new: NewRun, now: Timestamp) -> Run {
+pub(super) fn run_of_event(event: &Event, new: NewRun, now: Timestamp) -> Run {
     Run {
         idempotency_key: new.id.to_string(),
         id: new.id,

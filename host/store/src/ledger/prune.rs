@@ -21,7 +21,7 @@ const STEP_ROWS: usize = 256;
 /// Keys that one step removes, in bytes: a large body has many chunks.
 const STEP_BYTES: usize = 256 << 10;
 
-/// Where the next step goes on: a pass looks at the runs, then the events, then the plugins' keys. Lost at a restart,
+/// Where the next step goes on: a pass looks at the runs, then the events, then what was suppressed, then the plugins' keys. Lost at a restart,
 /// which begins a pass anew.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct PruneCursor {
@@ -34,6 +34,7 @@ enum Stage {
     #[default]
     Runs,
     Events,
+    Suppressed,
     Kv,
 }
 
@@ -49,7 +50,8 @@ impl Ledger<'_> {
             let from = cursor.from.take();
             let (next, then) = match cursor.stage {
                 Stage::Runs => (self.prune_runs(from, now, retention, &mut pruned)?, Some(Stage::Events)),
-                Stage::Events => (self.prune_events(from, now, retention, &mut pruned)?, Some(Stage::Kv)),
+                Stage::Events => (self.prune_events(from, now, retention, &mut pruned)?, Some(Stage::Suppressed)),
+                Stage::Suppressed => (self.prune_suppressed(from, now, retention, &mut pruned)?, Some(Stage::Kv)),
                 Stage::Kv => (self.prune_kv(from, now, &mut pruned)?, None),
             };
             if next.is_some() {
@@ -158,6 +160,28 @@ impl Ledger<'_> {
             values::remove(&mut self.tree, key)?;
             self.remove_unrouted_mark(id)?;
             pruned.events += 1;
+        }
+        Ok(next)
+    }
+
+    /// A duplicate waits for an operator as long as an event that no handler wanted.
+    fn prune_suppressed(
+        &mut self,
+        from: Option<Vec<u8>>,
+        now: Timestamp,
+        retention: &Retention,
+        pruned: &mut Pruned,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let from = from.unwrap_or_else(|| vec![keys::SUPPRESSED]);
+        let old = |id| now.since(EventId::from_bytes(id).time()) > retention.events_for.max(Millis(1));
+        let (rows, next) = self.rows(&from, keys::SUPPRESSED, old)?;
+        let full = self.tree.bytes() + STEP_BYTES;
+        for (id, key) in rows {
+            if self.tree.bytes() > full {
+                return Ok(Some(key));
+            }
+            self.remove_suppressed(EventId::from_bytes(id))?;
+            pruned.suppressed += 1;
         }
         Ok(next)
     }

@@ -30,6 +30,7 @@ mod plugins;
 mod prune;
 mod record;
 mod schedules;
+mod suppressed;
 mod torn;
 mod unrouted;
 mod values;

@@ -1,7 +1,11 @@
 //! Schemes that many senders share.
 
-use super::super::scheme::{Algorithm, Encoding, KeyForm, List, Method, Piece, Scheme, TimestampUnit};
-use super::build::{BODY, clock, header, hmac_sha256, in_header, in_list, json, list, literal, method, naming, text};
+use super::super::scheme::{
+    Algorithm, BodyForm, Encoding, KeyForm, List, Method, Piece, Repeats, Scheme, TimestampUnit,
+};
+use super::build::{
+    BODY, NOTHING, clock, header, hmac_sha256, in_header, in_list, json, list, literal, method, naming, text,
+};
 use super::{About, Preset};
 
 /// For senders of one's own.
@@ -47,6 +51,27 @@ pub(super) const STANDARD_WEBHOOKS: Preset = Preset::new(
         not_covered: "nothing of id, time and body",
         replay: "webhook-timestamp within 300 s, and webhook-id, both signed",
         notes: "Entries of unknown versions are skipped. Senders that still write svix- headers are the preset svix.",
+        unconfirmed: &[],
+    },
+);
+
+/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md>, which has senders show a token.
+pub(super) const CLOUDEVENTS: Preset = Preset::new(
+    in_header(
+        "cloudevents",
+        "Authorization",
+        list![method("Bearer ", Algorithm::Token, KeyForm::Literal, Encoding::Plain, NOTHING)],
+    )
+    .named_by(naming![[header("ce-type")], [json("type")]], naming![[header("ce-id")], [json("id")]])
+    .in_body(BodyForm::CloudEvents)
+    .repeating(Repeats::ById),
+    About {
+        title: "CloudEvents 1.0, as headers, as JSON and in batches",
+        settings: "wherever the sender keeps the access token that you choose; it is shown as Authorization: Bearer",
+        not_covered: "everything: the token shows who sends, and signs nothing",
+        replay: "source and id together for 7 days",
+        notes: "Each event of a batch is an event of its own. For a sender that signs, write like: cloudevents with \
+                its algorithm, header and content.",
         unconfirmed: &[],
     },
 );

@@ -10,7 +10,8 @@ use crate::name::ProviderName;
 const SHA1: [&str; 4] = ["twilio", "intercom", "vercel", "scalr"];
 
 /// Of these, the sender's signature leaves the body open, wholly or in part.
-const WITHOUT_BODY: [&str; 9] = [
+const WITHOUT_BODY: [&str; 10] = [
+    "cloudevents",
     "gitlab",
     "adyen-item",
     "chargebee",

@@ -1,30 +1,28 @@
-//! How much of what is in flight one source holds: a stranger with slow bodies must not hold all of it.
+//! How much of what is bounded one source holds, connections or requests: a stranger must not hold all of it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::charge::key;
+/// One source holds at most this part of what there may be.
+pub(crate) const PART: usize = 4;
 
-/// One source holds at most this part of what may be in flight.
-pub(super) const PART: usize = 4;
+/// What is held, by source; no more entries than there is held.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Shares(Arc<Mutex<HashMap<u128, usize>>>);
 
-/// Requests in flight by source; no more entries than requests.
-#[derive(Debug, Default)]
-pub(super) struct Shares(Mutex<HashMap<u128, usize>>);
-
-/// A request in flight.
+/// One of what a source holds, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Share<'a> {
-    shares: &'a Shares,
+pub(crate) struct Share {
+    shares: Shares,
     key: u128,
 }
 
 impl Shares {
     /// `None` where the source holds `max` already. Loopback is not counted: it is this machine, or a proxy on it that
     /// would stand for everyone.
-    pub(super) fn enter(&self, source: IpAddr, max: usize) -> Option<Share<'_>> {
+    pub(crate) fn enter(&self, source: IpAddr, max: usize) -> Option<Share> {
         let key = key(source);
         let mut held = self.held();
         let count = held.get(&key).copied().unwrap_or_default();
@@ -32,7 +30,7 @@ impl Shares {
             return None;
         }
         held.insert(key, count + 1);
-        Some(Share { shares: self, key })
+        Some(Share { shares: self.clone(), key })
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<u128, usize>> {
@@ -40,7 +38,7 @@ impl Shares {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
         if let Entry::Occupied(mut entry) = self.shares.held().entry(self.key) {
             match entry.get() {
@@ -48,6 +46,14 @@ impl Drop for Share<'_> {
                 _ => *entry.get_mut() -= 1,
             }
         }
+    }
+}
+
+/// Whoever has one address of an IPv6 /64 has them all.
+pub(crate) fn key(source: IpAddr) -> u128 {
+    match source {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
     }
 }
 
