@@ -4,6 +4,7 @@
 
 mod access;
 mod challenges;
+mod cloudevents;
 mod content;
 mod faulty;
 mod harness;
@@ -13,5 +14,8 @@ mod pairing;
 mod protection;
 mod refusals;
 mod routing;
+mod schemas;
 mod socket;
+mod suppressed;
 mod tally;
+mod tls;
