@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
+mod bodies;
 mod capture;
 mod clients;
 mod commands;
@@ -22,5 +23,6 @@ mod runs;
 mod schedules;
 mod sends;
 mod swaps;
+mod tls;
 mod verify;
 mod webhooks;

@@ -5,14 +5,17 @@ use std::net::TcpStream;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::harness::{Host, Project, Webhook, shop};
 
 /// Posts of one delivery at one time.
 const STORM: usize = 1000;
-/// Connections that send next to nothing.
+/// Connections that send next to nothing, of each kind.
 const SLOW: usize = 500;
+/// Connections at one time that the host must bear.
+const MANY: usize = 10_000;
 const STACK_BYTES: usize = 128 * 1024;
 
 /// The request as bytes; the last of them is sent apart.
@@ -93,4 +96,53 @@ fn senders_that_never_finish_do_not_keep_others_out() {
     }
     assert_eq!(host.ask("health").status, 200);
     drop((slow_heads, slow_bodies));
+}
+
+/// This process holds the other end of each.
+fn allow_files(wanted: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    assert_eq!(allowed, wanted, "the hard limit of open files is too low for this test: ulimit -Hn");
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).unwrap();
+}
+
+#[test]
+fn ten_thousand_connections_are_borne_and_others_are_served() {
+    allow_files(MANY as u64 + 1000);
+    let project = Project::with(&["welcome"]);
+    let mut host = project.serve();
+    let many: Vec<TcpStream> = (0..MANY)
+        .map(|n| {
+            let mut stream = connect(&host);
+            if n % 2 == 0 {
+                stream.write_all(b"POST /api/v1/webhooks/webhook/shop HTTP/1.1\r\nHost: x\r\n").unwrap();
+            }
+            stream
+        })
+        .collect();
+    for number in 0..20 {
+        let webhook = shop("user.created", &format!("among-many-{number}"), json!({ "name": "Ada" }));
+        assert_eq!(host.follow(&webhook)["state"], "succeeded");
+    }
+    // Any of the many may go on with what it began.
+    let webhook = shop("user.created", "of-the-many", json!({ "name": "Ada" }));
+    let rest = request(&host, &webhook);
+    let mut one = many.into_iter().nth(1).unwrap();
+    one.write_all(&rest).unwrap();
+    let mut answer = String::new();
+    one.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    host.assert_alive();
+}
+
+#[test]
+fn a_host_whose_places_are_all_taken_by_silence_serves_whoever_comes() {
+    let project = Project::with(&["welcome"]);
+    project.write("hooks.yaml", "server: { limits: { connections: 64 } }\n");
+    let host = project.serve();
+    let silent: Vec<TcpStream> = (0..200).map(|_| connect(&host)).collect();
+    for number in 0..20 {
+        host.accept(&shop("user.created", &format!("among-silent-{number}"), json!({ "name": "Ada" })));
+    }
+    drop(silent);
 }

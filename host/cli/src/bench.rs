@@ -28,7 +28,7 @@ pub(crate) fn bench(args: &BenchArgs, client: &Client, print: Print) -> Result<(
     let mut project = Project::read(&args.project)?;
     project.dev = true;
     dev::read_secrets(&mut project)?;
-    let origin = args.ingress.clone().unwrap_or_else(|| format!("http://{}", project.config.server.listen));
+    let origin = args.ingress.clone().unwrap_or_else(|| project.origin());
     let address = loopback(&origin)?;
     let clock = SystemClock::new();
     let requests = requests(args, &project, &clock, address)?;

@@ -207,7 +207,7 @@ fn forward(origin: &str, recorded: &Recorded) -> Result<Response> {
     for (name, value) in recorded.headers_to_send() {
         request = request.header(name, value);
     }
-    let mut answer = client::agent().run(request.body(recorded.body.clone())?)?;
+    let mut answer = client::agent()?.run(request.body(recorded.body.clone())?)?;
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
     let content_type = answer.headers().get(CONTENT_TYPE).cloned();
     let mut response = (answer.status(), body).into_response();

@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use ureq::http::{Response, StatusCode};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
+use crate::environment;
 use crate::project::Mistakes;
 
 /// The longest wait for an answer.
@@ -20,27 +22,35 @@ pub(crate) struct Client {
     token: Option<String>,
 }
 
-pub(crate) fn agent() -> Agent {
-    Agent::config_builder()
+/// Trusts the certificates of SSL_CERT_FILE, else the public ones.
+pub(crate) fn agent() -> Result<Agent> {
+    let roots = match environment::trusted_certificates()? {
+        None => RootCerts::WebPki,
+        Some(text) => {
+            let items: Result<Vec<PemItem<'_>>, ureq::Error> = parse_pem(&text).collect();
+            let certificates = items.context("SSL_CERT_FILE is no PEM")?.into_iter().filter_map(|item| match item {
+                PemItem::Certificate(certificate) => Some(certificate),
+                _ => None,
+            });
+            RootCerts::new_with_certs(&certificates.collect::<Vec<_>>())
+        }
+    };
+    let config = Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
         .http_status_as_error(false)
         .timeout_global(Some(TIMEOUT))
         // A proxy of the environment has no business with a host that we name ourselves.
         .proxy(None)
-        .build()
-        .into()
+        .build();
+    Ok(config.into())
 }
 
 impl Client {
-    /// The client has no TLS, so that a token does not leave for a host it cannot be sure of.
     pub(crate) fn new(url: &str, token: Option<&str>) -> Result<Client> {
-        if !url.starts_with("http://") {
-            let told = match url.starts_with("https://") {
-                true => format!("--url {url}: this client speaks no TLS yet; use http:// over loopback or a tunnel"),
-                false => format!("--url must be http://HOST:PORT, got {url}"),
-            };
-            bail!(Mistakes(vec![told]));
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            bail!(Mistakes(vec![format!("--url must be http://HOST:PORT or https://HOST, got {url}")]));
         }
-        Ok(Client { agent: agent(), url: url.trim_end_matches('/').to_owned(), token: token.map(str::to_owned) })
+        Ok(Client { agent: agent()?, url: url.trim_end_matches('/').to_owned(), token: token.map(str::to_owned) })
     }
 
     /// `path` is below `/api/v1`.
@@ -88,10 +98,12 @@ mod tests {
 
     #[test]
     fn a_url_that_the_client_cannot_speak_to_is_a_mistake() {
-        assert!(Client::new("http://127.0.0.1:5555/", None).is_ok());
-        for (url, cure) in [("https://hooks.example.com", "speaks no TLS yet"), ("127.0.0.1:5555", "must be http://")] {
+        for url in ["http://127.0.0.1:5555/", "https://hooks.example.com"] {
+            assert!(Client::new(url, None).is_ok());
+        }
+        for url in ["127.0.0.1:5555", "ftp://hooks.example.com"] {
             let error = Client::new(url, None).err().unwrap();
-            assert!(error.is::<Mistakes>() && error.to_string().contains(cure), "{error}");
+            assert!(error.is::<Mistakes>() && error.to_string().contains("must be http://"), "{error}");
         }
     }
 }

@@ -94,6 +94,14 @@ impl Environment {
     }
 }
 
+/// The certificates that a command trusts in place of the public ones: the variable that other programs read, too.
+#[expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
+pub(crate) fn trusted_certificates() -> Result<Option<Vec<u8>>> {
+    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else { return Ok(None) };
+    let text = fs::read(&file).with_context(|| format!("cannot read SSL_CERT_FILE {}", Path::new(&file).display()))?;
+    Ok(Some(text))
+}
+
 /// Puts a secret in a file that only its owner reads, as a whole: whoever reads meanwhile sees the old one or the new
 /// one. Returns once it is on disk.
 pub(crate) fn keep_secret(file: &Path, secret: &Secret) -> std::io::Result<()> {

@@ -152,6 +152,12 @@ impl Project {
         }
     }
 
+    /// Where hooks.yaml has the public listener.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = if self.config.server.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.config.server.listen)
+    }
+
     /// What the sender calls, without a query.
     pub(crate) fn public_url(&self, name: &ProviderName, provider: &Provider) -> Option<String> {
         let below = || {

@@ -34,7 +34,7 @@ pub(crate) fn send(args: &SendArgs, print: Print) -> Result<bool> {
     let of_path = recorded.as_ref().map(Recorded::provider);
     let name = args.provider.as_deref().or(args.named.as_deref()).or(of_path).unwrap_or_default();
     let provider = ProviderName::parse(name).map_err(|error| Mistakes(vec![error.to_string()]))?;
-    let origin = args.ingress.clone().unwrap_or_else(|| format!("http://{}", project.config.server.listen));
+    let origin = args.ingress.clone().unwrap_or_else(|| project.origin());
     let url = format!("{}/api/v1/webhooks/webhook/{provider}", origin.trim_end_matches('/'));
     let post = match recorded {
         Some(recorded) if !args.resign => Post::as_it_came(recorded),
@@ -59,7 +59,7 @@ fn give(post: &Post, url: &str, origin: &str) -> Result<Answer> {
     }
     let unreachable =
         || format!("no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress");
-    let mut response = client::agent().run(request.body(post.body.clone())?).with_context(unreachable)?;
+    let mut response = client::agent()?.run(request.body(post.body.clone())?).with_context(unreachable)?;
     Ok(Answer { status: response.status().as_u16(), text: response.body_mut().read_to_string()? })
 }
 

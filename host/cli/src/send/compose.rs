@@ -83,7 +83,9 @@ pub(super) fn sign_post(
             body: body(args, scheme.name(), &id)?,
         },
     };
-    let url = post.query.as_ref().map_or(url.to_owned(), |query| format!("{url}?{query}"));
+    // A sender that signs the URL signs the one that it was given, wherever this is posted to.
+    let url = project.public_url(provider, &found.provider).unwrap_or_else(|| url.to_owned());
+    let url = post.query.as_ref().map_or(url.clone(), |query| format!("{url}?{query}"));
     let event_type = came_anew.then_some(args.event_type.as_str());
     let out = Outgoing { method: &post.method, url: &url, id: &id, event_type, body: &post.body };
     let cure = |error: UnusableSecret| {
