@@ -6,7 +6,9 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use ed25519_dalek::SigningKey;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Delivery, Integrity, Outgoing, Refusal, Scheme, Signed, Verified, Verifier, schemes, sign};
+use hookbox_core::verify::{
+    Delivery, Integrity, Outgoing, Refusal, Scheme, Signed, Verified, Verifier, sample, schemes, sign,
+};
 use p256::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -245,6 +247,62 @@ proptest! {
             let spaced = Signed { body: [sent.body.as_slice(), b" "].concat(), ..sent.clone() };
             prop_assert!(verify(&verifier, &spaced, NOW).is_err(), "{}: equal JSON, other bytes", scheme.name());
         }
+    }
+
+    #[test]
+    fn no_bit_of_a_signature_may_change(which in any::<Index>(), text in "[a-z]{1,9}", bit in any::<Index>()) {
+        let scheme = &schemes()[which.index(schemes().len())];
+        let keys = keys(scheme, 7);
+        let verifier = verifier(scheme, &[&keys]);
+        let sent = signed(scheme, &keys.private, NOW, &text);
+        let is_signature = |name: &str| scheme.is_secret_header(name);
+        let mut headers: Vec<(&str, Vec<u8>)> =
+            sent.headers.iter().map(|(name, value)| (name.as_str(), value.clone().into_bytes())).collect();
+        // Others have it in the body.
+        let Some((_, value)) = headers.iter_mut().find(|(name, _)| is_signature(name)) else { return Ok(()) };
+        let right = value.clone();
+        let position = bit.index(value.len() * 8);
+        value[position / 8] ^= 1 << (position % 8);
+        // Hex is read in either case, and white space around a header is none of it.
+        prop_assume!(!value.eq_ignore_ascii_case(&right) || scheme.integrity() == Integrity::None);
+        prop_assume!(value.trim_ascii() != right.trim_ascii());
+        let pairs: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        let delivery = Delivery { method: "POST", url: &sent.url, query: "", headers: &pairs, body: &sent.body };
+        let shown = String::from_utf8_lossy(pairs.iter().find(|(name, _)| is_signature(name)).unwrap().1).into_owned();
+        prop_assert!(verifier.verify(&delivery, NOW).is_err(), "{}: {shown}", scheme.name());
+    }
+
+    #[test]
+    fn no_bit_of_a_secret_may_change(which in any::<Index>(), seed in any::<[u8; 32]>(), bit in 0..256usize) {
+        let scheme = &schemes()[which.index(schemes().len())];
+        let mut flipped = seed;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let (Some(right), Some(other)) = (sample(scheme, &seed), sample(scheme, &flipped)) else { return Ok(()) };
+        let with = |made: &Secret| Verifier::new(scheme, &[Secret::new(made.expose().to_vec()).unwrap()], None).unwrap();
+        let sent = signed(scheme, &right.signing, NOW, "text");
+        prop_assert!(verify(&with(&right.secret), &sent, NOW).is_ok(), "{}", scheme.name());
+        prop_assert!(verify(&with(&other.secret), &sent, NOW).is_err(), "{}", scheme.name());
+    }
+
+    /// The same value with other bytes is another body.
+    #[test]
+    fn equal_json_with_other_bytes_is_refused(which in any::<Index>(), text in "[a-zé ]{1,20}", how in 0..4usize) {
+        let scheme = &schemes()[which.index(schemes().len())];
+        prop_assume!(scheme.integrity() == Integrity::Full && !["twilio"].contains(&scheme.name()));
+        let keys = keys(scheme, 7);
+        let sent = signed(scheme, &keys.private, NOW, &text);
+        let json = String::from_utf8(sent.body.clone()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let other = match how {
+            0 => serde_json::to_string_pretty(&value).unwrap(),
+            1 => json.replacen(":", ": ", 1),
+            2 => json.replace("\"t\"", "\"\\u0074\""),
+            _ => format!("\n{json}\n"),
+        };
+        prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&other).unwrap(), &value);
+        prop_assume!(other != json);
+        let other = Signed { body: other.into_bytes(), ..sent };
+        prop_assert!(verify(&verifier(scheme, &[&keys]), &other, NOW).is_err(), "{}", scheme.name());
     }
 
     #[test]

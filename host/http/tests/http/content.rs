@@ -81,3 +81,23 @@ async fn a_body_without_an_encoding_is_handed_over_byte_for_byte() {
         assert_eq!(event.content_type, content_type);
     }
 }
+
+#[tokio::test]
+async fn a_body_of_any_type_is_kept_byte_for_byte() {
+    let host = Host::new();
+    let multipart = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
+    for (content_type, body) in [
+        ("application/json", &b" {\"b\" : 1.0,\r\n \"a\":\"\\u00e9\" }\n"[..]),
+        ("application/x-www-form-urlencoded", b"payload=%7B%7D&a=1+2&a="),
+        ("multipart/form-data; boundary=x", multipart),
+        ("application/xml", b"<?xml version=\"1.0\"?>\r\n<order id='1'/>"),
+        ("text/plain; charset=latin1", b"caf\xe9\r\n"),
+        ("application/octet-stream", b"\0\x01\xff\xfe{"),
+    ] {
+        let answer = host.deliver(webhook("my-shop", "generic", "", body, &[("content-type", content_type)])).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{content_type}");
+        let id = answer.json()["id"].as_str().unwrap().parse().unwrap();
+        let event = host.store.event_input(id).await.unwrap();
+        assert_eq!((event.content_type.as_str(), event.payload().as_ref()), (content_type, body));
+    }
+}
