@@ -22,6 +22,10 @@ impl Rate {
     pub const fn per_second(number: u32) -> Option<Rate> {
         if number >= RATE_MIN && number <= RATE_MAX { Some(Rate(number)) } else { None }
     }
+
+    pub fn each_second(self) -> u32 {
+        self.0
+    }
 }
 
 impl FromStr for Rate {

@@ -94,11 +94,11 @@ struct Receiver {
     shares: Shares,
 }
 
-/// `POST /api/v1/webhooks/webhook/{provider}`, `GET` there for a sender that asks whose host this is, and `GET /api/v1/webhooks/webhook/health`, nothing else.
+/// `POST /api/v1/webhooks/webhook/{provider}`, `GET` and `OPTIONS` there for senders that ask first, and `GET /api/v1/webhooks/webhook/health`, nothing else.
 pub fn router(ingress: Ingress) -> Router {
     let in_flight = Semaphore::new(ingress.limits.in_flight_max.min(Semaphore::MAX_PERMITS));
     Router::new()
-        .route("/api/v1/webhooks/webhook/{provider}", post(receive).get(challenge::ask))
+        .route("/api/v1/webhooks/webhook/{provider}", post(receive).get(challenge::ask).options(challenge::permit))
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())

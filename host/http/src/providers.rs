@@ -43,6 +43,12 @@ pub struct SchemaRule {
 }
 
 impl LiveProvider {
+    /// `*` where there is no limit.
+    pub(crate) fn allowed_per_minute(&self) -> String {
+        let per_minute = |allowance: &Allowance| (u64::from(allowance.rate.each_second()) * 60).to_string();
+        self.allowance.as_ref().map_or_else(|| "*".to_owned(), per_minute)
+    }
+
     /// What is wrong with an event's body, by the first rule that it breaks.
     pub(crate) fn fault(&self, name: &ProviderName, event_type: &str, body: &[u8]) -> Option<(Fault, Otherwise)> {
         let mut rules = self.schemas.iter().filter(|rule| rule.events.matches(name.as_str(), event_type));

@@ -294,6 +294,11 @@ impl Scheme {
         matches!(&self.challenge, Some(Challenge::Echo { .. } | Challenge::Crc { .. }))
     }
 
+    /// Whether senders ask by OPTIONS if they may send.
+    pub fn is_asked_for_permission(&self) -> bool {
+        self.body == BodyForm::CloudEvents
+    }
+
     /// How far a delivery's timestamp may be from the clock unless the operator says otherwise;
     /// `None` where the scheme signs no time, so that only dedupe stops a replay.
     pub fn tolerance(&self) -> Option<Millis> {

@@ -1,15 +1,20 @@
-//! A GET: a sender asks whether the host is its customer's, before it sends anything.
+//! A GET or OPTIONS: a sender asks whether the host is its customer's, before it sends anything.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::Response;
-use hookbox_core::verify::{Delivery, Reply};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hookbox_core::verify::{Delivery, Refusal, Reply};
 
 use super::answer::Taken;
 use super::refused::Refused;
 use super::{Receiver, shown, url_of};
+
+const ORIGIN: &str = "webhook-request-origin";
+const ORIGIN_BYTES_MAX: usize = 255;
 
 pub(super) async fn ask(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let provider = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
@@ -20,7 +25,38 @@ pub(super) async fn ask(State(receiver): State<Arc<Receiver>>, request: Request)
     }
 }
 
+/// Section 4 of <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md>. Whoever may send shows it
+/// with each delivery, so everybody may: what the stranger calls itself is not sent back.
+pub(super) async fn permit(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let provider = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    let source = receiver.source(&request);
+    match receiver.may_send(&provider, source, request.headers()) {
+        Ok(rate) => {
+            let headers = [("webhook-allowed-origin", "*".to_owned()), ("webhook-allowed-rate", rate)];
+            (StatusCode::OK, [(ALLOW, "POST")], headers).into_response()
+        }
+        Err(refused) => receiver.refuse(&provider, source, refused),
+    }
+}
+
 impl Receiver {
+    /// How many a minute, if the provider's senders are of those that ask.
+    fn may_send(&self, name: &str, source: IpAddr, headers: &HeaderMap) -> Result<String, Refused> {
+        let _permit = self.admit(source)?;
+        let providers = self.ingress.providers.load_full();
+        let (_, live) = providers.find(name).ok_or(Refused::UnknownProvider)?;
+        if !live.verifier.scheme().is_asked_for_permission() {
+            return Err(Refused::Unverified(Refusal::NoChallenge));
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'*');
+        let good = |origin: &[u8]| (1..=ORIGIN_BYTES_MAX).contains(&origin.len()) && origin.iter().all(plain);
+        match (origins.next(), origins.next()) {
+            (Some(origin), None) if good(origin.as_bytes()) => Ok(live.allowed_per_minute()),
+            _ => Err(Refused::Unverified(Refusal::BadChallenge)),
+        }
+    }
+
     /// A stranger cannot tell a provider without a challenge from one that does not exist.
     fn reply(&self, name: &str, source: IpAddr, request: &Request) -> Result<Reply, Refused> {
         let _permit = self.admit(source)?;

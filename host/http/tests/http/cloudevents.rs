@@ -143,3 +143,27 @@ async fn data_that_is_no_json_is_kept_as_it_is() {
     let record = host.store.event(in_json.json()["id"].as_str().unwrap().parse().unwrap()).await.unwrap();
     assert_eq!((record.event.data.as_slice(), record.event.content_type.as_str()), (&b"\x89PNG\0"[..], "image/png"));
 }
+
+#[tokio::test]
+async fn a_sender_that_asks_may_send() {
+    let host = host();
+    let ask = |provider: &str, origin: &str| {
+        let request = Request::options(format!("{WEBHOOKS}/{provider}")).header("webhook-request-origin", origin);
+        request.body(Body::empty()).unwrap()
+    };
+    let answer = host.deliver(ask("mesh", "eventgrid.azure.net")).await;
+    assert_eq!((answer.status, answer.header("webhook-allowed-origin")), (StatusCode::OK, "*"));
+    assert_eq!((answer.header("webhook-allowed-rate"), answer.header("allow")), ("*", "POST"));
+    for (provider, origin) in [("nobody", "a.example"), ("mesh", "<script>"), ("mesh", "")] {
+        let answer = host.deliver(ask(provider, origin)).await;
+        assert_eq!(
+            (answer.status, answer.header("webhook-allowed-origin")),
+            (StatusCode::UNAUTHORIZED, ""),
+            "{origin}"
+        );
+    }
+    let (name, generic) = live("mesh", "generic", None);
+    host.providers.store(Arc::new(Providers::new([(name, generic)])));
+    assert_eq!(host.deliver(ask("mesh", "a.example")).await.status, StatusCode::UNAUTHORIZED);
+    assert!(host.is_untouched());
+}

@@ -176,7 +176,7 @@ async fn only_so_many_are_in_flight() {
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_one() {
     for (method, path, allowed) in
-        [("DELETE", "my-shop", "POST,GET,HEAD"), ("PUT", "nobody", "POST,GET,HEAD"), ("POST", "health", "GET,HEAD")]
+        [("DELETE", "my-shop", "POST,GET,HEAD,OPTIONS"), ("PUT", "nobody", "POST,GET,HEAD"), ("POST", "health", "GET,HEAD")]
     {
         let request = Request::builder().method(method).uri(format!("{WEBHOOKS}/{path}")).body(Body::empty()).unwrap();
         let answer = Host::new().deliver(request).await;
