@@ -179,9 +179,9 @@ impl Verifier {
         let document = Document(delivery.document(&self.scheme.body));
         // Where members are signed one by one, whoever reads the last of a name must not get another
         // value than the one that was checked.
-        if self.scheme.signs_members() && json::repeats_a_member(&document.0) {
+        if self.scheme.signs_members() && !json::has_each_member_once(&document.0) {
             let place = Text::Borrowed("the body");
-            return Err(Refusal::MalformedHeader { header: place, why: "a member is there twice" });
+            return Err(Refusal::MalformedHeader { header: place, why: "it is no JSON, or a member is there twice" });
         }
         let Some(each) = &self.scheme.each else {
             return self.verify_part(delivery, &document, now);
@@ -290,12 +290,10 @@ impl Verifier {
     /// Where the URL is signed and holds the body's hash, the hash must be of this body.
     fn check_body_hash(&self, delivery: &Delivery<'_>) -> Result<(), Refusal> {
         let Some(parameter) = &self.scheme.body_hash else { return Ok(()) };
-        if delivery.is_form() {
-            return Ok(());
-        }
         let query = delivery.url.split_once('?').map_or("", |(_, query)| query);
         let shown = Delivery { query, ..*delivery }.query(parameter);
-        if shown.is_none() && delivery.body.is_empty() {
+        // Who declares a body to be a form must not be rid of the hash that was signed.
+        if shown.is_none() && (delivery.is_form() || delivery.body.is_empty()) {
             return Ok(());
         }
         let expected = hex::encode(Sha256::digest(delivery.body));

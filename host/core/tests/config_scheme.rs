@@ -4,6 +4,7 @@
 
 use hookbox_core::config::Config;
 use hookbox_core::name::ProviderName;
+use hookbox_core::verify::{Scheme, schemes};
 
 fn wrong(text: &str) -> String {
     Config::parse(text).unwrap_err().to_string()
@@ -50,4 +51,28 @@ fn a_secret_ends_with_its_day_or_at_its_time() {
     }
     let neither = Config::parse("providers: { a: { secrets: [{ not_after: 2026-12-31 }] } }").unwrap_err();
     assert!(neither.to_string().contains("must have one key"), "{neither}");
+}
+
+#[test]
+fn every_preset_can_be_changed() {
+    for scheme in schemes() {
+        let like = Scheme::from_yaml(&format!("like: {}", scheme.name()));
+        assert!(like.is_ok(), "{}: {like:?}", scheme.name());
+    }
+}
+
+#[test]
+fn a_scheme_that_means_two_things_is_refused() {
+    for (scheme, told) in [
+        ("timestamp: { header: X-T, json: t }, content: \"{timestamp}.{body}\"", "one place of the time"),
+        ("type: \"{entry:v1=}\", separator: \",\"", "entries are read for the signature alone"),
+        ("content: \"{header:X-Sig}{body}\"", "part of what it signs"),
+    ] {
+        let text = format!(
+            "algorithm: hmac-sha256\nheader: X-Sig\n{}\n",
+            scheme.replace(", ", "\n").replace("X-T\njson", "X-T, json")
+        );
+        let error = Scheme::from_yaml(&text).unwrap_err().to_string();
+        assert!(error.contains(told), "{text}\n{error}");
+    }
 }

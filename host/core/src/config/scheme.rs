@@ -193,8 +193,12 @@ fn timestamp(mut section: Section<'_>, scheme: &mut Scheme) {
     ];
     let unit = section.parsed("unit", unit);
     let tolerance = section.span("tolerance", TOLERANCE_MIN..=TOLERANCE_MAX);
-    if let Some(at) = given.into_iter().flatten().next() {
+    let mut given = given.into_iter().flatten();
+    if let Some(at) = given.next() {
         scheme.timestamp = Some(TimestampRule { at, unit: TimestampUnit::Seconds, tolerance: TOLERANCE });
+    }
+    if given.next().is_some() {
+        section.place().wrong("must have one place of the time: header, entry, json or form");
     }
     match &mut scheme.timestamp {
         Some(rule) => {

@@ -118,25 +118,42 @@ fn only<'a>(pairs: form_urlencoded::Parse<'a>, name: &str) -> Option<Cow<'a, str
     value.filter(|_| values.next().is_none())
 }
 
-/// The content of the part of that name, if there is one such part.
+/// The content of the part of that name, if there is one such part. What readers of forms could take in different ways
+/// has none: a boundary within a line or with anything behind it, a name in another alphabet, a body that ends early.
 fn part<'a>(body: &'a [u8], boundary: &[u8], name: &str) -> Option<&'a [u8]> {
-    let wanted = format!("name=\"{name}\"");
+    let delimiter = [b"\r\n", boundary].concat();
+    let mut rest = match body.strip_prefix(boundary) {
+        Some(rest) => rest,
+        None => body.get(find(body, &delimiter)? + delimiter.len()..)?,
+    };
     let mut found = None;
-    let mut rest = body;
-    while let Some(begin) = find(rest, boundary) {
-        let after = rest.get(begin + boundary.len()..)?;
-        let Some(after) = after.strip_prefix(b"\r\n") else { break };
-        let head_end = find(after, b"\r\n\r\n")?;
-        let head = String::from_utf8_lossy(after.get(..head_end)?);
-        let content = after.get(head_end + 4..)?;
-        let end = find(content, boundary)?;
-        let named = head.split([';', '\r', '\n']).any(|parameter| parameter.trim() == wanted);
-        if named && found.replace(content.get(..end)?.strip_suffix(b"\r\n")?).is_some() {
+    while !rest.starts_with(b"--") {
+        let head = rest.strip_prefix(b"\r\n")?;
+        let head_end = find(head, b"\r\n\r\n")?;
+        let content = head.get(head_end + 2..)?;
+        let end = find(content, &delimiter)?;
+        let is_named = is_named(&String::from_utf8_lossy(head.get(..head_end)?), name)?;
+        if is_named && found.replace(content.get(2..end).unwrap_or_default()).is_some() {
             return None;
         }
-        rest = content.get(end..)?;
+        rest = content.get(end + delimiter.len()..)?;
     }
     found
+}
+
+/// Whether the head of a part names it so, with or without quotes. `None` where it names it in the way of RFC 5987.
+fn is_named(head: &str, name: &str) -> Option<bool> {
+    let mut parameters = head.split([';', '\r', '\n']).filter_map(|parameter| parameter.split_once('='));
+    let mut is_named = false;
+    parameters.try_for_each(|(key, value)| match key.trim().to_ascii_lowercase().as_str() {
+        "name" => {
+            is_named |= value.trim().trim_matches('"') == name;
+            Some(())
+        }
+        "name*" | "name*0" | "name*0*" => None,
+        _ => Some(()),
+    })?;
+    Some(is_named)
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

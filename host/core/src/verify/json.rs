@@ -67,11 +67,13 @@ pub(super) fn member_beside(text: &[u8], beside: &str) -> Option<String> {
     found
 }
 
-/// Whether some object has two members of one name. A text that is no JSON has none.
-pub(super) fn repeats_a_member(text: &[u8]) -> bool {
-    let mut found = false;
-    let _ = serde_json::Deserializer::from_slice(text).deserialize_any(Repeats(&mut found));
-    found
+/// Whether the text is JSON in which every object has each of its members once. What cannot be read to its end, such
+/// as a number out of range, is not: another reader may get behind that place, and find a member's second value there.
+pub(super) fn has_each_member_once(text: &[u8]) -> bool {
+    let mut repeated = false;
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let read = reader.deserialize_any(Repeats(&mut repeated)).and_then(|()| reader.end());
+    read.is_ok() && !repeated
 }
 
 /// Goes through every object; its depth is bounded by serde_json.
@@ -256,10 +258,20 @@ mod tests {
     #[test]
     fn a_repeated_member_is_found_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"[1,{"b":{"a":1,"\u0061":2}}]"#, r#"{"a":1,"a":"#] {
-            assert!(repeats_a_member(text.as_bytes()), "{text}");
+            assert!(!has_each_member_once(text.as_bytes()), "{text}");
         }
-        for text in [r#"{"a":{"a":1},"b":[{"a":1},{"a":null}]}"#, "", "1", &"[".repeat(200_000)] {
-            assert!(!repeats_a_member(text.as_bytes()));
+        for text in [r#"{"a":{"a":1},"b":[{"a":1},{"a":null}]}"#, "1", " [] "] {
+            assert!(has_each_member_once(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_another_reader_could_read_on_in_is_not_taken() {
+        let deep = format!(r#"{{"x":{}{},"a":1}}"#, "[".repeat(200), "]".repeat(200));
+        let broken: [&[u8]; 6] =
+            [br#"{"x":1e999,"a":1}"#, br#"{"x":"\ud800","a":1}"#, b"{\"x\":\"\xff\"}", b"{} {}", b"", deep.as_bytes()];
+        for text in broken {
+            assert!(!has_each_member_once(text), "{}", String::from_utf8_lossy(text));
         }
     }
 

@@ -312,7 +312,8 @@ impl Scheme {
 
     fn covers(&self, method: &Method) -> Integrity {
         let body = method.content.contains(&Piece::Body);
-        let form = self.body_hash.is_some() && method.content.contains(&Piece::SortedForm);
+        let hashed = self.body_hash.is_some() && method.content.contains(&Piece::Url);
+        let form = hashed && method.content.contains(&Piece::SortedForm);
         match method.algorithm {
             Algorithm::Token => Integrity::None,
             _ if body || form => Integrity::Full,

@@ -57,7 +57,9 @@ pub fn sign(scheme: &Scheme, secret: &Secret, now: Timestamp, out: &Outgoing<'_>
     let mut url = out.url.to_owned();
     if let Some(parameter) = scheme.body_hash.as_ref().filter(|_| !draft.is_form() && !draft.body.is_empty()) {
         let joint = if url.contains('?') { '&' } else { '?' };
-        url = format!("{url}{joint}{parameter}={}", hex::encode(Sha256::digest(&draft.body)));
+        let hash = hex::encode(Sha256::digest(&draft.body));
+        let hash = form_urlencoded::Serializer::new(String::new()).append_pair(parameter, &hash).finish();
+        url = format!("{url}{joint}{hash}");
     }
     let tag = &signer.method.tag;
     let signature = |signature: &[u8]| format!("{tag}{}", encode(signer.method.encoding, signature));

@@ -175,9 +175,11 @@ async fn only_so_many_are_in_flight() {
 
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_one() {
-    for (method, path, allowed) in
-        [("DELETE", "my-shop", "POST,GET,HEAD,OPTIONS"), ("PUT", "nobody", "POST,GET,HEAD"), ("POST", "health", "GET,HEAD")]
-    {
+    for (method, path, allowed) in [
+        ("DELETE", "my-shop", "POST,GET,HEAD,OPTIONS"),
+        ("PUT", "nobody", "POST,GET,HEAD,OPTIONS"),
+        ("POST", "health", "GET,HEAD"),
+    ] {
         let request = Request::builder().method(method).uri(format!("{WEBHOOKS}/{path}")).body(Body::empty()).unwrap();
         let answer = Host::new().deliver(request).await;
         assert_eq!(
