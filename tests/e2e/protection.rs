@@ -7,8 +7,9 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use ureq::http::Request;
 
-use crate::harness::{Host, Project, Webhook, shop};
+use crate::harness::{Host, Project, Webhook, shop, until};
 
 /// Posts of one delivery at one time.
 const STORM: usize = 1000;
@@ -145,4 +146,65 @@ fn a_host_whose_places_are_all_taken_by_silence_serves_whoever_comes() {
         host.accept(&shop("user.created", &format!("among-silent-{number}"), json!({ "name": "Ada" })));
     }
     drop(silent);
+}
+
+#[test]
+fn who_never_finishes_a_body_loses_its_place_to_others() {
+    let project = Project::with(&["welcome"]);
+    project.write("hooks.yaml", "server: { limits: { in_flight: 8 } }\n");
+    let host = project.serve();
+    let head =
+        "POST /api/v1/webhooks/webhook/shop HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    let mut slow: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = connect(&host);
+            stream.write_all(head.as_bytes()).unwrap();
+            // The host asks for the body: the place is taken.
+            stream.read_exact(&mut [0; 25]).unwrap();
+            stream
+        })
+        .collect();
+    let webhook = shop("user.created", "after-slow", json!({ "name": "Ada" }));
+    let busy = host.post(&webhook);
+    assert_eq!((busy.status, busy.headers.contains_key("retry-after")), (503, true), "every place is taken");
+    until("a place is free", || (host.post(&webhook).status == 202).then_some(()));
+    for stream in &mut slow {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+}
+
+#[test]
+fn limits_of_hooks_yaml_are_in_force() {
+    let project = Project::with(&[]).env("WEBHOOK_SECRET_META", "hush-meta").env("WEBHOOK_VERIFY_TOKEN_META", "hush-v");
+    project.write(
+        "hooks.yaml",
+        "server: { limits: { queue: 1, body: 4KiB } }\n\
+         providers:\n\
+         \x20 shop: { rate: 1/s, limits: { body: 1KiB } }\n\
+         \x20 github: { allow_from: [192.0.2.0/24] }\n\
+         \x20 meta: {}\n",
+    );
+    let host = project.serve();
+    let status = |webhook: &Webhook| host.post(webhook).status;
+    let large = "x".repeat(2 << 10);
+    assert_eq!(status(&shop("a", "large", json!({ "x": large }))), 413, "the provider's own limit");
+    assert_eq!(status(&crate::harness::STRIPE.sign("", format!(r#"{{"id":"evt_1","x":"{large}"}}"#))), 202);
+    let larger = "x".repeat(5 << 10);
+    assert_eq!(status(&crate::harness::STRIPE.sign("", format!(r#"{{"id":"evt_2","x":"{larger}"}}"#))), 413);
+    assert_eq!(status(&crate::harness::GITHUB.sign("1", "{}")), 401, "another network");
+    let burst: Vec<u16> = (0..20).map(|n| status(&shop("a", &n.to_string(), json!({})))).collect();
+    assert!(burst.starts_with(&[202, 202, 202]) && burst.contains(&429), "{burst:?}");
+    let ask = |token: &str| {
+        let url = host.webhook_url("meta");
+        let query = format!("hub.mode=subscribe&hub.verify_token={token}&hub.challenge=1158201444");
+        host.request(Request::get(format!("{url}?{query}")).body(Vec::new()).unwrap())
+    };
+    let told = ask("hush-v");
+    assert_eq!((told.status, told.text.as_str()), (200, "1158201444"));
+    assert_eq!(ask("other").status, 401);
+    let seen = host.get("providers/github");
+    let why = seen["recent_refusals"][0]["message"].as_str().unwrap();
+    assert!(why.contains("allow_from"), "{why}");
 }

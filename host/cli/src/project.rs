@@ -37,6 +37,8 @@ pub(crate) struct Project {
 pub(crate) struct FoundProvider {
     pub(crate) provider: Provider,
     pub(crate) secrets: Vec<LastingSecret>,
+    /// Where each of them was found.
+    pub(crate) places: Vec<String>,
     pub(crate) verify_token: Option<Secret>,
     /// Sources that gave nothing.
     pub(crate) missing: Vec<SecretSource>,
@@ -117,14 +119,17 @@ impl Project {
         }
         let (mut found, mut mistakes) = (BTreeMap::new(), Vec::new());
         for (name, provider) in declared {
-            let (mut secrets, mut missing) = (Vec::new(), Vec::new());
+            let (mut secrets, mut places, mut missing) = (Vec::new(), Vec::new(), Vec::new());
             for ProviderSecret { source, not_after } in &provider.secrets {
                 match self.environment.secret(source) {
                     Ok(Some(secret)) if is_padded(&secret) => mistakes.push(format!(
                         "provider {name}: {source} begins or ends with white space, which would be a part of the \
                          secret: take it out"
                     )),
-                    Ok(Some(secret)) => secrets.push(LastingSecret { secret, not_after: *not_after }),
+                    Ok(Some(secret)) => {
+                        secrets.push(LastingSecret { secret, not_after: *not_after });
+                        places.push(source.to_string());
+                    }
                     Ok(None) => missing.push(source.clone()),
                     Err(error) => mistakes.push(format!("provider {name}: {error:#}")),
                 }
@@ -136,7 +141,7 @@ impl Project {
                     None
                 }
             };
-            found.insert(name, FoundProvider { provider, secrets, verify_token, missing });
+            found.insert(name, FoundProvider { provider, secrets, places, verify_token, missing });
         }
         (found, mistakes)
     }
@@ -152,10 +157,13 @@ impl Project {
         }
     }
 
-    /// Where hooks.yaml has the public listener.
+    /// Where hooks.yaml has the public listener; with TLS, by the name that the certificate is for.
     pub(crate) fn origin(&self) -> String {
-        let scheme = if self.config.server.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.config.server.listen)
+        match (&self.config.server.tls, &self.config.server.public_url) {
+            (None, _) => format!("http://{}", self.config.server.listen),
+            (Some(_), Some(url)) => url.clone(),
+            (Some(_), None) => format!("https://{}", self.config.server.listen),
+        }
     }
 
     /// What the sender calls, without a query.

@@ -57,8 +57,12 @@ fn give(post: &Post, url: &str, origin: &str) -> Result<Answer> {
     for (name, value) in &post.headers {
         request = request.header(name, value.as_slice());
     }
-    let unreachable =
-        || format!("no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress");
+    let unreachable = || {
+        format!(
+            "no host answers at {origin}: start one with `hookbox dev`, or name it with --ingress; one with TLS by the \
+             name of its certificate, which SSL_CERT_FILE can make known"
+        )
+    };
     let mut response = client::agent()?.run(request.body(post.body.clone())?).with_context(unreachable)?;
     Ok(Answer { status: response.status().as_u16(), text: response.body_mut().read_to_string()? })
 }

@@ -3,6 +3,7 @@
 //! A reference leads nowhere but into the same file, and patterns are matched in linear time: neither a schema nor a
 //! body can make the host fetch something or think for long.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,9 +18,15 @@ pub const ATTRIBUTE: &str = "schema-fault";
 /// Longest pointer and longest message, in characters: names of members are the sender's.
 const SHOWN_CHARS_MAX: usize = 200;
 
+/// Longest body in which the place of a fault is looked for: the library keeps an error for every item that is wrong.
+const POINTED_BYTES_MAX: usize = 64 << 10;
+
 /// A schema that was compiled, once.
 #[derive(Clone)]
-pub struct BodySchema(Arc<Validator>);
+pub struct BodySchema {
+    validator: Arc<Validator>,
+    refers_to_itself: bool,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -52,7 +59,7 @@ impl BodySchema {
             let place = if at.is_empty() { String::new() } else { format!(" at {at}") };
             BadSchema(shortened(&format!("is no JSON Schema that can be used{place}: {}", error.masked())))
         })?;
-        Ok(BodySchema(Arc::new(compiled)))
+        Ok(BodySchema { validator: Arc::new(compiled), refers_to_itself: refers_to_itself(&schema) })
     }
 
     /// A body that is no JSON is allowed by no schema.
@@ -60,10 +67,56 @@ impl BodySchema {
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
             return Err(Fault { pointer: String::new(), message: "the body is no JSON".to_owned() });
         };
-        self.0.validate(&value).map_err(|error| Fault {
+        if self.validator.is_valid(&value) {
+            return Ok(());
+        }
+        // Looking for the place visits every branch of every level anew, and so for ever where a schema leads to itself.
+        if self.refers_to_itself || body.len() > POINTED_BYTES_MAX {
+            return Err(Fault { pointer: String::new(), message: "it is not as its schema wants it".to_owned() });
+        }
+        self.validator.validate(&value).map_err(|error| Fault {
             pointer: shortened(&error.instance_path().to_string()),
             message: shortened(&error.masked_with("the value").to_string()),
         })
+    }
+}
+
+/// Whether following references may lead to where one was. A reference that is no pointer is taken for such a one.
+fn refers_to_itself(schema: &Value) -> bool {
+    let mut open = vec![String::new()];
+    leads_back(schema, schema, &mut open, &mut BTreeSet::new())
+}
+
+/// `open` are the places that are being looked into, `done` those that lead nowhere.
+fn leads_back(root: &Value, at: &Value, open: &mut Vec<String>, done: &mut BTreeSet<String>) -> bool {
+    match at {
+        Value::Array(items) => items.iter().any(|item| leads_back(root, item, open, done)),
+        Value::Object(members) => members.iter().any(|(name, value)| match (name.as_str(), value) {
+            ("$ref", Value::String(target)) => match target.strip_prefix('#').filter(|rest| !rest.contains('%')) {
+                Some(pointer) if pointer.is_empty() || pointer.starts_with('/') => {
+                    if done.contains(pointer) {
+                        return false;
+                    }
+                    // A place within one that is open, or around it, may be come back to.
+                    let within = |one: &str, other: &str| one.starts_with(other);
+                    if open.iter().skip(1).any(|place| within(place, pointer) || within(pointer, place))
+                        || pointer.is_empty()
+                    {
+                        return true;
+                    }
+                    let Some(place) = root.pointer(pointer) else { return true };
+                    open.push(pointer.to_owned());
+                    let back = leads_back(root, place, open, done);
+                    open.pop();
+                    done.insert(pointer.to_owned());
+                    back
+                }
+                _ => true,
+            },
+            ("$dynamicRef" | "$recursiveRef", Value::String(_)) => true,
+            (_, value) => leads_back(root, value, open, done),
+        }),
+        _ => false,
     }
 }
 
@@ -138,6 +191,40 @@ mod tests {
             let error = BodySchema::compile(text).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
+    }
+
+    #[test]
+    fn a_schema_that_leads_to_itself_is_known() {
+        let leads = |text: &str| refers_to_itself(&serde_json::from_str(text).unwrap());
+        assert!(!leads(ORDER));
+        assert!(!leads(
+            r##"{"a":{"$ref":"#/$defs/x"},"b":{"$ref":"#/$defs/x"},"$defs":{"x":{"$ref":"#/$defs/y"},"y":{}}}"##
+        ));
+        for text in [
+            r##"{"anyOf":[{"$ref":"#"}]}"##,
+            r##"{"$ref":"#/$defs/a","$defs":{"a":{"items":{"$ref":"#/$defs/b"}},"b":{"items":{"$ref":"#/$defs/a"}}}}"##,
+            r##"{"$ref":"#/$defs/a","$defs":{"a":{"items":{"$ref":"#/$defs"}}}}"##,
+            r##"{"$ref":"#name"}"##,
+            r##"{"$dynamicRef":"#x"}"##,
+        ] {
+            assert!(leads(text), "{text}");
+        }
+    }
+
+    /// Looking for the place of the fault would double with each level.
+    #[test]
+    fn a_union_of_itself_is_judged_at_once() {
+        let union = r##"{"anyOf":[
+            {"type":"object","required":["op"],"properties":{"op":{"const":"and"},"arg":{"$ref":"#"}}},
+            {"type":"object","required":["op"],"properties":{"op":{"const":"or"},"arg":{"$ref":"#"}}},
+            {"type":"number"}
+        ]}"##;
+        let body = format!("{}\"bad\"{}", r#"{"op":"and","arg":"#.repeat(60), "}".repeat(60));
+        let fault = BodySchema::compile(union).unwrap().check(body.as_bytes()).unwrap_err();
+        assert_eq!(fault.to_string(), "the body: it is not as its schema wants it");
+        let list = r#"{"anyOf":[{"type":"array","items":{"type":"string"}},{"type":"object"}]}"#;
+        let body = format!("[{}0]", "0,".repeat(500_000));
+        assert!(BodySchema::compile(list).unwrap().check(body.as_bytes()).is_err());
     }
 
     #[test]

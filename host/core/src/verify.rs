@@ -38,7 +38,7 @@ pub use header::SIGNATURES_MAX;
 pub use identity::{DELIVERY_ID_BYTES_MAX, DeliveryId, EVENT_TYPE_BYTES_MAX, Identity};
 pub use key::UnusableSecret;
 pub use keyring::{Keyring, LastingSecret};
-pub use presets::{ALIASES, About, about};
+pub use presets::{ALIASES, About, about, alike};
 pub use sample::{Sample, sample};
 pub use scheme::{Scheme, schemes};
 pub use sign::{Outgoing, Signed, sign};

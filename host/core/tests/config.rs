@@ -135,14 +135,14 @@ fn a_mistake_knows_its_line() {
     let lines: Vec<_> = mistakes.0.iter().map(|mistake| mistake.line).collect();
     assert_eq!(lines, [Some(3), Some(4)]);
     let told: Vec<_> = mistakes.0.iter().map(ToString::to_string).collect();
-    assert_eq!(told[0], "server.limits.body: must be 1KiB..=16MiB, got 1 (line 3)");
+    assert_eq!(told[0], "server.limits.body: must be 1KiB..=32MiB, got 1 (line 3)");
     assert_eq!(told[1], "store: must be sled: and a folder, such as sled:./data (line 4)");
 }
 
 #[test]
 fn ranges_include_their_ends() {
     for (path, ends, outside) in [
-        ("server: { limits: { body: $ } }", ["1KiB", "16MiB"], ["1023", "16777217"]),
+        ("server: { limits: { body: $ } }", ["1KiB", "32MiB"], ["1023", "33554433"]),
         ("server: { limits: { in_flight: $ } }", ["1", "65536"], ["0", "65537"]),
         ("server: { limits: { per_source: $ } }", ["1/s", "100000/s"], ["0/s", "100001/s"]),
         ("server: { limits: { connections: $ } }", ["64", "1000000"], ["63", "1000001"]),
@@ -156,7 +156,7 @@ fn ranges_include_their_ends() {
         ("keep: { succeeded_max: $ }", ["1", "100000000"], ["0", "100000001"]),
         ("keep: { dead_max: $ }", ["1", "100000000"], ["0", "-1"]),
         ("providers: { stripe: { tolerance: $ } }", ["1s", "1h"], ["0s", "3601s"]),
-        ("providers: { stripe: { limits: { body: $ } } }", ["1KiB", "16MiB"], ["1", "17MiB"]),
+        ("providers: { stripe: { limits: { body: $ } } }", ["1KiB", "32MiB"], ["1", "33MiB"]),
         ("plugins: { a: { limits: { memory: $ } } }", ["1MiB", "1GiB"], ["1048575", "1025MiB"]),
         ("plugins: { a: { limits: { cpu: $ } } }", ["1ms", "1h"], ["0s", "3601s"]),
         ("plugins: { a: { limits: { timeout: $ } } }", ["1ms", "1h"], ["0s", "3601s"]),

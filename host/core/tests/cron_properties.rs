@@ -165,6 +165,9 @@ proptest! {
         let ours = expr.parse().with_day_rule(DayRule::And);
         let horizon = after + TimeDelta::days(365 * 40);
         let theirs = theirs.after(&after).next().filter(|time| *time < horizon);
+        // Theirs knows no year after 2100.
+        let horizon = horizon.min(DateTime::parse_from_rfc3339("2100-01-01T00:00:00Z").unwrap().to_utc());
+        let theirs = theirs.filter(|time| *time < horizon);
         prop_assert_eq!(next(&ours, after, "UTC").filter(|time| *time < horizon), theirs);
     }
 

@@ -248,8 +248,12 @@ impl Receiver {
         let (scheme, window, integrity) = (live.verifier.scheme(), live.dedupe, verified.integrity);
         let events = Read::new(Known { provider: name, scheme, window, integrity, encoding }, &read)?;
         let is_batch = events.is_batch();
+        if let Some(allowance) = &live.allowance {
+            // The delivery was charged as one; each of its events counts.
+            (1..events.len()).try_for_each(|_| allowance.charge(clock.monotonic())).map_err(Refused::ProviderRate)?;
+        }
         let accepted = self.take_in(name, live, events, &body, now).await?;
-        tally.accepted(name, secret, &accepted, now);
+        tally.accepted(name, live.secret_place(secret), &accepted, now);
         Ok(if is_batch { Taken::Batch(accepted) } else { Taken::Event(accepted, scheme.answer()) })
     }
 

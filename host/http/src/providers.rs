@@ -20,6 +20,8 @@ const DECOY_SEED: [u8; 32] = [1; 32];
 #[derive(Debug)]
 pub struct LiveProvider {
     pub verifier: Keyring,
+    /// The place that each of its secrets is in, in the order of their positions.
+    pub secret_places: Vec<String>,
     /// What the sender calls, without a query; needed where it signs the URL.
     pub public_url: Option<String>,
     /// How long a delivery is known by its id.
@@ -43,6 +45,10 @@ pub struct SchemaRule {
 }
 
 impl LiveProvider {
+    pub(crate) fn secret_place(&self, position: usize) -> &str {
+        self.secret_places.get(position).map_or("unknown", String::as_str)
+    }
+
     /// `*` where there is no limit.
     pub(crate) fn allowed_per_minute(&self) -> String {
         let per_minute = |allowance: &Allowance| (u64::from(allowance.rate.each_second()) * 60).to_string();
@@ -154,6 +160,7 @@ mod tests {
                 ProviderName::parse(name).unwrap(),
                 LiveProvider {
                     verifier: verifier.into(),
+                    secret_places: vec!["env SECRET".to_owned()],
                     public_url: None,
                     dedupe: ID_WINDOW,
                     body_bytes_max: None,

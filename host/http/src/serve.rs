@@ -19,7 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::share::{PART, Share, Shares};
 use crate::tls::Tls;
@@ -93,6 +93,7 @@ pub async fn serve(
     let door = Door { places: Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS))), limits };
     let shares = Shares::default();
     let mut connections = Connections::default();
+    let (closing, closed) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -125,11 +126,15 @@ pub async fn serve(
             activity: activity.clone(),
             watcher: graceful.watcher(),
         };
-        let (tls, within) = (tls.clone(), door.limits.head_read_timeout);
+        let (tls, within, mut closed) = (tls.clone(), door.limits.head_read_timeout, closed.clone());
         connections.spawn(activity, async move {
             match tls {
                 None => connection.run(stream).await,
-                Some(tls) => match tokio::time::timeout(within.as_duration(), tls.accept(stream)).await {
+                Some(tls) => match tokio::select! {
+                    // Nobody has asked for anything yet.
+                    _ = closed.changed() => return,
+                    shaken = tokio::time::timeout(within.as_duration(), tls.accept(stream)) => shaken,
+                } {
                     Ok(Ok(stream)) => connection.run(stream).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a connection is no TLS that is taken: {error}"),
                     Err(_) => tracing::debug!("a connection did not come to TLS in time"),
@@ -138,7 +143,7 @@ pub async fn serve(
             drop((place, share));
         });
     }
-    drop(listener);
+    drop((listener, closing));
     drain(graceful, connections, door.limits.drain).await
 }
 

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hookbox_core::config::SECRETS_MAX;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::Accepted;
 
 /// Refusals of one provider that are kept; those for providers that do not exist share as many.
 pub const RECENT_MAX: usize = 50;
+/// Secrets of one provider that are counted, those that have gone included.
+const SECRETS_MAX: usize = 64;
 
 /// Shared by both listeners.
 #[derive(Debug, Default)]
@@ -34,8 +35,8 @@ pub(crate) struct Counted {
     /// Of those: with another body than the first.
     pub(crate) differing: u64,
     pub(crate) refused: BTreeMap<&'static str, u64>,
-    /// How often each secret matched, as the operator listed them.
-    pub(crate) secrets: Vec<u64>,
+    /// How often each secret matched, by the place that it is in.
+    pub(crate) secrets: BTreeMap<String, u64>,
     pub(crate) last_accepted: Option<Timestamp>,
     /// The latest first.
     pub(crate) recent: VecDeque<Turned>,
@@ -51,7 +52,8 @@ pub(crate) struct Turned {
 }
 
 impl Tally {
-    pub(crate) fn accepted(&self, provider: &ProviderName, secret: usize, accepted: &[Accepted], now: Timestamp) {
+    /// `secret` is the place that the one is in that matched.
+    pub(crate) fn accepted(&self, provider: &ProviderName, secret: &str, accepted: &[Accepted], now: Timestamp) {
         let mut counts = self.counts();
         let counted = counts.providers.entry(provider.clone()).or_default();
         for accepted in accepted {
@@ -64,12 +66,8 @@ impl Tally {
             }
         }
         counted.last_accepted = Some(now);
-        if secret < SECRETS_MAX {
-            let length = counted.secrets.len().max(secret + 1);
-            counted.secrets.resize(length, 0);
-            if let Some(matched) = counted.secrets.get_mut(secret) {
-                *matched += 1;
-            }
+        if counted.secrets.len() < SECRETS_MAX || counted.secrets.contains_key(secret) {
+            *counted.secrets.entry(secret.to_owned()).or_default() += 1;
         }
     }
 

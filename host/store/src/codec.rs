@@ -125,7 +125,7 @@ pub(crate) struct SuppressedV1 {
     /// The event that it repeats.
     pub(crate) first: [u8; 16],
     pub(crate) fingerprint: [u8; 16],
-    /// The first event's body is its own: it is not kept again.
+    /// The first event has the same body. It is not kept again where it was sent in the same encoding.
     pub(crate) same_body: bool,
     /// How often it came.
     pub(crate) times: u64,

@@ -134,6 +134,13 @@ fn check_suppressed(tree: &dyn Read, report: &mut Report) -> Result<(), StoreErr
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => report.fault(format!("suppressed delivery {id}: {error}")),
         }
+        if let Some(row) = values::get(tree, key)? {
+            let decoded = suppressed::decode(id, &row)?;
+            let index = keys::suppressed_of(&decoded.shown.first.to_bytes(), &decoded.fingerprint);
+            if values::get(tree, &index)?.is_none_or(|known| known != id.to_bytes()) {
+                report.fault(format!("suppressed delivery {id} is not found by what it repeats"));
+            }
+        }
         Ok(ControlFlow::Continue(()))
     })
 }

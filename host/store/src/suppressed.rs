@@ -35,10 +35,9 @@ pub(crate) fn page(tree: &dyn Read, page: PageRequest<EventId>) -> Result<Suppre
 
 /// One with its body.
 pub(crate) fn one(tree: &dyn Read, id: EventId) -> Result<Suppressed, StoreError> {
-    let row = values::get(tree, &keys::suppressed(id))?
-        .ok_or_else(|| StoreError::NotFound(format!("suppressed delivery {id}: released or pruned already")))?;
+    let row = values::get(tree, &keys::suppressed(id))?.ok_or_else(|| gone(id))?;
     let Decoded { mut shown, body_apart, .. } = decode(id, &row)?;
-    if shown.same_body {
+    if shown.same_body && !body_apart && shown.event.data.is_empty() && shown.data_bytes > 0 {
         shown.event.data = match query::event_input(tree, shown.first) {
             Ok(first) => first.data,
             Err(StoreError::NotFound(_)) => {
@@ -50,10 +49,18 @@ pub(crate) fn one(tree: &dyn Read, id: EventId) -> Result<Suppressed, StoreError
             Err(error) => return Err(error),
         };
     } else if body_apart {
-        shown.event.data = values::get(tree, &keys::event_body(id))?
-            .ok_or_else(|| StoreError::Corrupt(format!("the body of suppressed delivery {id} is missing")))?;
+        shown.event.data = match values::get(tree, &keys::event_body(id))? {
+            Some(body) => body,
+            // It was released or pruned while it was read.
+            None if tree.get(&keys::suppressed(id))?.is_none() => return Err(gone(id)),
+            None => return Err(StoreError::Corrupt(format!("the body of suppressed delivery {id} is missing"))),
+        };
     }
     Ok(shown)
+}
+
+fn gone(id: EventId) -> StoreError {
+    StoreError::NotFound(format!("suppressed delivery {id}: released or pruned already"))
 }
 
 pub(crate) struct Decoded {

@@ -130,13 +130,14 @@ impl Live {
         }
         let providers = live_providers(&project)?;
         let plugin_settings = project.plugin_settings()?;
+        let reserved = reserved(&project)?;
         // A host that began without TLS has none until the next start, and the other way round.
         if let (Some(tls), Some(texts)) = (&self.tls, project.tls_texts()?) {
             texts.replace(tls)?;
         }
         self.warn_of_restart(&project.config);
         self.files = files(&project, &self.args);
-        self.reserved.store(Arc::new(reserved(&project)?));
+        self.reserved.store(Arc::new(reserved));
         self.providers.store(Arc::new(providers));
         self.plugin_settings.store(Arc::new(plugin_settings));
         self.engine_settings.store(Arc::new(engine_settings(&project)));
@@ -186,10 +187,19 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         let allowance = found.provider.rate.map(Allowance::new);
         let (schemas, wrong) = project.schema_rules(&name, &found.provider);
         mistakes.extend(wrong);
+        let secret_places = found.places.clone();
         match found.keyring() {
             Ok(verifier) => {
-                let provider =
-                    LiveProvider { verifier, public_url, dedupe, body_bytes_max, allow_from, allowance, schemas };
+                let provider = LiveProvider {
+                    verifier,
+                    secret_places,
+                    public_url,
+                    dedupe,
+                    body_bytes_max,
+                    allow_from,
+                    allowance,
+                    schemas,
+                };
                 live.push((name, provider));
             }
             Err(error) => mistakes.push(format!("provider {name}: {error}")),

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hookbox_core::config;
 use hookbox_core::name::ProviderName;
-use hookbox_core::verify::{ALIASES, About, Description, MethodDescription, Scheme, about, describe, schemes};
+use hookbox_core::verify::{ALIASES, About, Description, MethodDescription, Scheme, about, alike, describe, schemes};
 use serde_json::{Value, json};
 
 use crate::inspect::{self, Print};
@@ -48,7 +48,8 @@ fn aliases(name: &str) -> Vec<&'static str> {
 }
 
 pub(super) fn show(name: &str, print: Print) -> Result<()> {
-    let unknown = || Mistakes(vec![format!("there is no preset {name}: `hookbox providers` lists them")]);
+    let meant = alike(name).map(|alike| format!("did you mean {alike}? ")).unwrap_or_default();
+    let unknown = || Mistakes(vec![format!("there is no preset {name}: {meant}`hookbox providers` lists them")]);
     let scheme = Scheme::named(name).with_context(unknown)?;
     let about = about(scheme.name()).with_context(unknown)?;
     let shown = Shown { scheme, about, description: describe(scheme) };

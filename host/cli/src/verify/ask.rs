@@ -11,7 +11,7 @@ use hookbox_core::clock::Clock;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_core::verify::Scheme;
+use hookbox_core::verify::{Scheme, alike};
 use serde::de::IgnoredAny;
 
 use crate::args::{ProjectArgs, VerifyArgs};
@@ -111,7 +111,8 @@ fn scheme_of(provider: &str, project: Result<&Project, &anyhow::Error>) -> Resul
     let known = declared.map(|declared| declared.scheme.clone()).or_else(|| Scheme::named(provider).cloned());
     known.ok_or_else(|| match project {
         Ok(_) => Mistakes(vec![format!(
-            "{provider:?} is no provider: name one of hooks.yaml or of `hookbox providers`, or a file with --scheme"
+            "{provider:?} is no provider: {}name one of hooks.yaml or of `hookbox providers`, or a file with --scheme",
+            alike(provider).map(|alike| format!("did you mean {alike}? ")).unwrap_or_default()
         )])
         .into(),
         Err(error) => {

@@ -14,7 +14,8 @@ use crate::time::Millis;
 /// Body of one webhook: the largest common senders stay far below.
 pub const BODY_BYTES: u64 = 1 << 20;
 pub const BODY_BYTES_MIN: u64 = 1 << 10;
-pub const BODY_BYTES_MAX: u64 = 16 << 20;
+/// GitHub is said to send up to 25 MiB.
+pub const BODY_BYTES_MAX: u64 = 32 << 20;
 /// Webhooks that are read, checked or written at one time: at worst so many bodies are in memory.
 pub const IN_FLIGHT: u32 = 1024;
 pub const IN_FLIGHT_MAX: u32 = 65_536;

@@ -9,14 +9,14 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::delivery::Delivery;
-use super::scheme::{BodyForm, Scheme, TimestampUnit};
-use super::timestamp;
+use super::scheme::{BodyForm, Place, Scheme, TimestampUnit};
+use super::{Integrity, timestamp};
 
 /// Events of one batch.
 pub const BATCH_MAX: usize = 1000;
@@ -64,6 +64,8 @@ pub enum Fault {
         "of CloudEvents in JSON, or without them in the content type, in headers, can be read, but no other format"
     )]
     OtherFormat,
+    #[error("has its attributes in headers that the signature does not cover: send it as application/cloudevents+json")]
+    Unsigned,
     #[error("is no JSON object, or has a member twice")]
     NoObject,
     #[error("is no JSON list of events")]
@@ -106,7 +108,18 @@ impl std::error::Error for NotCloudEvents {}
 impl Scheme {
     /// The events of a verified delivery; `None` where the scheme's bodies are no CloudEvents.
     pub fn cloud_events<'a>(&self, delivery: &Delivery<'a>) -> Option<Result<CloudEvents<'a>, NotCloudEvents>> {
-        (self.body == BodyForm::CloudEvents).then(|| read(delivery))
+        (self.body == BodyForm::CloudEvents).then(|| match read(delivery)? {
+            CloudEvents::One(event) if !event.in_body && !self.lets_headers_name() => {
+                Err(NotCloudEvents { item: None, fault: Fault::Unsigned })
+            }
+            events => Ok(events),
+        })
+    }
+
+    /// Whoever has one signed delivery could else send its body as any event. A token signs nothing in any case.
+    fn lets_headers_name(&self) -> bool {
+        let names = ["ce-id", "ce-source", "ce-type"].map(|name| Place::Header(name.into()));
+        self.integrity() == Integrity::None || self.signs(&names)
     }
 }
 
@@ -119,10 +132,14 @@ fn read<'a>(delivery: &Delivery<'a>) -> Result<CloudEvents<'a>, NotCloudEvents> 
             Ok(CloudEvents::One(Box::new(event)))
         }
         "application/cloudevents-batch+json" => {
-            let items: Vec<&RawValue> = serde_json::from_slice(delivery.body).map_err(|_| alone(Fault::NoList))?;
-            if items.len() > BATCH_MAX {
-                return Err(alone(Fault::LargeBatch));
-            }
+            let Items(items) = serde_json::from_slice(delivery.body).map_err(|error: serde_json::Error| {
+                // Whatever is no JSON is told by its kind; a list that is too long, by the visitor below.
+                alone(if error.is_data() && error.to_string().starts_with(LARGE) {
+                    Fault::LargeBatch
+                } else {
+                    Fault::NoList
+                })
+            })?;
             let event = |(at, item): (usize, &&'a RawValue)| {
                 structured(item.get().as_bytes()).map_err(|fault| NotCloudEvents { item: Some(at), fault })
             };
@@ -274,6 +291,36 @@ impl Attributes {
         let subject = self.take("subject").filter(|subject| !subject.is_empty());
         let content_type = content_type.or_else(|| self.take("datacontenttype"));
         Ok(CloudEvent { id, source, event_type, subject, content_type, others: self.0, data, in_body })
+    }
+}
+
+const LARGE: &str = "too many events";
+
+/// The elements of a list, no more than a batch has.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Items<'a>, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Items<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items<'de>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    if items.len() == BATCH_MAX {
+                        return Err(serde::de::Error::custom(LARGE));
+                    }
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_seq(List)
     }
 }
 

@@ -56,7 +56,7 @@ pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, bod
 pub fn dedupe_event(provider: &ProviderName, scheme: &Scheme, event: &CloudEvent<'_>, window: Millis) -> Dedupe {
     // Neither of them has a control character.
     let value = format!("{}\n{}", event.source, event.id);
-    let signed = scheme.identity_of(event).delivery_id.is_some_and(|id| id.signed);
+    let signed = scheme.signs_id_of(event);
     let identity = Identity { event_type: None, delivery_id: Some(DeliveryId { value, signed }) };
     dedupe(provider, scheme, &identity, &event.data, window)
 }

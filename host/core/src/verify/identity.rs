@@ -56,12 +56,15 @@ impl Scheme {
 
     /// Type and id of one of the events that a delivery holds.
     pub fn identity_of(&self, event: &CloudEvent<'_>) -> Identity {
-        let place = if event.in_body { Place::Json("id".into()) } else { Place::Header("ce-id".into()) };
         let id = bounded(event.id.clone(), DELIVERY_ID_BYTES_MAX);
         Identity {
             event_type: bounded(event.event_type.clone(), EVENT_TYPE_BYTES_MAX),
-            delivery_id: id.map(|value| DeliveryId { value, signed: self.signs(&[place]) }),
+            delivery_id: id.map(|value| DeliveryId { value, signed: self.signs_id_of(event) }),
         }
+    }
+
+    pub(super) fn signs_id_of(&self, event: &CloudEvent<'_>) -> bool {
+        self.signs(&[if event.in_body { Place::Json("id".into()) } else { Place::Header("ce-id".into()) }])
     }
 
     fn locate_by_places(&self, delivery: &Delivery<'_>) -> Identity {

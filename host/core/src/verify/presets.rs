@@ -52,6 +52,9 @@ pub struct About {
     pub unconfirmed: &'static [&'static str],
 }
 
+/// Names at least so alike are taken for one another.
+const LIKENESS_MIN: f64 = 0.8;
+
 /// Other names that people look a preset up by, each with the preset's own.
 pub const ALIASES: &[(&str, &str)] = &[
     ("github", "github-256"),
@@ -147,6 +150,14 @@ presets![
 pub fn about(name: &str) -> Option<&'static About> {
     let name = own_name(name);
     PRESETS.iter().zip(&ABOUTS).find(|(scheme, _)| scheme.name == name).map(|(_, about)| about)
+}
+
+/// The preset or alias that somebody may have meant.
+pub fn alike(name: &str) -> Option<&'static str> {
+    let known = PRESETS.iter().map(Scheme::name).chain(ALIASES.iter().map(|(alias, _)| *alias));
+    let alike = known.map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known));
+    let best = alike.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.filter(|(likeness, _)| *likeness >= LIKENESS_MIN).map(|(_, known)| known)
 }
 
 /// The preset's own name for one of its aliases; any other name as it is.

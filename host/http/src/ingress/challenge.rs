@@ -11,7 +11,7 @@ use hookbox_core::verify::{Delivery, Refusal, Reply};
 
 use super::answer::Taken;
 use super::refused::Refused;
-use super::{Receiver, shown, url_of};
+use super::{Receiver, shown, source, url_of};
 
 const ORIGIN: &str = "webhook-request-origin";
 const ORIGIN_BYTES_MAX: usize = 255;
@@ -45,6 +45,9 @@ impl Receiver {
         let _permit = self.admit(source)?;
         let providers = self.ingress.providers.load_full();
         let (_, live) = providers.find(name).ok_or(Refused::UnknownProvider)?;
+        if !live.allow_from.is_empty() && !source::is_in(&live.allow_from, source) {
+            return Err(Refused::SourceNotAllowed);
+        }
         if !live.verifier.scheme().is_asked_for_permission() {
             return Err(Refused::Unverified(Refusal::NoChallenge));
         }

@@ -96,7 +96,9 @@ impl<'d> Read<'d> {
             Some(Err(error)) => Err(Refused::NotCloudEvents(error)),
             Some(Ok(CloudEvents::One(event))) => Parts::of_event(known, delivery, *event).map(Box::new).map(Read::One),
             Some(Ok(CloudEvents::Batch(events))) => {
-                let parts = events.into_iter().map(|event| Parts::of_event(known, delivery, event));
+                // What came with all of them is of none: many events would each hold a copy.
+                let delivery = Delivery { headers: &[], ..*delivery };
+                let parts = events.into_iter().map(|event| Parts::of_event(known, &delivery, event));
                 parts.collect::<Result<_, _>>().map(Read::Batch)
             }
         }
@@ -106,6 +108,13 @@ impl<'d> Read<'d> {
     pub(crate) fn presumed(provider: &ProviderName, scheme: &Scheme, delivery: &Delivery<'d>) -> Option<Read<'d>> {
         let known = Known { provider, scheme, window: ID_WINDOW, integrity: Integrity::None, encoding: None };
         Read::new(known, delivery).ok()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Read::One(_) => 1,
+            Read::Batch(parts) => parts.len(),
+        }
     }
 
     pub(crate) fn is_batch(&self) -> bool {
@@ -147,7 +156,9 @@ impl<'d> Parts<'d> {
         check_json(&content_type, &event.data)?;
         let identity = known.scheme.identity_of(&event);
         let id = identity.delivery_id.map(|id| id.value);
-        let own = event.others.iter().map(|(name, value)| (name.as_str(), value));
+        // An attribute in a header may be what the scheme takes for its signature or token.
+        let is_open = |name: &str| event.in_body || !is_secret(known.scheme, &format!("ce-{name}"));
+        let own = event.others.iter().filter(|(name, _)| is_open(name)).map(|(name, value)| (name.as_str(), value));
         let own = own.chain([("id", &event.id), ("source", &event.source)]);
         let own: Vec<_> = own.map(|(name, value)| (format!("ce-{name}"), value.clone())).collect();
         let headers = delivery.headers.iter().filter(|(name, _)| !name.starts_with("ce-"));
@@ -243,6 +254,11 @@ fn plain(value: &[u8], bytes_max: usize) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let good = !text.is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control);
     good.then_some(text)
+}
+
+/// Of CloudEvents' own names, none has one of the parts in it that stand for a key of another kind.
+fn is_secret(scheme: &Scheme, name: &str) -> bool {
+    scheme.is_secret_header(name) || ["sig", "token", "secret", "auth"].iter().any(|part| name.contains(part))
 }
 
 fn kept(scheme: &Scheme, name: &str, value: &[u8]) -> Option<(String, String)> {

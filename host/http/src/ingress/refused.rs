@@ -46,7 +46,19 @@ impl Refused {
             Refused::Unverified(refusal) => refusal.to_string(),
             Refused::NotCloudEvents(error) => error.to_string(),
             Refused::InvalidBody(fault) => fault.to_string(),
-            other => other.code().to_owned(),
+            Refused::SourceNotAllowed => "the provider's allow_from does not name this address".to_owned(),
+            Refused::SourceRate(_) => "this address sends more than server.limits.per_source".to_owned(),
+            Refused::SourceBusy => "this address holds its share of server.limits.in_flight".to_owned(),
+            Refused::ProviderRate(_) => "the provider sends more than its rate".to_owned(),
+            Refused::Busy => "as many webhooks are taken in as server.limits.in_flight lets".to_owned(),
+            Refused::QueueFull => "as many runs wait as server.limits.queue lets".to_owned(),
+            Refused::UnknownProvider => "no live provider has this name: hookbox check tells of secrets".to_owned(),
+            Refused::Unread(Unread::TooLarge) => "the body is larger than limits.body".to_owned(),
+            Refused::Unread(Unread::TooSlow) => "the body did not come in time".to_owned(),
+            Refused::NotInflated(error) => error.to_string(),
+            Refused::BrokenJson => "the content type is JSON, and the body is none".to_owned(),
+            Refused::Store(error) => error.to_string(),
+            Refused::Starting | Refused::Draining | Refused::Unread(Unread::Cut) => self.code().to_owned(),
         }
     }
 

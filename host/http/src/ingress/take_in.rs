@@ -7,9 +7,9 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::{Accepted, NewEvent, NewRun};
 
-use super::Receiver;
 use super::delivery::{Parts, Read};
 use super::refused::Refused;
+use super::{Ingress, Receiver};
 use crate::providers::LiveProvider;
 
 impl Receiver {
@@ -25,7 +25,14 @@ impl Receiver {
         let parts = events.into_parts().into_iter();
         let new: Result<Vec<NewEvent>, Refused> =
             parts.map(|parts| self.new_event(name, live, parts, body, now)).collect();
-        self.ingress.store.accept_all(new?).await.map_err(Refused::Store)
+        let new = new?;
+        // One delivery may bring many.
+        let runs: usize = new.iter().map(|event| event.runs.len()).sum();
+        let (Ingress { store, limits, .. }, runs) = (&self.ingress, u64::try_from(runs).unwrap_or(u64::MAX));
+        if new.len() > 1 && store.counts().pending.saturating_add(runs) > limits.queue_max {
+            return Err(Refused::QueueFull);
+        }
+        store.accept_all(new).await.map_err(Refused::Store)
     }
 
     /// With its runs.

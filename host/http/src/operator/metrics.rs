@@ -1,6 +1,6 @@
 //! `GET /metrics`: what came in and what waits, in the text form that Prometheus reads.
 //!
-//! Labels are bounded: providers are those that are live, causes are few, secrets have numbers.
+//! Labels are bounded: providers are those that are live, causes are few, secrets go by their places in hooks.yaml.
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -42,14 +42,20 @@ struct Ingress {
 
 fn ingress(registry: &mut Registry, operator: &Operator) {
     let all = Ingress::default();
-    for (name, _) in operator.providers.load().all() {
-        all.add(name.as_str(), &operator.tally.of(name));
+    for (name, live) in operator.providers.load().all() {
+        let counted = operator.tally.of(name);
+        all.add(name.as_str(), &counted);
+        for place in &live.secret_places {
+            let labels = vec![("provider", name.to_string()), ("secret", place.clone())];
+            let matched = counted.secrets.get(place).copied().unwrap_or_default();
+            all.secrets.get_or_create(&labels).inc_by(matched);
+        }
     }
     all.add(STRANGERS, &operator.tally.strangers());
     registry.register("webhooks_accepted", "Events taken in, of verified webhooks", all.accepted);
     registry.register("webhooks_duplicate", "Repetitions, with the body of the first or another", all.duplicates);
     registry.register("webhooks_refused", "Webhooks that were not taken, by cause", all.refused);
-    registry.register("webhooks_secret_matched", "By the place of the secret in hooks.yaml, from 1", all.secrets);
+    registry.register("webhooks_secret_matched", "Verified webhooks, by the place that the secret is in", all.secrets);
     registry.register("webhooks_last_accepted_seconds", "When the last one was, since 1970", all.last);
 }
 
@@ -65,10 +71,6 @@ impl Ingress {
         }
         for (cause, number) in &counted.refused {
             self.refused.get_or_create(&of(vec![("cause", (*cause).to_owned())])).inc_by(*number);
-        }
-        for (place, number) in (1..).zip(&counted.secrets) {
-            let place: u32 = place;
-            self.secrets.get_or_create(&of(vec![("secret", place.to_string())])).inc_by(*number);
         }
         if let Some(last) = counted.last_accepted {
             self.last.get_or_create(&of(vec![])).set(i64::try_from(last.0 / 1000).unwrap_or(i64::MAX));

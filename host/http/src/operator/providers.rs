@@ -14,7 +14,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Provider
     Query::read(&uri, &[])?;
     let live = operator.providers.load();
     let view =
-        |(name, live): (&ProviderName, _)| ProviderView::of(name, live, CountsView::brief(operator.tally.of(name)));
+        |(name, live): (&ProviderName, _)| ProviderView::of(name, live, operator.tally.of(name), CountsView::brief);
     let strangers = CountsView::full(operator.tally.strangers());
     Ok(Json(ProvidersView { providers: live.all().map(view).collect(), strangers }))
 }
@@ -28,5 +28,5 @@ pub(super) async fn show(
     let live = operator.providers.load();
     let unknown = || Problem::not_found().because(format!("there is no live provider {name}: hookbox check says why"));
     let (name, provider) = live.find(name.as_str()).ok_or_else(unknown)?;
-    Ok(Json(ProviderView::of(name, provider, CountsView::full(operator.tally.of(name)))))
+    Ok(Json(ProviderView::of(name, provider, operator.tally.of(name), CountsView::full)))
 }

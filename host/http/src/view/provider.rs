@@ -22,6 +22,8 @@ pub(crate) struct ProviderView {
     integrity: &'static str,
     /// In milliseconds; `null` where no time is signed.
     tolerance_ms: Option<u64>,
+    /// How often each secret matched, by the place that it is in: one at 0 can be taken out after a rotation.
+    secrets_matched: BTreeMap<String, u64>,
     #[serde(flatten)]
     counts: CountsView,
 }
@@ -35,8 +37,6 @@ pub(crate) struct CountsView {
     duplicates_that_differ: u64,
     /// By cause.
     refused: BTreeMap<&'static str, u64>,
-    /// How often each secret matched, in the order of hooks.yaml: one at 0 can be taken out after a rotation.
-    secrets_matched: Vec<u64>,
     last_accepted: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recent_refusals: Option<Vec<RefusalView>>,
@@ -51,7 +51,12 @@ struct RefusalView {
 }
 
 impl ProviderView {
-    pub(crate) fn of(name: &ProviderName, live: &LiveProvider, counts: CountsView) -> ProviderView {
+    pub(crate) fn of(
+        name: &ProviderName,
+        live: &LiveProvider,
+        counted: Counted,
+        view: impl FnOnce(Counted) -> CountsView,
+    ) -> ProviderView {
         let scheme = live.verifier.scheme();
         let integrity = match scheme.integrity() {
             Integrity::Full => "full",
@@ -59,7 +64,15 @@ impl ProviderView {
             Integrity::None => "none",
         };
         let tolerance_ms = scheme.tolerance().map(|tolerance| tolerance.0);
-        ProviderView { name: name.to_string(), scheme: scheme.name().to_owned(), integrity, tolerance_ms, counts }
+        let matched = |place: &String| (place.clone(), counted.secrets.get(place).copied().unwrap_or_default());
+        ProviderView {
+            name: name.to_string(),
+            scheme: scheme.name().to_owned(),
+            integrity,
+            tolerance_ms,
+            secrets_matched: live.secret_places.iter().map(matched).collect(),
+            counts: view(counted),
+        }
     }
 }
 
@@ -76,7 +89,6 @@ impl CountsView {
             duplicates: counted.duplicates,
             duplicates_that_differ: counted.differing,
             refused: counted.refused,
-            secrets_matched: counted.secrets,
             last_accepted: counted.last_accepted.map(|at| at.to_string()),
             recent_refusals: Some(counted.recent.into_iter().map(RefusalView::of).collect()),
         }

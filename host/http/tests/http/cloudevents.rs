@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use hookbox_http::providers::Providers;
+use hookbox_core::rate::Rate;
+use hookbox_core::secret::Secret;
+use hookbox_core::verify::{Scheme, Verifier};
+use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Host, SECRET, WEBHOOKS, live};
@@ -166,4 +169,40 @@ async fn a_sender_that_asks_may_send() {
     host.providers.store(Arc::new(Providers::new([(name, generic)])));
     assert_eq!(host.deliver(ask("mesh", "a.example")).await.status, StatusCode::UNAUTHORIZED);
     assert!(host.is_untouched());
+}
+
+#[tokio::test]
+async fn each_event_of_a_batch_counts_to_the_rate_and_to_the_queue() {
+    let host = host();
+    let (name, mesh) = live("mesh", "cloudevents", None);
+    let allowance = Some(Allowance::new(Rate::per_second(1).unwrap()));
+    host.providers.store(Arc::new(Providers::new([(name, LiveProvider { allowance, ..mesh })])));
+    let batch = |from: u32, to: u32| {
+        let events: Vec<String> = (from..to).map(|id| structured(&id.to_string())).collect();
+        post(BATCHED, &[], format!("[{}]", events.join(",")))
+    };
+    let over = host.deliver(batch(0, 6)).await;
+    assert_eq!(over.status, StatusCode::TOO_MANY_REQUESTS, "five may come at once");
+    assert!(host.is_untouched());
+}
+
+#[tokio::test]
+async fn headers_of_a_batch_are_not_kept_with_each_of_its_events() {
+    let host = host();
+    let answer = host.deliver(post(BATCHED, &[("x-large", "large")], format!("[{}]", structured("1")))).await;
+    let event = event(&host, &answer.json()["events"][0]["id"]).await;
+    assert!(!event.to_string().contains("large"), "{event}");
+}
+
+#[tokio::test]
+async fn a_signature_among_the_attributes_is_not_kept() {
+    let host = host();
+    let scheme = Scheme::from_yaml("like: cloudevents\nheader: ce-token\nprefix: \"\"").unwrap();
+    let verifier = Verifier::new(&scheme, &[Secret::new("hush").unwrap()], None).unwrap().into();
+    let (name, mesh) = live("mesh", "cloudevents", None);
+    host.providers.store(Arc::new(Providers::new([(name, LiveProvider { verifier, ..mesh })])));
+    let headers = [&HEADERS[..], &[("ce-token", "hush"), ("ce-partitionkey", "7")]].concat();
+    let event = accepted(&host, &host.deliver(post("application/json", &headers, DATA)).await).await;
+    assert!(!event.to_string().contains("hush"), "{event}");
+    assert_eq!(event["attributes"]["ce-partitionkey"], "7");
 }

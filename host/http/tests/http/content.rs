@@ -6,9 +6,12 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use hookbox_core::secret::Secret;
+use hookbox_core::verify::{Outgoing, Scheme, sign};
+use hookbox_http::providers::Providers;
 use serde_json::json;
 
-use crate::harness::{Host, JSON, NOW, signed, webhook};
+use crate::harness::{Host, JSON, NOW, live, signed, webhook};
 
 const ORDER: &[u8] = br#"{"event_id":"7","type":"order.paid","data":{"text":"text text text text"}}"#;
 
@@ -99,5 +102,28 @@ async fn a_body_of_any_type_is_kept_byte_for_byte() {
         let id = answer.json()["id"].as_str().unwrap().parse().unwrap();
         let event = host.store.event_input(id).await.unwrap();
         assert_eq!((event.content_type.as_str(), event.payload().as_ref()), (content_type, body));
+    }
+}
+
+#[tokio::test]
+async fn an_event_says_how_much_of_it_was_signed() {
+    let host = Host::new();
+    let providers = [("shop", "generic", "full"), ("mail", "mailgun", "partial"), ("bot", "telegram", "none")];
+    host.providers.store(Providers::new(providers.map(|(name, scheme, _)| live(name, scheme, None))).into());
+    for (name, scheme, integrity) in providers {
+        let scheme = Scheme::named(scheme).unwrap();
+        let secret = Secret::new(crate::harness::SECRET).unwrap();
+        let signed = sign(scheme, &secret, NOW, &Outgoing::post("id-1", b"{}")).unwrap();
+        let mut request = Request::post(format!("{}/{name}", crate::harness::WEBHOOKS)).header(JSON.0, JSON.1);
+        for (header, value) in &signed.headers {
+            request = request.header(header, value);
+        }
+        let answer = host.deliver(request.body(Body::from(signed.body)).unwrap()).await;
+        assert!(answer.status.is_success(), "{name}: {answer:?}");
+        let latest = host.get("/api/v1/events?limit=1").await.json()["items"][0].clone();
+        assert_eq!(
+            (&latest["attributes"]["integrity"], &latest["attributes"]["provider"]),
+            (&json!(integrity), &json!(name))
+        );
     }
 }

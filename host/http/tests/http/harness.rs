@@ -158,6 +158,7 @@ pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (
         ProviderName::parse(name).unwrap(),
         LiveProvider {
             verifier: verifier.into(),
+            secret_places: vec!["env SECRET".to_owned()],
             public_url: None,
             dedupe: ID_WINDOW,
             body_bytes_max,

@@ -126,6 +126,15 @@ async fn who_does_not_come_to_tls_is_given_up() {
 }
 
 #[tokio::test]
+async fn who_has_not_come_to_tls_does_not_hold_up_the_end() {
+    let server = start(Some(Arc::new(tls(&pair()))), ServerLimits::default()).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    server.stop.send(()).unwrap();
+    assert_eq!(server.served.await.unwrap(), Served { cut: 0 });
+    assert!(is_closed(&mut silent).await);
+}
+
+#[tokio::test]
 async fn a_full_host_makes_room_by_closing_the_oldest_that_says_nothing() {
     let limits = ServerLimits { connections_max: 4, silent_for: Millis(0), ..ServerLimits::default() };
     let server = start(None, limits).await;

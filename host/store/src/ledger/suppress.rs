@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use hookbox_core::encoding::ATTRIBUTE;
 use hookbox_core::event::Event;
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::time::Timestamp;
@@ -34,10 +35,14 @@ impl Ledger<'_> {
             }
         }
         if !same_body && self.bodies_of(&first.event)? >= BODIES_MAX {
+            let first = EventId::from_bytes(first.event);
+            tracing::warn!(event.id = %first, "a duplicate of {first} is not kept: {BODIES_MAX} with other bodies are");
             return Ok(());
         }
         let (id, data_bytes) = (new.event.id, new.event.data.len() as u64);
-        let data = if same_body { Vec::new() } else { new.event.data };
+        // The same text may have been sent compressed the one time and not the other.
+        let shared = same_body && self.was_sent_alike(EventId::from_bytes(first.event), &new.event)?;
+        let data = if shared { Vec::new() } else { new.event.data };
         if codec::body_is_apart(&data) {
             values::insert(&mut self.tree, keys::event_body(id), &data)?;
         }
@@ -52,6 +57,13 @@ impl Ledger<'_> {
         })?;
         values::insert(&mut self.tree, keys::suppressed(id), &row)?;
         values::replace(&mut self.tree, index, &id.to_bytes())
+    }
+
+    fn was_sent_alike(&self, first: EventId, again: &Event) -> Result<bool, StoreError> {
+        let Some(row) = values::get(&self.tree, &keys::event(first))? else { return Ok(false) };
+        let first = codec::decode_event(first, &row)?;
+        let encoding = |event: &Event| event.attributes.iter().find(|(name, _)| name == ATTRIBUTE).cloned();
+        Ok(first.data_bytes == again.data.len() as u64 && encoding(&first.event) == encoding(again))
     }
 
     fn bodies_of(&self, first: &[u8; 16]) -> Result<usize, StoreError> {

@@ -143,6 +143,28 @@ fn what_is_wrong_is_named_and_not_quoted() {
     );
 }
 
+#[test]
+fn a_signed_body_is_not_renamed_by_headers() {
+    let scheme = |text: &str| Scheme::from_yaml(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let body_alone = scheme(
+        "like: cloudevents\nalgorithm: hmac-sha256\nheader: X-Sig\nprefix: \"\"\nencoding: hex\ncontent: \"{body}\"",
+    );
+    let pairs: Vec<(&str, &[u8])> = BINARY.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let binary = Delivery { method: "POST", url: "", query: "", headers: &pairs, body: b"{}" };
+    let refused = body_alone.cloud_events(&binary).unwrap().unwrap_err();
+    assert!(refused.to_string().contains("send it as application/cloudevents+json"), "{refused}");
+    let text = with("");
+    let headers = [("content-type", &b"application/cloudevents+json"[..])];
+    let structured = Delivery { headers: &headers, body: text.as_bytes(), ..binary };
+    assert!(body_alone.cloud_events(&structured).unwrap().is_ok());
+    let all = scheme(
+        "like: cloudevents\nalgorithm: hmac-sha256\nheader: X-Sig\nprefix: \"\"\nencoding: hex\n\
+         content: \"{header:ce-id}.{header:ce-source}.{header:ce-type}.{body}\"",
+    );
+    assert!(all.cloud_events(&binary).unwrap().is_ok());
+    assert!(Scheme::named("cloudevents").unwrap().cloud_events(&binary).unwrap().is_ok());
+}
+
 proptest! {
     #[test]
     fn no_delivery_makes_it_panic(kind in 0..4_usize, name in "[a-zA-Z0-9-]{0,12}", value in any::<Vec<u8>>(), body in any::<Vec<u8>>()) {
