@@ -4,7 +4,7 @@
 
 use hookbox_core::config::Config;
 use hookbox_core::name::ProviderName;
-use hookbox_core::verify::{Scheme, schemes};
+use hookbox_core::verify::{Scheme, describe, schemes};
 
 fn wrong(text: &str) -> String {
     Config::parse(text).unwrap_err().to_string()
@@ -30,6 +30,7 @@ fn a_scheme_that_cannot_be_meant_is_refused_with_its_cure() {
         ("algorithm: hmac-sha256, header: Cookie", "must be the name of a header"),
         ("like: strip", "did you mean \"stripe\"?"),
         ("like: stripe, heder: X-Sig", "did you mean \"header\"?"),
+        ("like: meta, challenge: { echo: a, only: subscribe }", "must be PARAMETER=VALUE"),
         ("algorithm: hmac-sha256, header: X-Sig, json: a", "must have one place of the signature"),
     ] {
         let told = told(scheme);
@@ -59,6 +60,12 @@ fn every_preset_can_be_changed() {
         let like = Scheme::from_yaml(&format!("like: {}", scheme.name()));
         assert!(like.is_ok(), "{}: {like:?}", scheme.name());
     }
+}
+
+#[test]
+fn a_challenge_is_written_as_the_preset_has_it() {
+    let text = "like: meta\nchallenge: { echo: hub.challenge, verify: hub.verify_token, only: hub.mode=subscribe }";
+    assert_eq!(describe(&Scheme::from_yaml(text).unwrap()), describe(Scheme::named("meta").unwrap()));
 }
 
 #[test]

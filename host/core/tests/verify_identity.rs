@@ -159,3 +159,38 @@ fn an_id_that_spells_a_body_s_hash_is_not_taken_for_the_body() {
     let by_id = dedupe(&ProviderName::parse("acme").unwrap(), scheme("generic"), &identity, b"{}", ID_WINDOW);
     assert_ne!(by_body.keys[0].hash, by_id.keys[0].hash);
 }
+
+fn windows_of(name: &str, headers: &[(&str, &str)], body: &str, window: Millis) -> Vec<Millis> {
+    let identity = locate(name, headers, body);
+    windows(&dedupe(&ProviderName::parse("p").unwrap(), scheme(name), &identity, body.as_bytes(), window))
+}
+
+#[test]
+fn an_id_counts_for_the_window_that_is_asked_for_and_so_does_the_body_beside_it() {
+    let signed_header = [("webhook-id", "m1")];
+    let unsigned = [("X-GitHub-Delivery", "d1")];
+    for window in [Millis::HOUR, Millis(30 * Millis::DAY.0)] {
+        assert_eq!(windows_of("stripe", &[], r#"{"id":"evt_1"}"#, window), [window]);
+        assert_eq!(windows_of("standard-webhooks", &signed_header, "{}", window), [window]);
+        assert_eq!(windows_of("github", &unsigned, "{}", window), [window, window]);
+        assert_eq!(windows_of("telegram", &[], r#"{"update_id":1}"#, window), [window, window]);
+    }
+}
+
+#[test]
+fn a_body_counts_for_the_window_where_an_unsigned_id_could_be_left_out_and_for_minutes_where_none_could() {
+    for window in [Millis::HOUR, Millis(30 * Millis::DAY.0)] {
+        assert_eq!(windows_of("github", &[], "{}", window), [window]);
+        for (name, body) in [("generic", "{}"), ("stripe", "{}"), ("line", "{}"), ("zoom", "{}"), ("meta", "{}")] {
+            assert_eq!(windows_of(name, &[], body, window), [BODY_WINDOW], "{name}");
+        }
+    }
+}
+
+#[test]
+fn keys_are_the_same_whatever_their_window() {
+    let identity = locate("github", &[("X-GitHub-Delivery", "d1")], "{}");
+    let with = |window| dedupe(&ProviderName::parse("p").unwrap(), scheme("github"), &identity, b"{}", window);
+    let hashes = |found: Dedupe| found.keys.iter().map(|key| key.hash).collect::<Vec<_>>();
+    assert_eq!(hashes(with(Millis::HOUR)), hashes(with(ID_WINDOW)));
+}

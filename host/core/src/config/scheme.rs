@@ -333,6 +333,7 @@ fn body(field: Field<'_>) -> Option<BodyForm> {
 fn challenge(mut section: Section<'_>) -> Option<Challenge> {
     let echo = section.parsed("echo", name);
     let verify = section.parsed("verify", name);
+    let only = section.parsed("only", only);
     let crc = section.parsed("crc", name);
     let mut post = section.section("post");
     let at = post.parsed("at", one_place);
@@ -350,8 +351,14 @@ fn challenge(mut section: Section<'_>) -> Option<Challenge> {
     };
     post.finish();
     section.finish();
-    let echo = echo.map(|echo| Challenge::Echo { echo, verify });
+    let echo = echo.map(|echo| Challenge::Echo { echo, verify, only });
     echo.or(crc.map(|token| Challenge::Crc { token })).or(posted)
+}
+
+/// `PARAMETER=VALUE`.
+fn only(text: &str) -> Result<(Text, Text), String> {
+    let (parameter, value) = text.split_once('=').ok_or("must be PARAMETER=VALUE, such as hub.mode=subscribe")?;
+    Ok((name(parameter)?, name(value)?))
 }
 
 fn answer(field: Field<'_>) -> Option<Answer> {

@@ -46,10 +46,21 @@ impl Answer {
 }
 
 impl Verifier {
-    /// The answer to a GET that is a challenge: `NoChallenge` for a scheme without one.
+    /// The answer to a GET that is a challenge: `NoChallenge` for a scheme without one, and for
+    /// a GET that asks something else. What is to be signed is signed with the first secret.
     pub fn challenge(&self, delivery: &Delivery<'_>) -> Result<Reply, Refusal> {
+        self.challenge_under(0, delivery)
+    }
+
+    /// The same with the secret at that position.
+    pub(super) fn challenge_under(&self, secret: usize, delivery: &Delivery<'_>) -> Result<Reply, Refusal> {
         match &self.scheme.challenge {
-            Some(Challenge::Echo { echo, verify }) => {
+            Some(Challenge::Echo { echo, verify, only }) => {
+                if let Some((parameter, value)) = only
+                    && delivery.query(parameter).as_deref() != Some(value.as_ref())
+                {
+                    return Err(Refusal::NoChallenge);
+                }
                 if let Some(parameter) = verify {
                     self.check_verify_token(delivery, parameter)?;
                 }
@@ -57,7 +68,8 @@ impl Verifier {
             }
             Some(Challenge::Crc { token }) => {
                 let token = word(delivery.query(token).as_deref())?;
-                let keyed = self.keys.first().and_then(|key| hmac_sha256(key.states.first().map(|(_, state)| state)));
+                let keyed =
+                    self.keys.get(secret).and_then(|key| hmac_sha256(key.states.first().map(|(_, state)| state)));
                 let signature = keyed.and_then(|state| state.sign(&[token.as_bytes().into()]));
                 let signature = BASE64_STANDARD.encode(signature.ok_or(Refusal::NoChallenge)?);
                 Ok(Reply::json(format!(r#"{{"response_token":"sha256={signature}"}}"#)))

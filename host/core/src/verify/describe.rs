@@ -192,10 +192,15 @@ fn naming(naming: &Naming) -> String {
 
 fn challenge(challenge: &Challenge) -> String {
     match challenge {
-        Challenge::Echo { echo, verify: Some(verify) } => {
-            format!("GET with {echo}, sent back where {verify} is the verify token")
+        Challenge::Echo { echo, verify, only } => {
+            let only = only.as_ref().map(|(parameter, value)| format!("{parameter} is {value}"));
+            let verify = verify.as_ref().map(|verify| format!("{verify} is the verify token"));
+            let conditions: Vec<String> = only.into_iter().chain(verify).collect();
+            match conditions.is_empty() {
+                true => format!("GET with {echo}, sent back"),
+                false => format!("GET with {echo}, sent back where {}", conditions.join(" and ")),
+            }
         }
-        Challenge::Echo { echo, verify: None } => format!("GET with {echo}, sent back"),
         Challenge::Crc { token } => format!("GET with {token}, signed"),
         Challenge::Post { at, value, reply } => {
             let reply = match reply {

@@ -85,9 +85,12 @@ impl Keyring {
         Ok(Verified { secret: self.listed.get(verified.secret).copied().unwrap_or(verified.secret), ..verified })
     }
 
-    /// As [`Verifier::challenge`], with the secrets that count now.
+    /// As [`Verifier::challenge`], with the secrets that count now, of which the first that is listed signs.
     pub fn challenge(&self, delivery: &Delivery<'_>, now: Timestamp) -> Result<Reply, Refusal> {
-        self.at(now).ok_or(Refusal::SecretsEnded)?.challenge(delivery)
+        let verifier = self.at(now).ok_or(Refusal::SecretsEnded)?;
+        let counting = self.listed.iter().take(verifier.keys.len()).enumerate();
+        let first = counting.min_by_key(|(_, listed)| **listed).map_or(0, |(position, _)| position);
+        verifier.challenge_under(first, delivery)
     }
 
     /// When the last secret ends, or ended; none where one counts for ever.

@@ -204,8 +204,8 @@ pub(crate) enum Repeats {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Challenge {
     /// GET with a parameter that is to be sent back. Where `verify` names another parameter, it must
-    /// hold the provider's verify token.
-    Echo { echo: Text, verify: Option<Text> },
+    /// hold the provider's verify token; where `only` names one and its value, it must hold that.
+    Echo { echo: Text, verify: Option<Text>, only: Option<(Text, Text)> },
     /// GET with a parameter that is to be signed: `{"response_token":"sha256=BASE64"}`.
     Crc { token: Text },
     /// A signed POST in which `at` holds `value`.

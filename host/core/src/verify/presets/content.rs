@@ -13,7 +13,7 @@ pub(super) const DROPBOX: Preset = Preset::new(
     in_header("dropbox", "X-Dropbox-Signature", list![hmac_sha256("", Encoding::Hex, BODY)])
         .named_by(naming![[constant("notification")]], NO_ID)
         .repeating(Repeats::Never)
-        .challenged(Challenge::Echo { echo: text("challenge"), verify: None }),
+        .challenged(Challenge::Echo { echo: text("challenge"), verify: None, only: None }),
     About {
         title: "Dropbox",
         settings: "dropbox.com/developers/apps, the app's Settings: App secret, and Webhook URIs",

@@ -8,7 +8,11 @@ use crate::time::Millis;
 pub(super) const META: Preset = Preset::new(
     in_header("meta", "X-Hub-Signature-256", list![hmac_sha256("sha256=", Encoding::Hex, BODY)])
         .named_by(naming![[json("object"), json("entry[].changes[].field")]], NO_ID)
-        .challenged(Challenge::Echo { echo: text("hub.challenge"), verify: Some(text("hub.verify_token")) })
+        .challenged(Challenge::Echo {
+            echo: text("hub.challenge"),
+            verify: Some(text("hub.verify_token")),
+            only: Some((text("hub.mode"), text("subscribe"))),
+        })
         .answering(RECEIVED),
     About {
         title: "Meta: Facebook, Instagram, WhatsApp",
