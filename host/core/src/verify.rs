@@ -11,6 +11,7 @@
 mod challenge;
 mod cloudevents;
 mod content;
+mod coverage;
 mod dedupe;
 mod delivery;
 mod describe;

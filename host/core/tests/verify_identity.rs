@@ -146,6 +146,26 @@ fn a_replay_under_another_unsigned_id_or_none_shares_the_key_of_the_body() {
 }
 
 #[test]
+fn equal_bodies_of_two_events_are_told_apart_by_their_ids() {
+    for (name, header) in [
+        ("gitlab", "Idempotency-Key"),
+        ("bitbucket", "X-Request-Id"),
+        ("gitea", "X-Gitea-Delivery"),
+        ("forgejo", "X-Forgejo-Delivery"),
+        ("gogs", "X-Gogs-Delivery"),
+        ("woocommerce", "X-WC-Webhook-Delivery-ID"),
+        ("hook0", "x-event-id"),
+        ("hookdeck", "x-hookdeck-eventid"),
+        ("outpost", "x-outpost-event-id"),
+    ] {
+        let first = keys("a", name, &[(header, "d1")], "{}");
+        assert_eq!(windows(&first), [ID_WINDOW], "{name}");
+        assert_eq!(first.keys, keys("a", name, &[(header, "d1")], "{}").keys, "{name}");
+        assert_ne!(first.keys, keys("a", name, &[(header, "d2")], "{}").keys, "{name}");
+    }
+}
+
+#[test]
 fn a_body_without_an_id_is_known_for_minutes() {
     let first = keys("acme", "generic", &[], r#"{"a":1}"#);
     assert_eq!(windows(&first), [BODY_WINDOW]);

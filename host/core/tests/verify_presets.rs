@@ -7,7 +7,7 @@ use ed25519_dalek::SigningKey;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{
-    Delivery, Integrity, Outgoing, Refusal, Scheme, Signed, Verified, Verifier, sample, schemes, sign,
+    Delivery, Integrity, Outgoing, Refusal, SIGNATURES_MAX, Scheme, Signed, Verified, Verifier, sample, schemes, sign,
 };
 use p256::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use proptest::prelude::*;
@@ -189,6 +189,59 @@ fn a_list_of_headers_must_name_some_and_each_once() {
     for names in ["", " ", "* *"] {
         assert_eq!(listing(names), Err("malformed-header"), "{names:?}");
     }
+}
+
+#[test]
+fn a_tag_before_a_list_is_that_of_every_signature_behind_it() {
+    let scheme = Scheme::named("outpost").unwrap();
+    let keys = |seed| keys(scheme, seed);
+    let verifier = verifier(scheme, &[&keys(7)]);
+    let by = |seed| {
+        let sent = signed(scheme, &keys(seed).private, NOW, "text");
+        let header = sent.headers.iter().find(|(name, _)| name == "x-outpost-signature").unwrap().1.clone();
+        header.strip_prefix("v0=").unwrap().to_owned()
+    };
+    let (mine, other) = (by(7), by(9));
+    let told = |list: String| {
+        let mut sent = signed(scheme, &keys(7).private, NOW, "text");
+        sent.headers.iter_mut().find(|(name, _)| name == "x-outpost-signature").unwrap().1 = list;
+        verify(&verifier, &sent, NOW).map(|verified| verified.secret).map_err(|refusal| refusal.code())
+    };
+    for good in [format!("v0={other},{mine}"), format!("v0={mine},{other}"), format!("x, v0={other} , {mine}")] {
+        assert_eq!(told(good.clone()), Ok(0), "{good}");
+    }
+    for (bad, code) in [
+        (format!("v0={other},{other}"), "mismatch"),
+        (format!("v0={other},v1={mine}"), "mismatch"),
+        (format!("{mine},v0={other}"), "mismatch"),
+        (mine.clone(), "malformed-header"),
+        (format!("v0={other}{}", ",a".repeat(SIGNATURES_MAX)), "malformed-header"),
+    ] {
+        assert_eq!(told(bad.clone()), Err(code), "{bad}");
+    }
+}
+
+/// Else a time in the body could be taken for that of the delivery, and what stands before it for the id.
+#[test]
+fn an_id_before_a_time_cannot_reach_over_it() {
+    let scheme = Scheme::named("twitch").unwrap();
+    let keys = keys(scheme, 7);
+    let verifier = verifier(scheme, &[&keys]);
+    let body = br#"x2025-06-25T14:20:10Z{"subscription":{"type":"t"}}"#;
+    let out = Outgoing { method: "POST", url: URL, id: "id1", event_type: None, body };
+    let mut sent = sign(scheme, &keys.private, NOW, &out).unwrap();
+    assert!(verify(&verifier, &sent, NOW).is_ok());
+    let (id, time) = ("Twitch-Eventsub-Message-Id", "Twitch-Eventsub-Message-Timestamp");
+    let old = sent.headers.iter().find(|(name, _)| name == time).unwrap().1.clone();
+    for (name, value) in &mut sent.headers {
+        if name == id {
+            *value = format!("id1{old}x");
+        } else if name == time {
+            *value = "2025-06-25T14:20:10Z".to_owned();
+        }
+    }
+    sent.body = br#"{"subscription":{"type":"t"}}"#.to_vec();
+    assert_eq!(verify(&verifier, &sent, NOW).unwrap_err().code(), "malformed-header");
 }
 
 #[test]

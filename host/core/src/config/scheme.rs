@@ -1,23 +1,26 @@
 //! Signature schemes of one's own, in the terms that the presets are made of.
 
+mod challenge;
 mod faults;
+mod methods;
+#[cfg(test)]
+mod tests;
 
 use super::provider::{TOLERANCE_MAX, TOLERANCE_MIN};
 use super::reader::{Field, Report, Section, not_known};
-use super::template::{self, content, names, one_place};
+use super::template::{self, names};
 use super::{Mistakes, tree};
 use crate::time::Millis;
 use crate::verify::scheme::{
-    Algorithm, Answer, BodyForm, Challenge, ChallengeReply, Encoding, KeyForm, Method, Naming, Piece, Place, Repeats,
-    SignatureAt, Text, TimestampRule, TimestampUnit,
+    Answer, BodyForm, Naming, Place, Repeats, SignatureAt, Text, TimestampRule, TimestampUnit, Untagged,
 };
 use crate::verify::{ALIASES, Scheme, schemes};
+use challenge::{answer, challenge};
 use faults::faults;
+use methods::methods;
 
-/// Tags of one scheme, and alternatives of one name.
-const TAGS_MAX: usize = 8;
-/// Text of an answer.
-const ANSWER_BYTES_MAX: usize = 4096;
+/// Alternatives of one name.
+const NAMES_MAX: usize = 8;
 const TOLERANCE: Millis = Millis(300_000);
 
 /// A preset by its name, or a map.
@@ -53,15 +56,10 @@ fn custom(mut section: Section<'_>) -> Option<Scheme> {
     };
     scheme.name = if based { format!("{} (changed)", scheme.name).into() } else { "custom".into() };
     let signature_given = signature(&mut section, &mut scheme);
-    let algorithm = section.parsed("algorithm", algorithm);
-    let tags = section.take("prefix").and_then(tags);
-    let encoding = section.parsed("encoding", encoding);
-    let key = section.take("key").and_then(key);
-    let content = section.parsed("content", content);
-    if !based && (!signature_given || algorithm.is_none()) {
+    let methods_given = methods(&mut section, &mut scheme);
+    if !based && !(signature_given && methods_given) {
         place.wrong("needs algorithm and the place of the signature, such as algorithm: hmac-sha256 and header: X-Signature; or like: and a preset");
     }
-    methods(&mut scheme, algorithm, tags, encoding, key, content);
     if let Some(each) = section.parsed("each", path) {
         scheme.each = Some(each);
     }
@@ -95,18 +93,11 @@ fn custom(mut section: Section<'_>) -> Option<Scheme> {
 }
 
 fn blank() -> Scheme {
-    let method = Method {
-        tag: Text::default(),
-        algorithm: Algorithm::HmacSha256,
-        key: KeyForm::Literal,
-        encoding: Encoding::Hex,
-        content: vec![Piece::Body].into(),
-    };
     let json = |path: &str| vec![Place::Json(path.to_owned().into())].into();
     Scheme {
         name: "custom".into(),
-        signature: SignatureAt { at: Place::Header("X-Signature".into()), separator: None },
-        methods: vec![method].into(),
+        signature: SignatureAt { at: Place::Header("X-Signature".into()), separator: None, untagged: Untagged::Skip },
+        methods: vec![methods::plain()].into(),
         each: None,
         body_hash: None,
         timestamp: None,
@@ -135,6 +126,9 @@ fn signature(section: &mut Section<'_>, scheme: &mut Scheme) -> bool {
     if let Some(separator) = section.parsed("separator", separator) {
         scheme.signature.separator = Some(separator);
     }
+    if let Some(untagged) = section.parsed("untagged", untagged) {
+        scheme.signature.untagged = untagged;
+    }
     match first {
         Some(at) => {
             scheme.signature.at = at;
@@ -142,46 +136,6 @@ fn signature(section: &mut Section<'_>, scheme: &mut Scheme) -> bool {
         }
         None => false,
     }
-}
-
-fn methods(
-    scheme: &mut Scheme,
-    algorithm: Option<Algorithm>,
-    tags: Option<Vec<Text>>,
-    encoding: Option<Encoding>,
-    key: Option<KeyForm>,
-    content: Option<Vec<Piece>>,
-) {
-    let mut methods = scheme.methods.to_vec();
-    // Tags are of one method, which is the first: the others are ways that the operator did not ask for.
-    if let (Some(tags), Some(first)) = (tags, methods.first().cloned()) {
-        methods = tags.into_iter().map(|tag| Method { tag, ..first.clone() }).collect();
-    }
-    for method in &mut methods {
-        if let Some(algorithm) = algorithm {
-            method.algorithm = algorithm;
-            if algorithm == Algorithm::Token {
-                method.content = Vec::new().into();
-                method.encoding = Encoding::Plain;
-            }
-            if matches!(algorithm, Algorithm::Ed25519) && method.key == KeyForm::Literal {
-                method.key = KeyForm::Hex { bytes_min: 32, bytes_max: 32 };
-            }
-            if matches!(algorithm, Algorithm::EcdsaP256) && method.key == KeyForm::Literal {
-                method.key = KeyForm::Base64 { prefix: Text::default(), bytes_min: 1, bytes_max: 512 };
-            }
-        }
-        if let Some(encoding) = encoding {
-            method.encoding = encoding;
-        }
-        if let Some(key) = &key {
-            method.key = key.clone();
-        }
-        if let Some(content) = &content {
-            method.content = content.clone().into();
-        }
-    }
-    scheme.methods = methods.into();
 }
 
 fn timestamp(mut section: Section<'_>, scheme: &mut Scheme) {
@@ -213,23 +167,6 @@ fn timestamp(mut section: Section<'_>, scheme: &mut Scheme) {
     section.finish();
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    const KNOWN: [(&str, Algorithm); 7] = [
-        ("hmac-sha1", Algorithm::HmacSha1),
-        ("hmac-sha256", Algorithm::HmacSha256),
-        ("hmac-sha512", Algorithm::HmacSha512),
-        ("sha256", Algorithm::Sha256),
-        ("ed25519", Algorithm::Ed25519),
-        ("ecdsa-p256", Algorithm::EcdsaP256),
-        ("token", Algorithm::Token),
-    ];
-    one_of(text, &KNOWN)
-}
-
-fn encoding(text: &str) -> Result<Encoding, String> {
-    one_of(text, &[("hex", Encoding::Hex), ("base64", Encoding::Base64), ("plain", Encoding::Plain)])
-}
-
 fn unit(text: &str) -> Result<TimestampUnit, String> {
     const KNOWN: [(&str, TimestampUnit); 4] = [
         ("s", TimestampUnit::Seconds),
@@ -238,6 +175,10 @@ fn unit(text: &str) -> Result<TimestampUnit, String> {
         ("http-date", TimestampUnit::HttpDate),
     ];
     one_of(text, &KNOWN)
+}
+
+fn untagged(text: &str) -> Result<Untagged, String> {
+    one_of(text, &[("skip", Untagged::Skip), ("continue", Untagged::Continue)])
 }
 
 fn repeats(text: &str) -> Result<Repeats, String> {
@@ -276,38 +217,10 @@ fn name(text: &str) -> Result<Text, String> {
     }
 }
 
-fn tags(field: Field<'_>) -> Option<Vec<Text>> {
-    let tag = |text: &str| match text.len() <= 32 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-        true => Ok(Text::Owned(text.to_owned())),
-        false => Err("must have at most 32 printable characters"),
-    };
-    if field.is_list() {
-        return Some(field.list(1..=TAGS_MAX)?.iter().filter_map(|field| field.parsed(tag)).collect());
-    }
-    field.parsed(tag).map(|tag| vec![tag])
-}
-
-/// `literal`, `hex`, `base64`, or `{ base64: PREFIX }`.
-fn key(field: Field<'_>) -> Option<KeyForm> {
-    let base64 = |prefix: Text| KeyForm::Base64 { prefix, bytes_min: 1, bytes_max: 512 };
-    if field.is_map() {
-        let mut section = field.section();
-        let prefix = section.parsed("base64", name);
-        section.finish();
-        return prefix.map(base64);
-    }
-    field.parsed(|text| match text {
-        "literal" => Ok(KeyForm::Literal),
-        "hex" => Ok(KeyForm::Hex { bytes_min: 1, bytes_max: 512 }),
-        "base64" => Ok(base64(Text::default())),
-        _ => Err(format!("must be literal, hex, base64 or {{ base64: PREFIX }}, got {text:?}")),
-    })
-}
-
 fn naming(field: Field<'_>) -> Option<Naming> {
     let one = |field: &Field<'_>| field.parsed(names).map(std::borrow::Cow::Owned);
     let alternatives: Vec<_> = match field.is_list() {
-        true => field.list(0..=TAGS_MAX)?.iter().filter_map(one).collect(),
+        true => field.list(0..=NAMES_MAX)?.iter().filter_map(one).collect(),
         false => one(&field).into_iter().collect(),
     };
     Some(alternatives.into())
@@ -328,55 +241,4 @@ fn body(field: Field<'_>) -> Option<BodyForm> {
     let either = section.parsed("json_or_form", name).map(|field| BodyForm::JsonOrForm { field });
     section.finish();
     form.or(either)
-}
-
-fn challenge(mut section: Section<'_>) -> Option<Challenge> {
-    let echo = section.parsed("echo", name);
-    let verify = section.parsed("verify", name);
-    let only = section.parsed("only", only);
-    let crc = section.parsed("crc", name);
-    let mut post = section.section("post");
-    let at = post.parsed("at", one_place);
-    let value = post.parsed("value", name);
-    let reply = post.parsed("echo", one_place).map(ChallengeReply::Echo);
-    let reply = reply.or(post.parsed("hmac", one_place).map(ChallengeReply::Hmac));
-    let reply = reply.or(post.take("answer").and_then(answer).map(ChallengeReply::Fixed));
-    let posted = match (at, value, reply) {
-        (Some(at), Some(value), Some(reply)) => Some(Challenge::Post { at, value, reply }),
-        (None, None, None) => None,
-        _ => {
-            post.place().wrong("needs at, value and one of echo, hmac and answer");
-            None
-        }
-    };
-    post.finish();
-    section.finish();
-    let echo = echo.map(|echo| Challenge::Echo { echo, verify, only });
-    echo.or(crc.map(|token| Challenge::Crc { token })).or(posted)
-}
-
-/// `PARAMETER=VALUE`.
-fn only(text: &str) -> Result<(Text, Text), String> {
-    let (parameter, value) = text.split_once('=').ok_or("must be PARAMETER=VALUE, such as hub.mode=subscribe")?;
-    Ok((name(parameter)?, name(value)?))
-}
-
-fn answer(field: Field<'_>) -> Option<Answer> {
-    if !field.is_map() {
-        return field.parsed(|text| match text {
-            "receipt" => Ok(Answer::Receipt),
-            _ => {
-                Err(format!("must be receipt, or {{ status: 200, content_type: text/plain, body: ok }}, got {text:?}"))
-            }
-        });
-    }
-    let mut section = field.section();
-    let status = section.number("status", 200..=299u16).unwrap_or(200);
-    let content_type = section.parsed("content_type", name).unwrap_or_else(|| "text/plain".into());
-    let body = section.parsed("body", |text| match text.len() <= ANSWER_BYTES_MAX {
-        true => Ok(Text::Owned(text.to_owned())),
-        false => Err(format!("must have at most {ANSWER_BYTES_MAX} bytes")),
-    });
-    section.finish();
-    Some(Answer::Fixed { status, content_type, body: body.unwrap_or_default() })
 }

@@ -8,7 +8,7 @@ const PARTS_MAX: usize = 32;
 
 const PIECES: &str = "{body}, {timestamp}, {id}, {method}, {url}, {secret}, {sorted_form}, {header:NAME}, \
      {entry:TAG}, {headers-of:TAG}, {json:PATH}, {form:NAME}";
-const PLACES: &str = "{header:NAME}, {json:PATH}, {form:NAME}, {query:NAME}, {entry:TAG}";
+const PLACES: &str = "{header:NAME}, {json:PATH}, {form:NAME}, {query:NAME}, {beside:MEMBER}";
 
 /// A part of a template: literal text, or what stands in braces.
 enum Part<'t> {
@@ -25,21 +25,29 @@ pub(super) fn content(text: &str) -> Result<Vec<Piece>, String> {
     parts(text)?.into_iter().map(piece).collect()
 }
 
-/// Where one name is: places with dots between them.
+/// Where one name is: places and texts with dots between them.
 pub(super) fn names(text: &str) -> Result<Vec<Place>, String> {
+    let wrong =
+        || format!("must be places with dots between them, such as {{header:X-Event}}.{{json:action}}, got {text:?}");
     let parts = parts(text)?;
-    if let [Part::Literal(constant)] = parts.as_slice() {
-        return Ok(vec![Place::Constant(constant.clone().into())]);
-    }
+    let last = parts.len().saturating_sub(1);
     let mut places = Vec::new();
+    let mut behind_place = false;
     for (position, part) in parts.into_iter().enumerate() {
         match part {
-            Part::Braces(inside) if position % 2 == 0 => places.push(place(inside)?),
-            Part::Literal(dot) if position % 2 == 1 && dot == "." => {}
-            _ => {
-                return Err(format!(
-                    "must be places with dots between them, such as {{header:X-Event}}.{{json:action}}, got {text:?}"
-                ));
+            Part::Braces(_) if behind_place => return Err(wrong()),
+            Part::Braces(inside) => {
+                places.push(place(inside)?);
+                behind_place = true;
+            }
+            Part::Literal(dot) if dot == "." && 0 < position && position < last => behind_place = false,
+            Part::Literal(literal) => {
+                let constant = if position > 0 { literal.strip_prefix('.') } else { Some(literal.as_str()) };
+                let constant =
+                    constant.and_then(|text| if position < last { text.strip_suffix('.') } else { Some(text) });
+                let constant = constant.filter(|text| !text.is_empty()).ok_or_else(wrong)?;
+                places.push(Place::Constant(constant.to_owned().into()));
+                behind_place = false;
             }
         }
     }
@@ -123,6 +131,7 @@ fn place(inside: &str) -> Result<Place, String> {
         Some(("json", text)) if is_path(text) => Place::Json(name(text)),
         Some(("form", text)) if !text.is_empty() => Place::Form(name(text)),
         Some(("query", text)) if !text.is_empty() => Place::Query(name(text)),
+        Some(("beside", text)) if !text.is_empty() => Place::MemberBeside(name(text)),
         _ => return Err(unknown(inside, PLACES)),
     })
 }
@@ -184,7 +193,15 @@ mod tests {
         let places = names("{header:X-Event}.{json:action}").unwrap();
         assert_eq!(places, [Place::Header("X-Event".into()), Place::Json("action".into())]);
         assert_eq!(names("order").unwrap(), [Place::Constant("order".into())]);
-        for bad in ["", "{json:a}{json:b}", "{json:a}-{json:b}", "x{json:a}", "{body}"] {
+        assert_eq!(names("{beside:update_id}").unwrap(), [Place::MemberBeside("update_id".into())]);
+        let [a, b, x] = [Place::Json("a".into()), Place::Json("b".into()), Place::Constant("x.y".into())];
+        assert_eq!(names("x.y.{json:a}").unwrap(), [x.clone(), a.clone()]);
+        assert_eq!(names("{json:a}.x.y.{json:b}").unwrap(), [a.clone(), x.clone(), b]);
+        assert_eq!(names("{json:a}.x.y").unwrap(), [a, x]);
+        for bad in ["", "{json:a}{json:b}", "{json:a}-{json:b}", "x{json:a}", "{json:a}x", "{json:a}.", ".{json:a}"] {
+            assert!(names(bad).is_err(), "{bad}");
+        }
+        for bad in ["{json:a}..{json:b}", "{body}", "{beside:}", "{beside}"] {
             assert!(names(bad).is_err(), "{bad}");
         }
     }

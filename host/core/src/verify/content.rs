@@ -51,7 +51,8 @@ pub(super) fn content<'a>(
 }
 
 /// An id that contained what stands right behind it could be split elsewhere: `a` + `.1.` + `2.{}`
-/// signs the same bytes as `a.1` + `.2.` + `{}`.
+/// signs the same bytes as `a.1` + `.2.` + `{}`. A time of RFC 3339 ends an id without a colon: any
+/// other cut would put the first colon at another place of the time, or into the id.
 fn id<'a>(scheme: &Scheme, pieces: &[Piece], delivery: &Delivery<'a>) -> Result<&'a [u8], Refusal> {
     let Some(name) = scheme.id_header() else {
         return Ok(&[]);
@@ -59,6 +60,7 @@ fn id<'a>(scheme: &Scheme, pieces: &[Piece], delivery: &Delivery<'a>) -> Result<
     let id = delivery.required(name)?;
     let behind = pieces.iter().zip(pieces.iter().skip(1)).find_map(|pair| match pair {
         (Piece::Id, Piece::Literal(text)) if !text.is_empty() => Some(text.as_bytes()),
+        (Piece::Id, Piece::Timestamp) if scheme.times_end_ids() => Some(b":".as_slice()),
         _ => None,
     });
     if behind.is_some_and(|end| id.windows(end.len()).any(|part| part == end)) {

@@ -2,7 +2,7 @@
 
 use super::scheme::{
     Algorithm, Answer, Challenge, ChallengeReply, Encoding, KeyForm, Method, Naming, Piece, Place, Repeats, Scheme,
-    TimestampUnit,
+    TimestampUnit, Untagged,
 };
 
 /// What `hookbox providers show` prints of a scheme. Where there is nothing to say, a text is `none`.
@@ -43,10 +43,7 @@ pub struct MethodDescription {
 pub fn describe(scheme: &Scheme) -> Description {
     Description {
         headers: headers(scheme),
-        signature: match scheme.signature.separator {
-            Some(separator) => format!("{}, entries between {separator:?}", place(&scheme.signature.at)),
-            None => place(&scheme.signature.at),
-        },
+        signature: signature(scheme),
         methods: scheme.methods.iter().map(method).collect(),
         each: scheme.each.as_ref().map(|path| path.to_string()),
         body_hash: scheme.body_hash.as_ref().map(|parameter| parameter.to_string()),
@@ -68,6 +65,17 @@ pub fn describe(scheme: &Scheme) -> Description {
 
 fn none() -> String {
     "none".to_owned()
+}
+
+fn signature(scheme: &Scheme) -> String {
+    let at = place(&scheme.signature.at);
+    match (scheme.signature.separator, scheme.signature.untagged) {
+        (None, _) => at,
+        (Some(separator), Untagged::Skip) => format!("{at}, entries between {separator:?}"),
+        (Some(separator), Untagged::Continue) => {
+            format!("{at}, entries between {separator:?}, those without a tag behind the tag before them")
+        }
+    }
 }
 
 fn headers(scheme: &Scheme) -> Vec<String> {
@@ -126,16 +134,16 @@ fn method(method: &Method) -> MethodDescription {
 
 fn key(form: &KeyForm, basic: bool) -> String {
     let span = |min: &usize, max: &usize| if min == max { format!("{min}") } else { format!("{min} to {max}") };
+    let behind = |prefix: &str| if prefix.is_empty() { String::new() } else { format!("{prefix} and ") };
     match form {
         KeyForm::Literal if basic => "user:password".to_owned(),
         KeyForm::Literal => "the secret as it is".to_owned(),
-        KeyForm::Base64 { prefix, bytes_min, bytes_max } if prefix.is_empty() => {
-            format!("{} bytes in base64", span(bytes_min, bytes_max))
-        }
         KeyForm::Base64 { prefix, bytes_min, bytes_max } => {
-            format!("{prefix} and {} bytes in base64", span(bytes_min, bytes_max))
+            format!("{}{} bytes in base64", behind(prefix), span(bytes_min, bytes_max))
         }
-        KeyForm::Hex { bytes_min, bytes_max } => format!("{} bytes in hex", span(bytes_min, bytes_max)),
+        KeyForm::Hex { prefix, bytes_min, bytes_max } => {
+            format!("{}{} bytes in hex", behind(prefix), span(bytes_min, bytes_max))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::Refusal;
 use super::delivery::{Delivery, Document};
-use super::scheme::{Encoding, Method, Place, Scheme, Text};
+use super::scheme::{Encoding, Method, Place, Scheme, Text, Untagged};
 
 /// Most entries of one signature header, the skipped ones included: ten old secrets, the current
 /// one and some room. It bounds the work that a stranger can ask for before the check fails.
@@ -42,10 +42,29 @@ impl<'a> Entries<'a> {
                 }
             }
         }
-        let entries = Entries { parts, shown };
-        match entries.parts.len() {
-            0..=SIGNATURES_MAX => Ok(entries),
-            _ => Err(entries.malformed("it has too many entries")),
+        let mut entries = Entries { parts, shown };
+        if entries.parts.len() > SIGNATURES_MAX {
+            return Err(entries.malformed("it has too many entries"));
+        }
+        if scheme.signature.untagged == Untagged::Continue {
+            entries.repeat_tags(scheme);
+        }
+        Ok(entries)
+    }
+
+    /// Writes the tag of a signature before the entries without one that follow it.
+    fn repeat_tags(&mut self, scheme: &Scheme) {
+        let signatures: Vec<&str> = scheme.methods.iter().map(|method| method.tag.as_ref()).collect();
+        let mut tag = None;
+        for part in &mut self.parts {
+            let begins = |tag: &&str| !tag.is_empty() && part.starts_with(tag.as_bytes());
+            if let Some(own) = signatures.iter().copied().filter(begins).max_by_key(|tag| tag.len()) {
+                tag = Some(own);
+            } else if scheme.entry_tags().any(|entry| begins(&entry)) {
+                tag = None;
+            } else if let Some(tag) = tag {
+                *part = Cow::Owned([tag.as_bytes(), part].concat());
+            }
         }
     }
 

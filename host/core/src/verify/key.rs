@@ -137,8 +137,10 @@ impl State {
 impl Method {
     pub(super) fn claims(&self, secret: &Secret) -> bool {
         match &self.key {
-            KeyForm::Literal | KeyForm::Hex { .. } => true,
-            KeyForm::Base64 { prefix, .. } => secret.expose().starts_with(prefix.as_bytes()),
+            KeyForm::Literal => true,
+            KeyForm::Base64 { prefix, .. } | KeyForm::Hex { prefix, .. } => {
+                secret.expose().starts_with(prefix.as_bytes())
+            }
         }
     }
 
@@ -175,19 +177,19 @@ impl Method {
     fn decode(&self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, String> {
         use base64::prelude::{BASE64_STANDARD, Engine};
 
-        let (key, behind, min, max) = match &self.key {
+        let (prefix, min, max) = match &self.key {
             KeyForm::Literal => return Ok(Zeroizing::new(secret.expose().to_vec())),
-            KeyForm::Base64 { prefix, bytes_min, bytes_max } => {
-                let encoded = secret.expose().strip_prefix(prefix.as_bytes()).unwrap_or_default();
-                let behind = if prefix.is_empty() { String::new() } else { format!(" behind {prefix}") };
-                let key = BASE64_STANDARD.decode(encoded).map_err(|_| format!("must be base64{behind}"))?;
-                (Zeroizing::new(key), behind, *bytes_min, *bytes_max)
-            }
-            KeyForm::Hex { bytes_min, bytes_max } => {
-                let key = hex::decode(secret.expose()).map_err(|_| "must be hexadecimal digits".to_owned())?;
-                (Zeroizing::new(key), String::new(), *bytes_min, *bytes_max)
+            KeyForm::Base64 { prefix, bytes_min, bytes_max } | KeyForm::Hex { prefix, bytes_min, bytes_max } => {
+                (prefix, *bytes_min, *bytes_max)
             }
         };
+        let encoded = secret.expose().strip_prefix(prefix.as_bytes()).unwrap_or_default();
+        let behind = if prefix.is_empty() { String::new() } else { format!(" behind {prefix}") };
+        let key = match &self.key {
+            KeyForm::Hex { .. } => hex::decode(encoded).map_err(|_| format!("must be hexadecimal digits{behind}")),
+            _ => BASE64_STANDARD.decode(encoded).map_err(|_| format!("must be base64{behind}")),
+        };
+        let key = Zeroizing::new(key?);
         if (min..=max).contains(&key.len()) {
             return Ok(key);
         }
@@ -199,8 +201,8 @@ impl Method {
 impl Scheme {
     fn wanted_prefix(&self) -> String {
         let prefixes = self.methods.iter().filter_map(|method| match &method.key {
-            KeyForm::Base64 { prefix, .. } => Some(prefix.as_ref()),
-            KeyForm::Literal | KeyForm::Hex { .. } => None,
+            KeyForm::Base64 { prefix, .. } | KeyForm::Hex { prefix, .. } => Some(prefix.as_ref()),
+            KeyForm::Literal => None,
         });
         format!("must begin with {}", prefixes.collect::<Vec<_>>().join(" or "))
     }

@@ -39,7 +39,9 @@ pub fn sample(scheme: &Scheme, seed: &[u8; 32]) -> Option<Sample> {
         KeyForm::Literal if method.algorithm == Algorithm::Token && method.encoding == Encoding::Base64 => {
             format!("hookbox:{}", hex::encode(key))
         }
-        KeyForm::Literal | KeyForm::Hex { .. } => hex::encode(key),
+        KeyForm::Literal => hex::encode(key),
+        KeyForm::Hex { prefix, .. } if private => prefix.replacen("pk_", "sk_", 1) + &hex::encode(key),
+        KeyForm::Hex { prefix, .. } => format!("{prefix}{}", hex::encode(key)),
         KeyForm::Base64 { prefix, .. } if private => prefix.replacen("pk_", "sk_", 1) + &BASE64_STANDARD.encode(key),
         KeyForm::Base64 { prefix, .. } => format!("{prefix}{}", BASE64_STANDARD.encode(key)),
     };
@@ -53,7 +55,7 @@ pub fn sample(scheme: &Scheme, seed: &[u8; 32]) -> Option<Sample> {
 fn shared(form: &KeyForm, seed: &[u8; 32]) -> Vec<u8> {
     let length = match form {
         KeyForm::Literal => KEY_BYTES,
-        KeyForm::Base64 { bytes_min, bytes_max, .. } | KeyForm::Hex { bytes_min, bytes_max } => {
+        KeyForm::Base64 { bytes_min, bytes_max, .. } | KeyForm::Hex { bytes_min, bytes_max, .. } => {
             KEY_BYTES.max(*bytes_min).min(*bytes_max)
         }
     };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::presets::{ALIASES, PRESETS};
-use super::{Delivery, Integrity, Reply};
+use super::{Delivery, Reply};
 use crate::time::Millis;
 
 pub(crate) type Text = Cow<'static, str>;
@@ -42,6 +42,16 @@ pub(crate) struct SignatureAt {
     pub(crate) at: Place,
     /// Between two entries; without one the whole value is one entry.
     pub(crate) separator: Option<char>,
+    pub(crate) untagged: Untagged,
+}
+
+/// What an entry of a list is that begins with no tag of the scheme's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Untagged {
+    /// Nothing: a version that is not known.
+    Skip,
+    /// Another signature behind the tag of the one before it: `v0=a,b`.
+    Continue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,15 +96,9 @@ pub(crate) enum KeyForm {
     /// The secret's own bytes, whatever they look like.
     Literal,
     /// `prefix`, then the key in base64.
-    Base64 {
-        prefix: Text,
-        bytes_min: usize,
-        bytes_max: usize,
-    },
-    Hex {
-        bytes_min: usize,
-        bytes_max: usize,
-    },
+    Base64 { prefix: Text, bytes_min: usize, bytes_max: usize },
+    /// The same in hex.
+    Hex { prefix: Text, bytes_min: usize, bytes_max: usize },
 }
 
 /// A part of the signed content.
@@ -305,54 +309,10 @@ impl Scheme {
         self.timestamp.as_ref().map(|rule| rule.tolerance)
     }
 
-    /// How much of a delivery the signature vouches for: of the methods the least.
-    pub fn integrity(&self) -> Integrity {
-        self.methods.iter().map(|method| self.covers(method)).min().unwrap_or(Integrity::None)
-    }
-
-    fn covers(&self, method: &Method) -> Integrity {
-        let body = method.content.contains(&Piece::Body);
-        let hashed = self.body_hash.is_some() && method.content.contains(&Piece::Url);
-        let form = hashed && method.content.contains(&Piece::SortedForm);
-        match method.algorithm {
-            Algorithm::Token => Integrity::None,
-            _ if body || form => Integrity::Full,
-            _ => Integrity::Partial,
-        }
-    }
-
     /// The preset for senders that have none of their own.
     pub fn generic() -> &'static Scheme {
         let [generic, ..] = &PRESETS;
         generic
-    }
-
-    /// Whether the signature covers every place of the delivery id, so that nobody can replay a
-    /// delivery under another one.
-    pub fn id_is_signed(&self) -> bool {
-        self.delivery_id.iter().all(|places| self.signs(places))
-    }
-
-    /// Whether the signature covers all of these places.
-    pub(crate) fn signs(&self, places: &[Place]) -> bool {
-        let covered = |place: &Place, method: &Method| match place {
-            Place::Header(name) => {
-                let whole = self.id_header() == Some(name) && method.content.contains(&Piece::Id);
-                whole || method.content.contains(&Piece::Header(name.clone()))
-            }
-            Place::Json(_) | Place::Form(_) | Place::MemberBeside(_) if self.covers(method) == Integrity::Full => true,
-            Place::Json(path) => {
-                let from_each = self.each.as_ref().and_then(|each| path.strip_prefix(each.as_ref())?.strip_prefix('.'));
-                let path = from_each.map_or_else(|| path.clone(), |path| Text::Owned(path.to_owned()));
-                method.content.contains(&Piece::Json(path))
-            }
-            Place::Form(name) => method.content.contains(&Piece::Form(name.clone())),
-            Place::Constant(_) => true,
-            Place::Query(_) => method.content.contains(&Piece::Url),
-            Place::Numbered(_) | Place::Entry(_) | Place::MemberBeside(_) => false,
-        };
-        places.iter().all(|place| self.methods.iter().all(|method| covered(place, method)))
-            && self.methods.iter().all(|method| method.algorithm != Algorithm::Token)
     }
 
     /// The JSON that the delivery is, or has in it; the body where there is none.
@@ -373,6 +333,19 @@ impl Scheme {
 
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &Piece> {
         self.methods.iter().flat_map(|method| method.content.iter())
+    }
+
+    /// The tags of the entries that are no signatures.
+    pub(crate) fn entry_tags(&self) -> impl Iterator<Item = &str> {
+        let signed = self.pieces().filter_map(|piece| match piece {
+            Piece::Entry(tag) | Piece::HeadersOf { entry: tag, .. } => Some(tag.as_ref()),
+            _ => None,
+        });
+        let timed = self.timestamp.iter().filter_map(|rule| match &rule.at {
+            Place::Entry(tag) => Some(tag.as_ref()),
+            _ => None,
+        });
+        signed.chain(timed)
     }
 
     /// Whether what is signed is read out of the JSON, member by member.

@@ -170,10 +170,10 @@ impl Method {
     fn has_private_key(&self, secret: &Secret) -> bool {
         let private = |prefix: &str| prefix.replacen("pk_", "sk_", 1);
         match (self.algorithm, &self.key) {
-            (Algorithm::Ed25519, KeyForm::Base64 { prefix, .. }) if !prefix.is_empty() => {
+            (Algorithm::Ed25519, KeyForm::Base64 { prefix, .. } | KeyForm::Hex { prefix, .. }) => {
                 secret.expose().starts_with(private(prefix).as_bytes())
             }
-            (Algorithm::Ed25519, _) => true,
+            (Algorithm::Ed25519, KeyForm::Literal) => true,
             (Algorithm::EcdsaP256, _) => ecdsa_key(secret.expose()).is_some(),
             _ => false,
         }
@@ -184,7 +184,8 @@ impl Method {
         match (self.algorithm, &self.key) {
             (Algorithm::EcdsaP256, _) => ecdsa_key(secret).map(|key| SigningKey::EcdsaP256(Box::new(key))),
             (_, KeyForm::Base64 { prefix, .. }) => ed25519(&BASE64_STANDARD.decode(secret.get(prefix.len()..)?).ok()?),
-            (_, _) => ed25519(&hex::decode(secret).ok()?),
+            (_, KeyForm::Hex { prefix, .. }) => ed25519(&hex::decode(secret.get(prefix.len()..)?).ok()?),
+            (_, KeyForm::Literal) => ed25519(&hex::decode(secret).ok()?),
         }
     }
 }

@@ -1,27 +1,29 @@
 //! What a scheme cannot mean, though each of its keys is good.
 
 use crate::verify::Scheme;
-use crate::verify::scheme::{Algorithm, BodyForm, Piece, Place};
+use crate::verify::scheme::{Algorithm, BodyForm, KeyForm, Method, Piece, Place, Untagged};
 
 /// Each with its cure.
 pub(super) fn faults(scheme: &Scheme) -> Vec<&'static str> {
     let has = |wanted: &dyn Fn(&Piece) -> bool| scheme.pieces().any(wanted);
     let time = has(&|piece| *piece == Piece::Timestamp);
     let entries = has(&|piece| matches!(piece, Piece::Entry(_) | Piece::HeadersOf { .. }));
-    let time_signed = has(&|piece| match (piece, scheme.timestamp.as_ref().map(|rule| &rule.at)) {
-        (Piece::Timestamp, _) => true,
-        (Piece::Body, at) => matches!(at, Some(Place::Json(_) | Place::Form(_))),
-        (Piece::Json(path), Some(Place::Json(at))) => path == at,
-        (Piece::Form(name), Some(Place::Form(at))) => name == at,
-        _ => false,
-    });
+    let time_signed =
+        scheme.methods.iter().all(|method| signs_time(method, scheme.timestamp.as_ref().map(|rule| &rule.at)));
     let token = scheme.methods.iter().all(|method| method.algorithm == Algorithm::Token);
-    let digest = scheme.methods.iter().any(|method| method.algorithm == Algorithm::Sha256);
+    let digest = scheme
+        .methods
+        .iter()
+        .any(|method| method.algorithm == Algorithm::Sha256 && !method.content.contains(&Piece::Secret));
     let unsigned =
         scheme.methods.iter().any(|method| method.algorithm != Algorithm::Token && method.content.is_empty());
     let ambiguous = scheme.methods.iter().any(|method| {
         let mut pairs = method.content.iter().zip(method.content.iter().skip(1));
-        scheme.name == "custom" && pairs.any(|(piece, next)| *piece == Piece::Id && !matches!(next, Piece::Literal(_)))
+        pairs.any(|(piece, next)| match next {
+            Piece::Literal(_) => false,
+            Piece::Timestamp => *piece == Piece::Id && !scheme.times_end_ids(),
+            _ => *piece == Piece::Id,
+        })
     });
     let names = scheme.event_type.iter().chain(scheme.delivery_id.iter()).flat_map(|places| places.iter());
     let named_by_entry = names.into_iter().any(|place| matches!(place, Place::Entry(_)));
@@ -34,10 +36,7 @@ pub(super) fn faults(scheme: &Scheme) -> Vec<&'static str> {
             scheme.timestamp.is_some() && !time_signed,
             "the timestamp is not signed, so that anybody could change it: put {timestamp} into content, or leave timestamp out",
         ),
-        (
-            digest && !has(&|piece| *piece == Piece::Secret),
-            "algorithm sha256 is no signature without {secret} in content",
-        ),
+        (digest, "algorithm sha256 is no signature without {secret} in content"),
         (
             has(&|piece| *piece == Piece::Id) && scheme.id_header().is_none(),
             "content has {id}: id must be one header, such as id: \"{header:X-Id}\"",
@@ -49,24 +48,19 @@ pub(super) fn faults(scheme: &Scheme) -> Vec<&'static str> {
         (token && scheme.timestamp.is_some(), "a token signs no time: leave timestamp out"),
         (unsigned, "content is empty: nothing would be signed"),
         (named_by_entry, "type and id cannot be {entry:..}: entries are read for the signature alone"),
-        (ambiguous, "content must have a text behind {id}, such as {id}.{body}: else an id could be cut elsewhere"),
+        (
+            ambiguous,
+            "content must have a text behind {id}, such as {id}.{body}, or a {timestamp} of unit rfc3339: else an id could be cut elsewhere",
+        ),
     ];
-    let wrong = wrong.into_iter().chain(tags(scheme)).chain(places(scheme));
+    let wrong = wrong.into_iter().chain(tags(scheme)).chain(keys(scheme)).chain(places(scheme));
     wrong.filter_map(|(is, why)| is.then_some(why)).collect()
 }
 
 /// Prefixes and entries that nothing could begin with, or that are taken for one another.
-fn tags(scheme: &Scheme) -> [(bool, &'static str); 2] {
+fn tags(scheme: &Scheme) -> [(bool, &'static str); 3] {
     let prefixes: Vec<&str> = scheme.methods.iter().map(|method| method.tag.as_ref()).collect();
-    let signed = scheme.pieces().filter_map(|piece| match piece {
-        Piece::Entry(tag) | Piece::HeadersOf { entry: tag, .. } => Some(tag.as_ref()),
-        _ => None,
-    });
-    let timed = scheme.timestamp.iter().filter_map(|rule| match &rule.at {
-        Place::Entry(tag) => Some(tag.as_ref()),
-        _ => None,
-    });
-    let entries: Vec<&str> = signed.chain(timed).collect();
+    let entries: Vec<&str> = scheme.entry_tags().collect();
     let cut = |tag: &&str| tag.starts_with(' ') || scheme.signature.separator.is_some_and(|by| tag.contains(by));
     let begun = |tag: &&str| entries.iter().any(|entry| tag != entry && tag.starts_with(entry));
     let alike = prefixes.iter().any(|prefix| entries.contains(prefix));
@@ -79,7 +73,57 @@ fn tags(scheme: &Scheme) -> [(bool, &'static str); 2] {
             alike || prefixes.iter().chain(&entries).any(begun),
             "an entry's name begins another's, or the prefix: give each a beginning of its own",
         ),
+        (
+            scheme.signature.untagged == Untagged::Continue
+                && (scheme.signature.separator.is_none() || prefixes.contains(&"")),
+            "untagged: continue is for lists such as v0=a,b: say separator, and a prefix of every method",
+        ),
     ]
+}
+
+/// Methods that stand in each other's way.
+fn keys(scheme: &Scheme) -> [(bool, &'static str); 2] {
+    let before = |at: usize| scheme.methods.iter().take(at);
+    let hidden = scheme.methods.iter().enumerate().any(|(at, method)| {
+        let hides = |other: &Method| {
+            method.tag.starts_with(other.tag.as_ref()) && before_key(&method.key).starts_with(before_key(&other.key))
+        };
+        before(at).any(hides)
+    });
+    let public = |method: &&Method| matches!(method.algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256);
+    let confused = scheme.methods.iter().filter(public).any(|method| {
+        let key = before_key(&method.key);
+        let shared = scheme.methods.iter().filter(|method| !public(method)).map(|method| before_key(&method.key));
+        shared.into_iter().any(|other| key.starts_with(other) || other.starts_with(key))
+    });
+    [
+        (
+            hidden,
+            "a method's prefix begins with that of one before it, which would always be taken: put the longer prefix first",
+        ),
+        (
+            confused,
+            "a public key would be taken for a shared secret too, with which anybody could sign: let each kind of key begin in its own way, such as key: { base64: whpk_ }",
+        ),
+    ]
+}
+
+/// What secrets of this form begin with.
+fn before_key(form: &KeyForm) -> &str {
+    match form {
+        KeyForm::Literal => "",
+        KeyForm::Base64 { prefix, .. } | KeyForm::Hex { prefix, .. } => prefix,
+    }
+}
+
+fn signs_time(method: &Method, at: Option<&Place>) -> bool {
+    method.content.iter().any(|piece| match (piece, at) {
+        (Piece::Timestamp, _) => true,
+        (Piece::Body, at) => matches!(at, Some(Place::Json(_) | Place::Form(_))),
+        (Piece::Json(path), Some(Place::Json(at))) => path == at,
+        (Piece::Form(name), Some(Place::Form(at))) => name == at,
+        _ => false,
+    })
 }
 
 /// Places that no delivery could fill.

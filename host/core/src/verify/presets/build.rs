@@ -5,7 +5,7 @@ use std::mem::{forget, replace};
 
 use super::super::scheme::{
     Algorithm, Answer, BodyForm, Challenge, Encoding, KeyForm, List, Method, Naming, Piece, Place, Repeats, Scheme,
-    SignatureAt, Text, TimestampRule, TimestampUnit,
+    SignatureAt, Text, TimestampRule, TimestampUnit, Untagged,
 };
 use crate::time::Millis;
 
@@ -27,6 +27,12 @@ macro_rules! naming {
 }
 
 pub(super) use {list, naming};
+
+/// How a replay is met where the body is known.
+pub(super) const BODY_KNOWN: &str = "no time is signed: the body is known for 7 days, as is the delivery id";
+/// And where equal bodies may be two events.
+pub(super) const ID_KNOWN: &str =
+    "no time is signed: the delivery id is known for 7 days, and not signed: equal bodies may be two events";
 
 pub(super) const RECEIVED: Answer = answer("text/plain", "");
 pub(super) const BODY: List<Piece> = list![Piece::Body];
@@ -114,7 +120,7 @@ pub(super) const fn in_list(name: &'static str, at: &'static str, separator: cha
 pub(super) const fn signed_at(name: &'static str, at: Place, separator: Option<char>, methods: List<Method>) -> Scheme {
     Scheme {
         name: text(name),
-        signature: SignatureAt { at, separator },
+        signature: SignatureAt { at, separator, untagged: Untagged::Skip },
         methods,
         each: None,
         body_hash: None,
@@ -146,6 +152,13 @@ impl Scheme {
     pub(super) const fn named_by(self, event_type: Naming, delivery_id: Naming) -> Scheme {
         let typed = with!(self.event_type = event_type);
         with!(typed.delivery_id = delivery_id)
+    }
+
+    /// One tag stands before all the signatures.
+    pub(super) const fn tagged_once(self) -> Scheme {
+        let mut scheme = self;
+        scheme.signature.untagged = Untagged::Continue;
+        scheme
     }
 
     pub(super) const fn timed(self, rule: TimestampRule) -> Scheme {

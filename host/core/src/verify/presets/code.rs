@@ -1,12 +1,10 @@
 //! Code hosts and what programmers work with.
 
-use super::super::scheme::{BodyForm, Encoding, TimestampRule, TimestampUnit};
-use super::build::{BODY, header, hmac_sha256, in_header, json, list, naming, text, token};
+use super::super::scheme::{BodyForm, Encoding, Repeats, TimestampRule, TimestampUnit};
+use super::build::{BODY, BODY_KNOWN, ID_KNOWN, header, hmac_sha256, in_header, json, list, naming, text, token};
 use super::standard::{symmetric, wire};
 use super::{About, Preset};
 use crate::time::Millis;
-
-const BODY_KNOWN: &str = "no time is signed: the body is known for 7 days, as is the delivery id";
 
 pub(super) const GITHUB_256: Preset = Preset::new(
     in_header("github-256", "X-Hub-Signature-256", list![hmac_sha256("sha256=", Encoding::Hex, BODY)])
@@ -23,16 +21,19 @@ pub(super) const GITHUB_256: Preset = Preset::new(
     },
 );
 
+/// A branch that is pushed to and fro has the same body twice.
 pub(super) const GITLAB: Preset = Preset::new(
-    in_header("gitlab", "X-Gitlab-Token", list![token()]).named_by(
-        naming![[json("object_kind")], [json("event_name")], [header("X-Gitlab-Event")]],
-        naming![[header("Idempotency-Key")], [header("X-Gitlab-Event-UUID")]],
-    ),
+    in_header("gitlab", "X-Gitlab-Token", list![token()])
+        .named_by(
+            naming![[json("object_kind")], [json("event_name")], [header("X-Gitlab-Event")]],
+            naming![[header("Idempotency-Key")], [header("X-Gitlab-Event-UUID")]],
+        )
+        .repeating(Repeats::ById),
     About {
         title: "GitLab, secret token",
         settings: "the project's or group's Settings, Webhooks: URL and Secret token",
         not_covered: "everything: the token is shown with each delivery and signs nothing",
-        replay: "nothing stops who has seen the token; repetitions are known by body and id for 7 days",
+        replay: "nothing stops who has seen the token; repetitions are known by id for 7 days",
         notes: "Take gitlab-signed where the instance has signing tokens.",
         unconfirmed: &["Idempotency-Key (GitLab 17.4 and later) stays the same on a retry"],
     },
@@ -53,16 +54,19 @@ pub(super) const GITLAB_SIGNED: Preset = Preset::new(
     },
 );
 
+/// The Cloud's pushes have no time of their own.
 pub(super) const BITBUCKET: Preset = Preset::new(
-    in_header("bitbucket", "X-Hub-Signature", list![hmac_sha256("sha256=", Encoding::Hex, BODY)]).named_by(
-        naming![[header("X-Event-Key")], [json("eventKey")]],
-        naming![[header("X-Request-Id")], [header("X-Request-UUID")]],
-    ),
+    in_header("bitbucket", "X-Hub-Signature", list![hmac_sha256("sha256=", Encoding::Hex, BODY)])
+        .named_by(
+            naming![[header("X-Event-Key")], [json("eventKey")]],
+            naming![[header("X-Request-Id")], [header("X-Request-UUID")]],
+        )
+        .repeating(Repeats::ById),
     About {
         title: "Bitbucket Cloud and Data Center",
         settings: "Repository settings, Webhooks, Add webhook: URL and Secret",
         not_covered: "X-Event-Key, X-Request-Id and X-Request-UUID",
-        replay: BODY_KNOWN,
+        replay: ID_KNOWN,
         notes: "X-Hub-Signature holds SHA-256 here; a SHA-1 of the same header is refused.",
         unconfirmed: &["Bitbucket Cloud names a delivery in X-Request-UUID"],
     },
@@ -81,29 +85,33 @@ pub(super) const JIRA: Preset = Preset::new(
     },
 );
 
+/// Of Gitea and its kin, a test delivery repeats the last push, and a push has no time but its commits'.
 pub(super) const GITEA: Preset = Preset::new(
     in_header("gitea", "X-Gitea-Signature", list![hmac_sha256("", Encoding::Hex, BODY)])
-        .named_by(naming![[header("X-Gitea-Event")]], naming![[header("X-Gitea-Delivery")]]),
+        .named_by(naming![[header("X-Gitea-Event")]], naming![[header("X-Gitea-Delivery")]])
+        .repeating(Repeats::ById),
     About {
         title: "Gitea",
         settings: "the repository's Settings, Webhooks, Add Webhook, Gitea: Target URL and Secret",
         not_covered: "X-Gitea-Event and X-Gitea-Delivery",
-        replay: BODY_KNOWN,
+        replay: ID_KNOWN,
         notes: "Choose application/json as the content type.",
         unconfirmed: &[],
     },
 );
 
 pub(super) const FORGEJO: Preset = Preset::new(
-    in_header("forgejo", "X-Forgejo-Signature", list![hmac_sha256("", Encoding::Hex, BODY)]).named_by(
-        naming![[header("X-Forgejo-Event")], [header("X-Gitea-Event")]],
-        naming![[header("X-Forgejo-Delivery")]],
-    ),
+    in_header("forgejo", "X-Forgejo-Signature", list![hmac_sha256("", Encoding::Hex, BODY)])
+        .named_by(
+            naming![[header("X-Forgejo-Event")], [header("X-Gitea-Event")]],
+            naming![[header("X-Forgejo-Delivery")]],
+        )
+        .repeating(Repeats::ById),
     About {
         title: "Forgejo, Codeberg",
         settings: "the repository's Settings, Webhooks, Add webhook, Forgejo: Target URL and Secret",
         not_covered: "X-Forgejo-Event, X-Gitea-Event and X-Forgejo-Delivery",
-        replay: BODY_KNOWN,
+        replay: ID_KNOWN,
         notes: "Choose application/json as the content type.",
         unconfirmed: &["X-Forgejo-Event names the event type; X-Gitea-Event is read where it is not there"],
     },
@@ -111,12 +119,13 @@ pub(super) const FORGEJO: Preset = Preset::new(
 
 pub(super) const GOGS: Preset = Preset::new(
     in_header("gogs", "X-Gogs-Signature", list![hmac_sha256("", Encoding::Hex, BODY)])
-        .named_by(naming![[header("X-Gogs-Event")]], naming![[header("X-Gogs-Delivery")]]),
+        .named_by(naming![[header("X-Gogs-Event")]], naming![[header("X-Gogs-Delivery")]])
+        .repeating(Repeats::ById),
     About {
         title: "Gogs",
         settings: "the repository's Settings, Webhooks, Add a new webhook, Gogs: Payload URL and Secret",
         not_covered: "X-Gogs-Event and X-Gogs-Delivery",
-        replay: BODY_KNOWN,
+        replay: ID_KNOWN,
         notes: "Choose application/json as the content type.",
         unconfirmed: &[],
     },

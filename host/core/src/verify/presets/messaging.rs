@@ -45,7 +45,7 @@ const fn discord(name: &'static str) -> Scheme {
 }
 
 const fn discord_method() -> Method {
-    let key = KeyForm::Hex { bytes_min: 32, bytes_max: 32 };
+    let key = KeyForm::Hex { prefix: text(""), bytes_min: 32, bytes_max: 32 };
     method("", Algorithm::Ed25519, key, Encoding::Hex, list![Piece::Timestamp, Piece::Body])
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::scheme::{Algorithm, Encoding, KeyForm, List, Piece, Place, TimestampUnit};
 use super::build::{
-    BODY, answer, basic, clock, header, hmac_sha256, in_header, in_list, json, json_piece, list, literal, method,
-    naming, signed_at, text,
+    BODY, BODY_KNOWN, answer, basic, clock, header, hmac_sha256, in_header, in_list, json, json_piece, list, literal,
+    method, naming, signed_at, text,
 };
 use super::{About, Preset};
 
@@ -66,7 +66,7 @@ pub(super) const PADDLE: Preset = Preset::new(
 
 /// Adyen's keys are 32 bytes; longer ones do no harm.
 const fn adyen_key() -> KeyForm {
-    KeyForm::Hex { bytes_min: 32, bytes_max: 64 }
+    KeyForm::Hex { prefix: text(""), bytes_min: 32, bytes_max: 64 }
 }
 
 /// A field that is not there stands empty between its colons; nothing is escaped.
@@ -142,7 +142,7 @@ pub(super) const RAZORPAY: Preset = Preset::new(
         title: "Razorpay",
         settings: "Dashboard, Account & Settings, Webhooks, Add New Webhook: URL and Secret",
         not_covered: "x-razorpay-event-id",
-        replay: "no time is signed: the body is known for 7 days, as is the delivery id",
+        replay: BODY_KNOWN,
         notes: "",
         unconfirmed: &["the delivery id is x-razorpay-event-id"],
     },

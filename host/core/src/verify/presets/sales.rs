@@ -1,7 +1,9 @@
 //! Shops, customers and their questions.
 
-use super::super::scheme::{Algorithm, Encoding, KeyForm, Piece, TimestampUnit};
-use super::build::{BODY, NO_ID, clock, header, hmac_sha1, hmac_sha256, in_header, json, list, method, naming};
+use super::super::scheme::{Algorithm, Encoding, KeyForm, Piece, Repeats, TimestampUnit};
+use super::build::{
+    BODY, BODY_KNOWN, ID_KNOWN, NO_ID, clock, header, hmac_sha1, hmac_sha256, in_header, json, list, method, naming,
+};
 use super::{About, Preset};
 
 pub(super) const SHOPIFY: Preset = Preset::new(
@@ -13,20 +15,22 @@ pub(super) const SHOPIFY: Preset = Preset::new(
                    admin, Settings, Notifications, Webhooks",
         not_covered: "X-Shopify-Topic, X-Shopify-Sub-Topic, X-Shopify-Shop-Domain, X-Shopify-Webhook-Id, \
                       X-Shopify-Event-Id and X-Shopify-Triggered-At",
-        replay: "no time is signed: the body is known for 7 days, as is the delivery id",
+        replay: BODY_KNOWN,
         notes: "Shopify waits 5 s. Test notifications sent by hand do not verify.",
         unconfirmed: &["how long Shopify retries: 8 times in 4 hours, or 19 times in 48"],
     },
 );
 
+/// An order that is made and changed at once has the same body in both events.
 pub(super) const WOOCOMMERCE: Preset = Preset::new(
     in_header("woocommerce", "X-WC-Webhook-Signature", list![hmac_sha256("", Encoding::Base64, BODY)])
-        .named_by(naming![[header("X-WC-Webhook-Topic")]], naming![[header("X-WC-Webhook-Delivery-ID")]]),
+        .named_by(naming![[header("X-WC-Webhook-Topic")]], naming![[header("X-WC-Webhook-Delivery-ID")]])
+        .repeating(Repeats::ById),
     About {
         title: "WooCommerce",
         settings: "WooCommerce, Settings, Advanced, Webhooks, Add webhook: Delivery URL and Secret",
         not_covered: "X-WC-Webhook-Topic and X-WC-Webhook-Delivery-ID",
-        replay: "no time is signed: the body is known for 7 days, as is the delivery id",
+        replay: ID_KNOWN,
         notes: "",
         unconfirmed: &[
             "the event type is X-WC-Webhook-Topic",
@@ -80,7 +84,11 @@ pub(super) const HUBSPOT_V2: Preset = Preset::new(
         replay: "no time is signed: the body is known for 10 minutes",
         notes: "Needs public_url. Take hubspot-v3 where HubSpot sends it: this one is a plain hash. \
                 X-HubSpot-Signature-Version is not read.",
-        unconfirmed: &["the event type is subscriptionType of each event"],
+        unconfirmed: &[
+            "which escapes of the URL HubSpot decodes before it signs: keep public_url free of them",
+            "the event type is subscriptionType of each event",
+            "eventId of each event is unique; it is not used",
+        ],
     },
 );
 
@@ -99,7 +107,10 @@ pub(super) const HUBSPOT_V1: Preset = Preset::new(
         replay: "no time is signed: the body is known for 10 minutes",
         notes: "Take hubspot-v3 where HubSpot sends it: this one is a plain hash, to which whoever has seen a \
                 delivery can append. X-HubSpot-Signature-Version is not read.",
-        unconfirmed: &["the event type is subscriptionType of each event"],
+        unconfirmed: &[
+            "the event type is subscriptionType of each event",
+            "eventId of each event is unique; it is not used",
+        ],
     },
 );
 

@@ -14,7 +14,7 @@ pub(super) const GENERIC: Preset = Preset::new(
         .named_by(naming![[header("X-Event-Type")], [json("type")]], naming![[json("event_id")]]),
     About {
         title: "A sender of your own",
-        settings: "wherever the sender keeps the secret that you choose; the URL is /hooks/NAME of this host",
+        settings: "wherever the sender keeps the secret that you choose; the URL is /api/v1/webhooks/webhook/NAME of this host",
         not_covered: "X-Event-Type: what must not be forged belongs in the body",
         replay: "event_id in the signed body; without one, the body is known for 10 minutes",
         notes: "",

@@ -147,7 +147,7 @@ fn the_list_is_as_it_was_agreed_on() {
         writeln!(list, "  signature {}; headers {}", told.signature, told.headers.join(", ")).unwrap();
         writeln!(list, "  time {}; tolerance {tolerance}; signs body: {}", told.timestamp, signs_body(scheme)).unwrap();
         writeln!(list, "  type {}; id {}", told.event_type, told.delivery_id).unwrap();
-        writeln!(list, "  challenge {}; answer {}", told.challenge, told.answer).unwrap();
+        writeln!(list, "  repeats {}; challenge {}; answer {}", told.repeats, told.challenge, told.answer).unwrap();
     }
     insta::assert_snapshot!(list);
 }
