@@ -47,6 +47,12 @@ fn a_delivery_is_caught_to_the_byte() {
     assert_eq!(caught["path"], "/api/v1/webhooks/webhook/shop");
     // {"n": 1.0,  "\xff"}\r\n
     assert_eq!(caught["body"], json!({ "base64": "eyJuIjogMS4wLCAgIv8ifQ0K" }));
+    // A plugin's own test reads the same bytes.
+    let event = hookbox_sdk::testing::event_of_delivery("shop/order.paid", &caught.to_string());
+    assert_eq!((event.data.as_slice(), event.type_.as_str()), (webhook.body.as_slice(), "order.paid"));
+    assert_eq!(event.content_type, "application/json");
+    let names: Vec<&str> = event.attributes.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"header.x-odd") && !names.iter().any(|name| name.contains("signature")), "{names:?}");
     let headers = caught["headers"].as_array().unwrap();
     assert!(headers.contains(&json!(["x-odd", "tab\there"])), "{headers:?}");
     assert!(headers.contains(&json!(["x-webhook-signature", webhook.value("X-Webhook-Signature")])), "{headers:?}");

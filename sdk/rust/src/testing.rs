@@ -7,6 +7,7 @@
 //!
 //! Where tests share a thread (`--test-threads=1`), begin them with [`reset`].
 
+mod delivery;
 pub(crate) mod host;
 
 use std::borrow::Borrow;
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::registry::{self, Registration};
 use crate::{Context, Event, Job, Outcome, Result, extract};
 use host::{Attempt, with};
+
+pub use delivery::event_of_delivery;
 
 pub use crate::log::Level;
 pub use crate::registry::{Handler, PluginInfo, Schedule, Trigger, When};

@@ -57,7 +57,7 @@ fn custom(mut section: Section<'_>) -> Option<Scheme> {
     scheme.name = if based { format!("{} (changed)", scheme.name).into() } else { "custom".into() };
     let signature_given = signature(&mut section, &mut scheme);
     let methods_given = methods(&mut section, &mut scheme);
-    if !based && !(signature_given && methods_given) {
+    if !(based || signature_given && methods_given) {
         place.wrong("needs algorithm and the place of the signature, such as algorithm: hmac-sha256 and header: X-Signature; or like: and a preset");
     }
     if let Some(each) = section.parsed("each", path) {
