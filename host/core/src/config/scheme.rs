@@ -57,7 +57,7 @@ fn custom(mut section: Section<'_>) -> Option<Scheme> {
     scheme.name = if based { format!("{} (changed)", scheme.name).into() } else { "custom".into() };
     let signature_given = signature(&mut section, &mut scheme);
     let methods_given = methods(&mut section, &mut scheme);
-    if !based && !(signature_given && methods_given) {
+    if !(based || signature_given && methods_given) {
         place.wrong("needs algorithm and the place of the signature, such as algorithm: hmac-sha256 and header: X-Signature; or like: and a preset");
     }
     if let Some(each) = section.parsed("each", path) {
@@ -66,7 +66,12 @@ fn custom(mut section: Section<'_>) -> Option<Scheme> {
     if let Some(parameter) = section.parsed("body_hash", name) {
         scheme.body_hash = Some(parameter);
     }
-    timestamp(section.section("timestamp"), &mut scheme);
+    if let Some(field) = section.take("timestamp") {
+        match field.is_map() {
+            true => timestamp(field.section(), &mut scheme),
+            false => scheme.timestamp = field.parsed(no_timestamp).and(None),
+        }
+    }
     if let Some(naming) = section.take("type").and_then(naming) {
         scheme.event_type = naming;
     }
@@ -165,6 +170,13 @@ fn timestamp(mut section: Section<'_>, scheme: &mut Scheme) {
         None => {}
     }
     section.finish();
+}
+
+fn no_timestamp(text: &str) -> Result<(), String> {
+    match text {
+        "none" => Ok(()),
+        _ => Err(format!("must be a map such as {{ header: X-Timestamp }}, or none, got {text:?}")),
+    }
 }
 
 fn unit(text: &str) -> Result<TimestampUnit, String> {
