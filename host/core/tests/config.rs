@@ -92,6 +92,7 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     assert_eq!(full.operator.token, Some(env("HOOKBOX_TOKEN")));
     assert_eq!(full.providers[&provider("shop")].secrets, usual.providers[&provider("shop")].secrets);
     assert_eq!(full.providers[&provider("stripe")].tolerance, Some(Millis(300_000)));
+    assert!(full.providers.contains_key(&provider("acme")) && full.providers.contains_key(&provider("acme_two")));
     let welcome = &full.plugins[&PluginName::parse("welcome").unwrap()];
     let handler = HandlerName::parse("welcome").unwrap();
     let policy = welcome.policy_of(&handler).applied_to(Default::default());

@@ -66,7 +66,12 @@ fn custom(mut section: Section<'_>) -> Option<Scheme> {
     if let Some(parameter) = section.parsed("body_hash", name) {
         scheme.body_hash = Some(parameter);
     }
-    timestamp(section.section("timestamp"), &mut scheme);
+    if let Some(field) = section.take("timestamp") {
+        match field.is_map() {
+            true => timestamp(field.section(), &mut scheme),
+            false => scheme.timestamp = field.parsed(no_timestamp).and(None),
+        }
+    }
     if let Some(naming) = section.take("type").and_then(naming) {
         scheme.event_type = naming;
     }
@@ -165,6 +170,13 @@ fn timestamp(mut section: Section<'_>, scheme: &mut Scheme) {
         None => {}
     }
     section.finish();
+}
+
+fn no_timestamp(text: &str) -> Result<(), String> {
+    match text {
+        "none" => Ok(()),
+        _ => Err(format!("must be a map such as {{ header: X-Timestamp }}, or none, got {text:?}")),
+    }
 }
 
 fn unit(text: &str) -> Result<TimestampUnit, String> {

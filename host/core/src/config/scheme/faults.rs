@@ -34,7 +34,7 @@ pub(super) fn faults(scheme: &Scheme) -> Vec<&'static str> {
         ),
         (
             scheme.timestamp.is_some() && !time_signed,
-            "the timestamp is not signed, so that anybody could change it: put {timestamp} into content, or leave timestamp out",
+            "the timestamp is not signed, so that anybody could change it: put {timestamp} into content, or leave timestamp out (with like: write timestamp: none)",
         ),
         (digest, "algorithm sha256 is no signature without {secret} in content"),
         (

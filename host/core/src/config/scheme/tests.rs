@@ -238,8 +238,10 @@ fn methods_differ_in_all_that_they_are() {
     assert_eq!((second.algorithm, second.encoding), (Algorithm::HmacSha512, Encoding::Base64));
     assert_eq!(second.key, KeyForm::Base64 { prefix: "sk_".into(), bytes_min: 16, bytes_max: 64 });
     // They take the place of a preset's.
-    let changed = scheme(&format!("like: hook0\nmethods: [{V1}]\n"));
-    assert_eq!(changed.methods.len(), 1);
+    let changed = scheme(&format!("like: hook0\ntimestamp: none\nmethods: [{V1}]\n"));
+    assert_eq!((changed.methods.len(), changed.timestamp), (1, None));
+    assert!(wrong(&format!("like: hook0\nmethods: [{V1}]\n")).contains("write timestamp: none"));
+    assert!(wrong("like: hook0\ntimestamp: never\n").contains("or none, got \"never\""));
 }
 
 #[test]
