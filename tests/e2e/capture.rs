@@ -69,7 +69,7 @@ fn what_is_no_delivery_is_not_caught() {
     let capture = Capture::begin(&project, &[]);
     let get = Request::get(format!("{}/favicon.ico", capture.host.ingress)).body(Vec::new()).unwrap();
     assert_eq!(capture.host.request(get).status, 405);
-    let large = Webhook { provider: "shop".to_owned(), headers: Vec::new(), body: vec![b' '; (16 << 20) + 1] };
+    let large = Webhook { provider: "shop".to_owned(), headers: Vec::new(), body: vec![b' '; (32 << 20) + 1] };
     assert!(capture.host.try_post(&large).is_ok_and(|answer| answer.status == 413));
     assert_eq!(fs::read_dir(project.path("caught")).unwrap().count(), 0);
 }

@@ -70,6 +70,8 @@ fn a_stop_waits_for_runs_and_puts_back_what_takes_too_long() {
     let long = host.accept(&shop("slow", "long", json!({ "until": now() + LONGER_THAN_THE_DRAIN })));
     let short = host.accept(&shop("slow", "short", json!({ "until": now() + 3000 })));
     until("both run", || (host.get("health")["queue"]["leased"] == 2).then_some(()));
+    // What is leased begins a moment later; one that was leased after them has ended.
+    host.follow(&shop("count", "first", json!({})));
     host.ask_to_stop();
     // Until the listener is closed, it says that it takes nothing more.
     until("no webhook is taken in", || {
