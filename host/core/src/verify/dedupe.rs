@@ -1,5 +1,6 @@
 //! What a repetition is known by.
 
+use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use super::cloudevents::CloudEvent;
@@ -43,9 +44,7 @@ pub struct DedupeKey {
 pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, body: &[u8], window: Millis) -> Dedupe {
     let body_sha256: [u8; 32] = Sha256::digest(body).into();
     let key = |kind: &str, value: &[u8], window| DedupeKey { hash: hash(provider, kind, value), window };
-    // Where the fields of a form are signed, whoever replays them may write them in another way.
-    let by_fields =
-        !body.starts_with(b"{") && !body.starts_with(b"[") && scheme.pieces().any(|piece| *piece == Piece::SortedForm);
+    let by_fields = signs_fields(scheme) && serde_json::from_slice::<IgnoredAny>(body).is_err();
     let by_body = |window| match by_fields {
         true => key("form", &sorted_form(body), window),
         false => key("body", &body_sha256, window),
@@ -68,6 +67,11 @@ pub fn dedupe_event(provider: &ProviderName, scheme: &Scheme, event: &CloudEvent
     let signed = scheme.identity_of(event).delivery_id.is_some_and(|id| id.signed);
     let identity = Identity { event_type: None, delivery_id: Some(DeliveryId { value, signed }) };
     dedupe(provider, scheme, &identity, &event.data, window)
+}
+
+/// Whether whoever replays a form may write its fields in another way.
+fn signs_fields(scheme: &Scheme) -> bool {
+    scheme.pieces().any(|piece| *piece == Piece::SortedForm) && !scheme.pieces().any(|piece| *piece == Piece::Body)
 }
 
 /// Neither a provider's name nor a kind contains a zero byte.
