@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
+use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
-use hookbox_core::verify::{Delivery, Outgoing, Scheme, Signed, Verifier, sample, sign};
+use hookbox_core::verify::{Delivery, ID_WINDOW, Identity, Outgoing, Scheme, Signed, Verifier, dedupe, sample, sign};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
@@ -225,6 +226,35 @@ fn an_equal_field_is_signed_once_and_others_of_its_name_each() {
     ] {
         assert_eq!(twilio(&signed, &other), Err("mismatch"), "{other:?}");
     }
+}
+
+/// What a repetition of the form is known by, under whatever id.
+fn known_by(body: &str) -> [u8; 32] {
+    let provider = ProviderName::parse("p").unwrap();
+    let scheme = Scheme::named("twilio").unwrap();
+    let found = dedupe(&provider, scheme, &Identity::default(), body.as_bytes(), ID_WINDOW);
+    assert_eq!(found.keys.len(), 1);
+    found.keys[0].hash
+}
+
+/// The signature is of the fields, so that a replayer may write them in another way.
+#[test]
+fn a_form_that_is_written_in_another_way_is_known_again() {
+    let signed = [("Body", "a b"), ("From", "+2")];
+    let pair = pair("twilio");
+    let headers = [("Content-Type", FORM.to_owned()), ("X-Twilio-Signature", twilio_signs(&pair.signing, &signed))];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
+    let sent = Signed { url: URL.to_owned(), headers, body: Vec::new() };
+    let first = "Body=a+b&From=%2B2";
+    for other in
+        [first, "From=%2B2&Body=a%20b", "Body=a+b&Body=a+b&From=%2B2", "B%6fdy=a+b&&From=%2b2&=", "Body=a+bFro&m=%2B2"]
+    {
+        assert_eq!(pair.verdict(&sent, other.as_bytes()), Ok(()), "{other}");
+        assert_eq!(known_by(other), known_by(first), "{other}");
+    }
+    assert_eq!(pair.verdict(&sent, b"Body=a+c&From=%2B2"), Err("mismatch"));
+    assert_ne!(known_by("Body=a+c&From=%2B2"), known_by(first));
+    assert_ne!(known_by(r#"{"a":"b c"}"#), known_by(r#"{"a":"b+c"}"#), "JSON is signed byte by byte");
 }
 
 /// Names begin with a capital and values have none, so that two forms are not one text.

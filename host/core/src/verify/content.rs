@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Refusal;
-use super::delivery::{Delivery, Document};
+use super::delivery::{Delivery, Document, sorted_form};
 use super::header::Entries;
 use super::scheme::{Piece, Scheme, Text};
 
@@ -42,7 +42,7 @@ pub(super) fn content<'a>(
             Piece::HeadersOf { entry, separator } => Cow::Owned(covered(values, entry, separator)?),
             Piece::Json(path) => scalar(path),
             Piece::Form(name) => Cow::Owned(delivery.field(name).unwrap_or_default().into_owned()),
-            Piece::SortedForm if delivery.is_form() => Cow::Owned(delivery.sorted_form()),
+            Piece::SortedForm if delivery.is_form() => Cow::Owned(sorted_form(delivery.body)),
             Piece::SortedForm => Cow::default(),
             Piece::Literal(text) => Cow::Borrowed(text.as_bytes()),
         });

@@ -1,10 +1,12 @@
 //! What a repetition is known by.
 
+use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use super::cloudevents::CloudEvent;
+use super::delivery::sorted_form;
 use super::identity::{DeliveryId, Identity};
-use super::scheme::{Repeats, Scheme};
+use super::scheme::{Piece, Repeats, Scheme};
 use crate::name::ProviderName;
 use crate::time::Millis;
 
@@ -37,10 +39,16 @@ pub struct DedupeKey {
 /// - a scheme whose signature does not cover the id: the body, and the id if there is one. Whoever
 ///   replays the body under a new id, or under none, is known by the body, for just as long;
 /// - a signed body without an id: the body, for the shorter window.
+///
+/// A form of which the fields are signed, and not the bytes, is known by what is signed of it.
 pub fn dedupe(provider: &ProviderName, scheme: &Scheme, identity: &Identity, body: &[u8], window: Millis) -> Dedupe {
     let body_sha256: [u8; 32] = Sha256::digest(body).into();
     let key = |kind: &str, value: &[u8], window| DedupeKey { hash: hash(provider, kind, value), window };
-    let by_body = |window| key("body", &body_sha256, window);
+    let by_fields = signs_fields(scheme) && serde_json::from_slice::<IgnoredAny>(body).is_err();
+    let by_body = |window| match by_fields {
+        true => key("form", &sorted_form(body), window),
+        false => key("body", &body_sha256, window),
+    };
     let id = identity.delivery_id.as_ref().map(|id| (key("id", id.value.as_bytes(), window), id.signed));
     let keys = match (scheme.repeats, id) {
         (Repeats::Never, _) | (Repeats::ById, None) => Vec::new(),
@@ -59,6 +67,11 @@ pub fn dedupe_event(provider: &ProviderName, scheme: &Scheme, event: &CloudEvent
     let signed = scheme.signs_id_of(event);
     let identity = Identity { event_type: None, delivery_id: Some(DeliveryId { value, signed }) };
     dedupe(provider, scheme, &identity, &event.data, window)
+}
+
+/// Whether whoever replays a form may write its fields in another way.
+fn signs_fields(scheme: &Scheme) -> bool {
+    scheme.pieces().any(|piece| *piece == Piece::SortedForm) && !scheme.pieces().any(|piece| *piece == Piece::Body)
 }
 
 /// Neither a provider's name nor a kind contains a zero byte.

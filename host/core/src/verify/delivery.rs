@@ -62,19 +62,6 @@ impl<'a> Delivery<'a> {
         self.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded")
     }
 
-    /// Every pair of a form, sorted, equal ones once.
-    pub(super) fn sorted_form(&self) -> Vec<u8> {
-        let mut pairs: Vec<_> = form_urlencoded::parse(self.body).collect();
-        pairs.sort();
-        pairs.dedup();
-        let mut joined = Vec::with_capacity(self.body.len());
-        for (name, value) in &pairs {
-            joined.extend_from_slice(name.as_bytes());
-            joined.extend_from_slice(value.as_bytes());
-        }
-        joined
-    }
-
     /// The JSON that the body is, or has in it.
     pub(super) fn document(&self, form: &BodyForm) -> Cow<'a, [u8]> {
         match form {
@@ -110,6 +97,19 @@ impl<'a> Delivery<'a> {
         let boundary = boundary?.1.trim_matches('"');
         (1..=70).contains(&boundary.len()).then(|| format!("--{boundary}").into_bytes())
     }
+}
+
+/// Every pair of a form, sorted, equal ones once.
+pub(super) fn sorted_form(body: &[u8]) -> Vec<u8> {
+    let mut pairs: Vec<_> = form_urlencoded::parse(body).collect();
+    pairs.sort();
+    pairs.dedup();
+    let mut joined = Vec::with_capacity(body.len());
+    for (name, value) in &pairs {
+        joined.extend_from_slice(name.as_bytes());
+        joined.extend_from_slice(value.as_bytes());
+    }
+    joined
 }
 
 fn only<'a>(pairs: form_urlencoded::Parse<'a>, name: &str) -> Option<Cow<'a, str>> {
