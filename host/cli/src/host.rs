@@ -36,7 +36,7 @@ use hookbox_http::tls::Tls;
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -56,6 +56,8 @@ const DRAIN: Millis = Millis(25_000);
 const GUEST_NICENESS: i32 = 19;
 /// Connections of operators at one time.
 const OPERATOR_CONNECTIONS_MAX: usize = 256;
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 /// Proposals of the folder that wait.
 const PROPOSALS_MAX: usize = 16;
 
@@ -89,7 +91,7 @@ impl Host {
         let files = reload::files(&project, &args.project);
         let taken = reload::stamps(&files);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let listen = args.listen.unwrap_or(project.config.server.listen);
+        let listen_at = args.listen.unwrap_or(project.config.server.listen);
         let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
         let (providers, plugin_settings, token) = project::together(
             live_providers(&project),
@@ -136,8 +138,8 @@ impl Host {
 
         let lifecycle = Arc::new(Lifecycle::default());
         let (stop_serving, stopped) = watch::channel(false);
-        let ingress_listener = bind(listen, "server.listen").await?;
-        let operator_listener = bind(operator_listen, "operator.listen").await?;
+        let ingress_listener = bind(listen_at, "server.listen")?;
+        let operator_listener = bind(operator_listen, "operator.listen")?;
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
@@ -256,10 +258,18 @@ impl Host {
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
+fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
     let cure =
         || format!("cannot listen on {address}: choose another address for {key} in hooks.yaml, or stop what uses it");
-    TcpListener::bind(address).await.with_context(cure)
+    listen(address).with_context(cure)
+}
+
+/// As `TcpListener::bind`, with room for a burst of connections: one that finds none tries again after a second only.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve_until(
