@@ -54,8 +54,14 @@ pub struct Bucket {
 impl Bucket {
     /// Takes one token. An empty bucket is left as it is, and tells when there is a token again.
     pub fn charge(&mut self, rate: Rate, now: Monotonic) -> Result<(), Millis> {
+        self.charge_many(rate, 1, now)
+    }
+
+    /// Takes so many, or none of them. More than a full bucket holds are never there.
+    pub fn charge_many(&mut self, rate: Rate, number: u64, now: Monotonic) -> Result<(), Millis> {
         let now = now.0.saturating_mul(1000);
-        let full_at = self.full_at_micros.max(now).saturating_add(MICROS_PER_SECOND / u64::from(rate.0));
+        let taken = (MICROS_PER_SECOND / u64::from(rate.0)).saturating_mul(number);
+        let full_at = self.full_at_micros.max(now).saturating_add(taken);
         let early = (full_at - now).saturating_sub(BURST.0 * 1000);
         if early > 0 {
             return Err(Millis(early.div_ceil(1000)));

@@ -250,7 +250,7 @@ impl Receiver {
         let is_batch = events.is_batch();
         if let Some(allowance) = &live.allowance {
             // The delivery was charged as one; each of its events counts.
-            (1..events.len()).try_for_each(|_| allowance.charge(clock.monotonic())).map_err(Refused::ProviderRate)?;
+            allowance.charge_many(events.len().saturating_sub(1), clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
         let accepted = self.take_in(name, live, events, &body, now).await?;
         tally.accepted(name, live.secret_place(secret), &accepted, now);

@@ -76,7 +76,13 @@ impl Allowance {
 
     /// Takes one, or tells when there is one.
     pub(crate) fn charge(&self, now: Monotonic) -> Result<(), Millis> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).charge(self.rate, now)
+        self.charge_many(1, now)
+    }
+
+    /// Takes so many or none of them, or tells when they are there.
+    pub(crate) fn charge_many(&self, number: usize, now: Monotonic) -> Result<(), Millis> {
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).charge_many(self.rate, number, now)
     }
 }
 

@@ -184,6 +184,9 @@ async fn each_event_of_a_batch_counts_to_the_rate_and_to_the_queue() {
     let over = host.deliver(batch(0, 6)).await;
     assert_eq!(over.status, StatusCode::TOO_MANY_REQUESTS, "five may come at once");
     assert!(host.is_untouched());
+    // The one that was refused was charged as one delivery, and not for its events.
+    assert_eq!(host.deliver(batch(0, 4)).await.status, StatusCode::ACCEPTED);
+    assert_eq!(host.deliver(batch(4, 5)).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
