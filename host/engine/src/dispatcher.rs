@@ -7,8 +7,8 @@
 
 mod attempt;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookbox_core::attempt::{Log, Outcome};
@@ -60,7 +60,7 @@ pub(crate) struct Dispatcher {
     places: Arc<Places>,
     slots: Slots,
     /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
-    running: Mutex<HashMap<RunId, usize>>,
+    running: Mutex<BTreeMap<RunId, usize>>,
     ended: Notify,
 }
 
@@ -90,6 +90,7 @@ impl Dispatcher {
                 }
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait.as_duration()) => {}
                 () = self.parts.store.signals().runs.notified() => {}
                 () = self.places.given_back(), if served == Served::Some => {}
@@ -98,7 +99,8 @@ impl Dispatcher {
         }
     }
 
-    async fn claim(self: &Arc<Self>) -> Result<Claimed, StoreError> {
+    /// One claim: begins the attempts of what is due.
+    pub(crate) async fn claim(self: &Arc<Self>) -> Result<Claimed, StoreError> {
         let listed = self.parts.execute.handlers();
         // Nobody else takes places: those that are free here are free below.
         let Share { handlers, limit, per_plugin_max } = self.places.share(&listed);
@@ -135,21 +137,25 @@ impl Dispatcher {
     pub(crate) async fn keep_leases(self: Arc<Self>) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(RENEW_EVERY.as_duration()) => {}
+                biased;
                 () = self.stopped_and_idle() => return,
+                () = tokio::time::sleep(RENEW_EVERY.as_duration()) => {}
             }
-            let running: Vec<RunId> = self.locked().keys().copied().collect();
-            let until = self.parts.clock.monotonic().plus(LEASE);
-            match self.parts.store.renew(&running, until).await {
-                Ok(renewed) if renewed.len() < running.len() => {
-                    tracing::debug!(
-                        lost = running.len() - renewed.len(),
-                        "some leases were over before they were renewed"
-                    );
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "leases were not renewed"),
+            self.renew().await;
+        }
+    }
+
+    /// Renews the lease of each attempt under way, once.
+    pub(crate) async fn renew(&self) {
+        let running: Vec<RunId> = self.locked().keys().copied().collect();
+        let until = self.parts.clock.monotonic().plus(LEASE);
+        match self.parts.store.renew(&running, until).await {
+            Ok(renewed) if renewed.len() < running.len() => {
+                let lost = running.len() - renewed.len();
+                tracing::debug!(lost, "some leases were over before they were renewed");
             }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "leases were not renewed"),
         }
     }
 
@@ -175,19 +181,19 @@ impl Dispatcher {
         }
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, usize>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, usize>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-enum Claimed {
+pub(crate) enum Claimed {
     Some,
     Nothing { wait: Millis, served: Served },
 }
 
 /// Whose runs were looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Served {
+pub(crate) enum Served {
     All,
     /// Some plugins hold their share of the places: one that is given back may let them go on.
     Some,

@@ -14,6 +14,7 @@
 
 mod changes;
 pub mod dispatcher;
+mod doers;
 mod execute;
 mod pace;
 mod places;
@@ -36,11 +37,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use dispatcher::RunEnded;
+pub use doers::Doers;
 pub use execute::{Execute, ExecuteError};
 pub use settings::Settings;
 
 use dispatcher::Dispatcher;
-use pace::{Phase, Stop};
+use pace::Stop;
 use pruner::Pruner;
 use reaper::Reaper;
 use scheduler::Scheduler;
@@ -74,41 +76,24 @@ impl Engine {
     /// dead before.
     pub async fn start(parts: Parts) -> Result<Engine, StoreError> {
         let boot = parts.store.begin_boot().await?;
-        let (stop, stopped) = pace::stopper();
-        let mut reaper = Reaper::new(&parts, boot);
-        // Before the first claim: what an older boot left running is put back.
-        reaper.rescue().await?;
-        let dispatcher = Arc::new(Dispatcher::new(parts.clone(), boot, stopped.clone()));
+        let Doers { dispatcher, scheduler, reaper, pruner, stop, stopped } = Doers::new(&parts, boot).await?;
         let (mut claiming, mut doers) = (JoinSet::new(), JoinSet::new());
         claiming.spawn(dispatcher.clone().run());
         doers.spawn(dispatcher.clone().keep_leases());
         doers.spawn(pace::paced(stopped.clone(), reaper, Reaper::tick));
-        doers.spawn(scheduling(parts.clone(), stopped.clone()));
-        doers.spawn(pace::paced(stopped, Pruner::new(&parts), Pruner::tick));
+        doers.spawn(scheduling(parts.store, scheduler, stopped.clone()));
+        doers.spawn(pace::paced(stopped, pruner, Pruner::tick));
         Ok(Engine { dispatcher, stop, claiming, doers })
     }
 
     /// Stops claiming, waits for running attempts up to `grace`, and puts back what has not ended by then: not counted
     /// as an attempt.
     pub async fn drain(mut self, grace: Millis) {
-        self.stop.go(Phase::Draining);
-        let ended = async {
-            // A claim that is under way still begins its runs, which are put back.
-            while self.claiming.join_next().await.is_some() {}
-            self.dispatcher.idle().await;
-        };
-        if tokio::time::timeout(grace.as_duration(), ended).await.is_err() {
-            tracing::warn!(running = self.dispatcher.running(), "the drain is over: what still runs is put back");
-        }
-        self.stop.go(Phase::Abandoning);
-        while self.claiming.join_next().await.is_some() {}
-        self.dispatcher.idle().await;
+        doers::drain(&self.dispatcher, &self.stop, self.claiming, grace).await;
         while self.doers.join_next().await.is_some() {}
     }
 }
 
-async fn scheduling(parts: Parts, stopped: Stop) {
-    let store = parts.store.clone();
-    let scheduler = Scheduler::new(&parts);
+async fn scheduling(store: Arc<dyn Store>, scheduler: Scheduler, stopped: Stop) {
     pace::paced_or_woken(stopped, scheduler, Scheduler::tick, || store.signals().schedules.notified()).await;
 }

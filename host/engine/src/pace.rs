@@ -1,9 +1,11 @@
 //! The one loop that all doers but the dispatcher run in, and how it is stopped.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use hookbox_core::time::Millis;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Where the host is on its way down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,31 +17,57 @@ pub(crate) enum Phase {
     Abandoning,
 }
 
-pub(crate) struct Stopper(watch::Sender<Phase>);
+/// Where it is gone, everything is over.
+pub(crate) struct Stopper(Arc<Way>);
 
 #[derive(Clone)]
-pub(crate) struct Stop(watch::Receiver<Phase>);
+pub(crate) struct Stop(Arc<Way>);
+
+/// Whoever waits is woken in the order of waiting: a run of the doers can be repeated exactly.
+#[derive(Default)]
+struct Way {
+    phase: AtomicU8,
+    gone_on: Notify,
+}
 
 pub(crate) fn stopper() -> (Stopper, Stop) {
-    let (sender, receiver) = watch::channel(Phase::Running);
-    (Stopper(sender), Stop(receiver))
+    let way = Arc::<Way>::default();
+    (Stopper(way.clone()), Stop(way))
 }
 
 impl Stopper {
+    /// There is no way back.
     pub(crate) fn go(&self, phase: Phase) {
-        self.0.send_replace(phase);
+        self.0.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        self.0.gone_on.notify_waiters();
+    }
+}
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        self.go(Phase::Abandoning);
     }
 }
 
 impl Stop {
     pub(crate) fn phase(&self) -> Phase {
-        *self.0.borrow()
+        match self.0.phase.load(Ordering::SeqCst) {
+            0 => Phase::Running,
+            1 => Phase::Draining,
+            _ => Phase::Abandoning,
+        }
     }
 
     /// Returns once the host is in `phase` or beyond.
     pub(crate) async fn reached(&self, phase: Phase) {
-        // A sender that is gone has no more to say: everything is over.
-        let _ = self.0.clone().wait_for(|current| *current >= phase).await;
+        loop {
+            let mut gone_on = std::pin::pin!(self.0.gone_on.notified());
+            gone_on.as_mut().enable();
+            if self.phase() >= phase {
+                return;
+            }
+            gone_on.await;
+        }
     }
 }
 
@@ -58,10 +86,12 @@ pub(crate) async fn paced_or_woken<D, W: Future<Output = ()>>(
 ) {
     while stop.phase() == Phase::Running {
         let wait = tokio::select! {
-            wait = tick(&mut doer) => wait,
+            biased;
             () = stop.reached(Phase::Draining) => return,
+            wait = tick(&mut doer) => wait,
         };
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait.as_duration()) => {}
             () = woken() => {}
             () = stop.reached(Phase::Draining) => {}

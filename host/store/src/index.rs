@@ -1,7 +1,7 @@
 //! Which runs are alive, in memory: a hint that is made from the tree at start
 //! and kept by each commit. The rows in the tree are the truth.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use hookbox_core::clock::Monotonic;
@@ -15,7 +15,8 @@ use crate::types::{Claim, Waiting};
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     runs: HashMap<RunId, (Arc<HandlerRef>, Place)>,
-    pending: HashMap<Arc<HandlerRef>, BTreeSet<(Timestamp, RunId)>>,
+    /// In order, so that whatever is told of them can be repeated exactly.
+    pending: BTreeMap<Arc<HandlerRef>, BTreeSet<(Timestamp, RunId)>>,
     leased: BTreeSet<RunId>,
     /// Where the next claim begins, so that no handler waits for another.
     turn: usize,
