@@ -21,6 +21,7 @@ use hookbox_store::types::Claim;
 use tokio::sync::Notify;
 
 use crate::Parts;
+use crate::claimables::Claimables;
 use crate::pace::{Phase, Stop};
 use crate::places::{Places, Share};
 use crate::slots::Slots;
@@ -55,12 +56,13 @@ pub(crate) struct Dispatcher {
     parts: Parts,
     boot: BootId,
     stop: Stop,
+    claimables: Claimables,
     turns: Turns,
     /// Places for claimed runs.
     places: Arc<Places>,
     slots: Slots,
     /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
-    running: Mutex<BTreeMap<RunId, usize>>,
+    running: Mutex<BTreeMap<RunId, Vec<Arc<Notify>>>>,
     ended: Notify,
 }
 
@@ -71,6 +73,7 @@ impl Dispatcher {
             parts,
             boot,
             stop,
+            claimables: Claimables::default(),
             turns: Turns::default(),
             places: Places::new(IN_FLIGHT_MAX),
             running: Mutex::default(),
@@ -101,15 +104,17 @@ impl Dispatcher {
 
     /// One claim: begins the attempts of what is due.
     pub(crate) async fn claim(self: &Arc<Self>) -> Result<Claimed, StoreError> {
-        let listed = self.parts.execute.handlers();
+        let clock = &self.parts.clock;
+        let (executable, settings) = (self.parts.execute.handlers(), self.parts.settings.load_full());
+        let (listed, next_token) = self.claimables.now(executable, &*self.parts.store, settings, clock.monotonic());
         // Nobody else takes places: those that are free here are free below.
         let Share { handlers, limit, per_plugin_max } = self.places.share(&listed);
         let served = if handlers.len() == listed.len() { Served::All } else { Served::Some };
-        let clock = &self.parts.clock;
         let now = clock.now();
         let due = self.parts.store.next_due(&handlers).await?;
         if due.is_none_or(|due| due > now) {
             let wait = due.map_or(LOOK_EVERY, |due| due.since(now).min(LOOK_EVERY));
+            let wait = next_token.map_or(wait, |token| token.min(wait));
             return Ok(Claimed::Nothing { wait, served });
         }
         let (limit, boot, until) = (limit.min(CLAIM_MAX), self.boot, clock.monotonic().plus(LEASE));
@@ -117,6 +122,7 @@ impl Dispatcher {
         if claimed.is_empty() {
             return Ok(Claimed::Nothing { wait: LOOK_EVERY, served });
         }
+        self.claimables.charge(&claimed, clock.monotonic());
         for run in claimed {
             self.begin(run);
         }
@@ -125,9 +131,16 @@ impl Dispatcher {
 
     fn begin(self: &Arc<Self>, run: Run) {
         let place = self.places.take(&run.target.plugin);
-        let listed = Listed::new(self.clone(), run.id);
+        let (listed, id) = (Listed::new(self.clone(), run.id), run.id);
         self.parts.guests.spawn(async move {
-            listed.dispatcher.bring_to_end(run).await;
+            tokio::select! {
+                biased;
+                () = listed.dispatcher.bring_to_end(run) => {}
+                // Dropped, the attempt stops; nobody waits for its result.
+                () = listed.lease_lost.notified() => {
+                    tracing::info!(run.id = %id, "run {id} was taken away while it was executed: it is stopped");
+                }
+            }
             drop(place);
             drop(listed);
         });
@@ -139,22 +152,25 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = self.stopped_and_idle() => return,
+                () = self.parts.store.signals().leases.notified() => {}
                 () = tokio::time::sleep(RENEW_EVERY.as_duration()) => {}
             }
             self.renew().await;
         }
     }
 
-    /// Renews the lease of each attempt under way, once.
+    /// Renews the lease of each attempt under way, once. One whose lease is gone is stopped: its run was cancelled or
+    /// taken back.
     pub(crate) async fn renew(&self) {
         let running: Vec<RunId> = self.locked().keys().copied().collect();
         let until = self.parts.clock.monotonic().plus(LEASE);
         match self.parts.store.renew(&running, until).await {
-            Ok(renewed) if renewed.len() < running.len() => {
-                let lost = running.len() - renewed.len();
-                tracing::debug!(lost, "some leases were over before they were renewed");
+            Ok(renewed) => {
+                let attempts = self.locked();
+                for run in running.iter().filter(|run| !renewed.contains(run)) {
+                    attempts.get(run).into_iter().flatten().for_each(|attempt| attempt.notify_one());
+                }
             }
-            Ok(_) => {}
             Err(error) => tracing::error!(%error, "leases were not renewed"),
         }
     }
@@ -165,7 +181,7 @@ impl Dispatcher {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.locked().values().sum()
+        self.locked().values().map(Vec::len).sum()
     }
 
     /// Returns once nothing is running; more may begin as long as runs are claimed.
@@ -181,7 +197,7 @@ impl Dispatcher {
         }
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, usize>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Vec<Arc<Notify>>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,20 +219,22 @@ pub(crate) enum Served {
 struct Listed {
     dispatcher: Arc<Dispatcher>,
     run: RunId,
+    lease_lost: Arc<Notify>,
 }
 
 impl Listed {
     fn new(dispatcher: Arc<Dispatcher>, run: RunId) -> Listed {
-        *dispatcher.locked().entry(run).or_default() += 1;
-        Listed { dispatcher, run }
+        let lease_lost = Arc::<Notify>::default();
+        dispatcher.locked().entry(run).or_default().push(lease_lost.clone());
+        Listed { dispatcher, run, lease_lost }
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
         if let Entry::Occupied(mut attempts) = self.dispatcher.locked().entry(self.run) {
-            *attempts.get_mut() -= 1;
-            if *attempts.get() == 0 {
+            attempts.get_mut().retain(|attempt| !Arc::ptr_eq(attempt, &self.lease_lost));
+            if attempts.get().is_empty() {
                 attempts.remove();
             }
         }
