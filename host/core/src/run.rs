@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::attempt::{Attempt, Outcome};
 use crate::gate::Gate;
 use crate::id::{EventId, JobId, RunId};
-use crate::name::HandlerRef;
+use crate::name::{HandlerRef, ScheduleName};
 use crate::policy::Policy;
 use crate::retry::DeadCause;
 use crate::time::{Millis, Timestamp};
@@ -39,6 +39,8 @@ pub struct Run {
     pub own: RunPolicy,
     /// The latest replay of it.
     pub replayed: Option<RunId>,
+    /// The schedule that it is a firing of.
+    pub schedule: Option<ScheduleName>,
     pub state: RunState,
     /// Attempts that have begun.
     pub attempts_begun: u32,

@@ -21,6 +21,7 @@ fn run() -> Run {
         unique: None,
         own: RunPolicy::default(),
         replayed: None,
+        schedule: None,
         state: RunState::Pending { due: NOW },
         attempts_begun: 0,
         drains: 0,

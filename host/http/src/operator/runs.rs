@@ -155,10 +155,12 @@ fn body_bytes_max(operator: &Operator, event: &Event) -> usize {
     }
 }
 
-/// The run waits for those that have the key of the new payload.
+/// The run waits for those that have the key of the new payload, where its handler looks for one there.
 fn edit(operator: &Operator, run: &Run, old: Option<Old>, (content_type, data): Payload) -> Edited {
     let catalogue = operator.store.catalogue();
-    let (data, gate) = match old {
+    let policy = catalogue.handler(&run.target).map(|handler| &handler.policy);
+    let looks = policy.is_some_and(|policy| policy.order_per.is_some() || policy.concurrency_per.is_some());
+    let (data, found) = match old {
         Some(Old::Event(event)) => {
             let mut edited = Event { data, content_type: content_type.clone(), ..event };
             edited.attributes.retain(|(name, _)| name != encoding::ATTRIBUTE);
@@ -172,5 +174,5 @@ fn edit(operator: &Operator, run: &Run, old: Option<Old>, (content_type, data): 
         }
         None => (data, None),
     };
-    Edited { content_type, data, gate }
+    Edited { content_type, data, gate: if looks { found } else { run.gate.clone() } }
 }
