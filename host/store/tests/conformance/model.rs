@@ -310,8 +310,15 @@ impl Pair {
 
     async fn prune(&mut self, days: u64, max: u64) {
         let span = Millis(days * Millis::DAY.0);
-        let retention =
-            Retention { succeeded_for: span, succeeded_max: max, dead_for: span, dead_max: max, events_for: span };
+        let retention = Retention {
+            succeeded_for: span,
+            succeeded_max: max,
+            dead_for: span,
+            dead_max: max,
+            cancelled_for: span,
+            cancelled_max: max,
+            events_for: span,
+        };
         let now = self.now;
         while both!(self, store => store.prune(now, retention).await).unwrap().more {}
     }
