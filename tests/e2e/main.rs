@@ -16,6 +16,7 @@ mod pairing;
 mod powercut;
 mod projects;
 mod protection;
+mod queue;
 mod refusals;
 mod rotation;
 mod routing;

@@ -106,7 +106,7 @@
 //! | `rate = "10/s"` | no limit | attempts that begin in a second, minute (`/m`) or hour (`/h`); more of them wait |
 //! | `unique_per = "order.id"` | none | while a run with the same key is alive, another is not executed |
 //! | `delay = "1m"` | none | from acceptance to the first attempt, at most 30 days |
-//! | `expires = "1h"` | never | a run that has not begun so long after it was first due is cancelled |
+//! | `expires = "1h"` | never | no attempt begins so long after the run was first due: it is cancelled |
 //!
 //! A key is a path into the JSON payload, in the names of filters (see below); a
 //! run whose payload has no such member has no key, and waits for none.
