@@ -129,7 +129,7 @@ async fn no_more_of_one_plugin_than_its_limit_is_handed_out(world: &mut World) {
     for _ in 0..2 {
         world.accept_new(event(&["calm/on-event"])).await;
     }
-    let claim = |per_plugin_max| hookbox_store::types::Claim {
+    let claim = |per_plugin_max| Claim {
         handlers: ["busy/one", "busy/two", "calm/on-event"].map(handler).map(Claimable::new).into(),
         limit: 100,
         per_plugin_max,
