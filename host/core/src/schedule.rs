@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Output;
-use crate::cron::{Calendar, CronExpr, DayRule, Every};
+use crate::cron::{Calendar, CronExpr, DayRule, Every, TooRare, Zones};
 use crate::id::RunId;
 use crate::name::{HandlerRef, ScheduleName};
 use crate::time::{Millis, Timestamp};
@@ -38,6 +38,9 @@ pub enum BadWhen {
     Cron(String),
     #[error("cron expression {0:?} can never fire: no such day exists")]
     Never(String),
+    /// It can fire, but not within ten years of the day on which it was to be made.
+    #[error("{0} {1}")]
+    TooRare(When, TooRare),
     #[error("every: {0}")]
     Every(String),
 }
@@ -47,9 +50,10 @@ impl When {
         When::cron_with(expression, zone.unwrap_or_default(), DayRule::default())
     }
 
+    /// Refuses what no day fits, whatever the zone and the year; what is too rare is told by [`When::first_after`].
     pub fn cron_with(expression: &str, zone: ZoneName, day_rule: DayRule) -> Result<When, BadWhen> {
         let parsed = CronExpr::parse(expression).map_err(|e| BadWhen::Cron(e.to_string()))?.with_day_rule(day_rule);
-        if parsed.next_after(Timestamp(0), &zone).is_none() {
+        if !parsed.names_a_day() {
             return Err(BadWhen::Never(expression.to_owned()));
         }
         Ok(When::Cron { expression: expression.trim().to_owned(), timezone: zone.to_string(), day_rule })
@@ -63,16 +67,29 @@ impl When {
     /// `anchor` gives an interval its phase. Fails only where a row was written by a release with another grammar or
     /// other zones.
     pub fn calendar(&self, anchor: Timestamp) -> Result<Calendar, BadWhen> {
+        self.calendar_in(anchor, &Zones::default())
+    }
+
+    /// As [`When::calendar`], with zones of the caller's.
+    pub fn calendar_in(&self, anchor: Timestamp, zones: &Zones) -> Result<Calendar, BadWhen> {
         match self {
             When::Cron { expression, timezone, day_rule } => {
                 let expr = CronExpr::parse(expression).map_err(|e| BadWhen::Cron(e.to_string()))?;
-                let zone = ZoneName::parse(timezone).map_err(|e| BadWhen::Cron(e.to_string()))?;
+                let zone = zones.find(timezone).map_err(|e| BadWhen::Cron(e.to_string()))?;
                 Ok(Calendar::Cron { expr: expr.with_day_rule(*day_rule), zone })
             }
             When::Every { period } => {
                 Every::new(*period, anchor).map(Calendar::Every).map_err(|e| BadWhen::Every(e.to_string()))
             }
         }
+    }
+}
+
+impl When {
+    /// The first time of a schedule that is made at `now`: a rule without one in the ten years ahead is refused, as
+    /// [`Calendar::first_after`] tells. To be asked where a schedule is new or its rule is another, and only there.
+    pub fn first_after(&self, now: Timestamp, zones: &Zones) -> Result<Timestamp, BadWhen> {
+        self.calendar_in(now, zones)?.first_after(now).map_err(|rare| BadWhen::TooRare(self.clone(), rare))
     }
 }
 
