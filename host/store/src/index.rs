@@ -133,6 +133,10 @@ impl Index {
         self.pending.get(handler).into_iter().flatten().take(limit).map(|(_, run)| *run).collect()
     }
 
+    pub(crate) fn place(&self, run: RunId) -> Option<Place> {
+        self.runs.get(&run).map(|(_, place)| *place)
+    }
+
     pub(crate) fn renew(&mut self, run: RunId, until: Monotonic) -> bool {
         match self.runs.get_mut(&run) {
             Some((_, Place::Leased { until: held, .. })) => {
