@@ -45,6 +45,11 @@ pub(crate) fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// How many of something, where the environment says so.
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    environment(variable).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
+}
+
 /// The binary lies beside the folder of the tests.
 pub(crate) fn binary() -> PathBuf {
     let tests = std::env::current_exe().unwrap();

@@ -5,7 +5,6 @@
 //! `HOOKBOX_POWERCUTS` says how many cuts, `HOOKBOX_POWERCUT_SEED` another seed.
 
 mod disk;
-mod random;
 mod trace;
 
 use std::fs;
@@ -15,9 +14,9 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Host, Project, environment, now, shop, until};
+use crate::harness::{Host, Project, now, number, shop, until};
+use crate::random::Random;
 use disk::Disk;
-use random::Random;
 use trace::{Step, Trace};
 
 const CUTS: u64 = 24;
@@ -26,10 +25,6 @@ const SENDERS: u32 = 4;
 const WEBHOOKS_PER_SENDER: u32 = 40;
 /// Half of the cuts are within so many steps of the first acknowledgement: little is on disk then.
 const EARLY: usize = 400;
-
-fn number(variable: &str, default: u64) -> u64 {
-    environment(variable).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
-}
 
 /// Small and large bodies, handlers that write, emit and enqueue.
 fn send(host: &Host<'_>) {

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::random::{Chance, Random};
 use super::trace::{Change, Step};
+use crate::random::{Chance, Random};
 
 /// A disk writes so many bytes whole or not at all.
 const SECTOR: usize = 512;

@@ -71,6 +71,10 @@ impl Dispatcher {
                 Err(PutBack { due }) => return self.put_back(&run, lease, due).await,
             };
             drop(slot);
+            // Without its keys a handler cannot do its work: that is no fault of its own.
+            if !executed.outcome.is_success() && self.parts.store.failure().is_some() {
+                return self.put_back(&run, lease, self.parts.clock.now()).await;
+            }
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
             match self.conclude(&run, lease, executed, changes, started).await? {
