@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use host::{Answer, Ended, Host};
-pub(crate) use sender::{GITHUB, LETTERS, SHOP, STRIPE, Sender, Webhook, shop};
+pub(crate) use sender::{DROPBOX, GITHUB, LETTERS, SHOP, STRIPE, Sender, Webhook, shop};
 
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
