@@ -195,6 +195,57 @@ fn a_disk_that_webhooks_have_filled_may_grow_while_the_host_runs() {
     assert_eq!(host.stop(), Ended::Code(0), "{}", project.log());
 }
 
+/// A file system on a file on a small disk: it takes everything, and its syncs fail once the small disk is full.
+struct Thin {
+    // Mounted on the other one, so it goes first.
+    upper: Mount,
+    lower: Mount,
+}
+
+impl Thin {
+    fn at(project: &Project) -> Option<Thin> {
+        let (lower, upper) = (project.path("lower"), project.path("data"));
+        let lower = Mount::at(&lower, DISK_BYTES)?;
+        let image = lower.0.join("image");
+        File::create(&image).unwrap().set_len(8 * DISK_BYTES).unwrap();
+        let made = Command::new("mkfs.ext2").args(["-q", "-F", "-e", "continue"]).arg(&image).status();
+        assert!(made.unwrap().success());
+        Some(Thin { upper: Thin::mount(&image, upper)?, lower })
+    }
+
+    fn mount(image: &Path, upper: PathBuf) -> Option<Mount> {
+        fs::create_dir_all(&upper).unwrap();
+        let said = said(Command::new("mount").args(["-o", "loop"]).arg(image).arg(&upper));
+        if said.code == Some(0) {
+            return Some(Mount(upper));
+        }
+        eprintln!("NO DISK WHOSE SYNCS FAIL: tests may not mount a file here ({})", said.err.trim());
+        None
+    }
+
+    /// Forgets what the kernel has of it in memory, right or wrong.
+    fn mount_anew(self) -> Thin {
+        let path = self.upper.0.clone();
+        assert_eq!(said(Command::new("umount").arg(&path)).code, Some(0));
+        drop(self.upper);
+        Thin { upper: Thin::mount(&self.lower.0.join("image"), path).unwrap(), lower: self.lower }
+    }
+}
+
+#[test]
+fn syncs_that_fail_lose_nothing_and_need_no_help() {
+    let project = Project::with(&["steps"]);
+    let Some(thin) = Thin::at(&project) else { return goes_on_after_failed_writes(&project) };
+    let ballast = |_: &Host<'_>| {
+        thin.lower.fill();
+    };
+    goes_on(&project, project.serve(), ballast, |_| fs::remove_file(thin.lower.0.join("ballast")).unwrap());
+    // What was acknowledged is on the disk, not only in the kernel's memory.
+    let thin = thin.mount_anew();
+    project.run(&["doctor", "--data", "data", "--has", "acks"]).text();
+    drop(thin);
+}
+
 #[test]
 fn writes_that_fail_lose_nothing_and_need_no_help() {
     goes_on_after_failed_writes(&Project::with(&["steps"]));

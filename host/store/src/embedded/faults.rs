@@ -16,7 +16,7 @@ pub(super) enum Step {
 
 #[cfg(not(test))]
 #[derive(Debug, Clone, Default)]
-pub(super) struct Faults;
+pub(super) struct Faults(());
 
 #[cfg(not(test))]
 impl Faults {
