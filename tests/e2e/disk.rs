@@ -247,6 +247,29 @@ fn syncs_that_fail_lose_nothing_and_need_no_help() {
 }
 
 #[test]
+fn a_host_that_is_killed_while_syncs_fail_loses_nothing() {
+    let project = Project::with(&["steps"]);
+    let Some(thin) = Thin::at(&project) else { return };
+    let mut sent = Sent::default();
+    for round in ["first", "second"] {
+        let host = project.serve();
+        sent.post_until(&host, &format!("{round}-before"), 20_000, 202);
+        thin.lower.fill();
+        sent.post_until(&host, round, 20_000, 503);
+        host.kill();
+        fs::remove_file(thin.lower.0.join("ballast")).unwrap();
+    }
+    let host = project.serve();
+    sent.post_until(&host, "last", 20_000, 202);
+    host.idle();
+    assert_eq!(host.stop(), Ended::Code(0), "{}", project.log());
+    let thin = thin.mount_anew();
+    project.write("acks", sent.acknowledged.join("\n"));
+    project.run(&["doctor", "--data", "data", "--has", "acks"]).text();
+    drop(thin);
+}
+
+#[test]
 fn writes_that_fail_lose_nothing_and_need_no_help() {
     goes_on_after_failed_writes(&Project::with(&["steps"]));
 }

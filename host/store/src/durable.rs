@@ -9,6 +9,8 @@ use std::time::Duration;
 use crate::error::StoreError;
 
 pub(crate) const LOCKED: &str = "another hookbox uses it; stop that one first, or give this one a folder of its own";
+/// There while the data file can be trusted: no write or sync of it has failed since it was last settled.
+const SETTLED: &str = "settled";
 /// Written to see whether the disk takes something, and removed.
 const ROOM: &str = "room";
 /// Bytes that are written anew at a time.
@@ -91,6 +93,29 @@ pub(crate) fn find_room(folder: &Path, bytes: usize) -> Result<(), StoreError> {
     // Whatever it holds would be missing elsewhere.
     let removed = std::fs::remove_file(&path);
     written.and(removed).map_err(|e| failed("write", &path, &e))
+}
+
+/// To be called when a write or sync has failed, and again before the folder is opened anew: the next opening, be it by
+/// another process, settles the data file first.
+pub(crate) fn distrust(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(SETTLED);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path, &error)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn trust(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(SETTLED);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed("make", &path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// True where there is a data file to be settled.
+pub(crate) fn is_distrusted(folder: &Path) -> bool {
+    folder.join("db").exists() && !folder.join(SETTLED).exists()
 }
 
 /// Writes the data file over with what it holds, and syncs it: after a failed sync the kernel may show bytes that the

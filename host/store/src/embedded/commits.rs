@@ -11,7 +11,8 @@
 //! the pages as clean and the next sync succeeds, though the disk may have none of
 //! it. A reader of the file, sled among them, would build on bytes that a power cut
 //! takes away, and with them all that sled writes behind them. So the whole data file
-//! is written and synced again before it is opened.
+//! is written and synced again before it is opened; a file in the folder that is
+//! removed at the failure tells the next process to do so where this one ends before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Slot;
 use super::disk::Disk;
+use crate::durable;
 use crate::error::StoreError;
 use crate::shared::{Change, Grouped, State};
 
@@ -62,6 +64,8 @@ impl Commits {
                 Err(error) => state.fail(&error),
             }
             let (folder, faults) = disk.folder();
+            // For whoever opens it should this process end before it does; without it, that is tried again below.
+            let _ = durable::distrust(&folder);
             self.tree.store(None);
             disk.close();
             let opened = self.reopen(&mut wait, || {

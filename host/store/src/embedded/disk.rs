@@ -44,6 +44,9 @@ impl Disk {
         durable::make_private(folder)?;
         faults.at(Step::Open)?;
         durable::remove_drafts(folder)?;
+        if durable::is_distrusted(folder) {
+            durable::settle(folder, LOCK_TRIES, LOCK_RETRY)?;
+        }
         let db = open_db(folder)?;
         let tree = Arc::new(Tree(db.open_tree("hookbox").map_err(|e| unavailable("its tree does not open", &e))?));
         let data = durable::DataFile::open(folder)?;
@@ -53,14 +56,16 @@ impl Disk {
         durable::refuse_blobs(folder)?;
         disk.check_format()?;
         unrouted::mark_all(disk.tree(), |changed| disk.write(changed))?;
+        durable::trust(folder)?;
         Ok(disk)
     }
 
-    /// As [`Disk::open`], after a failed write or sync. What the kernel has of the file may differ from what the disk
-    /// has, and no sync tells: so all of it is written and synced once more before anybody relies on it.
+    /// As [`Disk::open`], after a failed write or sync, once the disk takes so many bytes. What the kernel has of the
+    /// file may differ from what the disk has, and no sync tells: so all of it is written and synced once more before
+    /// anybody relies on it.
     pub(super) fn open_after_failure(folder: &Path, faults: Faults, room: usize) -> Result<Disk, StoreError> {
         durable::find_room(folder, room)?;
-        durable::settle(folder, LOCK_TRIES, LOCK_RETRY)?;
+        durable::distrust(folder)?;
         Disk::open(folder, faults)
     }
 
