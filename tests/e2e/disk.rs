@@ -180,6 +180,23 @@ fn a_full_disk_loses_nothing_and_needs_no_help() {
 }
 
 #[test]
+fn a_plugin_that_comes_while_the_disk_is_full_serves_once_it_is_not() {
+    let project = Project::with(&["steps"]);
+    let host = limited(&project);
+    let data = project.path("data/db");
+    let mut sent = Sent::default();
+    limit(&host, Some(fs::metadata(&data).unwrap().len() + GROWTH_MAX));
+    sent.post_until(&host, "filling", 20_000, 503);
+    project.put("ticker", &hookbox_tests::sample("ticker"));
+    project.take_away("steps");
+    until("it was seen", || (project.log_lines("plugin steps is gone") > 0).then_some(()));
+    limit(&host, None);
+    until("it serves", || (host.ask("plugins/ticker").body["state"] == "active").then_some(()));
+    until("the other one is missing", || (host.ask("plugins/steps").body["state"] == "missing").then_some(()));
+    until("its schedule fires", || (host.get("schedules/ticker.tick")["counts"]["fired"].as_u64()? > 0).then_some(()));
+}
+
+#[test]
 fn a_disk_that_webhooks_have_filled_may_grow_while_the_host_runs() {
     let project = Project::with(&["steps"]);
     let Some(mount) = Mount::at(&project.path("data"), DISK_BYTES) else { return };
