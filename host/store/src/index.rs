@@ -292,6 +292,10 @@ impl Index {
         over.take(limit).map(|(_, run)| *run).collect()
     }
 
+    pub(crate) fn leased_until(&self, run: RunId) -> Option<Monotonic> {
+        self.leased.get(&run).map(|leased| leased.until)
+    }
+
     pub(crate) fn renew(&mut self, run: RunId, until: Monotonic) -> bool {
         match self.leased.get_mut(&run) {
             Some(leased) => {
