@@ -8,13 +8,12 @@
 mod attempt;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookbox_core::attempt::{Log, Outcome};
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
-use hookbox_core::run::{BootId, Run, RunStatus};
+use hookbox_core::run::{BootId, Lease, Run, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
 use hookbox_store::types::Claim;
@@ -59,8 +58,9 @@ pub(crate) struct Dispatcher {
     /// Places for claimed runs.
     places: Arc<Places>,
     slots: Slots,
-    /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
-    running: Mutex<BTreeMap<RunId, usize>>,
+    /// Attempts under way, in the order in which they began. A run that was put back may be claimed again before its
+    /// last attempt is off the list.
+    running: Mutex<Running>,
     ended: Notify,
 }
 
@@ -125,9 +125,10 @@ impl Dispatcher {
 
     fn begin(self: &Arc<Self>, run: Run) {
         let place = self.places.take(&run.target.plugin);
-        let listed = Listed::new(self.clone(), run.id);
+        let Some(lease) = run.lease() else { return };
+        let listed = Listed::new(self.clone(), run.id, lease);
         self.parts.guests.spawn(async move {
-            listed.dispatcher.bring_to_end(run).await;
+            listed.dispatcher.bring_to_end(run, lease).await;
             drop(place);
             drop(listed);
         });
@@ -147,7 +148,7 @@ impl Dispatcher {
 
     /// Renews the lease of each attempt under way, once.
     pub(crate) async fn renew(&self) {
-        let running: Vec<RunId> = self.locked().keys().copied().collect();
+        let running: Vec<_> = self.locked().leases.values().copied().collect();
         let until = self.parts.clock.monotonic().plus(LEASE);
         match self.parts.store.renew(&running, until).await {
             Ok(renewed) if renewed.len() < running.len() => {
@@ -165,7 +166,7 @@ impl Dispatcher {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.locked().values().sum()
+        self.locked().leases.len()
     }
 
     /// Returns once nothing is running; more may begin as long as runs are claimed.
@@ -181,7 +182,7 @@ impl Dispatcher {
         }
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, usize>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,27 +200,34 @@ pub(crate) enum Served {
     Some,
 }
 
+#[derive(Debug, Default)]
+struct Running {
+    begun: u64,
+    leases: BTreeMap<u64, (RunId, Lease)>,
+}
+
 /// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.
 struct Listed {
     dispatcher: Arc<Dispatcher>,
-    run: RunId,
+    number: u64,
 }
 
 impl Listed {
-    fn new(dispatcher: Arc<Dispatcher>, run: RunId) -> Listed {
-        *dispatcher.locked().entry(run).or_default() += 1;
-        Listed { dispatcher, run }
+    fn new(dispatcher: Arc<Dispatcher>, run: RunId, lease: Lease) -> Listed {
+        let number = {
+            let mut running = dispatcher.locked();
+            running.begun += 1;
+            let number = running.begun;
+            running.leases.insert(number, (run, lease));
+            number
+        };
+        Listed { dispatcher, number }
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut attempts) = self.dispatcher.locked().entry(self.run) {
-            *attempts.get_mut() -= 1;
-            if *attempts.get() == 0 {
-                attempts.remove();
-            }
-        }
+        self.dispatcher.locked().leases.remove(&self.number);
         self.dispatcher.ended.notify_waiters();
     }
 }

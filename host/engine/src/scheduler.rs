@@ -12,7 +12,7 @@ use hookbox_core::cron::Calendar;
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::{self, ScheduleRow, SlotDecision, When};
+use hookbox_core::schedule::{self, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob, NewRun};
 use hookbox_store::{Store, StoreError};
@@ -88,7 +88,7 @@ impl Scheduler {
             if next.is_none_or(|slot| slot > now) {
                 return Ok(next);
             }
-            let Some(decision) = decision(calendar.clone(), mark, now).await else { return Ok(None) };
+            let Some(decision) = schedule::decide(&calendar, mark, now) else { return Ok(None) };
             let job = decision.fire.map(|slot| new_job(&row, slot, now, &self.mint));
             let fired = self.store.fire(Firing { schedule: name.clone(), decision, job, now }).await?;
             log_verdict(&name, &fired, decision.missed, decision.fire, now);
@@ -128,12 +128,6 @@ impl Scheduler {
             tracing::warn!(schedule = %name, behind_ms = behind.0, "the clock is {behind} behind the last slot of {name}: it waits");
         }
     }
-}
-
-/// Slots of a year may have to be counted: not on a thread that others wait for.
-async fn decision(calendar: Arc<Calendar>, mark: Timestamp, now: Timestamp) -> Option<SlotDecision> {
-    let decided = tokio::task::spawn_blocking(move || schedule::decide(&calendar, mark, now)).await;
-    decided.ok().flatten()
 }
 
 /// The job of one firing.

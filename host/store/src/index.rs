@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
 use hookbox_core::name::{HandlerRef, PluginName};
-use hookbox_core::run::BootId;
+use hookbox_core::run::{BootId, Lease};
 use hookbox_core::time::Timestamp;
 
 use crate::types::{Claim, Waiting};
@@ -26,7 +26,7 @@ pub(crate) struct Index {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Pending { due: Timestamp },
-    Leased { boot: BootId, until: Monotonic },
+    Leased { lease: Lease, until: Monotonic },
 }
 
 /// What a commit changes.
@@ -134,9 +134,9 @@ impl Index {
         self.pending.get(handler).into_iter().flatten().take(limit).map(|(_, run)| *run).collect()
     }
 
-    pub(crate) fn renew(&mut self, run: RunId, until: Monotonic) -> bool {
+    pub(crate) fn renew(&mut self, run: RunId, lease: Lease, until: Monotonic) -> bool {
         match self.runs.get_mut(&run) {
-            Some((_, Place::Leased { until: held, .. })) => {
+            Some((_, Place::Leased { lease: held_by, until: held })) if *held_by == lease => {
                 *held = until;
                 true
             }
@@ -147,7 +147,7 @@ impl Index {
     /// Runs whose lease is of another boot or was not renewed.
     pub(crate) fn lost(&self, boot: BootId, now: Monotonic, limit: usize) -> Vec<RunId> {
         let lost = |run: &&RunId| match self.runs.get(run) {
-            Some((_, Place::Leased { boot: owner, until })) => *owner != boot || *until <= now,
+            Some((_, Place::Leased { lease, until })) => lease.boot != boot || *until <= now,
             _ => false,
         };
         self.leased.iter().filter(lost).take(limit).copied().collect()
@@ -209,16 +209,18 @@ mod tests {
     #[test]
     fn a_lease_is_lost_by_another_boot_or_by_time() {
         let mut index = Index::default();
+        let lease = |boot| Lease { boot: BootId(boot), attempt: 1, at: Timestamp(1) };
         let leased = |n, boot, until| Delta::Moved {
             run: run(n),
             target: handler("a"),
-            place: Place::Leased { boot: BootId(boot), until: Monotonic(until) },
+            place: Place::Leased { lease: lease(boot), until: Monotonic(until) },
         };
         index.apply(leased(1, 1, 100));
         index.apply(leased(2, 2, 100));
         index.apply(leased(3, 2, 10));
         assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [run(1), run(3)]);
-        assert!(index.renew(run(3), Monotonic(90)));
+        assert!(!index.renew(run(3), Lease { attempt: 2, ..lease(2) }, Monotonic(90)));
+        assert!(index.renew(run(3), lease(2), Monotonic(90)));
         assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [run(1)]);
         index.apply(Delta::Ended { run: run(1) });
         assert_eq!((index.leased_count(), index.pending_count()), (2, 0));

@@ -164,7 +164,7 @@ impl Ledger<'_> {
         }
         let place = match run.state {
             RunState::Pending { due } => Place::Pending { due },
-            RunState::Leased { lease } => Place::Leased { boot: lease.boot, until },
+            RunState::Leased { lease } => Place::Leased { lease, until },
             RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
                 self.count_end(run.status(), 1);
                 values::remove(&mut self.tree, keys::live_run(run.id))?;

@@ -41,7 +41,7 @@ use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Run};
+use hookbox_core::run::{BootId, Lease, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
@@ -85,8 +85,9 @@ pub trait Store: Send + Sync + 'static {
     /// Leases runs that are due. Only runs whose acceptance is on disk are handed out.
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError>;
 
-    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer.
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError>;
+    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer, also
+    /// where its run has another by now.
+    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError>;
 
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;

@@ -10,7 +10,7 @@ use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Run};
+use hookbox_core::run::{BootId, Lease, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::oneshot;
@@ -128,10 +128,10 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.claim(&claim)).await
     }
 
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
         // One host has the tree to itself: only its own clock judges the leases, so nothing need be on disk.
         let mut index = locked(&self.backend.state().index);
-        Ok(runs.iter().copied().filter(|run| index.renew(*run, until)).collect())
+        Ok(leases.iter().filter(|(run, lease)| index.renew(*run, *lease, until)).map(|(run, _)| *run).collect())
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {

@@ -10,7 +10,7 @@ use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Run};
+use hookbox_core::run::{BootId, Lease, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
@@ -104,8 +104,8 @@ impl Store for Wire {
         self.through(self.store.claim(claim)).await
     }
 
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
-        self.through(self.store.renew(runs, until)).await
+    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+        self.through(self.store.renew(leases, until)).await
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {

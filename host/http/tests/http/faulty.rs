@@ -8,7 +8,7 @@ use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Run};
+use hookbox_core::run::{BootId, Lease, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
@@ -69,7 +69,7 @@ impl Store for Faulty {
     async fn claim(&self, _: Claim) -> Result<Vec<Run>, StoreError> {
         self.fail()
     }
-    async fn renew(&self, _: &[RunId], _: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, _: &[(RunId, Lease)], _: Monotonic) -> Result<Vec<RunId>, StoreError> {
         self.fail()
     }
     async fn record(&self, _: Record) -> Result<Recorded, StoreError> {

@@ -171,7 +171,7 @@ fn refuse(change: Change, failure: &str) {
 fn placed(run: Run) -> Delta {
     let place = match run.state {
         RunState::Pending { due } => Place::Pending { due },
-        RunState::Leased { lease } => Place::Leased { boot: lease.boot, until: Monotonic(0) },
+        RunState::Leased { lease } => Place::Leased { lease, until: Monotonic(0) },
         RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
             return Delta::Ended { run: run.id };
         }
