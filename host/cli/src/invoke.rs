@@ -66,7 +66,7 @@ async fn run(
     let now = clock.now();
     let mint = Mint::new(std::array::from_fn(|n| now.0.to_be_bytes().get(n % 8).copied().unwrap_or(0)));
     let run = mint.run(now);
-    let policy = configured.policy_of(&handler.name).applied_to(handler.policy.applied_to(Policy::default()));
+    let policy = configured.policy_of(&handler.name).over(handler.policy.clone()).policy();
     let call = Call {
         target: HandlerRef { plugin: name.clone(), handler: handler.name.clone() },
         run,

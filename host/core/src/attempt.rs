@@ -75,6 +75,8 @@ pub enum Outcome {
     },
     /// The host stopped while it ran, and nobody knows how far it came.
     Lost,
+    /// It was stopped because its run was cancelled.
+    Cancelled,
 }
 
 impl Outcome {
@@ -89,6 +91,7 @@ impl Outcome {
             Outcome::CpuExhausted { .. } => "cpu-exhausted",
             Outcome::OutOfMemory { .. } => "out-of-memory",
             Outcome::Lost => "lost",
+            Outcome::Cancelled => "cancelled",
         }
     }
 
@@ -103,6 +106,7 @@ impl Outcome {
             Outcome::CpuExhausted { limit } => Some(format!("stopped after {limit} of CPU time")),
             Outcome::OutOfMemory { limit } => Some(format!("asked for more than its {} MiB of memory", limit >> 20)),
             Outcome::Lost => Some("the host stopped while it ran".to_owned()),
+            Outcome::Cancelled => Some("its run was cancelled while it ran".to_owned()),
         }
     }
 

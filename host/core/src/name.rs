@@ -170,9 +170,31 @@ impl fmt::Display for HandlerRef {
     }
 }
 
+impl FromStr for HandlerRef {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let (plugin, handler) = text.split_once('/').ok_or_else(|| NotAName {
+            kind: "a handler, PLUGIN/HANDLER,",
+            alphabet: "a-z, 0-9, '-' and '_'",
+            text: text.chars().take(80).collect(),
+        })?;
+        Ok(HandlerRef { plugin: plugin.parse()?, handler: handler.parse()? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handler_reads_back_as_it_is_written() {
+        let target: HandlerRef = "shop/on-user".parse().unwrap();
+        assert_eq!(target.to_string(), "shop/on-user");
+        for bad in ["", "shop", "shop/", "/on-user", "shop/on/user"] {
+            assert!(bad.parse::<HandlerRef>().is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn names_are_lower_case_and_bounded() {

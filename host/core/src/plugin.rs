@@ -5,11 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
-use crate::retry::{self, Policy};
 use crate::route::Pattern;
 use crate::route::filter::Filter;
 use crate::schedule::{When, ZoneName};
 use crate::time::Millis;
+
+pub use crate::policy::PolicyPatch;
 
 /// Handlers of one plugin at most.
 pub const HANDLERS_MAX: usize = 256;
@@ -94,25 +95,6 @@ pub struct DeclaredSchedule {
     pub when: When,
 }
 
-/// The parts of a policy that a plugin or hooks.yaml sets; the others keep what they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct PolicyPatch {
-    pub timeout: Option<Millis>,
-    pub attempts: Option<u32>,
-    pub backoff: Option<Millis>,
-}
-
-impl PolicyPatch {
-    #[must_use]
-    pub fn applied_to(&self, policy: Policy) -> Policy {
-        Policy {
-            timeout: self.timeout.unwrap_or(policy.timeout),
-            attempts: self.attempts.unwrap_or(policy.attempts),
-            backoff: self.backoff.unwrap_or(policy.backoff),
-        }
-    }
-}
-
 /// What `describe()` returned, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
@@ -143,7 +125,8 @@ pub enum DeclaredTrigger {
 #[error("describe() is not accepted: {}", .0.join("; "))]
 pub struct BadDescription(pub Vec<String>);
 
-const HANDLER_OPTIONS: [&str; 5] = ["timeout", "attempts", "backoff", "description", "filter"];
+/// Besides those of the policy.
+const HANDLER_OPTIONS: [&str; 2] = ["description", "filter"];
 const SCHEDULE_OPTIONS: [&str; 2] = ["timezone", "name"];
 
 impl PluginInfo {
@@ -197,9 +180,7 @@ fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handl
     let (mut description, mut filter) = (None, None);
     for (option, value) in &declared.options {
         let checked = match option.as_str() {
-            "timeout" => retry::check_timeout(value).map(|v| policy.timeout = Some(v)),
-            "attempts" => retry::check_attempts(value).map(|v| policy.attempts = Some(v)),
-            "backoff" => retry::check_backoff(value).map(|v| policy.backoff = Some(v)),
+            option if PolicyPatch::OPTIONS.contains(&option) => policy.set(option, value),
             "description" => {
                 description = Some(clipped(value));
                 Ok(())
@@ -208,7 +189,7 @@ fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handl
                 Err("only a handler that takes events has one; leave it out".to_owned())
             }
             "filter" => Filter::parse(value).map(|v| filter = Some(v)).map_err(|e| e.to_string()),
-            unknown => Err(unknown_option(unknown, &HANDLER_OPTIONS)),
+            unknown => Err(unknown_option(unknown, &[&PolicyPatch::OPTIONS[..], &HANDLER_OPTIONS].concat())),
         };
         if let Err(mistake) = checked {
             wrong.push(format!("{}: {mistake}", clipped(option)));
@@ -290,6 +271,7 @@ fn clipped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Backoff;
 
     fn declared(handlers: Vec<DeclaredHandler>) -> Declared {
         Declared { name: "welcome".into(), version: "1.0.0".into(), description: None, handlers, options: vec![] }
@@ -311,9 +293,9 @@ mod tests {
     fn a_good_description_is_accepted_with_its_policy() {
         let info = declared(vec![on("on-user", &["shop/user.*"], &[("timeout", "5s"), ("attempts", "8")])]);
         let info = PluginInfo::check(info, &welcome()).unwrap();
-        let policy = info.handlers[0].policy.applied_to(Policy::default());
+        let policy = info.handlers[0].policy.clone().policy();
         assert_eq!((policy.timeout, policy.attempts), (Millis(5000), 8));
-        assert_eq!(policy.backoff, Policy::default().backoff);
+        assert_eq!(policy.backoff, Backoff::default());
     }
 
     #[test]

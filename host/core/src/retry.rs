@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Outcome;
+use crate::policy::Curve;
 use crate::time::{Millis, Timestamp};
+
+pub use crate::policy::Policy;
 
 /// Attempts of a run unless set otherwise: with a doubling backoff they span about half a minute.
 pub const ATTEMPTS: u32 = 5;
@@ -21,17 +24,33 @@ pub const TIMEOUT_MAX: Millis = Millis::HOUR;
 /// The wait is made longer or shorter by so many percent, so that runs that failed together do not return together.
 pub const JITTER_PERCENT: u64 = 10;
 
-/// How the runs of a handler are treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    pub timeout: Millis,
-    pub attempts: u32,
-    pub backoff: Millis,
+/// How long the waits between attempts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The wait after the first failure.
+    pub first: Millis,
+    pub curve: Curve,
+    /// No wait is longer, but for the jitter.
+    pub longest: Millis,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy { timeout: TIMEOUT, attempts: ATTEMPTS, backoff: BACKOFF }
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { first: BACKOFF, curve: Curve::Exponential, longest: BACKOFF_MAX }
+    }
+}
+
+impl Backoff {
+    /// The wait after the `attempt`-th failure.
+    pub fn after(self, attempt: u32, jitter: Jitter) -> Millis {
+        let times = match self.curve {
+            Curve::Exponential => 1 << attempt.saturating_sub(1).min(63),
+            Curve::Linear => u64::from(attempt.max(1)),
+            Curve::Constant => 1,
+        };
+        let whole = self.first.0.saturating_mul(times).min(self.longest.0).min(BACKOFF_MAX.0);
+        let spread = whole * JITTER_PERCENT / 100;
+        Millis(whole - spread + 2 * spread * jitter.0 / 1000)
     }
 }
 
@@ -90,7 +109,7 @@ pub fn decide(policy: &Policy, attempt: u32, outcome: &Outcome, now: Timestamp, 
         Outcome::Permanent { .. } => return Decision::Bury(DeadCause::Permanent),
         Outcome::Retryable { retry_after, .. } => *retry_after,
         Outcome::Trapped { .. } | Outcome::TimedOut { .. } | Outcome::CpuExhausted { .. } => None,
-        Outcome::OutOfMemory { .. } | Outcome::Lost => None,
+        Outcome::OutOfMemory { .. } | Outcome::Lost | Outcome::Cancelled => None,
     };
     if attempt >= policy.attempts {
         return Decision::Bury(DeadCause::AttemptsExhausted);
@@ -99,36 +118,8 @@ pub fn decide(policy: &Policy, attempt: u32, outcome: &Outcome, now: Timestamp, 
         (Some(asked), _) => Decision::RetryAt(now.plus(asked.min(RETRY_AFTER_MAX))),
         // A host that crashed was away for long enough.
         (None, Outcome::Lost) => Decision::RetryAt(now),
-        (None, _) => Decision::RetryAt(now.plus(backoff(policy.backoff, attempt, jitter))),
+        (None, _) => Decision::RetryAt(now.plus(policy.backoff.after(attempt, jitter))),
     }
-}
-
-/// The wait after the `attempt`-th failure.
-pub fn backoff(first: Millis, attempt: u32, jitter: Jitter) -> Millis {
-    let doublings = attempt.saturating_sub(1).min(63);
-    let whole = first.0.saturating_mul(1 << doublings).min(BACKOFF_MAX.0);
-    let spread = whole * JITTER_PERCENT / 100;
-    Millis(whole - spread + 2 * spread * jitter.0 / 1000)
-}
-
-pub fn check_timeout(text: &str) -> Result<Millis, String> {
-    let timeout: Millis = text.parse().map_err(|e: crate::time::NotADuration| e.to_string())?;
-    match timeout {
-        Millis(1..) if timeout <= TIMEOUT_MAX => Ok(timeout),
-        _ => Err(format!("must be 1ms..={TIMEOUT_MAX}, got {text}")),
-    }
-}
-
-pub fn check_attempts(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(attempts @ 1..=ATTEMPTS_MAX) => Ok(attempts),
-        _ => Err(format!("must be 1..={ATTEMPTS_MAX}, got {text:?}")),
-    }
-}
-
-pub fn check_backoff(text: &str) -> Result<Millis, String> {
-    let backoff: Millis = text.parse().map_err(|e: crate::time::NotADuration| e.to_string())?;
-    if backoff <= BACKOFF_MAX { Ok(backoff) } else { Err(format!("must be 0ms..={BACKOFF_MAX}, got {text}")) }
 }
 
 #[cfg(test)]
@@ -151,6 +142,17 @@ mod tests {
         assert_eq!(after(1, &failed()), Decision::RetryAt(NOW.plus(Millis(2000))));
         assert_eq!(after(2, &failed()), Decision::RetryAt(NOW.plus(Millis(4000))));
         assert_eq!(after(4, &failed()), Decision::RetryAt(NOW.plus(Millis(16_000))));
+    }
+
+    #[test]
+    fn the_waits_follow_the_curve_up_to_the_longest() {
+        let waits = |curve| {
+            let backoff = Backoff { first: Millis(2000), curve, longest: Millis(9000) };
+            [1, 2, 3, 4].map(|attempt| backoff.after(attempt, Jitter::NONE).0)
+        };
+        assert_eq!(waits(Curve::Exponential), [2000, 4000, 8000, 9000]);
+        assert_eq!(waits(Curve::Linear), [2000, 4000, 6000, 8000]);
+        assert_eq!(waits(Curve::Constant), [2000, 2000, 2000, 2000]);
     }
 
     #[test]
@@ -180,10 +182,13 @@ mod tests {
     proptest! {
         #[test]
         fn the_wait_stays_within_its_jitter_and_cap(first in 0..=BACKOFF_MAX.0, attempt in 1u32..200, random: u64) {
-            let wait = backoff(Millis(first), attempt, Jitter::new(random)).0;
-            let whole = backoff(Millis(first), attempt, Jitter::NONE).0;
-            prop_assert!(wait <= BACKOFF_MAX.0 + BACKOFF_MAX.0 / 10);
-            prop_assert!(wait >= whole - whole / 10 - 2 && wait <= whole + whole / 10 + 2);
+            for curve in Curve::ALL {
+                let backoff = Backoff { first: Millis(first), curve, ..Backoff::default() };
+                let wait = backoff.after(attempt, Jitter::new(random)).0;
+                let whole = backoff.after(attempt, Jitter::NONE).0;
+                prop_assert!(wait <= BACKOFF_MAX.0 + BACKOFF_MAX.0 / 10);
+                prop_assert!(wait >= whole - whole / 10 - 2 && wait <= whole + whole / 10 + 2);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which handlers an event reaches: patterns over `provider/type`.
 
 pub mod filter;
+pub mod key;
 
 use std::fmt;
 use std::str::FromStr;

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Outcome};
+use crate::gate::Gate;
 use crate::id::{EventId, JobId, RunId};
 use crate::name::HandlerRef;
+use crate::policy::Policy;
 use crate::retry::DeadCause;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// A run that was put back at a shutdown so many times counts the next one as an attempt.
 pub const DRAINS_MAX: u8 = 20;
@@ -25,6 +27,18 @@ pub struct Run {
     pub idempotency_key: String,
     pub created: Timestamp,
     pub hops: u8,
+    /// The runs that it waits for.
+    pub gate: Option<Gate>,
+    /// Its place among the runs that wait at their gates; grows with each that is accepted.
+    pub sequence: u64,
+    /// No attempt begins later.
+    pub expires: Option<Timestamp>,
+    /// Hash of the key by which it is the only one; kept so that the mark can be taken away with it.
+    pub unique: Option<[u8; 32]>,
+    /// What comes before the handler's policy: a schedule may have its own.
+    pub own: RunPolicy,
+    /// The latest replay of it.
+    pub replayed: Option<RunId>,
     pub state: RunState,
     /// Attempts that have begun.
     pub attempts_begun: u32,
@@ -32,6 +46,25 @@ pub struct Run {
     pub drains: u8,
     /// Attempts that have ended, in order.
     pub attempts: Vec<Attempt>,
+}
+
+/// The parts of a policy that a run brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunPolicy {
+    pub timeout: Option<Millis>,
+    pub attempts: Option<u32>,
+    /// The wait after the first failure.
+    pub backoff: Option<Millis>,
+}
+
+impl RunPolicy {
+    #[must_use]
+    pub fn over(self, mut policy: Policy) -> Policy {
+        policy.timeout = self.timeout.unwrap_or(policy.timeout);
+        policy.attempts = self.attempts.unwrap_or(policy.attempts);
+        policy.backoff.first = self.backoff.unwrap_or(policy.backoff.first);
+        policy
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +94,33 @@ pub enum RunState {
     },
     Cancelled {
         at: Timestamp,
+        cause: CancelCause,
     },
+}
+
+/// Why a run was taken off the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelCause {
+    /// An operator asked for it.
+    Operator,
+    /// It was not begun in time.
+    Expired,
+    /// This run with the same key was alive when it was accepted.
+    Unique(RunId),
+    /// A later slot of its schedule took its place.
+    Overlap,
+}
+
+impl CancelCause {
+    pub fn code(self) -> &'static str {
+        match self {
+            CancelCause::Operator => "operator",
+            CancelCause::Expired => "expired",
+            CancelCause::Unique(_) => "unique",
+            CancelCause::Overlap => "overlap",
+        }
+    }
 }
 
 /// The right to execute a run, and the fence that keeps a late result of an older right out.
@@ -139,8 +198,10 @@ pub enum RunEvent {
         at: Timestamp,
         cause: DeadCause,
     },
+    /// Taken off the queue; an attempt that is under way is stopped.
     Cancelled {
         at: Timestamp,
+        cause: CancelCause,
     },
 }
 
@@ -190,7 +251,7 @@ impl Run {
     pub fn finished(&self) -> Option<Timestamp> {
         match self.state {
             RunState::Pending { .. } | RunState::Leased { .. } => None,
-            RunState::Succeeded { at } | RunState::Dead { at, .. } | RunState::Cancelled { at } => Some(at),
+            RunState::Succeeded { at } | RunState::Dead { at, .. } | RunState::Cancelled { at, .. } => Some(at),
         }
     }
 
@@ -204,7 +265,11 @@ impl Run {
                 Leased { lease: Lease { boot, attempt: self.attempts_begun, at } }
             }
             (Pending { .. }, RunEvent::Abandoned { at, cause }) => Dead { at, cause },
-            (Pending { .. }, RunEvent::Cancelled { at }) => Cancelled { at },
+            (Pending { .. }, RunEvent::Cancelled { at, cause }) => Cancelled { at, cause },
+            (Leased { lease }, RunEvent::Cancelled { at, cause }) => {
+                self.attempts.push(unfinished(lease, at, Outcome::Cancelled));
+                Cancelled { at, cause }
+            }
             (Leased { lease }, RunEvent::Succeeded { attempt }) if attempt.number == lease.attempt => {
                 let at = attempt.finished;
                 self.attempts.push(attempt);
@@ -220,15 +285,15 @@ impl Run {
                 Dead { at, cause }
             }
             (Leased { lease }, RunEvent::LeaseLost { at, due }) => {
-                self.attempts.push(lost(lease, at));
+                self.attempts.push(unfinished(lease, at, Outcome::Lost));
                 Pending { due }
             }
             (Leased { lease }, RunEvent::LeaseLostForGood { at }) => {
-                self.attempts.push(lost(lease, at));
+                self.attempts.push(unfinished(lease, at, Outcome::Lost));
                 Dead { at, cause: DeadCause::AttemptsExhausted }
             }
             (Leased { lease }, RunEvent::Drained { at }) if self.drains >= DRAINS_MAX => {
-                self.attempts.push(lost(lease, at));
+                self.attempts.push(unfinished(lease, at, Outcome::Lost));
                 Pending { due: at }
             }
             (Leased { .. }, RunEvent::Drained { at }) => {
@@ -242,12 +307,13 @@ impl Run {
     }
 }
 
-fn lost(lease: Lease, at: Timestamp) -> Attempt {
+/// Of an attempt whose end nobody has recorded.
+fn unfinished(lease: Lease, at: Timestamp, outcome: Outcome) -> Attempt {
     Attempt {
         number: lease.attempt,
         started: lease.at,
         finished: at,
-        outcome: Outcome::Lost,
+        outcome,
         log: Default::default(),
         cost: Default::default(),
         version: None,
@@ -258,7 +324,6 @@ fn lost(lease: Lease, at: Timestamp) -> Attempt {
 mod tests {
     use super::*;
     use crate::name::{HandlerName, PluginName};
-    use crate::time::Millis;
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp(1000);
@@ -276,6 +341,12 @@ mod tests {
             idempotency_key: "k".into(),
             created: NOW,
             hops: 0,
+            gate: None,
+            sequence: 0,
+            expires: None,
+            unique: None,
+            own: RunPolicy::default(),
+            replayed: None,
             state: RunState::Pending { due: NOW },
             attempts_begun: 0,
             drains: 0,
@@ -309,7 +380,7 @@ mod tests {
             RunEvent::LeaseLostForGood { at: NOW },
             RunEvent::Drained { at: NOW },
             RunEvent::Abandoned { at: NOW, cause: DeadCause::HandlerVanished },
-            RunEvent::Cancelled { at: NOW },
+            RunEvent::Cancelled { at: NOW, cause: CancelCause::Operator },
         ]
     }
 
@@ -320,7 +391,7 @@ mod tests {
         let leased = run().apply(claimed()).unwrap();
         let succeeded = leased.clone().apply(RunEvent::Succeeded { attempt: attempt(1) }).unwrap();
         let dead = leased.clone().apply(RunEvent::LeaseLostForGood { at: NOW }).unwrap();
-        let cancelled = run().apply(RunEvent::Cancelled { at: NOW }).unwrap();
+        let cancelled = run().apply(RunEvent::Cancelled { at: NOW, cause: CancelCause::Operator }).unwrap();
         let table: Vec<(&str, Vec<&str>)> = [pending, leased, succeeded, dead, cancelled]
             .into_iter()
             .map(|run| {
@@ -335,7 +406,7 @@ mod tests {
             table,
             [
                 ("pending", vec!["leased", "-", "-", "-", "-", "-", "-", "dead", "cancelled"]),
-                ("leased", vec!["-", "succeeded", "pending", "dead", "pending", "dead", "pending", "-", "-"]),
+                ("leased", vec!["-", "succeeded", "pending", "dead", "pending", "dead", "pending", "-", "cancelled"]),
                 ("succeeded", vec!["-"; 9]),
                 ("dead", vec!["-"; 9]),
                 ("cancelled", vec!["-"; 9]),

@@ -95,7 +95,7 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     assert!(full.providers.contains_key(&provider("acme")) && full.providers.contains_key(&provider("acme_two")));
     let welcome = &full.plugins[&PluginName::parse("welcome").unwrap()];
     let handler = HandlerName::parse("welcome").unwrap();
-    let policy = welcome.policy_of(&handler).applied_to(Default::default());
+    let policy = welcome.policy_of(&handler).policy();
     assert_eq!(policy, Default::default());
     assert_eq!(
         Plugin { timeout: None, handlers: Default::default(), filters: Default::default(), ..welcome.clone() },
@@ -306,7 +306,7 @@ plugins:
     assert_eq!(sources, ["key: file a.key", "slack_url: env SLACK_URL", "token: env MY_TOKEN"]);
     let policy = |name| plugin.policy_of(&HandlerName::parse(name).unwrap());
     let (timeout, attempts, backoff) = (Some(Millis(20_000)), Some(8), Some(Millis(1000)));
-    assert_eq!(policy("on-push"), PolicyPatch { timeout, attempts, backoff });
+    assert_eq!(policy("on-push"), PolicyPatch { timeout, attempts, backoff, ..PolicyPatch::default() });
     assert_eq!(policy("slow").timeout, Some(Millis::HOUR));
     assert_eq!(policy("other"), PolicyPatch { timeout, ..PolicyPatch::default() });
     let settings = plugin.settings(Default::default());

@@ -44,18 +44,21 @@ fn looped(hops: u8) -> Option<DeadCause> {
 }
 
 fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) -> NewJob {
-    let due = request.run_at.unwrap_or(context.now);
     let job = Job {
         id: request.id,
         origin: JobOrigin::Plugin(call.target.plugin.clone()),
-        scheduled_at: due,
+        scheduled_at: request.run_at.unwrap_or(context.now),
         content_type: request.content_type,
         data: request.data,
         hops,
     };
     let target = HandlerRef { plugin: call.target.plugin.clone(), handler: request.handler };
-    let run = NewRun { id: request.run, target, dead: looped(hops) };
-    NewJob { job, run, due, unique_key: request.unique_key }
+    let mut new = context.catalogue.new_job(job, request.run, target, context.now);
+    new.run.dead = looped(hops);
+    // What the plugin asks for comes before what its policy says.
+    new.due = request.run_at.unwrap_or(new.due);
+    new.run.terms.unique = request.unique_key.or(new.run.terms.unique);
+    new
 }
 
 fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>) -> NewEvent {
@@ -77,6 +80,7 @@ fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>
         hops,
     };
     let targets = context.catalogue.reach(&event).into_iter();
-    let runs = targets.map(|target| NewRun { id: context.mint.run(context.now), target, dead: looped(hops) });
+    let id = || context.mint.run(context.now);
+    let runs = targets.map(|(target, terms)| NewRun { id: id(), target, dead: looped(hops), terms });
     NewEvent { runs: runs.collect(), event, dedupe: Vec::new(), fingerprint: [0; 16] }
 }

@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hookbox_core::attempt::{Log, Outcome};
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
-use hookbox_core::run::{BootId, Lease, Run, RunStatus};
+use hookbox_core::run::{BootId, Run, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
-use hookbox_store::types::Claim;
+use hookbox_store::types::{Claim, Leased};
 use tokio::sync::Notify;
 
 use crate::Parts;
+use crate::claimables::Claimables;
 use crate::pace::{Phase, Stop};
 use crate::places::{Places, Share};
 use crate::slots::Slots;
@@ -54,6 +55,7 @@ pub(crate) struct Dispatcher {
     parts: Parts,
     boot: BootId,
     stop: Stop,
+    claimables: Claimables,
     turns: Turns,
     /// Places for claimed runs.
     places: Arc<Places>,
@@ -71,6 +73,7 @@ impl Dispatcher {
             parts,
             boot,
             stop,
+            claimables: Claimables::default(),
             turns: Turns::default(),
             places: Places::new(IN_FLIGHT_MAX),
             running: Mutex::default(),
@@ -101,15 +104,17 @@ impl Dispatcher {
 
     /// One claim: begins the attempts of what is due.
     pub(crate) async fn claim(self: &Arc<Self>) -> Result<Claimed, StoreError> {
-        let listed = self.parts.execute.handlers();
+        let clock = &self.parts.clock;
+        let (executable, settings) = (self.parts.execute.handlers(), self.parts.settings.load_full());
+        let (listed, next_token) = self.claimables.now(executable, &*self.parts.store, settings, clock.monotonic());
         // Nobody else takes places: those that are free here are free below.
         let Share { handlers, limit, per_plugin_max } = self.places.share(&listed);
         let served = if handlers.len() == listed.len() { Served::All } else { Served::Some };
-        let clock = &self.parts.clock;
         let now = clock.now();
         let due = self.parts.store.next_due(&handlers).await?;
         if due.is_none_or(|due| due > now) {
             let wait = due.map_or(LOOK_EVERY, |due| due.since(now).min(LOOK_EVERY));
+            let wait = next_token.map_or(wait, |token| token.min(wait));
             return Ok(Claimed::Nothing { wait, served });
         }
         let (limit, boot, until) = (limit.min(CLAIM_MAX), self.boot, clock.monotonic().plus(LEASE));
@@ -117,6 +122,7 @@ impl Dispatcher {
         if claimed.is_empty() {
             return Ok(Claimed::Nothing { wait: LOOK_EVERY, served });
         }
+        self.claimables.charge(&claimed, clock.monotonic());
         for run in claimed {
             self.begin(run);
         }
@@ -126,9 +132,16 @@ impl Dispatcher {
     fn begin(self: &Arc<Self>, run: Run) {
         let place = self.places.take(&run.target.plugin);
         let Some(lease) = run.lease() else { return };
-        let listed = Listed::new(self.clone(), run.id, lease);
+        let (listed, id) = (Listed::new(self.clone(), (run.id, lease)), run.id);
         self.parts.guests.spawn(async move {
-            listed.dispatcher.bring_to_end(run, lease).await;
+            tokio::select! {
+                biased;
+                () = listed.dispatcher.bring_to_end(run, lease) => {}
+                // Dropped, the attempt stops; nobody waits for its result.
+                () = listed.lease_lost.notified() => {
+                    tracing::info!(run.id = %id, "run {id} was taken away while it was executed: it is stopped");
+                }
+            }
             drop(place);
             drop(listed);
         });
@@ -140,22 +153,24 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = self.stopped_and_idle() => return,
+                () = self.parts.store.signals().leases.notified() => {}
                 () = tokio::time::sleep(RENEW_EVERY.as_duration()) => {}
             }
             self.renew().await;
         }
     }
 
-    /// Renews the lease of each attempt under way, once.
+    /// Renews the lease of each attempt under way, once. One whose lease is gone is stopped: its run was cancelled or
+    /// taken back.
     pub(crate) async fn renew(&self) {
-        let running: Vec<_> = self.locked().leases.values().copied().collect();
+        let running: Vec<Leased> = self.locked().attempts.values().map(|attempt| attempt.leased).collect();
         let until = self.parts.clock.monotonic().plus(LEASE);
         match self.parts.store.renew(&running, until).await {
-            Ok(renewed) if renewed.len() < running.len() => {
-                let lost = running.len() - renewed.len();
-                tracing::debug!(lost, "some leases were over before they were renewed");
+            Ok(renewed) => {
+                let attempts = self.locked();
+                let asked = attempts.attempts.values().filter(|attempt| running.contains(&attempt.leased));
+                asked.filter(|attempt| !renewed.contains(&attempt.leased)).for_each(|a| a.lease_lost.notify_one());
             }
-            Ok(_) => {}
             Err(error) => tracing::error!(%error, "leases were not renewed"),
         }
     }
@@ -166,7 +181,7 @@ impl Dispatcher {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.locked().leases.len()
+        self.locked().attempts.len()
     }
 
     /// Returns once nothing is running; more may begin as long as runs are claimed.
@@ -203,31 +218,39 @@ pub(crate) enum Served {
 #[derive(Debug, Default)]
 struct Running {
     begun: u64,
-    leases: BTreeMap<u64, (RunId, Lease)>,
+    attempts: BTreeMap<u64, Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    leased: Leased,
+    lease_lost: Arc<Notify>,
 }
 
 /// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.
 struct Listed {
     dispatcher: Arc<Dispatcher>,
     number: u64,
+    lease_lost: Arc<Notify>,
 }
 
 impl Listed {
-    fn new(dispatcher: Arc<Dispatcher>, run: RunId, lease: Lease) -> Listed {
+    fn new(dispatcher: Arc<Dispatcher>, leased: Leased) -> Listed {
+        let lease_lost = Arc::<Notify>::default();
         let number = {
             let mut running = dispatcher.locked();
             running.begun += 1;
             let number = running.begun;
-            running.leases.insert(number, (run, lease));
+            running.attempts.insert(number, Attempt { leased, lease_lost: lease_lost.clone() });
             number
         };
-        Listed { dispatcher, number }
+        Listed { dispatcher, number, lease_lost }
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.dispatcher.locked().leases.remove(&self.number);
+        self.dispatcher.locked().attempts.remove(&self.number);
         self.dispatcher.ended.notify_waiters();
     }
 }

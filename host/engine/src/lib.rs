@@ -13,6 +13,7 @@
 //! lost without harm.
 
 mod changes;
+mod claimables;
 pub mod dispatcher;
 mod doers;
 mod execute;

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_core::name::PluginName;
+use hookbox_store::types::Claimable;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Places {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     /// Without those of plugins that hold their share.
-    pub(crate) handlers: Arc<[HandlerRef]>,
+    pub(crate) handlers: Arc<[Claimable]>,
     pub(crate) limit: usize,
     pub(crate) per_plugin_max: usize,
 }
@@ -32,10 +33,10 @@ impl Places {
     }
 
     /// Half of what is free for one plugin, three quarters for all.
-    pub(crate) fn share(&self, handlers: &Arc<[HandlerRef]>) -> Share {
+    pub(crate) fn share(&self, handlers: &Arc<[Claimable]>) -> Share {
         let held = self.locked();
         let free = self.places_max.saturating_sub(held.values().sum());
-        let has_room = |handler: &&HandlerRef| held.get(&handler.plugin).copied().unwrap_or(0) < free;
+        let has_room = |claimable: &&Claimable| held.get(&claimable.handler.plugin).copied().unwrap_or(0) < free;
         let handlers = match handlers.iter().all(|handler| has_room(&handler)) {
             true => handlers.clone(),
             false => handlers.iter().filter(has_room).cloned().collect(),
@@ -86,10 +87,8 @@ mod tests {
 
     use super::*;
 
-    fn handlers() -> Arc<[HandlerRef]> {
-        ["bad", "good"]
-            .map(|plugin| HandlerRef { plugin: plugin.parse().unwrap(), handler: "work".parse().unwrap() })
-            .into()
+    fn handlers() -> Arc<[Claimable]> {
+        ["bad/work", "good/work"].map(|handler| Claimable::new(handler.parse().unwrap())).into()
     }
 
     fn take(places: &Arc<Places>, plugin: &str, count: usize) -> Vec<HeldPlace> {
@@ -112,9 +111,7 @@ mod tests {
     #[test]
     fn many_bad_plugins_leave_a_place() {
         let places = Places::new(256);
-        let bad: Arc<[HandlerRef]> = (0..40)
-            .map(|n| HandlerRef { plugin: format!("bad{n}").parse().unwrap(), handler: "work".parse().unwrap() })
-            .collect();
+        let bad: Arc<[Claimable]> = (0..40).map(|n| Claimable::new(format!("bad{n}/work").parse().unwrap())).collect();
         let mut held = Vec::new();
         loop {
             let share = places.share(&bad);
@@ -122,7 +119,7 @@ mod tests {
                 break;
             }
             let in_turn = share.handlers.iter().cycle().take(share.limit);
-            held.extend(in_turn.map(|handler| places.take(&handler.plugin)));
+            held.extend(in_turn.map(|claimable| places.take(&claimable.handler.plugin)));
         }
         let good = places.share(&handlers());
         assert_eq!(good.handlers.len(), 2);

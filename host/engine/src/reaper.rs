@@ -49,6 +49,7 @@ impl Reaper {
     pub async fn tick(&mut self) -> Millis {
         let done = async {
             self.rescue().await?;
+            self.expire().await?;
             self.bury().await?;
             self.retire().await
         };
@@ -89,6 +90,19 @@ impl Reaper {
         }
     }
 
+    /// Runs that wait are looked at here; one that is due is looked at by its claim.
+    async fn expire(&mut self) -> Result<(), StoreError> {
+        loop {
+            let expired = self.store.expire(self.clock.now(), BATCH).await?;
+            if expired > 0 {
+                tracing::warn!(runs = expired, "{expired} runs were not begun in time: they are cancelled");
+            }
+            if expired < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
     async fn bury(&mut self) -> Result<(), StoreError> {
         let now = self.clock.monotonic();
         let available = self.execute.handlers();
@@ -105,7 +119,8 @@ impl Reaper {
             loop {
                 let some = self.store.abandon(handler.clone(), self.clock.now(), BATCH).await?;
                 buried += some;
-                if some < BATCH {
+                // Of runs that wait for one another each step finds one.
+                if some == 0 {
                     break;
                 }
             }

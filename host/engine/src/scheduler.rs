@@ -14,7 +14,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::schedule::{self, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_store::types::{Fired, Firing, NewJob, NewRun};
+use hookbox_store::types::{Fired, Firing, NewJob};
 use hookbox_store::{Store, StoreError};
 
 use crate::Parts;
@@ -89,7 +89,7 @@ impl Scheduler {
                 return Ok(next);
             }
             let Some(decision) = schedule::decide(&calendar, mark, now) else { return Ok(None) };
-            let job = decision.fire.map(|slot| new_job(&row, slot, now, &self.mint));
+            let job = decision.fire.map(|slot| self.new_job(&row, slot, now));
             let fired = self.store.fire(Firing { schedule: name.clone(), decision, job, now }).await?;
             log_verdict(&name, &fired, decision.missed, decision.fire, now);
             if fired == Fired::Stale {
@@ -97,6 +97,23 @@ impl Scheduler {
             }
             mark = decision.to;
         }
+    }
+
+    /// The job of one firing.
+    fn new_job(&self, row: &ScheduleRow, slot: Timestamp, now: Timestamp) -> NewJob {
+        let (content_type, data) = match row.schedule.payload.clone() {
+            Some(payload) => (payload.content_type, payload.data),
+            None => ("application/json".to_owned(), Vec::new()),
+        };
+        let job = Job {
+            id: self.mint.job(now),
+            origin: JobOrigin::Schedule(row.schedule.name.clone()),
+            scheduled_at: slot,
+            content_type,
+            data,
+            hops: 0,
+        };
+        self.store.catalogue().new_job(job, self.mint.run(now), row.schedule.target.clone(), now)
     }
 
     fn calendar(&mut self, row: &ScheduleRow) -> Option<Arc<Calendar>> {
@@ -128,25 +145,6 @@ impl Scheduler {
             tracing::warn!(schedule = %name, behind_ms = behind.0, "the clock is {behind} behind the last slot of {name}: it waits");
         }
     }
-}
-
-/// The job of one firing.
-fn new_job(row: &ScheduleRow, slot: Timestamp, now: Timestamp, mint: &Mint) -> NewJob {
-    let payload = row.schedule.payload.clone();
-    let (content_type, data) = match payload {
-        Some(payload) => (payload.content_type, payload.data),
-        None => ("application/json".to_owned(), Vec::new()),
-    };
-    let job = Job {
-        id: mint.job(now),
-        origin: JobOrigin::Schedule(row.schedule.name.clone()),
-        scheduled_at: slot,
-        content_type,
-        data,
-        hops: 0,
-    };
-    let run = NewRun { id: mint.run(now), target: row.schedule.target.clone(), dead: None };
-    NewJob { job, run, due: now, unique_key: None }
 }
 
 fn log_verdict(name: &ScheduleName, fired: &Fired, missed: u64, slot: Option<Timestamp>, now: Timestamp) {

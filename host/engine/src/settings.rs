@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use hookbox_core::effects::KV_PLUGIN_BYTES_MAX;
 use hookbox_core::name::{HandlerRef, PluginName};
-use hookbox_core::plugin::{PluginInfo, PolicyPatch, Trigger};
-use hookbox_core::retry::Policy;
+use hookbox_core::plugin::{PluginInfo, Trigger};
+use hookbox_core::policy::{Policy, PolicyPatch};
 use hookbox_core::route::filter::Filter;
 use hookbox_core::schedule::Schedule;
 use hookbox_store::Catalogue;
@@ -27,24 +27,29 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The plugin's own word first, then hooks.yaml on the plugin, then hooks.yaml on the handler.
+    /// The plugin's own word, then hooks.yaml on the plugin, then hooks.yaml on the handler; the later one counts.
     pub fn policy(&self, catalogue: &Catalogue, target: &HandlerRef) -> Policy {
-        let declared = catalogue.handler(target).map(|handler| handler.policy).unwrap_or_default();
-        let of_plugin = self.plugins.get(&target.plugin).copied().unwrap_or_default();
-        let of_handler = self.handlers.get(target).copied().unwrap_or_default();
-        of_handler.applied_to(of_plugin.applied_to(declared.applied_to(Policy::default())))
+        let declared = catalogue.handler(target).map(|handler| handler.policy.clone()).unwrap_or_default();
+        self.over(target, declared).policy()
     }
 
-    /// What a plugin declares, with the filters that hooks.yaml puts in place of its own.
+    /// What a plugin declares, with what hooks.yaml puts in its place.
     pub fn configured(&self, declared: &PluginInfo) -> PluginInfo {
         let mut info = declared.clone();
-        for handler in info.handlers.iter_mut().filter(|handler| matches!(handler.trigger, Trigger::Events(_))) {
+        for handler in &mut info.handlers {
             let target = HandlerRef { plugin: declared.name.clone(), handler: handler.name.clone() };
-            if let Some(filter) = self.filters.get(&target) {
+            handler.policy = self.over(&target, std::mem::take(&mut handler.policy));
+            if let (Trigger::Events(_), Some(filter)) = (&handler.trigger, self.filters.get(&target)) {
                 handler.filter = Some(filter.clone());
             }
         }
         info
+    }
+
+    fn over(&self, target: &HandlerRef, declared: PolicyPatch) -> PolicyPatch {
+        let of_plugin = self.plugins.get(&target.plugin).cloned().unwrap_or_default();
+        let of_handler = self.handlers.get(target).cloned().unwrap_or_default();
+        of_handler.over(of_plugin.over(declared))
     }
 
     pub fn kv_bytes_max(&self, plugin: &PluginName) -> u64 {

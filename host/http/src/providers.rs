@@ -51,7 +51,7 @@ impl LiveProvider {
 
     /// `*` where there is no limit.
     pub(crate) fn allowed_per_minute(&self) -> String {
-        let per_minute = |allowance: &Allowance| (u64::from(allowance.rate.each_second()) * 60).to_string();
+        let per_minute = |allowance: &Allowance| allowance.rate.each_minute().to_string();
         self.allowance.as_ref().map_or_else(|| "*".to_owned(), per_minute)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod health;
 pub(crate) mod pairing;
 pub(crate) mod payload;
 pub(crate) mod plugin;
+mod policy;
 pub(crate) mod provider;
 pub(crate) mod route;
 pub(crate) mod run;

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hookbox_core::event::Event;
+use hookbox_core::event::{Event, Job};
+use hookbox_core::id::RunId;
 use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, Trigger};
+use hookbox_core::policy::Terms;
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::{Fault, Filter, Subject};
 use hookbox_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::types::{NewJob, NewRun};
 
 /// Versions that are remembered for each plugin.
 pub const HISTORY_MAX: usize = 10;
@@ -178,13 +182,14 @@ impl Catalogue {
         self.matching(namespace, event_type).into_iter().map(|route| route.target.clone()).collect()
     }
 
-    /// The handlers that an event which is coming in reaches, each once. Filters that passed it over are counted.
-    pub fn reach(&self, event: &Event) -> Vec<HandlerRef> {
+    /// The handlers that an event which is coming in reaches, each once, and how a run of each waits. Filters that passed
+    /// it over are counted.
+    pub fn reach(&self, event: &Event) -> Vec<(HandlerRef, Terms)> {
         let subject = Subject::new(event);
         let mut targets = Vec::new();
         for route in self.matching(&event.namespace, &event.event_type) {
             match route.judge(&subject) {
-                Verdict::Reached => targets.push(route.target.clone()),
+                Verdict::Reached => targets.push((route.target.clone(), self.terms(&route.target, &subject))),
                 Verdict::Fault(_) => _ = route.tally.faults.fetch_add(1, Ordering::Relaxed),
                 Verdict::FilteredOut | Verdict::NoPattern => {
                     route.tally.passed_over.fetch_add(1, Ordering::Relaxed);
@@ -192,6 +197,18 @@ impl Catalogue {
             }
         }
         targets
+    }
+
+    /// How a run of this event or job waits, by the handler's policy.
+    pub fn terms(&self, target: &HandlerRef, subject: &Subject<'_>) -> Terms {
+        self.handler(target).map(|handler| handler.policy.terms(subject)).unwrap_or_default()
+    }
+
+    /// A job of the handler as it is taken in: due at once, unless the handler's policy puts it off.
+    pub fn new_job(&self, job: Job, run: RunId, target: HandlerRef, now: Timestamp) -> NewJob {
+        let terms = self.terms(&target, &Subject::of_job(&job));
+        let due = now.plus(terms.delay);
+        NewJob { job, run: NewRun { id: run, target, dead: None, terms }, due }
     }
 
     /// What every handler of an active version makes of an event. Nothing is counted.
@@ -304,7 +321,7 @@ mod tests {
     }
 
     fn reached(catalogue: &Catalogue, event: &Event) -> Vec<String> {
-        catalogue.reach(event).iter().map(|target| target.plugin.to_string()).collect()
+        catalogue.reach(event).iter().map(|(target, _)| target.plugin.to_string()).collect()
     }
 
     #[test]

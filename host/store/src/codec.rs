@@ -14,6 +14,7 @@ use hookbox_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::counts::Counts;
 use crate::error::StoreError;
 
 pub(crate) use plugin::{decode_plugin, encode_plugin};
@@ -22,6 +23,53 @@ pub(crate) use run::{StoredRun, decode_run, restore_detail};
 const VERSION: u8 = 1;
 /// A body up to this is kept with its event; a larger one apart, so that listing events does not read it.
 const BODY_INLINE_MAX: usize = 2048;
+
+const COUNTS_VERSION: u8 = 2;
+
+/// The counters as the first release kept them.
+#[derive(Deserialize)]
+struct CountsV1 {
+    events: u64,
+    unrouted: u64,
+    duplicates: u64,
+    duplicates_differ: u64,
+    succeeded: u64,
+    dead: u64,
+    cancelled: u64,
+    pending: u64,
+    leased: u64,
+    attempts: u64,
+    runs_pruned: u64,
+    kv_writes: u64,
+}
+
+pub(crate) fn encode_counts(counts: &Counts) -> Result<Vec<u8>, StoreError> {
+    postcard::to_extend(counts, vec![COUNTS_VERSION])
+        .map_err(|e| StoreError::Corrupt(format!("the counters cannot be written: {e}")))
+}
+
+pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, StoreError> {
+    if let Some((&COUNTS_VERSION, rest)) = bytes.split_first() {
+        return postcard::from_bytes(rest).map_err(|e| StoreError::Corrupt(format!("the counters do not read: {e}")));
+    }
+    let old: CountsV1 = decode(bytes)?;
+    let runs = old.runs_pruned + old.succeeded + old.dead + old.cancelled;
+    Ok(Counts {
+        events: old.events,
+        unrouted: old.unrouted,
+        duplicates: old.duplicates,
+        duplicates_differ: old.duplicates_differ,
+        succeeded: old.succeeded,
+        dead: old.dead,
+        cancelled: old.cancelled,
+        pending: old.pending,
+        leased: old.leased,
+        attempts: old.attempts,
+        runs_pruned: old.runs_pruned,
+        kv_writes: old.kv_writes,
+        runs,
+    })
+}
 
 pub(crate) fn encode<T: Serialize>(form: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(form, vec![VERSION]).map_err(|e| StoreError::Corrupt(format!("a row cannot be written: {e}")))
@@ -145,13 +193,13 @@ struct JobV1 {
     #[serde(with = "bytes")]
     data: Vec<u8>,
     hops: u8,
-    /// Hash of its unique key.
+    /// Hash of its unique key, where an earlier release wrote it; it is kept with the run.
     unique: Option<[u8; 32]>,
 }
 
-pub(crate) fn encode_job(job: Job, unique: Option<[u8; 32]>) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn encode_job(job: Job) -> Result<Vec<u8>, StoreError> {
     encode(&JobV1 {
-        unique,
+        unique: None,
         origin: job.origin,
         scheduled_at: job.scheduled_at.0,
         content_type: job.content_type,

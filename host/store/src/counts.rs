@@ -26,4 +26,6 @@ pub struct Counts {
     pub runs_pruned: u64,
     /// Writes of plugins' keys; the version of the next one.
     pub kv_writes: u64,
+    /// Runs that were made; the place of the next one in the order of acceptance.
+    pub runs: u64,
 }

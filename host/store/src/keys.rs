@@ -16,12 +16,14 @@
 //! | `y` | plugin, handler, hash | run that holds a unique key |
 //! | `s` | schedule | definition and state |
 //! | `p` | plugin | versions and handlers |
+//! | `h` | what is held | since when, and why |
 //! | `k` | plugin, 0, key | a plugin's key |
 //! | `u` | plugin | bytes that a plugin's keys take |
 //! | `c` | any key above, number | part of a value that is too large for one |
 //!
 //! No key is longer than 256 bytes: names have 63 at most, a plugin's keys 128.
 
+use hookbox_core::hold::Held;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use sha2::{Digest, Sha256};
@@ -33,6 +35,7 @@ pub(crate) const LIVE_RUN: u8 = b'q';
 pub(crate) const ENDED_RUN: u8 = b'r';
 pub(crate) const SCHEDULE: u8 = b's';
 pub(crate) const PLUGIN: u8 = b'p';
+pub(crate) const HOLD: u8 = b'h';
 pub(crate) const KV: u8 = b'k';
 pub(crate) const BODY: u8 = b'b';
 pub(crate) const DEDUPE: u8 = b'd';
@@ -125,6 +128,10 @@ pub(crate) fn schedule(name: &ScheduleName) -> Vec<u8> {
 
 pub(crate) fn plugin(name: &PluginName) -> Vec<u8> {
     with(PLUGIN, &[name.as_str().as_bytes()])
+}
+
+pub(crate) fn hold(held: &Held) -> Vec<u8> {
+    with(HOLD, &[held.to_string().as_bytes()])
 }
 
 pub(crate) fn kv(plugin: &PluginName, key: &str) -> Vec<u8> {

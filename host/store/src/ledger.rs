@@ -6,6 +6,7 @@
 
 mod accept;
 mod execute;
+mod holds;
 mod kv;
 mod plugins;
 mod prune;
@@ -14,6 +15,8 @@ mod suppress;
 
 use std::sync::Arc;
 
+use hookbox_core::clock::Monotonic;
+use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
 use hookbox_core::run::{Run, RunState, RunStatus};
 
@@ -21,11 +24,10 @@ use crate::catalogue::Catalogue;
 use crate::codec::{self, StoredRun};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::index::{Delta, Index, Place};
+use crate::index::{Delta, Index};
 use crate::keys;
 use crate::overlay::{Changed, Overlay, Read};
 use crate::values;
-use hookbox_core::clock::Monotonic;
 
 pub(crate) use prune::PruneCursor;
 
@@ -35,19 +37,40 @@ pub(crate) struct Ledger<'a> {
     counts: Counts,
     counts_on_disk: Counts,
     deltas: Vec<Delta>,
-    catalogue: Arc<Catalogue>,
-    catalogue_changed: bool,
-    schedules_changed: bool,
+    shown: Shown,
     undo: Undo,
+}
+
+/// What is shown to everybody once the group is on disk, and who is to be told of it.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalogue_changed: bool,
+    pub(crate) holds: Arc<Holds>,
+    pub(crate) holds_changed: bool,
+    pub(crate) schedules_changed: bool,
+    /// Runs that are executed were cancelled.
+    pub(crate) leases_lost: bool,
+}
+
+impl Shown {
+    pub(crate) fn unchanged(catalogue: Arc<Catalogue>, holds: Arc<Holds>) -> Shown {
+        Shown {
+            catalogue,
+            catalogue_changed: false,
+            holds,
+            holds_changed: false,
+            schedules_changed: false,
+            leases_lost: false,
+        }
+    }
 }
 
 /// What a refused change must leave as it was, besides the tree.
 struct Undo {
     counts: Counts,
     deltas: usize,
-    catalogue: Arc<Catalogue>,
-    catalogue_changed: bool,
-    schedules_changed: bool,
+    shown: Shown,
 }
 
 /// What a group changes once it is on disk.
@@ -55,42 +78,26 @@ pub(crate) struct Closed {
     pub(crate) changed: Changed,
     pub(crate) deltas: Vec<Delta>,
     pub(crate) counts: Counts,
-    pub(crate) catalogue: Option<Arc<Catalogue>>,
-    pub(crate) schedules_changed: bool,
+    pub(crate) shown: Shown,
 }
 
 impl<'a> Ledger<'a> {
-    pub(crate) fn open(tree: &'a dyn Read, index: &'a mut Index, counts: Counts, catalogue: Arc<Catalogue>) -> Self {
-        let undo = Undo {
-            counts,
-            deltas: 0,
-            catalogue: catalogue.clone(),
-            catalogue_changed: false,
-            schedules_changed: false,
-        };
+    pub(crate) fn open(tree: &'a dyn Read, index: &'a mut Index, counts: Counts, shown: Shown) -> Self {
         Ledger {
             tree: Overlay::new(tree),
             index,
             counts,
             counts_on_disk: counts,
             deltas: Vec::new(),
-            catalogue,
-            catalogue_changed: false,
-            schedules_changed: false,
-            undo,
+            undo: Undo { counts, deltas: 0, shown: shown.clone() },
+            shown,
         }
     }
 
     /// Runs one change; a refused one leaves no trace.
     pub(crate) fn run<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.tree.savepoint();
-        self.undo = Undo {
-            counts: self.counts,
-            deltas: self.deltas.len(),
-            catalogue: self.catalogue.clone(),
-            catalogue_changed: self.catalogue_changed,
-            schedules_changed: self.schedules_changed,
-        };
+        self.undo = Undo { counts: self.counts, deltas: self.deltas.len(), shown: self.shown.clone() };
         let result = change(self);
         if result.is_err() {
             self.roll_back();
@@ -102,9 +109,7 @@ impl<'a> Ledger<'a> {
         self.tree.roll_back();
         self.counts = self.undo.counts;
         self.deltas.truncate(self.undo.deltas);
-        self.catalogue = self.undo.catalogue.clone();
-        self.catalogue_changed = self.undo.catalogue_changed;
-        self.schedules_changed = self.undo.schedules_changed;
+        self.shown = self.undo.shown.clone();
     }
 
     /// Roughly what the group will write, in bytes.
@@ -114,15 +119,9 @@ impl<'a> Ledger<'a> {
 
     pub(crate) fn close(mut self) -> Result<Closed, StoreError> {
         if self.counts != self.counts_on_disk {
-            values::insert(&mut self.tree, keys::COUNTS.to_vec(), &codec::encode(&self.counts)?)?;
+            values::insert(&mut self.tree, keys::COUNTS.to_vec(), &codec::encode_counts(&self.counts)?)?;
         }
-        Ok(Closed {
-            changed: self.tree.into_changed(),
-            deltas: self.deltas,
-            counts: self.counts,
-            catalogue: self.catalogue_changed.then_some(self.catalogue),
-            schedules_changed: self.schedules_changed,
-        })
+        Ok(Closed { changed: self.tree.into_changed(), deltas: self.deltas, counts: self.counts, shown: self.shown })
     }
 }
 
@@ -140,15 +139,17 @@ impl Ledger<'_> {
     }
 
     /// Writes a run that is new, in whatever state it begins.
-    fn insert_run(&mut self, run: Run) -> Result<(), StoreError> {
+    fn insert_run(&mut self, mut run: Run) -> Result<(), StoreError> {
+        self.counts.runs += 1;
+        run.sequence = self.counts.runs;
         let mut stored = StoredRun::new(run);
         let (row, _) = stored.encode()?;
         let run = stored.run;
         self.count_end(run.status(), 1);
         match run.state {
-            RunState::Pending { due } => {
+            RunState::Pending { .. } => {
                 values::insert(&mut self.tree, keys::live_run(run.id), &row)?;
-                self.deltas.push(Delta::Moved { run: run.id, target: run.target, place: Place::Pending { due } });
+                self.deltas.push(Delta::of(&run, Monotonic(0)));
             }
             _ => values::insert(&mut self.tree, keys::ended_run(run.id), &row)?,
         }
@@ -162,19 +163,14 @@ impl Ledger<'_> {
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
-        let place = match run.state {
-            RunState::Pending { due } => Place::Pending { due },
-            RunState::Leased { lease } => Place::Leased { lease, until },
-            RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
-                self.count_end(run.status(), 1);
-                values::remove(&mut self.tree, keys::live_run(run.id))?;
-                values::insert(&mut self.tree, keys::ended_run(run.id), &row)?;
-                self.deltas.push(Delta::Ended { run: run.id });
-                return Ok(());
-            }
-        };
-        values::replace(&mut self.tree, keys::live_run(run.id), &row)?;
-        self.deltas.push(Delta::Moved { run: run.id, target: run.target, place });
+        self.deltas.push(Delta::of(&run, until));
+        if run.status().is_terminal() {
+            self.count_end(run.status(), 1);
+            values::remove(&mut self.tree, keys::live_run(run.id))?;
+            values::insert(&mut self.tree, keys::ended_run(run.id), &row)?;
+        } else {
+            values::replace(&mut self.tree, keys::live_run(run.id), &row)?;
+        }
         Ok(())
     }
 

@@ -39,9 +39,10 @@ use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
+use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Lease, Run};
+use hookbox_core::run::{BootId, CancelCause, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
@@ -50,8 +51,9 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
-    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
+    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, Suppressed,
+    SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -74,9 +76,26 @@ pub trait Store: Send + Sync + 'static {
     /// Takes in a job that an operator asks for, with its run.
     async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError>;
 
-    /// A new run of the same work with the same idempotency key; the old one stays as it is. `NotFound` where there
+    /// A new run of the same work, with the same idempotency key unless its payload was edited; the old one stays as it is. `NotFound` where there
     /// is no such run, `Conflict` where it is not finished or its work has been pruned.
-    async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError>;
+    async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError>;
+
+    /// Replays those of these runs, each with the id of the one to make, that can be, in one commit.
+    async fn replay_all(&self, runs: Vec<(RunId, RunId)>, again: Again, now: Timestamp)
+    -> Result<Replayed, StoreError>;
+
+    /// Takes those of these runs that are alive off the queue, in one commit, and tells which. An attempt that is under
+    /// way is stopped, and what it wanted to write is lost.
+    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+
+    /// Cancels pending runs whose time to begin is over, at most `limit`; returns how many.
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Holds or, with nothing, releases. False where that was so already.
+    async fn hold(&self, held: Held, hold: Option<Hold>) -> Result<bool, StoreError>;
+
+    /// What is held, as last committed.
+    fn holds(&self) -> Arc<Holds>;
 
     /// Gives an event that has reached no handler these runs, all or nothing. `NotFound` where there is no such event,
     /// `Conflict` where it is routed already or the runs are none: of two who ask at once, one makes runs.
@@ -87,7 +106,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer, also
     /// where its run has another by now.
-    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError>;
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError>;
 
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
@@ -101,8 +120,8 @@ pub trait Store: Send + Sync + 'static {
     /// Pending runs by handler.
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
 
-    /// When the next pending run of one of these handlers is due.
-    async fn next_due(&self, handlers: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next pending run of one of these handlers is due, as far as time alone decides it.
+    async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError>;
 
     /// A number that no earlier start of this host had.
     async fn begin_boot(&self) -> Result<BootId, StoreError>;
@@ -179,6 +198,8 @@ pub trait Store: Send + Sync + 'static {
 pub struct Signals {
     /// A run may be due, or a plugin may have come.
     pub runs: Notify,
+    /// Runs that are executed were cancelled: their leases are gone.
+    pub leases: Notify,
     /// A schedule was declared or changed.
     pub schedules: Notify,
     /// The store failed.

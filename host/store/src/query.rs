@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use hookbox_core::event::{Event, Job};
+use hookbox_core::hold::Holds;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{PluginName, ScheduleName};
 use hookbox_core::run::{Run, Work};
@@ -152,7 +153,10 @@ fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, Store
     let fits = filter.status.is_none_or(|status| run.status() == status)
         && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)
         && filter.handler.as_ref().is_none_or(|handler| run.target.handler == *handler)
-        && filter.event.is_none_or(|event| run.work == Work::Event(event));
+        && filter.event.is_none_or(|event| run.work == Work::Event(event))
+        && filter.since.is_none_or(|since| run.created >= since)
+        && filter.until.is_none_or(|until| run.created < until)
+        && filter.error.as_ref().is_none_or(|error| has_failed_with(run, error));
     match (&filter.schedule, run.work) {
         (None, _) => Ok(fits),
         (Some(_), Work::Event(_)) => Ok(false),
@@ -161,6 +165,13 @@ fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, Store
                 && job(tree, id).is_ok_and(|job| job.origin == hookbox_core::event::JobOrigin::Schedule(name.clone())))
         }
     }
+}
+
+/// Whether the last attempt says this, in any case.
+fn has_failed_with(run: &Run, error: &str) -> bool {
+    let last = run.attempts.last().filter(|attempt| !attempt.outcome.is_success());
+    let message = last.and_then(|attempt| attempt.outcome.message());
+    message.is_some_and(|message| message.to_lowercase().contains(&error.to_lowercase()))
 }
 
 fn without_details(mut run: Run) -> Run {
@@ -199,6 +210,18 @@ pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(rows)
+}
+
+pub(crate) fn holds(tree: &dyn Read) -> Result<Holds, StoreError> {
+    let mut holds = Holds::default();
+    tree.scan(&[keys::HOLD], &keys::end_of(&[keys::HOLD]), Order::Ascending, &mut |key, stored| {
+        let held = key.get(1..).and_then(|name| std::str::from_utf8(name).ok()).and_then(|name| name.parse().ok());
+        if let Some((held, row)) = held.zip(values::current(tree, key, stored)?) {
+            holds.0.insert(held, codec::decode(&row)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(holds)
 }
 
 pub(crate) fn kv_row(

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
+use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Lease, Run};
+use hookbox_core::run::{BootId, CancelCause, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::oneshot;
@@ -21,8 +22,9 @@ use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Claim, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Pruned,
-    Record, Recorded, Rescue, Retention, RunFilter, RunPage, Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
+    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, Suppressed,
+    SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -116,8 +118,36 @@ impl<B: Backend> Store for Ledgered<B> {
         .await
     }
 
-    async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError> {
-        self.change(move |ledger| ledger.replay(run, new, now)).await
+    async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
+        self.change(move |ledger| ledger.replay(replay, now)).await
+    }
+
+    async fn replay_all(
+        &self,
+        runs: Vec<(RunId, RunId)>,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<Replayed, StoreError> {
+        self.change(move |ledger| ledger.replay_all(runs, again, now)).await
+    }
+
+    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.change(move |ledger| ledger.cancel(&runs, cause, now)).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        if locked(&self.backend.state().index).expired(now, 1).is_empty() {
+            return Ok(0);
+        }
+        self.change(move |ledger| ledger.expire(now, limit)).await
+    }
+
+    async fn hold(&self, held: Held, hold: Option<Hold>) -> Result<bool, StoreError> {
+        self.change(move |ledger| ledger.hold(held, hold)).await
+    }
+
+    fn holds(&self) -> Arc<Holds> {
+        self.backend.state().holds.load_full()
     }
 
     async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
@@ -128,10 +158,10 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.claim(&claim)).await
     }
 
-    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
         // One host has the tree to itself: only its own clock judges the leases, so nothing need be on disk.
         let mut index = locked(&self.backend.state().index);
-        Ok(leases.iter().filter(|(run, lease)| index.renew(*run, *lease, until)).map(|(run, _)| *run).collect())
+        Ok(leases.iter().copied().filter(|(run, lease)| index.renew(*run, *lease, until)).collect())
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
@@ -150,7 +180,7 @@ impl<B: Backend> Store for Ledgered<B> {
         Ok(locked(&self.backend.state().index).waiting())
     }
 
-    async fn next_due(&self, handlers: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
         Ok(locked(&self.backend.state().index).next_due(handlers))
     }
 

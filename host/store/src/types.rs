@@ -7,8 +7,10 @@ use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::event::{Event, Job};
+use hookbox_core::gate::Gate;
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
 use hookbox_core::schedule::SlotDecision;
@@ -38,16 +40,16 @@ pub struct NewRun {
     pub target: HandlerRef,
     /// The run is a dead letter from the start.
     pub dead: Option<DeadCause>,
+    pub terms: Terms,
 }
 
 /// A job to take in, with its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
     pub job: Job,
+    /// Where it is unique and a run with its key is alive, the job is left out.
     pub run: NewRun,
     pub due: Timestamp,
-    /// While a run with this key is alive, the job is left out.
-    pub unique_key: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub enum Accepted {
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// Handlers that can be executed.
-    pub handlers: Arc<[HandlerRef]>,
+    pub handlers: Arc<[Claimable]>,
     pub limit: usize,
     /// Of the runs of one plugin: what one cannot take is left to others.
     pub per_plugin_max: usize,
@@ -69,6 +71,28 @@ pub struct Claim {
     /// The lease is lost unless it is renewed before.
     pub until: Monotonic,
 }
+
+/// A handler that can be executed, and how many of its runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimable {
+    pub handler: HandlerRef,
+    /// Runs that it is handed in one turn.
+    pub weight: usize,
+    /// Runs that it is handed by one claim.
+    pub at_most: usize,
+    /// Of its runs, leased at one time.
+    pub concurrency: Option<u32>,
+}
+
+impl Claimable {
+    /// Without limits of its own.
+    pub fn new(handler: HandlerRef) -> Claimable {
+        Claimable { handler, weight: 1, at_most: usize::MAX, concurrency: None }
+    }
+}
+
+/// A run and the lease that it has, or had.
+pub type Leased = (RunId, Lease);
 
 /// The end of an attempt.
 #[derive(Debug, Clone)]
@@ -104,6 +128,47 @@ pub enum Recorded {
     Stale,
 }
 
+/// A run to make of the same work as another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    pub run: RunId,
+    /// The one that is made.
+    pub new: RunId,
+    /// In place of the payload. Another payload is other work: the run has an idempotency key of its own.
+    pub edited: Option<Edited>,
+}
+
+impl Replay {
+    /// With the same payload.
+    pub fn new(run: RunId, new: RunId) -> Replay {
+        Replay { run, new, edited: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    pub content_type: String,
+    pub data: Vec<u8>,
+    /// As the payload has it.
+    pub gate: Option<Gate>,
+}
+
+/// Whether runs that were replayed before are replayed once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    Yes,
+    No,
+}
+
+/// What became of many runs at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// Those that were made.
+    pub made: Vec<RunId>,
+    /// Runs that are not finished, are gone, have lost their payload or were replayed before.
+    pub left_out: usize,
+}
+
 /// Which leases count as lost.
 #[derive(Debug, Clone)]
 pub struct Rescue {
@@ -119,8 +184,8 @@ pub struct Rescue {
 pub struct Waiting {
     pub handler: HandlerRef,
     pub runs: usize,
-    /// The earliest time at which one of them is due.
-    pub due: Timestamp,
+    /// The earliest time at which one of them can begin; nothing where each waits for another that is executed.
+    pub due: Option<Timestamp>,
 }
 
 /// The verdicts on some slots of one schedule.
@@ -166,6 +231,12 @@ pub struct RunFilter {
     pub handler: Option<HandlerName>,
     pub event: Option<EventId>,
     pub schedule: Option<ScheduleName>,
+    /// Made at this time or later.
+    pub since: Option<Timestamp>,
+    /// Made before this time.
+    pub until: Option<Timestamp>,
+    /// The last attempt failed with a message that contains this, in any case.
+    pub error: Option<String>,
 }
 
 /// An event and the runs it has.

@@ -75,11 +75,11 @@ pub(crate) fn mark_all(
         Ok(ControlFlow::Continue(()))
     })?;
     let counts: Counts = match values::get(tree, keys::COUNTS)? {
-        Some(row) => codec::decode(&row)?,
+        Some(row) => codec::decode_counts(&row)?,
         None => Counts::default(),
     };
     if counts.unrouted != marked {
-        let row = codec::encode(&Counts { unrouted: marked, ..counts })?;
+        let row = codec::encode_counts(&Counts { unrouted: marked, ..counts })?;
         marks.insert(keys::COUNTS.to_vec(), Some([&[0], row.as_slice()].concat()));
     }
     marks.insert(keys::UNROUTED_MARKED.to_vec(), Some(vec![0]));

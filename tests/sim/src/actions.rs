@@ -4,10 +4,14 @@ use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Clock;
 use hookbox_core::cron::DayRule;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
-use hookbox_core::plugin::PolicyPatch;
-use hookbox_core::run::RunStatus;
+use hookbox_core::hold::{Held, Hold};
+use hookbox_core::id::Mint;
+use hookbox_core::name::HandlerRef;
+use hookbox_core::policy::{PolicyPatch, Priority, Terms};
+use hookbox_core::rate::Rate;
+use hookbox_core::run::{CancelCause, RunStatus};
 use hookbox_core::schedule::{Origin, Schedule, When};
-use hookbox_core::time::Millis;
+use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::Settings;
 use hookbox_store::Store;
 use hookbox_store::types::*;
@@ -27,7 +31,8 @@ impl World {
             15..=51 => self.tick(),
             52..=69 => self.finish_one(),
             70..=80 => self.let_pass().await,
-            81 | 82 => self.change_settings(),
+            81 => self.change_settings(),
+            82 => self.change_plugin(),
             83 | 84 => self.vanish_or_return(),
             85..=87 => self.declare(),
             88 | 89 => self.replay(),
@@ -35,6 +40,8 @@ impl World {
             91 => self.jump(),
             92..=94 => self.stop_or_start().await,
             95 if self.rng.one_in(3) => self.crash().await,
+            96 => self.cancel(),
+            97 => self.hold_or_release(),
             _ => self.finish_one(),
         }
         self.time_out();
@@ -75,12 +82,12 @@ impl World {
             subject: None,
             time: now,
             content_type: "application/json".into(),
-            data: format!("{{\"n\":{number}}}").into_bytes(),
+            data: format!("{{\"k\":{}}}", number % 3).into_bytes(),
             attributes: vec![],
             hops: 0,
         };
         let targets = self.ingress.catalogue().reach(&event);
-        let runs = targets.into_iter().map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
+        let runs = runs_of(&mint, targets, now);
         let mut hash = [0; 32];
         hash[..8].copy_from_slice(&number.to_be_bytes());
         let until = now.plus(if number % 2 == 0 { Millis::DAY } else { Millis(5 * 60_000) });
@@ -102,16 +109,20 @@ impl World {
             origin: JobOrigin::Operator,
             scheduled_at: now,
             content_type: "application/json".into(),
-            data: b"{}".to_vec(),
+            data: format!("{{\"k\":{}}}", self.rng.below(3)).into_bytes(),
             hops: 0,
         };
-        let run = NewRun { id: mint.run(now), target, dead: None };
-        let due = now.plus(Millis(if self.rng.one_in(4) { self.rng.below(120_000) } else { 0 }));
-        let unique_key = self.rng.one_in(5).then(|| format!("u{}", self.rng.below(2)));
+        let mut new = self.ingress.catalogue().new_job(job, mint.run(now), target, now);
+        if self.rng.one_in(4) {
+            new.due = now.plus(Millis(self.rng.below(120_000)));
+        }
+        if self.rng.one_in(5) {
+            new.run.terms.unique = Some(format!("u{}", self.rng.below(2)));
+        }
         let ingress = self.ingress.clone();
         tokio::spawn(async move {
             // An operator who is told that it failed asks again or not.
-            let _ = ingress.enqueue(NewJob { job, run, due, unique_key }).await;
+            let _ = ingress.enqueue(new).await;
         });
     }
 
@@ -173,6 +184,10 @@ impl World {
                 timeout: Some(Millis(self.rng.between(1000, 60_000))),
                 attempts: Some(self.rng.between(1, 6) as u32),
                 backoff: Some(Millis(self.rng.below(10_000))),
+                priority: self.rng.pick(&Priority::ALL).copied(),
+                concurrency: self.rng.one_in(3).then(|| self.rng.between(1, 3) as u32),
+                rate: self.rng.one_in(5).then(|| "30/m".parse::<Rate>().unwrap()),
+                ..PolicyPatch::default()
             };
             settings.plugins.insert(plugin.parse().unwrap(), policy);
             if self.rng.one_in(10) {
@@ -185,6 +200,38 @@ impl World {
         settings.retention.events_for = Millis(self.rng.between(60_000, 3_600_000));
         self.trace.note(format_args!("the settings change"));
         self.shared.settings.store(settings.into());
+    }
+
+    fn change_plugin(&mut self) {
+        let name = PLUGINS[self.rng.below(3) as usize];
+        let row = self.plugin(name);
+        let ingress = self.ingress.clone();
+        tokio::spawn(async move { ingress.put_plugin(row).await });
+    }
+
+    /// One or a few runs, waiting or executed.
+    fn cancel(&mut self) {
+        let mut alive = self.watch.model().with_status(RunStatus::Pending);
+        alive.extend(self.watch.model().with_status(RunStatus::Leased));
+        let mut runs: Vec<_> = (0..self.rng.between(1, 3)).filter_map(|_| self.rng.pick(&alive).copied()).collect();
+        runs.dedup();
+        let (ingress, now) = (self.ingress.clone(), self.clock.now());
+        tokio::spawn(async move { ingress.cancel(runs, CancelCause::Operator, now).await });
+    }
+
+    fn hold_or_release(&mut self) {
+        let held = match self.rng.below(4) {
+            0 => Held::Host,
+            1 => Held::Plugin(PLUGINS[self.rng.below(3) as usize].parse().unwrap()),
+            _ => match self.rng.pick(&self.handlers) {
+                Some(handler) => Held::Handler(handler.clone()),
+                None => return,
+            },
+        };
+        let hold = self.rng.one_in(2).then(|| Hold::new(self.clock.now(), None));
+        self.trace.note(format_args!("hold {held}: {}", hold.is_some()));
+        let ingress = self.ingress.clone();
+        tokio::spawn(async move { ingress.hold(held, hold).await });
     }
 
     fn vanish_or_return(&mut self) {
@@ -229,7 +276,7 @@ impl World {
         if let Some(old) = self.rng.pick(&ended).copied() {
             let now = self.clock.now();
             let (ingress, new) = (self.ingress.clone(), self.shared.mint.run(now));
-            tokio::spawn(async move { ingress.replay(old, new, now).await });
+            tokio::spawn(async move { ingress.replay(Replay::new(old, new), now).await });
         }
     }
 
@@ -239,7 +286,7 @@ impl World {
         let Some(one) = self.rng.pick(&suppressed.items) else { return };
         let (now, mint) = (self.clock.now(), self.shared.mint.clone());
         let targets = self.ingress.catalogue().reach(&one.event);
-        let runs = targets.into_iter().map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
+        let runs = runs_of(&mint, targets, now);
         let (ingress, id) = (self.ingress.clone(), one.event.id);
         tokio::spawn(async move { ingress.release(id, runs, now).await });
     }
@@ -267,4 +314,9 @@ impl World {
             tokio::spawn(node.drain(grace));
         }
     }
+}
+
+fn runs_of(mint: &Mint, targets: Vec<(HandlerRef, Terms)>, now: Timestamp) -> Vec<NewRun> {
+    let targets = targets.into_iter();
+    targets.map(|(target, terms)| NewRun { id: mint.run(now), target, dead: None, terms }).collect()
 }

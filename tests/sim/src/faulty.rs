@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
+use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Lease, Run};
+use hookbox_core::run::{BootId, CancelCause, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
@@ -124,9 +125,46 @@ impl Store for Faulty {
         self.through("enqueue", self.store.enqueue(job), |watch, answer| watch.enqueued(&new, answer)).await
     }
 
-    async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError> {
-        let seen = |watch: &Watch, answer: &Result<RunId, StoreError>| watch.replayed(run, now, answer);
-        self.through("replay", self.store.replay(run, new, now), seen).await
+    async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
+        let old = replay.run;
+        let seen = |watch: &Watch, answer: &Result<RunId, StoreError>| watch.replayed(old, now, answer);
+        self.through("replay", self.store.replay(replay, now), seen).await
+    }
+
+    async fn replay_all(
+        &self,
+        runs: Vec<(RunId, RunId)>,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<Replayed, StoreError> {
+        let asked = runs.clone();
+        let seen = |watch: &Watch, answer: &Result<Replayed, StoreError>| {
+            let made = answer.iter().flat_map(|replayed| &replayed.made);
+            for new in made {
+                let old = asked.iter().find(|(_, asked)| asked == new).map(|(old, _)| *old);
+                old.into_iter().for_each(|old| watch.replayed(old, now, &Ok(*new)));
+            }
+        };
+        self.through("replay all", self.store.replay_all(runs, again, now), seen).await
+    }
+
+    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        let asked = runs.clone();
+        let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, answer);
+        self.through("cancel", self.store.cancel(runs, cause, now), seen).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let seen = |watch: &Watch, answer: &Result<usize, StoreError>| watch.expired(now, answer);
+        self.through("expire", self.store.expire(now, limit), seen).await
+    }
+
+    async fn hold(&self, held: Held, hold: Option<Hold>) -> Result<bool, StoreError> {
+        self.read("hold", self.store.hold(held, hold)).await
+    }
+
+    fn holds(&self) -> Arc<Holds> {
+        self.store.holds()
     }
 
     async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
@@ -149,9 +187,9 @@ impl Store for Faulty {
         self.through("claim", self.store.claim(claim), seen).await
     }
 
-    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
         let seen =
-            |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.renewed(self.node, leases, until, answer);
+            |watch: &Watch, answer: &Result<Vec<Leased>, StoreError>| watch.renewed(self.node, leases, until, answer);
         self.through("renew", self.store.renew(leases, until), seen).await
     }
 
@@ -176,7 +214,7 @@ impl Store for Faulty {
         self.read("waiting", self.store.waiting()).await
     }
 
-    async fn next_due(&self, handlers: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
         self.read("next due", self.store.next_due(handlers)).await
     }
 

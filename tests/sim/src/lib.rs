@@ -7,7 +7,7 @@
 //! | [`actions`] | what may happen next |
 //! | [`faulty`], [`faults`] | the way to the store, and how it fails |
 //! | [`stage`], [`program`] | the scripted sandbox |
-//! | [`watch`], [`records`], [`slots`] | what must hold at every step |
+//! | [`watch`], [`claims`], [`records`], [`slots`] | what must hold at every step |
 //! | [`model`], [`serial`] | what the store must hold, by what it answered |
 //! | [`quiet`] | how it ends, and what must hold then |
 //!
@@ -17,6 +17,7 @@
 #![expect(clippy::unwrap_used, reason = "names and rules that are written here do parse")]
 
 mod actions;
+mod claims;
 mod clock;
 mod faults;
 mod faulty;

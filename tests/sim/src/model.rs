@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hookbox_core::clock::Monotonic;
-use hookbox_core::event::Job;
-use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::gate::Gate;
+use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::HandlerRef;
-use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Lease, RunStatus};
 use hookbox_core::time::Timestamp;
+use hookbox_store::types::NewRun;
 
 use crate::serial::Serial;
 use crate::slots::Slots;
@@ -19,12 +19,13 @@ pub(crate) struct Model {
     pub(crate) events: BTreeMap<EventId, Vec<RunId>>,
     /// Dedupe keys: of which event, and until when.
     pub(crate) marks: BTreeMap<[u8; 32], (EventId, Timestamp)>,
-    /// Jobs with a unique key.
+    /// Runs with a unique key.
     pub(crate) unique: BTreeMap<(HandlerRef, String), RunId>,
-    pub(crate) jobs: BTreeMap<JobId, RunId>,
     pub(crate) keys: Serial,
     pub(crate) slots: Slots,
     pub(crate) tally: Tally,
+    /// Runs that were made so far.
+    made: u64,
 }
 
 macro_rules! tally {
@@ -52,11 +53,15 @@ macro_rules! tally {
 
 tally!(
     accepted, duplicates, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried, fired,
-    missed, overlapped, replayed, pruned
+    missed, overlapped, replayed, cancelled, expired, left_out, pruned
 );
 
 pub(crate) struct RunSeen {
     pub(crate) target: HandlerRef,
+    pub(crate) gate: Option<Gate>,
+    /// Its place in the order of acceptance.
+    pub(crate) sequence: u64,
+    pub(crate) expires: Option<Timestamp>,
     pub(crate) state: Seen,
     /// Leases that it has had.
     pub(crate) leases: u64,
@@ -85,19 +90,52 @@ impl Seen {
 
 impl Model {
     /// A run that is new: an error where it is not.
-    pub(crate) fn insert(
-        &mut self,
-        id: RunId,
-        target: &HandlerRef,
-        due: Timestamp,
-        dead: Option<DeadCause>,
-    ) -> Result<(), String> {
-        let state = dead.map_or(Seen::Pending { due }, |_| Seen::Ended(RunStatus::Dead));
-        let run = RunSeen { target: target.clone(), state, leases: 0, ended: 0, successes: 0, pruned: false };
-        match self.runs.insert(id, run) {
-            None => Ok(()),
-            Some(_) => Err(format!("{id} was made twice")),
+    pub(crate) fn insert(&mut self, new: &NewRun, due: Timestamp) -> Result<(), String> {
+        let state = new.dead.map_or(Seen::Pending { due }, |_| Seen::Ended(RunStatus::Dead));
+        if let Some(key) = &new.terms.unique {
+            self.unique.insert((new.target.clone(), key.clone()), new.id);
         }
+        self.made += 1;
+        let run = RunSeen {
+            target: new.target.clone(),
+            gate: new.terms.gate.clone(),
+            sequence: self.made,
+            expires: new.terms.expires.map(|span| due.plus(span)),
+            state,
+            leases: 0,
+            ended: 0,
+            successes: 0,
+            pruned: false,
+        };
+        match self.runs.insert(new.id, run) {
+            None => Ok(()),
+            Some(_) => Err(format!("{} was made twice", new.id)),
+        }
+    }
+
+    /// The runs of an event. One that another with its key keeps out is cancelled from the start.
+    pub(crate) fn insert_all(&mut self, runs: &[NewRun], now: Timestamp) -> Result<(), String> {
+        for new in runs {
+            let (holder, due) = (self.holder(new), now.plus(new.terms.delay));
+            if holder.is_none() {
+                self.insert(new, due)?;
+                continue;
+            }
+            let mut kept_out = new.clone();
+            kept_out.terms.unique = None;
+            self.insert(&kept_out, due)?;
+            self.tally.left_out += 1;
+            if let Some(run) = self.runs.get_mut(&new.id) {
+                run.state = Seen::Ended(RunStatus::Cancelled);
+            }
+        }
+        Ok(())
+    }
+
+    /// The run that is alive with the same unique key.
+    pub(crate) fn holder(&self, new: &NewRun) -> Option<RunId> {
+        let key = (new.target.clone(), new.terms.unique.clone()?);
+        self.unique.get(&key).copied().filter(|holder| self.is_alive(*holder))
     }
 
     pub(crate) fn is_alive(&self, id: RunId) -> bool {
@@ -111,9 +149,5 @@ impl Model {
 
     pub(crate) fn count(&self, status: RunStatus) -> usize {
         self.runs.values().filter(|run| run.state.status() == status && !run.pruned).count()
-    }
-
-    pub(crate) fn job_is(&mut self, job: &Job, run: RunId) {
-        self.jobs.insert(job.id, run);
     }
 }

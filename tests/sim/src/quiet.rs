@@ -6,7 +6,7 @@ use hookbox_core::run::RunStatus;
 use hookbox_core::time::Millis;
 use hookbox_engine::Settings;
 use hookbox_store::Store;
-use hookbox_store::types::{PageRequest, RunFilter};
+use hookbox_store::types::{Claimable, PageRequest, RunFilter};
 
 use crate::model::Seen;
 use crate::node::DOERS;
@@ -23,6 +23,9 @@ impl World {
         self.faults.end();
         self.shared.stage.end_offspring();
         self.shared.settings.store(Settings::default().into());
+        for held in self.watch.store().holds().0.keys() {
+            let _ = self.watch.store().hold(held.clone(), None).await;
+        }
         for handler in &self.handlers {
             self.shared.stage.put(handler.clone(), true);
         }
@@ -69,7 +72,8 @@ impl World {
     }
 
     async fn wait_for_work(&self) {
-        let due = at_once(self.watch.store().next_due(&self.handlers)).and_then(Result::ok).flatten();
+        let handlers: Vec<_> = self.handlers.iter().cloned().map(Claimable::new).collect();
+        let due = at_once(self.watch.store().next_due(&handlers)).and_then(Result::ok).flatten();
         let leased = self.watch.model().count(RunStatus::Leased);
         let wait = match due {
             Some(due) if leased == 0 => due.since(self.clock.now()).min(Millis(2 * Millis::HOUR.0)),

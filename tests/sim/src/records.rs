@@ -78,9 +78,8 @@ impl Watch {
             self.enqueue(model, job)?;
         }
         for event in &changes.events {
-            let runs = event.runs.iter();
             model.events.insert(event.event.id, event.runs.iter().map(|run| run.id).collect());
-            runs.into_iter().try_for_each(|run| model.insert(run.id, &run.target, event.event.time, run.dead))?;
+            model.insert_all(&event.runs, event.event.time)?;
         }
         Ok(())
     }

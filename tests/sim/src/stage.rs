@@ -186,6 +186,7 @@ impl Execute for Actor {
             Ok(Finish::With(outcome)) => away.unwrap_or(outcome),
             Ok(Finish::Gone) => return Err(ExecuteError::NoSuchHandler),
             Ok(Finish::Broken) => return Err(ExecuteError::Broken("the script says so".to_owned())),
+            // Its engine is gone.
             Err(_) => pending().await,
         };
         self.stage.trace.note(format_args!("{node} ended {} with {} as {id}", call.run, outcome.code()));

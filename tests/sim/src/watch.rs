@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::HandlerRef;
-use hookbox_core::run::{Lease, Run, RunEvent, RunState, RunStatus};
+use hookbox_core::policy::Terms;
+use hookbox_core::run::{Run, RunEvent, RunState, RunStatus};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
@@ -83,7 +84,7 @@ impl Watch {
                 model.tally.accepted += 1;
                 model.marks.extend(new.dedupe.iter().map(|mark| (mark.hash, (new.event.id, mark.until))));
                 model.events.insert(new.event.id, new.runs.iter().map(|run| run.id).collect());
-                new.runs.iter().try_for_each(|run| model.insert(run.id, &run.target, now, run.dead))
+                model.insert_all(&new.runs, now)
             }
             (Accepted::Duplicate { first, .. }, Some(earlier)) if first == earlier => {
                 model.tally.duplicates += 1;
@@ -101,15 +102,14 @@ impl Watch {
         if answer.is_ok() {
             let mut model = self.model();
             model.events.insert(id, runs.iter().map(|run| run.id).collect());
-            let checked = runs.iter().try_for_each(|run| model.insert(run.id, &run.target, now, run.dead));
+            let checked = model.insert_all(runs, now);
             self.check("release", checked);
         }
     }
 
     pub(crate) fn routed(&self, runs: &[NewRun], now: Timestamp, answer: &Result<(), StoreError>) {
         if answer.is_ok() {
-            let mut model = self.model();
-            let checked = runs.iter().try_for_each(|run| model.insert(run.id, &run.target, now, run.dead));
+            let checked = self.model().insert_all(runs, now);
             self.check("route", checked);
         }
     }
@@ -128,15 +128,10 @@ impl Watch {
 
     /// Returns the run that stands for the job.
     pub(crate) fn enqueue(&self, model: &mut Model, new: &NewJob) -> Result<RunId, String> {
-        if let Some(key) = &new.unique_key {
-            let key = (new.run.target.clone(), key.clone());
-            if let Some(holder) = model.unique.get(&key).copied().filter(|holder| model.is_alive(*holder)) {
-                return Ok(holder);
-            }
-            model.unique.insert(key, new.run.id);
+        if let Some(holder) = model.holder(&new.run) {
+            return Ok(holder);
         }
-        model.job_is(&new.job, new.run.id);
-        model.insert(new.run.id, &new.run.target, new.due, new.run.dead)?;
+        model.insert(&new.run, new.due)?;
         match self.stored(new.run.id) {
             Some(run) if run.target == new.run.target => Ok(new.run.id),
             _ => Err(format!("{} is not there", new.run.id)),
@@ -148,35 +143,23 @@ impl Watch {
         let Ok(new) = answer else { return };
         let mut model = self.model();
         model.tally.replayed += 1;
-        let checked = match model.runs.get(&old).map(|run| (run.target.clone(), run.state.status())) {
-            Some((target, status)) if status.is_terminal() => model.insert(*new, &target, now, None),
-            other => Err(format!("{old} is replayed while it is {other:?}")),
+        let checked = match model.runs.get(&old) {
+            Some(run) if run.state.status().is_terminal() => {
+                let terms = Terms { gate: run.gate.clone(), ..Terms::default() };
+                let new = NewRun { id: *new, target: run.target.clone(), dead: None, terms };
+                model.insert(&new, now)
+            }
+            other => Err(format!("{old} is replayed while it is {:?}", other.map(|run| run.state))),
         };
         self.check("replay", checked);
-    }
-
-    pub(crate) fn claimed(&self, node: usize, claim: &Claim, answer: &Result<Vec<Run>, StoreError>) {
-        let Ok(runs) = answer else { return };
-        let mut model = self.model();
-        model.tally.claimed += runs.len() as u64;
-        for run in runs {
-            self.trace.note(format_args!("{node} claims {} of {}, attempt {}", run.id, run.target, run.attempts_begun));
-            let checked = claim_one(&mut model, node, claim, run);
-            self.check("claim", checked);
-        }
-        let of_plugin = |plugin| runs.iter().filter(|run| run.target.plugin == plugin).count();
-        let over = runs.iter().any(|run| of_plugin(run.target.plugin.clone()) > claim.per_plugin_max);
-        if runs.len() > claim.limit || over {
-            self.trace.broken(format!("{} runs claimed, with at most {}", runs.len(), claim.limit));
-        }
     }
 
     pub(crate) fn renewed(
         &self,
         node: usize,
-        asked: &[(RunId, Lease)],
+        asked: &[Leased],
         until: Monotonic,
-        answer: &Result<Vec<RunId>, StoreError>,
+        answer: &Result<Vec<Leased>, StoreError>,
     ) {
         let Ok(renewed) = answer else { return };
         self.trace.note(format_args!("{node} renews {} of {} leases", renewed.len(), asked.len()));
@@ -186,7 +169,7 @@ impl Watch {
             match model.runs.get_mut(id).map(|run| &mut run.state) {
                 Some(Seen::Leased { lease, node: holder, until: held }) if *holder == node && lease == asked => {
                     *held = until;
-                    own.push(*id);
+                    own.push((*id, *asked));
                 }
                 _ => {}
             }
@@ -264,21 +247,6 @@ impl Watch {
                 model.keys.forget(&plugin, &key);
             }
         }
-    }
-}
-
-fn claim_one(model: &mut Model, node: usize, claim: &Claim, run: &Run) -> Checked {
-    let Some(lease) = run.lease() else { return Err(format!("{} has no lease", run.id)) };
-    if !claim.handlers.contains(&run.target) {
-        return Err(format!("nobody asked for {} of {}", run.id, run.target));
-    }
-    match model.runs.get_mut(&run.id) {
-        Some(seen) if matches!(seen.state, Seen::Pending { due } if due <= claim.now) => {
-            seen.leases += 1;
-            seen.state = Seen::Leased { lease, node, until: claim.until };
-            Ok(())
-        }
-        other => Err(format!("{} was claimed while it was {:?}", run.id, other.map(|run| run.state))),
     }
 }
 

@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::{EventId, Mint};
 use hookbox_core::name::HandlerRef;
-use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::plugin::{Digest, Handler, PluginInfo, Trigger};
+use hookbox_core::policy::PolicyPatch;
+use hookbox_core::route::key::Key;
 use hookbox_core::run::BootId;
 use hookbox_core::time::Millis;
 use hookbox_engine::Settings;
@@ -95,43 +97,53 @@ impl World {
             draining: Vec::new(),
             nodes_made: 0,
         };
-        world.plugins(&store).await;
+        for name in PLUGINS {
+            let row = world.plugin(name);
+            store.put_plugin(row).await.unwrap();
+        }
         world.add_node().await;
         world
     }
 
-    async fn plugins(&mut self, store: &MemoryStore) {
-        for name in PLUGINS {
-            let other = if name == "alpha" { "beta" } else { "alpha" };
-            let handlers = [
-                ("on-shop", Trigger::Events(vec!["shop/*".parse().unwrap()])),
-                ("on-order", Trigger::Events(vec!["shop/order".parse().unwrap()])),
-                ("on-made", Trigger::Events(vec![format!("{other}/made").parse().unwrap()])),
-                ("work", Trigger::Manual),
-                ("tick", Trigger::Manual),
-            ];
-            let handlers = handlers.into_iter().map(|(name, trigger)| Handler {
-                name: name.parse().unwrap(),
-                trigger,
-                description: None,
-                policy: PolicyPatch::default(),
-                filter: None,
-            });
-            let info = PluginInfo {
-                name: name.parse().unwrap(),
-                version: "1".into(),
-                description: None,
-                handlers: handlers.collect(),
-            };
-            for handler in &info.handlers {
-                let target = HandlerRef { plugin: info.name.clone(), handler: handler.name.clone() };
+    /// A plugin as it is declared this time: how its runs wait changes from time to time.
+    pub(crate) fn plugin(&mut self, name: &str) -> PluginRow {
+        let other = if name == "alpha" { "beta" } else { "alpha" };
+        let triggers = [
+            ("on-shop", Trigger::Events(vec!["shop/*".parse().unwrap()])),
+            ("on-order", Trigger::Events(vec!["shop/order".parse().unwrap()])),
+            ("on-made", Trigger::Events(vec![format!("{other}/made").parse().unwrap()])),
+            ("work", Trigger::Manual),
+            ("tick", Trigger::Manual),
+        ];
+        let mut handlers = Vec::new();
+        for (handler, trigger) in triggers {
+            let policy = self.waiting_policy();
+            let target = crate::handler(name, handler);
+            if !self.handlers.contains(&target) {
                 self.shared.stage.put(target.clone(), true);
                 self.handlers.push(target);
             }
-            let mut row = PluginRow::new(info.name.clone());
-            row.activated(Digest([1; 32]), info, self.clock.now());
-            store.put_plugin(row).await.unwrap();
+            let name = handler.parse().unwrap();
+            handlers.push(Handler { name, trigger, description: None, policy, filter: None });
         }
+        let info = PluginInfo { name: name.parse().unwrap(), version: "1".into(), description: None, handlers };
+        let mut row = PluginRow::new(info.name.clone());
+        row.activated(Digest([1; 32]), info, self.clock.now());
+        row
+    }
+
+    fn waiting_policy(&mut self) -> PolicyPatch {
+        let key = || Some(Key::parse("k").unwrap());
+        let mut policy = PolicyPatch::default();
+        match self.rng.below(7) {
+            0 | 1 => policy.order_per = key(),
+            2 => policy.concurrency_per = key(),
+            3 => policy.unique_per = key(),
+            4 => policy.expires = Some(Millis(self.rng.between(1000, 120_000))),
+            5 => policy.delay = Some(Millis(self.rng.below(10_000))),
+            _ => {}
+        }
+        policy
     }
 
     /// Another engine of this boot.

@@ -10,8 +10,9 @@ use super::tree::Value;
 use crate::effects::KV_PLUGIN_BYTES_MAX;
 use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
-use crate::plugin::{PATTERNS_MAX, PolicyPatch};
-use crate::retry::{self, TIMEOUT_MAX};
+use crate::plugin::PATTERNS_MAX;
+use crate::policy::PolicyPatch;
+use crate::retry::TIMEOUT_MAX;
 use crate::route::Pattern;
 use crate::route::filter::Filter;
 use crate::secret::Secret;
@@ -64,8 +65,8 @@ impl Default for Plugin {
 impl Plugin {
     /// What hooks.yaml changes in the policy that the plugin declares for a handler.
     pub fn policy_of(&self, handler: &HandlerName) -> PolicyPatch {
-        let own = self.handlers.get(handler).copied().unwrap_or_default();
-        PolicyPatch { timeout: own.timeout.or(self.timeout), ..own }
+        let own = self.handlers.get(handler).cloned().unwrap_or_default();
+        own.over(PolicyPatch { timeout: self.timeout, ..PolicyPatch::default() })
     }
 
     /// As the sandbox sees it, with the secrets that were found.
@@ -84,7 +85,7 @@ impl Plugin {
         let usual = Plugin::default();
         let mut limits = section.section("limits");
         let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
-        let timeout = limits.parsed("timeout", retry::check_timeout);
+        let timeout = limits.span("timeout", Millis(1)..=TIMEOUT_MAX);
         let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
         limits.finish();
         let mut grants = section.section("grants");
@@ -123,11 +124,10 @@ fn emitted(text: &str) -> Result<Pattern, String> {
 }
 
 fn policy(mut section: Section<'_>) -> PolicyPatch {
-    let policy = PolicyPatch {
-        attempts: section.parsed("attempts", retry::check_attempts),
-        timeout: section.parsed("timeout", retry::check_timeout),
-        backoff: section.parsed("backoff", retry::check_backoff),
-    };
+    let mut policy = PolicyPatch::default();
+    for option in PolicyPatch::OPTIONS {
+        let _: Option<()> = section.parsed(option, |text| policy.set(option, text));
+    }
     section.finish();
     policy
 }

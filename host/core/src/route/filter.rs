@@ -14,6 +14,7 @@
 //! expressions, sums are few, and text, nesting and the body are bounded, so that the cost of one
 //! evaluation is at most a few passes over the body.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +26,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr, SelectExpr};
 use cel::{Context, Env, ExecutionError, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::event::Event;
+use crate::event::{Event, Job};
 
 /// Longest filter, in bytes.
 pub const FILTER_BYTES_MAX: usize = 512;
@@ -121,18 +122,14 @@ impl Filter {
     /// Whether the handler wants the event.
     pub fn matches(&self, subject: &Subject<'_>) -> Result<bool, Fault> {
         let program = self.program.as_deref().ok_or(Fault::NotTaken)?;
-        // The crate has been seen to panic; whatever it does, the event is kept.
-        let answer = catch_unwind(AssertUnwindSafe(|| Value::resolve(program, subject.context())));
-        match answer {
-            Ok(Ok(Value::Bool(wanted))) => Ok(wanted),
-            Ok(Ok(_)) => Err(Fault::NoCondition),
-            Ok(Err(error)) => Err(subject.fault(&error)),
-            Err(_) => Err(Fault::Unanswerable),
+        match subject.evaluate(program)? {
+            Value::Bool(wanted) => Ok(wanted),
+            _ => Err(Fault::NoCondition),
         }
     }
 }
 
-fn compile(text: &str) -> Result<IdedExpr, BadFilter> {
+pub(super) fn compile(text: &str) -> Result<IdedExpr, BadFilter> {
     if text.is_empty() {
         return Err(BadFilter::Empty);
     }
@@ -207,26 +204,49 @@ fn check(expression: &mut IdedExpr) -> Result<(), BadFilter> {
     }
 }
 
-/// An event as filters see it. Its body is read once, and only if there is a filter to ask.
+/// An event or a job as filters and keys see it. Its body is read once, and only if there is one to ask.
 pub struct Subject<'a> {
-    event: &'a Event,
+    work: Work<'a>,
     context: OnceCell<Context<'static, 'static>>,
+}
+
+enum Work<'a> {
+    Event(&'a Event),
+    Job(&'a Job),
 }
 
 impl<'a> Subject<'a> {
     pub fn new(event: &'a Event) -> Subject<'a> {
-        Subject { event, context: OnceCell::new() }
+        Subject { work: Work::Event(event), context: OnceCell::new() }
+    }
+
+    /// Without headers and attributes.
+    pub fn of_job(job: &'a Job) -> Subject<'a> {
+        Subject { work: Work::Job(job), context: OnceCell::new() }
+    }
+
+    pub(super) fn evaluate(&self, program: &IdedExpr) -> Result<Value, Fault> {
+        // The crate has been seen to panic; whatever it does, the event is kept.
+        match catch_unwind(AssertUnwindSafe(|| Value::resolve(program, self.context()))) {
+            Ok(answer) => answer.map_err(|error| self.fault(&error)),
+            Err(_) => Err(Fault::Unanswerable),
+        }
     }
 
     fn context(&self) -> &Context<'static, 'static> {
         self.context.get_or_init(|| {
             let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
             let header = |name: &'a str| name.strip_prefix("header.");
-            let attributes = &self.event.attributes;
+            let attributes: &'a [(String, String)] = match self.work {
+                Work::Event(event) => &event.attributes,
+                Work::Job(_) => &[],
+            };
             let headers = attributes.iter().filter_map(|(name, value)| Some((header(name)?, value)));
             let others = attributes.iter().filter(|(name, _)| header(name).is_none());
-            context.add_variable_from_value("provider", text(&self.event.namespace));
-            context.add_variable_from_value("type", text(&self.event.event_type));
+            if let Work::Event(event) = self.work {
+                context.add_variable_from_value("provider", text(&event.namespace));
+                context.add_variable_from_value("type", text(&event.event_type));
+            }
             context.add_variable_from_value("headers", map(headers.map(|(name, value)| (name, text(value)))));
             context
                 .add_variable_from_value("attributes", map(others.map(|(name, value)| (name.as_str(), text(value)))));
@@ -238,7 +258,10 @@ impl<'a> Subject<'a> {
     }
 
     fn body(&self) -> Result<serde_json::Value, Fault> {
-        let payload = self.event.payload();
+        let payload = match self.work {
+            Work::Event(event) => event.payload(),
+            Work::Job(job) => Cow::Borrowed(job.data.as_slice()),
+        };
         match payload.len() {
             0..=FILTERED_BODY_BYTES_MAX => serde_json::from_slice(&payload).map_err(|_| Fault::BodyNotJson),
             _ => Err(Fault::BodyTooLarge),

@@ -103,7 +103,7 @@ impl Dispatcher {
     }
 
     fn policy(&self, run: &Run) -> Policy {
-        self.parts.settings.load().policy(&self.parts.store.catalogue(), &run.target)
+        run.own.over(self.parts.settings.load().policy(&self.parts.store.catalogue(), &run.target))
     }
 
     fn call(&self, run: &Run, lease: Lease, input: Input) -> Call {

@@ -10,10 +10,11 @@ use hookbox_core::effects::{Effects, KvRead, KvWrite};
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::RunId;
 use hookbox_core::name::PluginName;
+use hookbox_core::policy::Terms;
 use hookbox_core::run::{BootId, RunEvent, RunStatus};
 use hookbox_engine::Parts;
 use hookbox_store::Store;
-use hookbox_store::types::{Changes, Claim, NewJob, NewRun, Record};
+use hookbox_store::types::{Changes, Claim, Claimable, NewJob, NewRun, Record};
 
 use crate::host::{Host, NOON};
 use crate::script::{Answer, done, done_with, handler};
@@ -74,11 +75,17 @@ async fn interfere(host: &Parts) {
         data: vec![],
         hops: 0,
     };
-    let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None };
-    store.enqueue(NewJob { job, run, due: NOON, unique_key: None }).await.unwrap();
+    let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None, terms: Terms::default() };
+    store.enqueue(NewJob { job, run, due: NOON }).await.unwrap();
     let until = Monotonic(u64::MAX);
-    let claim =
-        Claim { handlers: [target].into(), limit: 1, per_plugin_max: usize::MAX, boot: BootId(1), now: NOON, until };
+    let claim = Claim {
+        handlers: [Claimable::new(target)].into(),
+        limit: 1,
+        per_plugin_max: usize::MAX,
+        boot: BootId(1),
+        now: NOON,
+        until,
+    };
     let run = store.claim(claim).await.unwrap().remove(0);
     let attempt = Attempt {
         number: 1,

@@ -9,12 +9,13 @@ use hookbox_core::clock::ManualClock;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{Mint, RunId};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunState, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::{Engine, Parts, RunEnded, Settings};
 use hookbox_store::memory::MemoryStore;
-use hookbox_store::types::{NewEvent, NewJob, NewRun, PageRequest, RunFilter};
+use hookbox_store::types::{NewEvent, NewRun, PageRequest, RunFilter};
 use hookbox_store::{PluginRow, Store};
 use tokio::sync::mpsc;
 
@@ -92,7 +93,7 @@ impl Host {
             name: name.parse().unwrap(),
             trigger: trigger.clone(),
             description: None,
-            policy: *policy,
+            policy: policy.clone(),
         });
         let info = PluginInfo {
             name: name.parse().unwrap(),
@@ -115,15 +116,18 @@ impl Host {
             data: b"{}".to_vec(),
             hops: 0,
         };
-        let run = NewRun { id: mint.run(now), target: handler(target), dead: None };
-        self.store.enqueue(NewJob { job, run, due: now, unique_key: None }).await.unwrap()
+        let new = self.store.catalogue().new_job(job, mint.run(now), handler(target), now);
+        self.store.enqueue(new).await.unwrap()
     }
 
     /// A webhook for whatever handlers its topic reaches.
     pub(crate) async fn webhook(&self, provider: &str, event_type: &str) -> Vec<RunId> {
         let (mint, now) = (&self.parts.mint, self.parts.clock.now());
         let targets = self.store.catalogue().route(provider, event_type);
-        let runs: Vec<_> = targets.into_iter().map(|target| NewRun { id: mint.run(now), target, dead: None }).collect();
+        let runs: Vec<_> = targets
+            .into_iter()
+            .map(|target| NewRun { id: mint.run(now), target, dead: None, terms: Terms::default() })
+            .collect();
         let ids = runs.iter().map(|run| run.id).collect();
         let event = Event {
             id: mint.event(now),

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
+use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Lease, Run};
+use hookbox_core::run::{BootId, CancelCause, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
@@ -83,8 +84,33 @@ impl Store for Wire {
         self.through(self.store.enqueue(job)).await
     }
 
-    async fn replay(&self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError> {
-        self.through(self.store.replay(run, new, now)).await
+    async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
+        self.through(self.store.replay(replay, now)).await
+    }
+
+    async fn replay_all(
+        &self,
+        runs: Vec<(RunId, RunId)>,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<Replayed, StoreError> {
+        self.through(self.store.replay_all(runs, again, now)).await
+    }
+
+    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.through(self.store.cancel(runs, cause, now)).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.through(self.store.expire(now, limit)).await
+    }
+
+    async fn hold(&self, held: Held, hold: Option<Hold>) -> Result<bool, StoreError> {
+        self.through(self.store.hold(held, hold)).await
+    }
+
+    fn holds(&self) -> Arc<Holds> {
+        self.store.holds()
     }
 
     async fn route(&self, event: EventId, runs: Vec<NewRun>, now: Timestamp) -> Result<(), StoreError> {
@@ -104,7 +130,7 @@ impl Store for Wire {
         self.through(self.store.claim(claim)).await
     }
 
-    async fn renew(&self, leases: &[(RunId, Lease)], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
         self.through(self.store.renew(leases, until)).await
     }
 
@@ -128,7 +154,7 @@ impl Store for Wire {
         self.store.waiting().await
     }
 
-    async fn next_due(&self, handlers: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
         self.store.next_due(handlers).await
     }
 

@@ -6,7 +6,7 @@ use axum::response::Response;
 use hookbox_core::id::RunId;
 use hookbox_core::run::{RunStatus, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::RunFilter;
+use hookbox_store::types::{Replay, RunFilter};
 
 use super::query::{Named, Query};
 use super::{Api, Operator, audited, created, nothing_in};
@@ -24,6 +24,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Run
         handler: query.parsed("handler")?,
         event: query.parsed("event")?,
         schedule: query.parsed("schedule")?,
+        ..RunFilter::default()
     };
     let page = operator.store.runs(query.page::<RunId>()?, filter).await?;
     Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next)))
@@ -68,5 +69,5 @@ pub(super) async fn replay(
 
 async fn start(operator: &Operator, parent: RunId) -> Result<RunId, Problem> {
     let now = operator.clock.now();
-    Ok(operator.store.replay(parent, operator.mint.run(now), now).await?)
+    Ok(operator.store.replay(Replay::new(parent, operator.mint.run(now)), now).await?)
 }

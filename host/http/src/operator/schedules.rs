@@ -6,7 +6,6 @@ use axum::response::Response;
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
-use hookbox_store::types::{NewJob, NewRun};
 
 use super::query::{Named, Query};
 use super::{Api, Operator, audited, created, nothing_in};
@@ -57,6 +56,7 @@ async fn start(operator: &Operator, name: &ScheduleName) -> Result<RunId, Proble
         data,
         hops: 0,
     };
-    let run = NewRun { id: operator.mint.run(now), target: schedule.target, dead: None };
-    Ok(operator.store.enqueue(NewJob { job, run, due: now, unique_key: None }).await?)
+    let catalogue = operator.store.catalogue();
+    let new = catalogue.new_job(job, operator.mint.run(now), schedule.target, now);
+    Ok(operator.store.enqueue(new).await?)
 }

@@ -9,6 +9,7 @@ use hookbox_core::event::{Event, HOPS_MAX};
 use hookbox_core::id::EventId;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::retry::DeadCause;
+use hookbox_core::route::filter::Subject;
 use hookbox_store::StoreError;
 use hookbox_store::catalogue::Verdict;
 use hookbox_store::types::NewRun;
@@ -122,5 +123,10 @@ fn runs_of(operator: &Operator, event: &Event, targets: Vec<HandlerRef>) -> Vec<
         false => is_invalid.then_some(DeadCause::InvalidBody),
     };
     let now = operator.clock.now();
-    targets.into_iter().map(|target| NewRun { id: operator.mint.run(now), target, dead }).collect()
+    let (catalogue, subject) = (operator.store.catalogue(), Subject::new(event));
+    let run = |target| {
+        let terms = catalogue.terms(&target, &subject);
+        NewRun { id: operator.mint.run(now), target, dead, terms }
+    };
+    targets.into_iter().map(run).collect()
 }

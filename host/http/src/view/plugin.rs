@@ -1,7 +1,8 @@
 use hookbox_core::plugin::{Handler, Trigger};
-use hookbox_core::retry::Policy;
 use hookbox_store::PluginRow;
 use serde::Serialize;
+
+use super::policy::PolicyView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginView {
@@ -38,14 +39,6 @@ enum TriggerView {
     Events { patterns: Vec<String> },
     Schedule { schedule: String, when: String },
     Manual,
-}
-
-/// As the plugin declares it, else as the host has it.
-#[derive(Debug, Serialize)]
-struct PolicyView {
-    timeout_ms: u64,
-    attempts: u32,
-    backoff_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,7 +90,7 @@ impl PluginView {
 
 impl HandlerView {
     fn of(handler: &Handler) -> HandlerView {
-        let policy = handler.policy.applied_to(Policy::default());
+        let policy = handler.policy.clone().policy();
         HandlerView {
             name: handler.name.to_string(),
             trigger: match &handler.trigger {
@@ -111,11 +104,7 @@ impl HandlerView {
             },
             description: handler.description.clone(),
             filter: handler.filter.as_ref().map(ToString::to_string),
-            policy: PolicyView {
-                timeout_ms: policy.timeout.0,
-                attempts: policy.attempts,
-                backoff_ms: policy.backoff.0,
-            },
+            policy: PolicyView::of(&policy),
         }
     }
 }

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
+use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, Lease, Run};
+use hookbox_core::run::{BootId, CancelCause, Run};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
@@ -54,8 +55,23 @@ impl Store for Faulty {
     async fn enqueue(&self, _: NewJob) -> Result<RunId, StoreError> {
         self.fail()
     }
-    async fn replay(&self, _: RunId, _: RunId, _: Timestamp) -> Result<RunId, StoreError> {
+    async fn replay(&self, _: Replay, _: Timestamp) -> Result<RunId, StoreError> {
         self.fail()
+    }
+    async fn replay_all(&self, _: Vec<(RunId, RunId)>, _: Again, _: Timestamp) -> Result<Replayed, StoreError> {
+        self.fail()
+    }
+    async fn cancel(&self, _: Vec<RunId>, _: CancelCause, _: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.fail()
+    }
+    async fn expire(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        self.fail()
+    }
+    async fn hold(&self, _: Held, _: Option<Hold>) -> Result<bool, StoreError> {
+        self.fail()
+    }
+    fn holds(&self) -> Arc<Holds> {
+        self.inner.holds()
     }
     async fn route(&self, _: EventId, _: Vec<NewRun>, _: Timestamp) -> Result<(), StoreError> {
         self.fail()
@@ -69,7 +85,7 @@ impl Store for Faulty {
     async fn claim(&self, _: Claim) -> Result<Vec<Run>, StoreError> {
         self.fail()
     }
-    async fn renew(&self, _: &[(RunId, Lease)], _: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, _: &[Leased], _: Monotonic) -> Result<Vec<Leased>, StoreError> {
         self.fail()
     }
     async fn record(&self, _: Record) -> Result<Recorded, StoreError> {
@@ -84,7 +100,7 @@ impl Store for Faulty {
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         self.fail()
     }
-    async fn next_due(&self, _: &[HandlerRef]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due(&self, _: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
         self.fail()
     }
     async fn begin_boot(&self) -> Result<BootId, StoreError> {

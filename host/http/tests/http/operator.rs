@@ -12,7 +12,7 @@ use hookbox_core::schedule::{Origin, Schedule, When, ZoneName};
 use hookbox_core::time::Millis;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::RefusedVersion;
-use hookbox_store::types::{Claim, Record, Recorded};
+use hookbox_store::types::{Claim, Claimable, Record, Recorded};
 
 use crate::harness::{Answer, Host, JSON, Logs, NOW, shop, webhook};
 
@@ -83,8 +83,14 @@ async fn host() -> (Host, Answer) {
 async fn claim(host: &Host) -> Run {
     let handlers = vec![target("welcome", "on-user"), target("welcome", "digest")];
     let until = Monotonic(30_000);
-    let claim =
-        Claim { handlers: handlers.into(), limit: 1, boot: BootId(1), now: NOW, until, per_plugin_max: usize::MAX };
+    let claim = Claim {
+        handlers: handlers.into_iter().map(Claimable::new).collect(),
+        limit: 1,
+        boot: BootId(1),
+        now: NOW,
+        until,
+        per_plugin_max: usize::MAX,
+    };
     host.store.claim(claim).await.unwrap().remove(0)
 }
 

@@ -1,56 +1,64 @@
-//! The rows of plugins. Form 2 has the filters of handlers; form 1, without them, is read and no longer written.
+//! The rows of plugins. Form 3 has whole policies; form 2, with three parts of them, and form 1, without filters either,
+//! are read and no longer written.
 
 use hookbox_core::name::{HandlerName, PluginName};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
-use hookbox_core::time::Timestamp;
+use hookbox_core::route::filter::Filter;
+use hookbox_core::time::{Millis, Timestamp};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::{VERSION, decode};
+use super::VERSION;
 use crate::catalogue::{ActiveVersion, PastVersion, PluginRow, RefusedVersion};
 use crate::error::StoreError;
 
 const VERSION_WITH_FILTERS: u8 = 2;
+const VERSION_WITH_POLICIES: u8 = 3;
 
 pub(crate) fn encode_plugin(row: &PluginRow) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(row, vec![VERSION_WITH_FILTERS])
+    postcard::to_extend(row, vec![VERSION_WITH_POLICIES])
         .map_err(|e| StoreError::Corrupt(format!("the row of a plugin cannot be written: {e}")))
 }
 
 pub(crate) fn decode_plugin(bytes: &[u8]) -> Result<PluginRow, StoreError> {
     match bytes.split_first() {
-        Some((&VERSION, _)) => decode::<PluginV1>(bytes).map(PluginRow::from),
-        Some((&VERSION_WITH_FILTERS, rest)) => postcard::from_bytes(rest)
-            .map_err(|e| StoreError::Corrupt(format!("the row of a plugin does not read: {e}"))),
+        Some((&VERSION, rest)) => read::<OldPlugin<HandlerV1>>(rest).map(PluginRow::from),
+        Some((&VERSION_WITH_FILTERS, rest)) => read::<OldPlugin<HandlerV2>>(rest).map(PluginRow::from),
+        Some((&VERSION_WITH_POLICIES, rest)) => read(rest),
         Some((version, _)) => Err(StoreError::Corrupt(format!(
-            "the row of a plugin has the form {version}, this release reads {VERSION} and {VERSION_WITH_FILTERS}: \
+            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_POLICIES}: \
              start the release that wrote it"
         ))),
         None => Err(StoreError::Corrupt("the row of a plugin is empty".to_owned())),
     }
 }
 
+fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a plugin does not read: {e}")))
+}
+
 #[derive(Deserialize)]
-struct PluginV1 {
+struct OldPlugin<H> {
     name: PluginName,
-    active: Option<ActiveV1>,
+    active: Option<OldActive<H>>,
     refused: Option<RefusedVersion>,
     missing_since: Option<Timestamp>,
     history: Vec<PastVersion>,
 }
 
 #[derive(Deserialize)]
-struct ActiveV1 {
+struct OldActive<H> {
     digest: Digest,
     since: Timestamp,
-    info: InfoV1,
+    info: OldInfo<H>,
 }
 
 #[derive(Deserialize)]
-struct InfoV1 {
+struct OldInfo<H> {
     name: PluginName,
     version: String,
     description: Option<String>,
-    handlers: Vec<HandlerV1>,
+    handlers: Vec<H>,
 }
 
 #[derive(Deserialize)]
@@ -58,32 +66,55 @@ struct HandlerV1 {
     name: HandlerName,
     trigger: Trigger,
     description: Option<String>,
-    policy: PolicyPatch,
+    policy: PolicyV1,
 }
 
-impl From<PluginV1> for PluginRow {
-    fn from(row: PluginV1) -> PluginRow {
-        let active = row.active.map(|active| ActiveVersion {
-            digest: active.digest,
-            since: active.since,
-            info: PluginInfo::from(active.info),
+#[derive(Deserialize)]
+struct HandlerV2 {
+    name: HandlerName,
+    trigger: Trigger,
+    description: Option<String>,
+    policy: PolicyV1,
+    filter: Option<Filter>,
+}
+
+#[derive(Deserialize)]
+struct PolicyV1 {
+    timeout: Option<Millis>,
+    attempts: Option<u32>,
+    backoff: Option<Millis>,
+}
+
+impl<H: Into<Handler>> From<OldPlugin<H>> for PluginRow {
+    fn from(row: OldPlugin<H>) -> PluginRow {
+        let OldPlugin { name, active, refused, missing_since, history } = row;
+        let active = active.map(|active| {
+            let OldInfo { name, version, description, handlers } = active.info;
+            let handlers = handlers.into_iter().map(H::into).collect();
+            let info = PluginInfo { name, version, description, handlers };
+            ActiveVersion { digest: active.digest, since: active.since, info }
         });
-        let PluginV1 { name, refused, missing_since, history, .. } = row;
         PluginRow { name, active, refused, missing_since, history }
     }
 }
 
-impl From<InfoV1> for PluginInfo {
-    fn from(info: InfoV1) -> PluginInfo {
-        let handlers = info.handlers.into_iter().map(|handler| {
-            let HandlerV1 { name, trigger, description, policy } = handler;
-            Handler { name, trigger, description, policy, filter: None }
-        });
-        PluginInfo {
-            name: info.name,
-            version: info.version,
-            description: info.description,
-            handlers: handlers.collect(),
-        }
+impl From<HandlerV1> for Handler {
+    fn from(handler: HandlerV1) -> Handler {
+        let HandlerV1 { name, trigger, description, policy } = handler;
+        Handler { name, trigger, description, policy: policy.into(), filter: None }
+    }
+}
+
+impl From<HandlerV2> for Handler {
+    fn from(handler: HandlerV2) -> Handler {
+        let HandlerV2 { name, trigger, description, policy, filter } = handler;
+        Handler { name, trigger, description, policy: policy.into(), filter }
+    }
+}
+
+impl From<PolicyV1> for PolicyPatch {
+    fn from(policy: PolicyV1) -> PolicyPatch {
+        let PolicyV1 { timeout, attempts, backoff } = policy;
+        PolicyPatch { timeout, attempts, backoff, ..PolicyPatch::default() }
     }
 }

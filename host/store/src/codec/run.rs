@@ -1,19 +1,41 @@
-//! The stored form of a run and its attempts.
+//! The stored form of a run and its attempts. Form 2 has what a run waits for; form 1, without it, is read and no longer
+//! written.
 
 use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output};
+use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::Digest;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{Lease, Run, RunState, Work};
-use hookbox_core::time::Timestamp;
+use hookbox_core::run::{CancelCause, Lease, Run, RunPolicy, RunState, Work};
+use hookbox_core::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{decode, encode};
 use crate::error::StoreError;
 
+const VERSION_WITH_TERMS: u8 = 2;
 /// Log and result of an attempt up to this are kept with the run.
 const DETAIL_INLINE_MAX: usize = 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RunV2 {
+    run: RunV1,
+    gate: Option<GateV2>,
+    sequence: u64,
+    expires: Option<u64>,
+    unique: Option<[u8; 32]>,
+    timeout_ms: Option<u64>,
+    attempts_max: Option<u32>,
+    backoff_ms: Option<u64>,
+    replayed: Option<[u8; 16]>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct GateV2 {
+    key: String,
+    in_order: bool,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RunV1 {
@@ -42,6 +64,7 @@ enum StateV1 {
     Succeeded { at: u64 },
     Dead { at: u64, cause: DeadCause },
     Cancelled { at: u64 },
+    CancelledBecause { at: u64, cause: CancelCause },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,7 +129,7 @@ impl StoredRun {
             });
         }
         let run = &self.run;
-        let row = encode(&RunV1 {
+        let first = RunV1 {
             target: run.target.clone(),
             work: match run.work {
                 Work::Event(id) => WorkV1::Event(id.to_bytes()),
@@ -121,12 +144,28 @@ impl StoredRun {
                 RunState::Leased { lease } => StateV1::Leased { lease },
                 RunState::Succeeded { at } => StateV1::Succeeded { at: at.0 },
                 RunState::Dead { at, cause } => StateV1::Dead { at: at.0, cause },
-                RunState::Cancelled { at } => StateV1::Cancelled { at: at.0 },
+                RunState::Cancelled { at, cause } => StateV1::CancelledBecause { at: at.0, cause },
             },
             attempts_begun: run.attempts_begun,
             drains: run.drains,
             attempts,
-        })?;
+        };
+        let form = RunV2 {
+            run: first,
+            gate: run
+                .gate
+                .as_ref()
+                .map(|gate| GateV2 { key: gate.key.clone(), in_order: gate.order == Order::Accepted }),
+            sequence: run.sequence,
+            expires: run.expires.map(|at| at.0),
+            unique: run.unique,
+            timeout_ms: run.own.timeout.map(|span| span.0),
+            attempts_max: run.own.attempts,
+            backoff_ms: run.own.backoff.map(|span| span.0),
+            replayed: run.replayed.map(RunId::to_bytes),
+        };
+        let row = postcard::to_extend(&form, vec![VERSION_WITH_TERMS])
+            .map_err(|e| StoreError::Corrupt(format!("a run cannot be written: {e}")))?;
         Ok((row, details))
     }
 }
@@ -146,8 +185,28 @@ fn put_detail(attempt: &mut Attempt, detail: DetailV1) {
     }
 }
 
+fn form(bytes: &[u8]) -> Result<RunV2, StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION_WITH_TERMS, rest)) => {
+            postcard::from_bytes(rest).map_err(|e| StoreError::Corrupt(format!("the row of a run does not read: {e}")))
+        }
+        _ => Ok(RunV2 {
+            run: decode(bytes)?,
+            gate: None,
+            sequence: 0,
+            expires: None,
+            unique: None,
+            timeout_ms: None,
+            attempts_max: None,
+            backoff_ms: None,
+            replayed: None,
+        }),
+    }
+}
+
 pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreError> {
-    let form: RunV1 = decode(bytes)?;
+    let RunV2 { run: form, gate, sequence, expires, unique, timeout_ms, attempts_max, backoff_ms, replayed } =
+        form(bytes)?;
     let (mut attempts, mut apart) = (Vec::new(), Vec::new());
     for stored in form.attempts {
         let mut attempt = Attempt {
@@ -176,12 +235,19 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         idempotency_key: form.idempotency_key,
         created: Timestamp(form.created),
         hops: form.hops,
+        gate: gate.map(|gate| Gate { key: gate.key, order: if gate.in_order { Order::Accepted } else { Order::Due } }),
+        sequence,
+        expires: expires.map(Timestamp),
+        unique,
+        own: RunPolicy { timeout: timeout_ms.map(Millis), attempts: attempts_max, backoff: backoff_ms.map(Millis) },
+        replayed: replayed.map(RunId::from_bytes),
         state: match form.state {
             StateV1::Pending { due } => RunState::Pending { due: Timestamp(due) },
             StateV1::Leased { lease } => RunState::Leased { lease },
             StateV1::Succeeded { at } => RunState::Succeeded { at: Timestamp(at) },
             StateV1::Dead { at, cause } => RunState::Dead { at: Timestamp(at), cause },
-            StateV1::Cancelled { at } => RunState::Cancelled { at: Timestamp(at) },
+            StateV1::Cancelled { at } => RunState::Cancelled { at: Timestamp(at), cause: CancelCause::Operator },
+            StateV1::CancelledBecause { at, cause } => RunState::Cancelled { at: Timestamp(at), cause },
         },
         attempts_begun: form.attempts_begun,
         drains: form.drains,

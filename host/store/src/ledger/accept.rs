@@ -1,8 +1,9 @@
 //! Taking in events and jobs, and replaying what has ended.
 
+use hookbox_core::encoding;
 use hookbox_core::event::Event;
 use hookbox_core::id::{EventId, JobId, RunId};
-use hookbox_core::run::{Run, RunState, Work};
+use hookbox_core::run::{CancelCause, Run, RunState, Work};
 use hookbox_core::time::Timestamp;
 
 use super::Ledger;
@@ -11,8 +12,11 @@ use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::Read;
 use crate::query;
-use crate::types::{Accepted, NewEvent, NewJob, NewRun};
+use crate::types::{Accepted, Again, Edited, NewEvent, NewJob, NewRun, Replay, Replayed};
 use crate::values;
+
+/// The attribute of an event that was made by replaying another with a changed payload.
+const EDITED_FROM: &str = "edited-from";
 
 impl Ledger<'_> {
     pub(crate) fn accept(&mut self, new: NewEvent) -> Result<Accepted, StoreError> {
@@ -36,7 +40,7 @@ impl Ledger<'_> {
         }
         let runs: Vec<RunId> = new.runs.iter().map(|run| run.id).collect();
         for run in new.runs {
-            self.insert_run(run_of_event(&new.event, run, now))?;
+            self.insert_run_of(&new.event, run, now)?;
         }
         self.insert_event(new.event, &runs, new.dedupe.iter().map(|mark| mark.hash).collect())?;
         Ok(Accepted::New(id))
@@ -55,7 +59,7 @@ impl Ledger<'_> {
         let dedupe = codec::decode_event(id, &row)?.dedupe;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         for run in runs {
-            self.insert_run(run_of_event(&event, run, now))?;
+            self.insert_run_of(&event, run, now)?;
         }
         // A body that is apart stays where it is.
         values::replace(&mut self.tree, keys::event(id), &codec::encode_event(event, &ids, dedupe)?)?;
@@ -99,68 +103,79 @@ impl Ledger<'_> {
 
     /// Returns the run that holds the unique key where the job was left out.
     pub(crate) fn enqueue(&mut self, new: NewJob, now: Timestamp) -> Result<RunId, StoreError> {
-        let unique = new.unique_key.as_deref().map(keys::unique_hash);
-        if let Some(hash) = &unique {
-            let key = keys::unique(&new.run.target, hash);
-            if let Some(holder) = values::get(&self.tree, &key)?.and_then(|row| row.try_into().ok()) {
-                let holder = RunId::from_bytes(holder);
-                if self.is_alive(holder)? {
-                    return Ok(holder);
-                }
-            }
-            values::replace(&mut self.tree, key, &new.run.id.to_bytes())?;
+        if let Some(holder) = self.holder(&new.run)? {
+            return Ok(holder);
         }
-        let id = new.run.id;
-        let run = Run {
-            id,
-            target: new.run.target,
-            work: Work::Job(new.job.id),
-            parent: None,
-            idempotency_key: id.to_string(),
-            created: now,
-            hops: new.job.hops,
-            state: match new.run.dead {
-                Some(cause) => RunState::Dead { at: now, cause },
-                None => RunState::Pending { due: new.due },
-            },
-            attempts_begun: 0,
-            drains: 0,
-            attempts: Vec::new(),
-        };
-        values::insert(&mut self.tree, keys::job(new.job.id), &codec::encode_job(new.job, unique)?)?;
-        self.insert_run(run)?;
+        let (id, due) = (new.run.id, new.due);
+        let run = new_run(new.run, Work::Job(new.job.id), now, due, new.job.hops);
+        values::insert(&mut self.tree, keys::job(new.job.id), &codec::encode_job(new.job)?)?;
+        self.insert_unique_run(run)?;
         Ok(id)
     }
 
-    pub(crate) fn replay(&mut self, run: RunId, new: RunId, now: Timestamp) -> Result<RunId, StoreError> {
+    /// A run that must wait for none, or is the only one with its key.
+    fn insert_unique_run(&mut self, run: Run) -> Result<(), StoreError> {
+        if let Some(hash) = &run.unique {
+            values::replace(&mut self.tree, keys::unique(&run.target, hash), &run.id.to_bytes())?;
+        }
+        self.insert_run(run)
+    }
+
+    /// The run of an event. One that is not the only one with its key is kept, and never executed.
+    pub(super) fn insert_run_of(&mut self, event: &Event, new: NewRun, now: Timestamp) -> Result<(), StoreError> {
+        let holder = self.holder(&new)?;
+        let due = now.plus(new.terms.delay);
+        let mut run = new_run(new, Work::Event(event.id), now, due, event.hops);
+        match holder {
+            Some(holder) => {
+                run.unique = None;
+                run.state = RunState::Cancelled { at: now, cause: CancelCause::Unique(holder) };
+                self.insert_run(run)
+            }
+            None => self.insert_unique_run(run),
+        }
+    }
+
+    /// The run that is alive with the same unique key.
+    fn holder(&self, new: &NewRun) -> Result<Option<RunId>, StoreError> {
+        let Some(key) = &new.terms.unique else { return Ok(None) };
+        let row = values::get(&self.tree, &keys::unique(&new.target, &keys::unique_hash(key)))?;
+        match row.and_then(|row| row.try_into().ok()).map(RunId::from_bytes) {
+            Some(holder) if self.is_alive(holder)? => Ok(Some(holder)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn replay(&mut self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
+        let run = replay.run;
         if self.is_alive(run)? {
             return Err(StoreError::Conflict(format!("{run} is not finished: only a run that has ended is replayed")));
         }
         let row = values::get(&self.tree, &keys::ended_run(run))?
             .ok_or_else(|| StoreError::NotFound(format!("run {run}")))?;
-        let old = codec::decode_run(run, &row)?.run;
-        let pruned = || StoreError::Conflict(format!("the payload of {run} has been pruned: it cannot be replayed"));
-        let work = match old.work {
-            Work::Event(event) => {
-                self.tree.get(&keys::event(event))?.ok_or_else(pruned)?;
-                self.tree.put(keys::replay(event, new), vec![0]);
-                Work::Event(event)
-            }
-            // Every run has a job row of its own, so that each can be pruned by itself.
-            Work::Job(job) => {
-                let row = values::get(&self.tree, &keys::job(job))?.ok_or_else(pruned)?;
-                let copy = JobId::from_bytes(new.to_bytes());
-                values::insert(&mut self.tree, keys::job(copy), &row)?;
-                Work::Job(copy)
-            }
-        };
+        let mut stored = codec::decode_run(run, &row)?;
+        let new = replay.new;
+        let gate = replay.edited.as_ref().map_or(stored.run.gate.clone(), |edited| edited.gate.clone());
+        let key = replay.edited.as_ref().map(|_| new.to_string());
+        let work = self.work_again(stored.run.work, new, replay.edited, now)?.ok_or_else(|| {
+            StoreError::Conflict(format!("the payload of {run} has been pruned: it cannot be replayed"))
+        })?;
+        stored.run.replayed = Some(new);
+        let (row, _) = stored.encode()?;
+        values::replace(&mut self.tree, keys::ended_run(run), &row)?;
+        let old = stored.run;
         self.insert_run(Run {
             id: new,
             work,
             parent: Some(run),
+            idempotency_key: key.unwrap_or(old.idempotency_key),
             created: now,
             // A loop that was broken once may be run on by an operator, who sees it.
             hops: 0,
+            gate,
+            expires: None,
+            unique: None,
+            replayed: None,
             state: RunState::Pending { due: now },
             attempts_begun: 0,
             drains: 0,
@@ -169,20 +184,92 @@ impl Ledger<'_> {
         })?;
         Ok(new)
     }
+
+    /// The work of a run that is made anew; nothing where its payload has been pruned.
+    fn work_again(
+        &mut self,
+        work: Work,
+        new: RunId,
+        edited: Option<Edited>,
+        now: Timestamp,
+    ) -> Result<Option<Work>, StoreError> {
+        match work {
+            Work::Event(event) => {
+                if self.tree.get(&keys::event(event))?.is_none() {
+                    return Ok(None);
+                }
+                let Some(edited) = edited else {
+                    self.tree.put(keys::replay(event, new), vec![0]);
+                    return Ok(Some(work));
+                };
+                let mut copy = query::event_input(&self.tree, event)?;
+                copy.id = EventId::from_bytes(new.to_bytes());
+                copy.time = now;
+                copy.hops = 0;
+                copy.attributes.retain(|(name, _)| name != encoding::ATTRIBUTE && name != EDITED_FROM);
+                copy.attributes.push((EDITED_FROM.to_owned(), event.to_string()));
+                (copy.content_type, copy.data) = (edited.content_type, edited.data);
+                let id = copy.id;
+                self.counts.events += 1;
+                self.insert_event(copy, &[new], Vec::new())?;
+                Ok(Some(Work::Event(id)))
+            }
+            // Every run has a job row of its own, so that each can be pruned by itself.
+            Work::Job(job) => {
+                let Some(row) = values::get(&self.tree, &keys::job(job))? else { return Ok(None) };
+                let mut copy = codec::decode_job(job, &row)?;
+                copy.id = JobId::from_bytes(new.to_bytes());
+                if let Some(edited) = edited {
+                    (copy.content_type, copy.data) = (edited.content_type, edited.data);
+                }
+                let id = copy.id;
+                values::insert(&mut self.tree, keys::job(id), &codec::encode_job(copy)?)?;
+                Ok(Some(Work::Job(id)))
+            }
+        }
+    }
+
+    /// Replays those that can be, and that were not before unless `again`.
+    pub(crate) fn replay_all(
+        &mut self,
+        runs: Vec<(RunId, RunId)>,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<Replayed, StoreError> {
+        let mut replayed = Replayed::default();
+        for (run, new) in runs {
+            let old = values::get(&self.tree, &keys::ended_run(run))?.map(|row| codec::decode_run(run, &row));
+            let first = old.transpose()?.is_some_and(|old| again == Again::Yes || old.run.replayed.is_none());
+            match first.then(|| self.replay(Replay { run, new, edited: None }, now)) {
+                Some(Ok(made)) => replayed.made.push(made),
+                // Nothing was written for it.
+                None | Some(Err(StoreError::Conflict(_) | StoreError::NotFound(_))) => replayed.left_out += 1,
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        Ok(replayed)
+    }
 }
 
-pub(super) fn run_of_event(event: &Event, new: NewRun, now: Timestamp) -> Run {
+fn new_run(new: NewRun, work: Work, now: Timestamp, due: Timestamp, hops: u8) -> Run {
+    let terms = new.terms;
     Run {
         idempotency_key: new.id.to_string(),
         id: new.id,
         target: new.target,
-        work: Work::Event(event.id),
+        work,
         parent: None,
         created: now,
-        hops: event.hops,
+        hops,
+        gate: terms.gate,
+        sequence: 0,
+        expires: terms.expires.map(|span| due.plus(span)),
+        unique: terms.unique.as_deref().map(keys::unique_hash),
+        own: terms.own,
+        replayed: None,
         state: match new.dead {
             Some(cause) => RunState::Dead { at: now, cause },
-            None => RunState::Pending { due: now },
+            None => RunState::Pending { due },
         },
         attempts_begun: 0,
         drains: 0,

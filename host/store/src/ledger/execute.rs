@@ -1,12 +1,12 @@
 //! Leasing runs and ending their attempts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::retry::{ATTEMPTS, DeadCause};
-use hookbox_core::run::{Run, RunEvent, RunStatus};
+use hookbox_core::run::{CancelCause, Run, RunEvent, RunStatus};
 use hookbox_core::time::Timestamp;
 
 use super::{Ledger, illegal};
@@ -20,16 +20,59 @@ impl Ledger<'_> {
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Vec<Run>, StoreError> {
         let mut claimed = Vec::new();
         let moved: HashSet<RunId> = self.deltas.iter().map(Delta::run).collect();
-        for id in self.index.due(claim, &moved) {
+        let mut leased = HashMap::new();
+        for handler in self.deltas.iter().filter_map(Delta::leases) {
+            *leased.entry(handler).or_default() += 1;
+        }
+        for id in self.index.due(claim, &moved, &leased) {
             let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
                 continue;
             };
-            let event = RunEvent::Claimed { boot: claim.boot, at: claim.now };
+            let late = stored.run.expires.is_some_and(|expires| expires <= claim.now);
+            let event = match late {
+                true => RunEvent::Cancelled { at: claim.now, cause: CancelCause::Expired },
+                false => RunEvent::Claimed { boot: claim.boot, at: claim.now },
+            };
             let stored = self.transition(stored, event)?;
-            claimed.push(stored.run.clone());
+            if !late {
+                claimed.push(stored.run.clone());
+            }
             self.update_run(stored, claim.until)?;
         }
         Ok(claimed)
+    }
+
+    /// Takes runs off the queue. Of those that have ended nothing is told.
+    pub(crate) fn cancel(
+        &mut self,
+        runs: &[RunId],
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let mut cancelled = Vec::new();
+        for id in runs {
+            let Some(stored) = self.live_run(*id)? else { continue };
+            let leased = stored.run.lease().is_some();
+            let stored = self.transition(stored, RunEvent::Cancelled { at: now, cause })?;
+            self.update_run(stored, Monotonic(0))?;
+            self.shown.leases_lost |= leased;
+            cancelled.push(*id);
+        }
+        Ok(cancelled)
+    }
+
+    /// Cancels pending runs whose time to begin is over.
+    pub(crate) fn expire(&mut self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut expired = 0;
+        for id in self.index.expired(now, limit) {
+            let pending = |stored: &StoredRun| stored.run.status() == RunStatus::Pending;
+            let Some(stored) = self.live_run(id)?.filter(pending) else { continue };
+            let event = RunEvent::Cancelled { at: now, cause: CancelCause::Expired };
+            let stored = self.transition(stored, event)?;
+            self.update_run(stored, Monotonic(0))?;
+            expired += 1;
+        }
+        Ok(expired)
     }
 
     pub(crate) fn record(&mut self, record: Record) -> Result<Recorded, StoreError> {
@@ -79,7 +122,8 @@ impl Ledger<'_> {
             let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Leased) else {
                 continue;
             };
-            let attempts_max = rescue.attempts_max.get(&stored.run.target).copied().unwrap_or(ATTEMPTS);
+            let of_handler = rescue.attempts_max.get(&stored.run.target).copied();
+            let attempts_max = stored.run.own.attempts.or(of_handler).unwrap_or(ATTEMPTS);
             let event = match stored.run.attempts_begun >= attempts_max {
                 true => RunEvent::LeaseLostForGood { at: rescue.now },
                 false => RunEvent::LeaseLost { at: rescue.now, due: rescue.now },

@@ -16,13 +16,13 @@ use crate::values;
 impl Ledger<'_> {
     pub(crate) fn put_plugin(&mut self, row: PluginRow) -> Result<(), StoreError> {
         values::replace(&mut self.tree, keys::plugin(&row.name), &codec::encode_plugin(&row)?)?;
-        self.catalogue = Arc::new(self.catalogue.with(row));
-        self.catalogue_changed = true;
+        self.shown.catalogue = Arc::new(self.shown.catalogue.with(row));
+        self.shown.catalogue_changed = true;
         Ok(())
     }
 
     pub(crate) fn retire_plugin(&mut self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {
-        let row = self.catalogue.plugin(name).filter(|row| row.missing_since == Some(missing_since)).cloned();
+        let row = self.shown.catalogue.plugin(name).filter(|row| row.missing_since == Some(missing_since)).cloned();
         match row.filter(|row| row.active.is_some()) {
             Some(row) => self.put_plugin(PluginRow { active: None, ..row }).map(|()| true),
             None => Ok(false),

@@ -106,18 +106,19 @@ impl Ledger<'_> {
         for number in stored.apart {
             values::remove(&mut self.tree, keys::attempt_detail(run.id, number))?;
         }
+        let mut unique = run.unique;
         match run.work {
             Work::Job(job) => {
                 let row = values::get(&self.tree, &keys::job(job))?;
-                if let Some(hash) = row.map(|row| codec::unique_of_job(&row)).transpose()?.flatten() {
-                    let key = keys::unique(&run.target, &hash);
-                    if values::get(&self.tree, &key)?.is_some_and(|holder| holder == run.id.to_bytes()) {
-                        self.tree.delete(key);
-                    }
-                }
+                unique = unique.or(row.map(|row| codec::unique_of_job(&row)).transpose()?.flatten());
                 values::remove(&mut self.tree, keys::job(job))?;
             }
             Work::Event(event) => self.tree.delete(keys::replay(event, run.id)),
+        }
+        if let Some(key) = unique.map(|hash| keys::unique(&run.target, &hash))
+            && values::get(&self.tree, &key)?.is_some_and(|holder| holder == run.id.to_bytes())
+        {
+            self.tree.delete(key);
         }
         values::remove(&mut self.tree, keys::ended_run(run.id))?;
         self.counts.runs_pruned += 1;

@@ -17,7 +17,7 @@ impl Ledger<'_> {
         for row in &known {
             if !declared.iter().any(|schedule| schedule.name == row.schedule.name) {
                 values::remove(&mut self.tree, keys::schedule(&row.schedule.name))?;
-                self.schedules_changed = true;
+                self.shown.schedules_changed = true;
             }
         }
         for schedule in declared {
@@ -71,7 +71,7 @@ impl Ledger<'_> {
     fn put_schedule(&mut self, row: ScheduleRow) -> Result<(), StoreError> {
         let key = keys::schedule(&row.schedule.name);
         values::replace(&mut self.tree, key, &codec::encode_schedule(row)?)?;
-        self.schedules_changed = true;
+        self.shown.schedules_changed = true;
         Ok(())
     }
 }

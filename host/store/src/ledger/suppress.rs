@@ -8,7 +8,6 @@ use hookbox_core::id::{EventId, RunId};
 use hookbox_core::time::Timestamp;
 
 use super::Ledger;
-use super::accept::run_of_event;
 use crate::codec::{self, DedupeV1, SuppressedV1};
 use crate::error::StoreError;
 use crate::keys;
@@ -89,7 +88,7 @@ impl Ledger<'_> {
         }
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         for run in runs {
-            self.insert_run(run_of_event(&event, run, now))?;
+            self.insert_run_of(&event, run, now)?;
         }
         self.insert_event(event, &ids, Vec::new())
     }

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Monotonic;
+use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
-use hookbox_core::run::{Run, RunState};
 use tokio::sync::watch;
 
 use super::Change;
@@ -14,9 +14,9 @@ use crate::catalogue::Catalogue;
 use crate::codec;
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::index::{Delta, Index, Place};
+use crate::index::{Delta, Index};
 use crate::keys;
-use crate::ledger::{Closed, Ledger, PruneCursor};
+use crate::ledger::{Closed, Ledger, PruneCursor, Shown};
 use crate::overlay::{Changed, Order, Read};
 use crate::query;
 use crate::values;
@@ -27,6 +27,7 @@ pub(crate) struct State {
     pub(super) index: Mutex<Index>,
     pub(super) counts: Mutex<Counts>,
     pub(super) catalogue: ArcSwap<Catalogue>,
+    pub(super) holds: ArcSwap<Holds>,
     pub(super) prune: Mutex<PruneCursor>,
     pub(super) signals: Signals,
     failure: Mutex<Option<String>>,
@@ -53,7 +54,7 @@ impl State {
             let id = keys::id_of(key).map(RunId::from_bytes);
             let row = values::current(tree, key, stored)?;
             match id.zip(row).map(|(id, row)| codec::decode_run(id, &row)) {
-                Some(Ok(stored)) => index.apply(placed(stored.run)),
+                Some(Ok(stored)) => _ = index.apply(Delta::of(&stored.run, Monotonic(0))),
                 Some(Err(error)) => damage = Some(error),
                 None => damage = Some(StoreError::Corrupt("the row of a run does not read".to_owned())),
             }
@@ -63,13 +64,14 @@ impl State {
             return Err(damage);
         }
         let counts = match values::get(tree, keys::COUNTS)? {
-            Some(row) => codec::decode(&row)?,
+            Some(row) => codec::decode_counts(&row)?,
             None => Counts::default(),
         };
         Ok(State {
             index: Mutex::new(index),
             counts: Mutex::new(counts),
             catalogue: ArcSwap::from_pointee(Catalogue::new(query::plugins(tree)?)),
+            holds: ArcSwap::from_pointee(query::holds(tree)?),
             prune: Mutex::default(),
             signals: Signals::default(),
             failure: Mutex::default(),
@@ -95,7 +97,8 @@ impl State {
         let closed = {
             let mut index = locked(&self.index);
             let counts = *locked(&self.counts);
-            let mut ledger = Ledger::open(tree, &mut index, counts, self.catalogue.load_full());
+            let shown = Shown::unchanged(self.catalogue.load_full(), self.holds.load_full());
+            let mut ledger = Ledger::open(tree, &mut index, counts, shown);
             while let Some(change) = changes(ledger.bytes()) {
                 answers.push(change(&mut ledger));
             }
@@ -120,21 +123,28 @@ impl State {
     }
 
     fn publish(&self, closed: Closed) {
-        let wakes = closed.catalogue.is_some() || closed.deltas.iter().any(Delta::wakes);
+        let shown = closed.shown;
+        let mut wakes = shown.catalogue_changed || shown.holds_changed;
         {
             let mut index = locked(&self.index);
             for delta in closed.deltas {
-                index.apply(delta);
+                wakes |= index.apply(delta);
             }
         }
         *locked(&self.counts) = closed.counts;
-        if let Some(catalogue) = closed.catalogue {
-            self.catalogue.store(catalogue);
+        if shown.catalogue_changed {
+            self.catalogue.store(shown.catalogue);
+        }
+        if shown.holds_changed {
+            self.holds.store(shown.holds);
         }
         if wakes {
             self.signals.runs.notify_one();
         }
-        if closed.schedules_changed {
+        if shown.leases_lost {
+            self.signals.leases.notify_one();
+        }
+        if shown.schedules_changed {
             self.signals.schedules.notify_one();
         }
     }
@@ -166,15 +176,4 @@ fn refuse(change: Change, failure: &str) {
     // A change needs a ledger to give its answer; dropping it tells the caller that the store is gone.
     drop(change);
     tracing::debug!(failure, "a change was refused");
-}
-
-fn placed(run: Run) -> Delta {
-    let place = match run.state {
-        RunState::Pending { due } => Place::Pending { due },
-        RunState::Leased { lease } => Place::Leased { lease, until: Monotonic(0) },
-        RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
-            return Delta::Ended { run: run.id };
-        }
-    };
-    Delta::Moved { run: run.id, target: run.target, place }
 }

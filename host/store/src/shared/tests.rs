@@ -9,6 +9,8 @@ use hookbox_core::event::Source;
 use hookbox_core::name::ProviderName;
 use tokio::sync::mpsc;
 
+use hookbox_core::policy::Terms;
+
 use super::*;
 use crate::keys;
 use crate::overlay::{Order, Visit};
@@ -183,10 +185,10 @@ fn a_claim_hands_out_nothing_of_its_own_group() {
         plugin: PluginName::parse("a").unwrap(),
         handler: hookbox_core::name::HandlerName::parse("on-event").unwrap(),
     };
-    let run = NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None };
+    let run = NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None, terms: Terms::default() };
     let mut accept = pin!(store.accept(NewEvent { runs: vec![run], ..event(1) }));
     let claim = || Claim {
-        handlers: [target.clone()].into(),
+        handlers: [Claimable::new(target.clone())].into(),
         limit: 9,
         per_plugin_max: usize::MAX,
         boot: BootId(1),
@@ -213,14 +215,14 @@ fn an_event_costs_six_keys() {
         plugin: PluginName::parse("a").unwrap(),
         handler: hookbox_core::name::HandlerName::parse("on-event").unwrap(),
     };
-    let run = NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None };
+    let run = NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None, terms: Terms::default() };
     let mark = crate::types::DedupeMark { hash: [1; 32], until: Timestamp(u64::MAX) };
     let mut accept = pin!(store.accept(NewEvent { runs: vec![run], dedupe: vec![mark], ..event(1) }));
     assert!(poll(accept.as_mut()).is_pending());
     run_group(&store, &mut changes, || Ok(()));
     assert_eq!(*locked(&store.backend().written), 3);
 
-    let handlers = [target].into();
+    let handlers = [Claimable::new(target)].into();
     let mut claim = pin!(store.claim(Claim {
         handlers,
         limit: 9,

@@ -1,12 +1,12 @@
 //! Taking in deliveries and jobs.
 
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{RunStatus, Work};
+use hookbox_core::run::{Run, RunStatus, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Accepted, NewRun};
+use hookbox_store::types::{Accepted, NewRun, Replay};
 use tokio::task::JoinSet;
 
-use crate::world::{World, delivery, delivery_at, event, job, later, new_run, success};
+use crate::world::{World, delivery, delivery_at, event, job, later, new_run, success, unique_job};
 
 conformance! {
     a_delivery_is_kept_with_a_run_for_each_handler,
@@ -152,7 +152,7 @@ async fn a_job_makes_a_run(world: &mut World) {
 }
 
 async fn a_unique_key_leaves_out_a_job_while_its_run_is_alive(world: &mut World) {
-    let unique = |key: &str| hookbox_store::types::NewJob { unique_key: Some(key.to_owned()), ..job("a/work") };
+    let unique = |key: &str| unique_job("a/work", key.to_owned());
     let first = world.enqueue(unique("k")).await.unwrap();
     world.pause();
     let again = unique("k");
@@ -163,7 +163,7 @@ async fn a_unique_key_leaves_out_a_job_while_its_run_is_alive(world: &mut World)
 }
 
 async fn a_unique_key_is_free_when_its_run_has_ended(world: &mut World) {
-    let unique = || hookbox_store::types::NewJob { unique_key: Some("k".to_owned()), ..job("a/work") };
+    let unique = || unique_job("a/work", "k".to_owned());
     let first = world.enqueue(unique()).await.unwrap();
     let run = world.claim_some(&["a/work"], 1, later(1)).await.remove(0);
     assert_eq!(world.enqueue(unique()).await.unwrap(), first);
@@ -175,7 +175,7 @@ async fn a_unique_key_is_free_when_its_run_has_ended(world: &mut World) {
 }
 
 async fn a_unique_key_is_of_one_handler(world: &mut World) {
-    let unique = |target| hookbox_store::types::NewJob { unique_key: Some("k".to_owned()), ..job(target) };
+    let unique = |target| unique_job(target, "k".to_owned());
     let first = world.enqueue(unique("a/work")).await.unwrap();
     assert_ne!(world.enqueue(unique("a/rest")).await.unwrap(), first);
     assert_ne!(world.enqueue(unique("b/work")).await.unwrap(), first);
@@ -187,13 +187,13 @@ async fn a_run_of_an_event_is_replayed(world: &mut World) {
     world.pause();
     let old = world.run(run.id).await.unwrap();
     let new = new_run("a/on-event").id;
-    assert_eq!(world.replay(run.id, new, later(10)).await.unwrap(), new);
+    assert_eq!(world.replay(Replay::new(run.id, new), later(10)).await.unwrap(), new);
     world.pause();
     let replay = world.run(new).await.unwrap();
     assert_eq!((replay.parent, replay.work), (Some(run.id), run.work));
     assert_eq!((replay.idempotency_key, replay.created), (run.idempotency_key, later(10)));
     assert_eq!((replay.attempts, replay.attempts_begun), (vec![], 0));
-    assert_eq!(world.run(run.id).await.unwrap(), old);
+    assert_eq!(world.run(run.id).await.unwrap(), Run { replayed: Some(new), ..old });
     assert_eq!(world.claim_some(&["a/on-event"], 9, later(10)).await[0].id, new);
 }
 
@@ -202,7 +202,7 @@ async fn a_run_of_a_job_is_replayed(world: &mut World) {
     world.enqueue(new.clone()).await.unwrap();
     let run = world.claim_some(&["a/work"], 1, later(1)).await.remove(0);
     world.record(success(&run, None)).await.unwrap();
-    let replay = world.replay(run.id, new_run("a/work").id, later(10)).await.unwrap();
+    let replay = world.replay(Replay::new(run.id, new_run("a/work").id), later(10)).await.unwrap();
     world.pause();
     let replay = world.run(replay).await.unwrap();
     let Work::Job(copy) = replay.work else { panic!("a job's replay is of a job") };
@@ -213,7 +213,7 @@ async fn a_run_of_a_job_is_replayed(world: &mut World) {
 async fn a_run_that_is_alive_is_not_replayed(world: &mut World) {
     let new = event(&["a/on-event"]);
     world.accept_new(new.clone()).await;
-    let replay = || world.replay(new.runs[0].id, new_run("a/on-event").id, NOW);
+    let replay = || world.replay(Replay::new(new.runs[0].id, new_run("a/on-event").id), NOW);
     use crate::world::NOW;
     assert!(matches!(replay().await, Err(StoreError::Conflict(_))));
     world.claim_some(&["a/on-event"], 1, NOW).await;
@@ -222,7 +222,7 @@ async fn a_run_that_is_alive_is_not_replayed(world: &mut World) {
 
 async fn an_unknown_run_is_not_replayed(world: &mut World) {
     let unknown = new_run("a/on-event").id;
-    let refused = world.replay(unknown, new_run("a/on-event").id, later(1)).await;
+    let refused = world.replay(Replay::new(unknown, new_run("a/on-event").id), later(1)).await;
     assert!(matches!(refused, Err(StoreError::NotFound(_))));
     assert_eq!(world.counts().pending, 0);
 }
@@ -230,7 +230,7 @@ async fn an_unknown_run_is_not_replayed(world: &mut World) {
 async fn a_replay_is_listed_with_its_event(world: &mut World) {
     let run = world.leased("a/on-event").await;
     world.record(success(&run, None)).await.unwrap();
-    let replay = world.replay(run.id, new_run("a/on-event").id, later(10)).await.unwrap();
+    let replay = world.replay(Replay::new(run.id, new_run("a/on-event").id), later(10)).await.unwrap();
     world.pause();
     let Work::Event(event) = run.work else { panic!("the work is an event") };
     assert_eq!(world.event(event).await.unwrap().runs, [run.id, replay]);

@@ -6,7 +6,7 @@ use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus};
-use hookbox_store::types::{Recorded, Rescue};
+use hookbox_store::types::{Claimable, Recorded, Rescue};
 use tokio::task::JoinSet;
 
 use crate::world::{BOOT, LEASE_UNTIL, NOW, World, ended, event, handler, job, later, success};
@@ -58,7 +58,7 @@ async fn each_run_is_handed_out_once(world: &mut World) {
     for _ in 0..8 {
         let store = world.store.clone();
         tasks.spawn(async move {
-            let handlers: std::sync::Arc<[_]> = ["a/one", "a/two", "b/three"].map(handler).into();
+            let handlers: std::sync::Arc<[_]> = ["a/one", "a/two", "b/three"].map(handler).map(Claimable::new).into();
             let mut claimed = Vec::new();
             loop {
                 let claim = hookbox_store::types::Claim {
@@ -128,7 +128,7 @@ async fn no_more_of_one_plugin_than_its_limit_is_handed_out(world: &mut World) {
         world.accept_new(event(&["calm/on-event"])).await;
     }
     let claim = |per_plugin_max| hookbox_store::types::Claim {
-        handlers: ["busy/one", "busy/two", "calm/on-event"].map(handler).into(),
+        handlers: ["busy/one", "busy/two", "calm/on-event"].map(handler).map(Claimable::new).into(),
         limit: 100,
         per_plugin_max,
         boot: BOOT,
@@ -152,7 +152,7 @@ async fn claims_that_come_together_each_find_runs(world: &mut World) {
     for _ in 0..8 {
         let store = world.store.clone();
         tasks.spawn(async move {
-            let handlers = [handler("a/on-event")].into();
+            let handlers = [Claimable::new(handler("a/on-event"))].into();
             let claim = hookbox_store::types::Claim {
                 handlers,
                 limit: 5,
@@ -169,13 +169,14 @@ async fn claims_that_come_together_each_find_runs(world: &mut World) {
 
 async fn a_renewed_lease_is_kept(world: &mut World) {
     let run = world.leased("a/on-event").await;
-    let (lease, unknown) = (run.lease().unwrap(), crate::world::new_run("a/on-event").id);
-    let other = Lease { attempt: lease.attempt + 1, ..lease };
-    assert_eq!(world.renew(&[(run.id, other)], Monotonic(60_000)).await.unwrap(), []);
-    assert_eq!(world.renew(&[(run.id, lease), (unknown, lease)], Monotonic(60_000)).await.unwrap(), [run.id]);
+    let lease = run.lease().unwrap();
+    let held = (run.id, lease);
+    let others = [(run.id, Lease { attempt: 2, ..lease }), (crate::world::new_run("a/on-event").id, lease)];
+    assert_eq!(world.renew(&others, Monotonic(60_000)).await.unwrap(), []);
+    assert_eq!(world.renew(&[held, others[0]], Monotonic(60_000)).await.unwrap(), [held]);
     assert_eq!(world.rescue(rescue(BOOT, LEASE_UNTIL)).await.unwrap(), []);
     assert_eq!(world.rescue(rescue(BOOT, Monotonic(60_000))).await.unwrap().len(), 1);
-    assert_eq!(world.renew(&[(run.id, lease)], Monotonic(90_000)).await.unwrap(), []);
+    assert_eq!(world.renew(&[held], Monotonic(90_000)).await.unwrap(), []);
 }
 
 async fn a_lease_of_this_boot_is_lost_by_time(world: &mut World) {
@@ -304,7 +305,7 @@ async fn waiting_runs_are_counted_by_handler(world: &mut World) {
     world.pause();
     let waiting = world.waiting().await.unwrap();
     assert_eq!(waiting.len(), 1);
-    assert_eq!((&waiting[0].handler, waiting[0].runs, waiting[0].due), (&handler("a/work"), 2, later(20)));
+    assert_eq!((&waiting[0].handler, waiting[0].runs, waiting[0].due), (&handler("a/work"), 2, Some(later(20))));
 }
 
 async fn the_next_due_time_is_of_known_handlers(world: &mut World) {
@@ -314,7 +315,7 @@ async fn the_next_due_time_is_of_known_handlers(world: &mut World) {
         world.enqueue(new).await.unwrap();
     }
     world.pause();
-    let next = world.next_due(&[handler("a/work"), handler("b/work")]).await.unwrap();
+    let next = world.next_due(&["a/work", "b/work"].map(handler).map(Claimable::new)).await.unwrap();
     assert_eq!(next, Some(later(20)));
-    assert_eq!(world.next_due(&[handler("c/work")]).await.unwrap(), None);
+    assert_eq!(world.next_due(&[Claimable::new(handler("c/work"))]).await.unwrap(), None);
 }

@@ -18,7 +18,8 @@ use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{
-    Changes, Claim, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Rescue, Retention, RunFilter,
+    Changes, Claim, Claimable, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Replay, Rescue, Retention,
+    RunFilter,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -153,7 +154,7 @@ impl Pair {
                 both!(self, store => store.enqueue(new.clone()).await).unwrap();
             }
             Step::Claim { target, limit } => {
-                let handlers: Arc<[_]> = [handler(TARGETS[target])].into();
+                let handlers: Arc<[_]> = [Claimable::new(handler(TARGETS[target]))].into();
                 let claim = Claim {
                     handlers,
                     limit,
@@ -177,7 +178,7 @@ impl Pair {
                 if let Some(run) = self.runs.get(pick % self.runs.len().max(1)).copied() {
                     let new = RunId::from_bytes(new_run(TARGETS[0]).id.to_bytes());
                     self.runs.push(new);
-                    let _ = both!(self, store => store.replay(run, new, now).await);
+                    let _ = both!(self, store => store.replay(Replay::new(run, new), now).await);
                 }
             }
             Step::Route { pick, targets } => {
@@ -211,7 +212,8 @@ impl Pair {
     }
 
     fn job(&mut self, target: usize, unique: Option<u8>, length: usize) -> NewJob {
-        let mut new = NewJob { unique_key: unique.map(|key| key.to_string()), ..job(TARGETS[target]) };
+        let mut new = job(TARGETS[target]);
+        new.run.terms.unique = unique.map(|key| key.to_string());
         new.job.data = bytes(length, 9);
         new.job.scheduled_at = self.now;
         new.due = self.now;
@@ -311,7 +313,7 @@ impl Pair {
             waiting.sort_by(|a, b| a.handler.cmp(&b.handler));
             waiting
         });
-        both!(self, store => store.next_due(&TARGETS.map(handler)).await).unwrap();
+        both!(self, store => store.next_due(&TARGETS.map(handler).map(Claimable::new)).await).unwrap();
         for run in &self.runs {
             let _ = both!(self, store => store.run(*run).await);
         }

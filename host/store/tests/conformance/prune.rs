@@ -6,10 +6,10 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent, Work};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Accepted, Claim, DedupeMark, NewEvent, NewJob, Pruned, Retention};
+use hookbox_store::types::{Accepted, Claim, Claimable, DedupeMark, NewEvent, Pruned, Replay, Retention};
 
 use crate::world::{
-    BOOT, LEASE_UNTIL, World, bytes, delivery_at, ended, event_at, failed, job, later, new_run, success,
+    BOOT, LEASE_UNTIL, World, bytes, delivery_at, ended, event_at, failed, job, later, new_run, success, unique_job,
 };
 
 conformance! {
@@ -69,7 +69,7 @@ async fn leased_at(world: &World, new: NewEvent) -> Run {
 }
 
 async fn claim(world: &World, target: &str, now: Timestamp) -> Run {
-    let handlers = [crate::world::handler(target)].into();
+    let handlers = [Claimable::new(crate::world::handler(target))].into();
     world
         .claim(Claim { handlers, limit: 1, per_plugin_max: usize::MAX, boot: BOOT, now, until: LEASE_UNTIL })
         .await
@@ -208,7 +208,7 @@ async fn a_job_goes_with_its_run(world: &mut World) {
 async fn a_replay_keeps_its_event(world: &mut World) {
     let run = leased_at(world, event_with(later(0), 10)).await;
     succeed(world, &run).await;
-    world.replay(run.id, new_run("a/on-event").id, later(DAY)).await.unwrap();
+    world.replay(Replay::new(run.id, new_run("a/on-event").id), later(DAY)).await.unwrap();
     assert_eq!(prune_all(world, later(DAY + 1), retention()).await, Pruned { runs: 1, ..Pruned::default() });
     world.pause();
     assert_eq!(world.event(event_of(&run)).await.unwrap().event.id, event_of(&run));
@@ -292,12 +292,12 @@ async fn a_pruned_run_is_not_replayed(world: &mut World) {
     let run = leased_at(world, event_with(later(0), 10)).await;
     succeed(world, &run).await;
     prune_all(world, later(2 * DAY), retention()).await;
-    let refused = world.replay(run.id, new_run("a/on-event").id, later(2 * DAY)).await;
+    let refused = world.replay(Replay::new(run.id, new_run("a/on-event").id), later(2 * DAY)).await;
     assert!(matches!(refused, Err(StoreError::NotFound(_))));
 }
 
 async fn a_unique_key_goes_with_its_run(world: &mut World) {
-    let unique = || NewJob { unique_key: Some("k".to_owned()), ..job("a/work") };
+    let unique = || unique_job("a/work", "k".to_owned());
     world.enqueue(unique()).await.unwrap();
     let first = claim(world, "a/work", later(0)).await;
     succeed(world, &first).await;

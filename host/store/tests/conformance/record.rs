@@ -5,10 +5,11 @@ use hookbox_core::effects::KvScan;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent, RunState, RunStatus};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Accepted, Changes, NewJob, Recorded};
+use hookbox_store::types::{Accepted, Changes, Recorded};
 
 use crate::world::{
-    NOW, World, add, attempt, bytes, changes, delivery, ended, event, failed, job, later, read, set, success, writes,
+    NOW, World, add, attempt, bytes, changes, delivery, ended, event, failed, later, read, set, success, unique_job,
+    writes,
 };
 
 conformance! {
@@ -28,7 +29,7 @@ conformance! {
 /// Effects of every kind, and what tells whether they were committed.
 fn all_kinds() -> Changes {
     Changes {
-        jobs: vec![NewJob { unique_key: Some("u".to_owned()), ..job("a/work") }],
+        jobs: vec![unique_job("a/work", "u".to_owned())],
         events: vec![delivery(&[77], 1)],
         ..writes("a", [set("k", "new"), add("n", 1), set("large", bytes(10_000, 1))])
     }
@@ -205,7 +206,7 @@ async fn an_emitted_event_is_deduped(world: &mut World) {
 }
 
 async fn a_run_may_enqueue_its_own_successor_under_its_unique_key(world: &mut World) {
-    let unique = || NewJob { unique_key: Some("poll".to_owned()), ..job("a/work") };
+    let unique = || unique_job("a/work", "poll".to_owned());
     world.enqueue(unique()).await.unwrap();
     let run = world.claim_some(&["a/work"], 1, NOW).await.remove(0);
     let successor = unique();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hookbox_core::id::{EventId, RunId};
 use hookbox_store::Store;
-use hookbox_store::types::{KvPage, PageRequest, Recorded, RunFilter};
+use hookbox_store::types::{Claimable, KvPage, PageRequest, Recorded, RunFilter};
 
 use crate::world::{NOW, World, bytes, event, plugin_name, set, success, writes};
 
@@ -61,7 +61,7 @@ async fn beside<R: Future<Output = ()> + Send + 'static>(
 
 /// Accepts events and ends their runs, several at a time.
 async fn work_through(store: Arc<dyn Store>, events: usize) {
-    let handlers: Arc<[_]> = [crate::world::handler("a/on-event")].into();
+    let handlers: Arc<[_]> = [Claimable::new(crate::world::handler("a/on-event"))].into();
     for _ in 0..events / 10 {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..10 {
@@ -133,7 +133,7 @@ async fn a_key_is_never_missed_or_mixed_up(world: &mut World) {
                 let new = event(&["w/on-event"]);
                 writer.accept(new).await.unwrap();
                 let claim = hookbox_store::types::Claim {
-                    handlers: [crate::world::handler("w/on-event")].into(),
+                    handlers: [Claimable::new(crate::world::handler("w/on-event"))].into(),
                     limit: 1,
                     per_plugin_max: usize::MAX,
                     boot: crate::world::BOOT,

@@ -13,11 +13,14 @@ use hookbox_core::effects::{KvRead, KvWrite};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
+use hookbox_core::policy::Terms;
 use hookbox_core::run::{BootId, Run, RunEvent};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::embedded::SledStore;
 use hookbox_store::memory::MemoryStore;
-use hookbox_store::types::{Accepted, Changes, Claim, DedupeMark, NewEvent, NewJob, NewRun, Record, Recorded};
+use hookbox_store::types::{
+    Accepted, Changes, Claim, Claimable, DedupeMark, NewEvent, NewJob, NewRun, Record, Recorded,
+};
 use hookbox_store::{Store, doctor};
 use tempfile::TempDir;
 
@@ -116,7 +119,7 @@ impl World {
     }
 
     pub(crate) async fn claim_some(&self, handlers: &[&str], limit: usize, now: Timestamp) -> Vec<Run> {
-        let handlers = handlers.iter().copied().map(handler).collect();
+        let handlers = handlers.iter().copied().map(handler).map(Claimable::new).collect();
         self.claim(Claim { handlers, limit, per_plugin_max: usize::MAX, boot: BOOT, now, until: LEASE_UNTIL })
             .await
             .unwrap()
@@ -155,8 +158,15 @@ pub(crate) fn handler(text: &str) -> HandlerRef {
     HandlerRef { plugin: plugin_name(plugin), handler: HandlerName::parse(handler).unwrap() }
 }
 
+/// A job that is the only one with its key.
+pub(crate) fn unique_job(target: &str, key: impl Into<String>) -> NewJob {
+    let mut job = job(target);
+    job.run.terms.unique = Some(key.into());
+    job
+}
+
 pub(crate) fn new_run(target: &str) -> NewRun {
-    NewRun { id: RunId::new(NOW, fresh()), target: handler(target), dead: None }
+    NewRun { id: RunId::new(NOW, fresh()), target: handler(target), dead: None, terms: Terms::default() }
 }
 
 /// An event that reaches these handlers; it has no dedupe key.
@@ -211,7 +221,6 @@ pub(crate) fn job(target: &str) -> NewJob {
         },
         run: new_run(target),
         due: NOW,
-        unique_key: None,
     }
 }
 

@@ -1,0 +1,183 @@
+use hookbox_core::gate::Gate;
+use hookbox_core::id::EventId;
+use hookbox_core::run::{Lease, RunPolicy, Work};
+
+use super::*;
+
+fn handler(name: &str) -> HandlerRef {
+    format!("p/{name}").parse().unwrap()
+}
+
+fn id(n: u128) -> RunId {
+    RunId::new(Timestamp(1), n)
+}
+
+fn run(n: u128, target: &str, state: RunState) -> Run {
+    Run {
+        id: id(n),
+        target: handler(target),
+        work: Work::Event(EventId::new(Timestamp(1), n)),
+        parent: None,
+        idempotency_key: String::new(),
+        created: Timestamp(1),
+        hops: 0,
+        gate: None,
+        sequence: u64::try_from(n).unwrap(),
+        expires: None,
+        unique: None,
+        own: RunPolicy::default(),
+        replayed: None,
+        state,
+        attempts_begun: 0,
+        drains: 0,
+        attempts: vec![],
+    }
+}
+
+fn pending(n: u128, target: &str, due: u64) -> Run {
+    run(n, target, RunState::Pending { due: Timestamp(due) })
+}
+
+fn lease(boot: u64) -> Lease {
+    Lease { boot: BootId(boot), attempt: 1, at: Timestamp(1) }
+}
+
+fn leased(run: &Run, boot: u64) -> Run {
+    Run { state: RunState::Leased { lease: lease(boot) }, ..run.clone() }
+}
+
+fn ended(run: &Run) -> Run {
+    Run { state: RunState::Succeeded { at: Timestamp(1) }, ..run.clone() }
+}
+
+fn keyed(run: Run, order: Order) -> Run {
+    Run { gate: Some(Gate::new("customer", order)), ..run }
+}
+
+fn put(index: &mut Index, run: &Run) -> bool {
+    index.apply(Delta::of(run, Monotonic(1000)))
+}
+
+fn claimable(name: &str) -> Claimable {
+    Claimable { at_most: usize::MAX, ..Claimable::new(handler(name)) }
+}
+
+fn claim(handlers: &[Claimable], now: u64, limit: usize) -> Claim {
+    let (now, until) = (Timestamp(now), Monotonic(1));
+    Claim { handlers: handlers.into(), limit, per_plugin_max: usize::MAX, boot: BootId(1), now, until }
+}
+
+fn due(index: &mut Index, handlers: &[Claimable], now: u64, limit: usize) -> Vec<RunId> {
+    index.due(&claim(handlers, now, limit), &HashSet::new(), &HashMap::new())
+}
+
+#[test]
+fn handlers_take_turns() {
+    let mut index = Index::default();
+    for n in 0..10 {
+        put(&mut index, &pending(n, "busy", 1));
+    }
+    put(&mut index, &pending(10, "calm", 1));
+    let found = due(&mut index, &[claimable("busy"), claimable("calm")], 5, 5);
+    assert_eq!(found.len(), 5);
+    assert!(found.contains(&id(10)));
+}
+
+#[test]
+fn a_weight_is_a_longer_turn_and_not_the_only_one() {
+    let mut index = Index::default();
+    for n in 0..40 {
+        put(&mut index, &pending(n, if n % 2 == 0 { "high" } else { "low" }, 1));
+    }
+    let handlers = [Claimable { weight: 4, ..claimable("high") }, Claimable { weight: 1, ..claimable("low") }];
+    let found = due(&mut index, &handlers, 5, 10);
+    let high = found.iter().filter(|found| (0..40).step_by(2).any(|n| id(n) == **found)).count();
+    assert_eq!((high, found.len()), (8, 10));
+}
+
+#[test]
+fn only_what_is_due_and_can_run_is_found() {
+    let mut index = Index::default();
+    put(&mut index, &pending(1, "a", 10));
+    put(&mut index, &pending(2, "gone", 1));
+    assert_eq!(due(&mut index, &[claimable("a")], 9, 10), []);
+    assert_eq!(index.next_due(&[claimable("a")]), Some(Timestamp(10)));
+    assert_eq!(due(&mut index, &[claimable("a")], 10, 10), [id(1)]);
+}
+
+#[test]
+fn a_lease_is_lost_by_another_boot_or_by_time() {
+    let mut index = Index::default();
+    for (n, boot, until) in [(1, 1, 100), (2, 2, 100), (3, 2, 10)] {
+        index.apply(Delta::of(&leased(&pending(n, "a", 1), boot), Monotonic(until)));
+    }
+    assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [id(1), id(3)]);
+    assert!(!index.renew(id(3), Lease { attempt: 2, ..lease(2) }, Monotonic(90)));
+    assert!(index.renew(id(3), lease(2), Monotonic(90)));
+    assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [id(1)]);
+    put(&mut index, &ended(&pending(1, "a", 1)));
+    assert_eq!((index.leased_count(), index.pending_count()), (2, 0));
+}
+
+#[test]
+fn a_handler_has_as_many_leases_as_it_may_have_and_wakes_whoever_waits_for_one() {
+    let mut index = Index::default();
+    let (one, two) = (pending(1, "a", 1), pending(2, "a", 1));
+    put(&mut index, &one);
+    put(&mut index, &two);
+    let single = [Claimable { concurrency: Some(1), ..claimable("a") }];
+    assert_eq!(due(&mut index, &single, 5, 10), [id(1)]);
+    put(&mut index, &leased(&one, 1));
+    assert_eq!(index.next_due(&single), None);
+    assert_eq!(due(&mut index, &single, 5, 10), []);
+    assert!(put(&mut index, &ended(&one)));
+    assert_eq!(due(&mut index, &single, 5, 10), [id(2)]);
+    let others = HashMap::from([(&single[0].handler, 1)]);
+    assert_eq!(index.due(&claim(&single, 5, 10), &HashSet::new(), &others), []);
+}
+
+#[test]
+fn runs_with_a_key_are_handed_out_one_at_a_time() {
+    let mut index = Index::default();
+    let runs: Vec<Run> = (1..=3).map(|n| keyed(pending(n, "a", 1), Order::Due)).collect();
+    runs.iter().for_each(|run| _ = put(&mut index, run));
+    put(&mut index, &pending(9, "a", 1));
+    let all = [claimable("a")];
+    assert_eq!(due(&mut index, &all, 5, 10), [id(1), id(9)]);
+    put(&mut index, &leased(&runs[0], 1));
+    assert_eq!(due(&mut index, &all, 5, 10), [id(9)]);
+    // It waits for its next attempt: another goes on.
+    assert!(put(&mut index, &Run { state: RunState::Pending { due: Timestamp(50) }, ..runs[0].clone() }));
+    assert_eq!(due(&mut index, &all, 5, 10), [id(2), id(9)]);
+}
+
+#[test]
+fn in_order_later_runs_wait_for_the_next_attempt_of_an_earlier_one() {
+    let mut index = Index::default();
+    let runs: Vec<Run> =
+        (1..=3).map(|n| keyed(pending(n, "a", 10 - u64::try_from(n).unwrap()), Order::Accepted)).collect();
+    runs.iter().rev().for_each(|run| _ = put(&mut index, run));
+    let all = [claimable("a")];
+    assert_eq!(due(&mut index, &all, 20, 10), [id(1)]);
+    put(&mut index, &leased(&runs[0], 1));
+    assert_eq!(index.next_due(&all), None);
+    put(&mut index, &Run { state: RunState::Pending { due: Timestamp(50) }, ..runs[0].clone() });
+    assert_eq!(due(&mut index, &all, 20, 10), []);
+    assert_eq!(index.next_due(&all), Some(Timestamp(50)));
+    assert!(put(&mut index, &ended(&runs[0])));
+    assert_eq!(due(&mut index, &all, 20, 10), [id(2)]);
+    put(&mut index, &ended(&runs[1]));
+    put(&mut index, &ended(&runs[2]));
+    assert!(index.gates.is_empty() && index.queues[0].open.is_empty());
+}
+
+#[test]
+fn what_was_not_begun_in_time_is_found() {
+    let mut index = Index::default();
+    let late = Run { expires: Some(Timestamp(7)), ..keyed(pending(1, "a", 1), Order::Accepted) };
+    put(&mut index, &late);
+    assert_eq!(index.expired(Timestamp(6), 10), []);
+    assert_eq!(index.expired(Timestamp(7), 10), [id(1)]);
+    put(&mut index, &ended(&late));
+    assert_eq!(index.expired(Timestamp(7), 10), []);
+}
