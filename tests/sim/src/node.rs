@@ -15,6 +15,8 @@ use crate::faulty::Faulty;
 use crate::stage::{Actor, Stage};
 
 pub(crate) const DOERS: usize = 5;
+/// The last of them.
+pub(crate) const PRUNER: usize = 4;
 
 pub(crate) struct Node {
     pub(crate) id: usize,

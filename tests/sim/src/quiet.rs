@@ -9,7 +9,7 @@ use hookbox_store::Store;
 use hookbox_store::types::{Claimable, PageRequest, RunFilter};
 
 use crate::model::Seen;
-use crate::node::DOERS;
+use crate::node::{DOERS, PRUNER};
 use crate::stage::Finish;
 use crate::watch::at_once;
 use crate::world::World;
@@ -23,15 +23,15 @@ impl World {
         self.faults.end();
         self.shared.stage.end_offspring();
         self.shared.settings.store(Settings::default().into());
-        for held in self.watch.store().holds().0.keys() {
-            let _ = self.watch.store().hold(held.clone(), None).await;
-        }
         for handler in &self.handlers {
             self.shared.stage.put(handler.clone(), true);
         }
         // What is late is done by then.
         self.round().await;
         self.pass(Millis(61_000)).await;
+        for held in self.watch.store().holds().0.keys() {
+            let _ = self.watch.store().hold(held.clone(), None).await;
+        }
         self.check_slots().await;
         let _ = self.ingress.declare_schedules(Vec::new(), self.clock.now()).await;
         for _ in 0..ROUNDS_MAX {
@@ -50,7 +50,10 @@ impl World {
             self.add_node().await;
         }
         for doer in 0..DOERS {
-            self.nodes.iter().for_each(|node| node.tick(doer));
+            // Pruning is no hurry.
+            if doer < PRUNER || self.rng.one_in(20) {
+                self.nodes.iter().for_each(|node| node.tick(doer));
+            }
         }
         let unanswered: Vec<u64> =
             self.deliveries().iter().filter(|(_, event)| event.is_none()).map(|(number, _)| *number).collect();
