@@ -130,7 +130,7 @@ impl Dispatcher {
     }
 
     fn begin(self: &Arc<Self>, run: Run) {
-        let place = self.places.take(&run.target.plugin);
+        let place = self.places.take(&run.target);
         let Some(lease) = run.lease() else { return };
         let (listed, id) = (Listed::new(self.clone(), (run.id, lease)), run.id);
         self.parts.guests.spawn(async move {

@@ -4,10 +4,10 @@
 //! A slot that is free goes to the plugin that holds the fewest, within it to
 //! the handler that holds the fewest, and among equals to the one that has
 //! waited for its turn the longest. Whoever holds some takes one more only
-//! while a quarter of what they could have is left: a plugin leaves it to
-//! other plugins, a handler to other handlers of its plugin. So a newcomer
-//! finds a slot beside a few that never let go; beside more than there are
-//! slots, it is next when one of them does.
+//! while enough is left for others: a plugin leaves a quarter of the slots where
+//! it is alone, and half as many as it holds beside others; so does a handler
+//! with what its plugin may have. A newcomer finds a slot beside a few that never
+//! let go; beside more, it is next when one of them does.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -156,7 +156,7 @@ impl Shared {
     /// Whose turn it is.
     fn next(&self) -> Option<(PluginName, HandlerName)> {
         let plugins = self.plugins.iter().filter_map(|(name, plugin)| {
-            let room = room(plugin.held, self.free)?;
+            let room = room(plugin.held, self.free, Company::of(self.plugins.len()))?;
             Some((plugin.held, plugin.since, name, plugin.next(room)?))
         });
         let (_, _, plugin, handler) = plugins.min_by_key(|(held, since, _, _)| (*held, *since))?;
@@ -183,7 +183,7 @@ impl OfPlugin {
     fn next(&self, room: usize) -> Option<&HandlerName> {
         let may = |handler: &OfHandler| match handler.siblings {
             Siblings::None => true,
-            Siblings::Some => self::room(handler.held, room).is_some(),
+            Siblings::Some => self::room(handler.held, room, Company::of(self.handlers.len())).is_some(),
         };
         let handlers = self.handlers.iter().filter(|(_, handler)| !handler.is_idle() && may(handler));
         handlers.min_by_key(|(_, handler)| (handler.held, handler.since)).map(|(name, _)| name)
@@ -197,10 +197,27 @@ impl OfHandler {
     }
 }
 
-/// How many more whoever holds `held` may take of those that are `free`: at most three times as many as are left then,
-/// but always the first.
-fn room(held: usize, free: usize) -> Option<usize> {
-    let more = (3 * free).saturating_sub(held) / 4;
+/// Whether others hold slots or wait for them, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    None,
+    Some,
+}
+
+impl Company {
+    fn of(all: usize) -> Company {
+        if all > 1 { Company::Some } else { Company::None }
+    }
+}
+
+/// How many more whoever holds `held` may take of those that are `free`: what it has then is at most this many times
+/// what it leaves. The first may always be taken.
+fn room(held: usize, free: usize, company: Company) -> Option<usize> {
+    let times = match company {
+        Company::None => 3,
+        Company::Some => 2,
+    };
+    let more = (times * free).saturating_sub(held) / (times + 1);
     let first = usize::from(held == 0).min(free);
     Some(more.max(first)).filter(|room| *room > 0)
 }
