@@ -53,7 +53,7 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun,
+    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
     PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
     Suppressed, SuppressedPage, Waiting,
 };
@@ -107,8 +107,9 @@ pub trait Store: Send + Sync + 'static {
     /// Leases runs that are due. Only runs whose acceptance is on disk are handed out.
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError>;
 
-    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer.
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError>;
+    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer, also
+    /// where its run has another by now.
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError>;
 
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;

@@ -23,7 +23,17 @@ struct Tree(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl MemoryStore {
     pub fn new() -> Result<MemoryStore, StoreError> {
-        let tree = Arc::new(Tree::default());
+        MemoryStore::on(Tree::default())
+    }
+
+    /// What is left after a crash: a store with the same rows, opened anew.
+    pub fn reopened(&self) -> Result<MemoryStore, StoreError> {
+        let rows = self.backend().tree.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        MemoryStore::on(Tree(RwLock::new(rows)))
+    }
+
+    fn on(tree: Tree) -> Result<MemoryStore, StoreError> {
+        let tree = Arc::new(tree);
         let state = State::load(&*tree)?;
         Ok(Ledgered::over(Arc::new(Memory { tree, state, turn: Mutex::default() })))
     }

@@ -22,7 +22,7 @@ use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun,
+    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
     PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
     Suppressed, SuppressedPage, Waiting,
 };
@@ -163,10 +163,10 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.claim(&claim)).await
     }
 
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
         // One host has the tree to itself: only its own clock judges the leases, so nothing need be on disk.
         let mut index = locked(&self.backend.state().index);
-        Ok(runs.iter().copied().filter(|run| index.renew(*run, until)).collect())
+        Ok(leases.iter().copied().filter(|(run, lease)| index.renew(*run, *lease, until)).collect())
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {

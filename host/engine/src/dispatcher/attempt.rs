@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Log, Outcome};
 use hookbox_core::effects::Effects;
+use hookbox_core::name::PluginName;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
 use hookbox_core::run::{DRAINS_MAX, Lease, Run, RunEvent, RunStatus, Work};
 use hookbox_core::time::{Millis, Timestamp};
@@ -14,6 +15,7 @@ use super::{Dispatcher, RunEnded};
 use crate::changes;
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
+use crate::slots::Siblings;
 
 /// Conflicts after which a run takes its plugin's keys alone.
 const CONFLICTS_MAX: u32 = 3;
@@ -32,8 +34,7 @@ struct PutBack {
 }
 
 impl Dispatcher {
-    pub(super) async fn bring_to_end(&self, run: Run) {
-        let Some(lease) = run.lease() else { return };
+    pub(super) async fn bring_to_end(&self, run: Run, lease: Lease) {
         let id = run.id;
         if let Err(error) = self.attempt(run, lease).await {
             // The lease runs out and the run is put back.
@@ -59,7 +60,7 @@ impl Dispatcher {
             };
             let slot = tokio::select! {
                 biased;
-                slot = self.slots.take(plugin) => slot,
+                slot = self.slots.take(&run.target, self.siblings(plugin)) => slot,
                 () = self.stop.reached(Phase::Draining) => {
                     return self.put_back(&run, lease, self.parts.clock.now()).await;
                 }
@@ -93,6 +94,15 @@ impl Dispatcher {
         match run.work {
             Work::Event(id) => self.parts.store.event_input(id).await.map(|event| Input::Event(Arc::new(event))),
             Work::Job(id) => self.parts.store.job(id).await.map(|job| Input::Job(Arc::new(job))),
+        }
+    }
+
+    fn siblings(&self, plugin: &PluginName) -> Siblings {
+        let catalogue = self.parts.store.catalogue();
+        let active = catalogue.plugin(plugin).and_then(|row| row.active.as_ref());
+        match active.is_some_and(|active| active.info.handlers.len() > 1) {
+            true => Siblings::Some,
+            false => Siblings::None,
         }
     }
 

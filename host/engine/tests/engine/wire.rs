@@ -133,8 +133,8 @@ impl Store for Wire {
         self.through(self.store.claim(claim)).await
     }
 
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
-        self.through(self.store.renew(runs, until)).await
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
+        self.through(self.store.renew(leases, until)).await
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
