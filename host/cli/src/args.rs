@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod cron;
 mod events;
 mod runs;
 mod verify;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
 pub(crate) use verify::VerifyArgs;
@@ -108,6 +110,11 @@ pub(crate) enum Command {
         operator: OperatorArgs,
         #[command(subcommand)]
         command: SchedulesCommand,
+    },
+    /// Say when a cron expression fires, and why.
+    Cron {
+        #[command(subcommand)]
+        command: CronCommand,
     },
     /// Look at the senders that are known by name, and pair with one that brings its secret.
     Providers {

@@ -23,13 +23,15 @@ fn each_command_says_what_it_does() {
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins"] {
+    for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins", "cron"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
     insta::assert_snapshot!("hookbox-runs-cancel", help(&["runs", "cancel"]));
     insta::assert_snapshot!("hookbox-runs-replay", help(&["runs", "replay"]));
     insta::assert_snapshot!("hookbox-holds-add", help(&["holds", "add"]));
+    insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
+    insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));
     insta::assert_snapshot!("hookbox-routes-test", help(&["routes", "test"]));
 }

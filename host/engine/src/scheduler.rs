@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use hookbox_core::clock::Clock;
+use hookbox_core::cron::Zones;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::schedule::{self, Progress, ScheduleRow, SlotRecord, Slots, Verdict};
@@ -33,6 +34,7 @@ pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     mint: Arc<Mint>,
+    zones: Zones,
     /// The clock as it was read last; nothing before the first look.
     looked: Option<Timestamp>,
     /// Schedules whose rule does not read; each is told once.
@@ -41,10 +43,16 @@ pub struct Scheduler {
 
 impl Scheduler {
     pub fn new(parts: &Parts) -> Scheduler {
+        Scheduler::in_zones(parts, Zones::default())
+    }
+
+    /// As [`Scheduler::new`], with other time zones than those built in.
+    pub fn in_zones(parts: &Parts, zones: Zones) -> Scheduler {
         Scheduler {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
+            zones,
             looked: None,
             unreadable: HashSet::new(),
         }
@@ -108,7 +116,7 @@ impl Scheduler {
                 // Another release, or other zones: its next slot is elsewhere.
                 return if round == 0 { self.move_next(slots, row, now).await } else { Ok(true) };
             };
-            let to = decision.to;
+            let (to, next) = (decision.to, decision.next);
             let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
             let fired = self.store.fire(Firing { schedule: name.clone(), decision, jobs, now }).await?;
             match fired {
@@ -117,6 +125,10 @@ impl Scheduler {
                     return Ok(true);
                 }
                 Fired::Decided(records) => {
+                    if next.is_none() && row.schedule.is_endless() {
+                        // Its rule gave no time that is later than the last: it is left there, not looked for for ever.
+                        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: change its rule, or `hookbox schedules reset {name}`");
+                    }
                     let made = records.iter().filter(|record| is_made(record)).count() as u64;
                     records.iter().for_each(|record| log_verdict(row, record, now));
                     let left = progress.left.map(|left| left.saturating_sub(made));
@@ -176,7 +188,7 @@ impl Scheduler {
 
     fn slots(&mut self, row: &ScheduleRow) -> Option<Slots> {
         let name = &row.schedule.name;
-        match row.slots() {
+        match row.slots_in(&self.zones) {
             Ok(slots) => {
                 self.unreadable.remove(name);
                 Some(slots)

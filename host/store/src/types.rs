@@ -89,7 +89,16 @@ impl Claimable {
     pub fn new(handler: HandlerRef) -> Claimable {
         Claimable { handler, weight: 1, at_most: usize::MAX, concurrency: None }
     }
+
+    /// With no more than so many by one claim.
+    #[must_use]
+    pub fn with_at_most(self, most: usize) -> Claimable {
+        Claimable { at_most: self.at_most.min(most), ..self }
+    }
 }
+
+/// A run and the lease that it has, or had.
+pub type Leased = (RunId, Lease);
 
 /// The end of an attempt.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 fn every(period: Millis) -> Slots {
     Slots::new(
-        When::every(period).unwrap().times(Timestamp(0)).unwrap(),
+        When::every(period).unwrap().times(Timestamp(0), &Zones::default()).unwrap(),
         &Rules::default(),
         &"nightly".parse().unwrap(),
     )

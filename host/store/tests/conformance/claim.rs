@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, CancelCause, DRAINS_MAX, RunEvent, RunState, RunStatus};
+use hookbox_core::run::{BootId, CancelCause, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus};
 use hookbox_store::types::{Claim, Claimable, Recorded, Rescue};
 use tokio::task::JoinSet;
 
@@ -165,11 +165,14 @@ async fn claims_that_come_together_each_find_runs(world: &mut World) {
 
 async fn a_renewed_lease_is_kept(world: &mut World) {
     let run = world.leased("a/on-event").await;
-    let unknown = crate::world::new_run("a/on-event").id;
-    assert_eq!(world.renew(&[run.id, unknown], Monotonic(60_000)).await.unwrap(), [run.id]);
+    let lease = run.lease().unwrap();
+    let held = (run.id, lease);
+    let others = [(run.id, Lease { attempt: 2, ..lease }), (crate::world::new_run("a/on-event").id, lease)];
+    assert_eq!(world.renew(&others, Monotonic(60_000)).await.unwrap(), []);
+    assert_eq!(world.renew(&[held, others[0]], Monotonic(60_000)).await.unwrap(), [held]);
     assert_eq!(world.rescue(rescue(BOOT, LEASE_UNTIL)).await.unwrap(), []);
     assert_eq!(world.rescue(rescue(BOOT, Monotonic(60_000))).await.unwrap().len(), 1);
-    assert_eq!(world.renew(&[run.id], Monotonic(90_000)).await.unwrap(), []);
+    assert_eq!(world.renew(&[held], Monotonic(90_000)).await.unwrap(), []);
 }
 
 async fn a_lease_of_this_boot_is_lost_by_time(world: &mut World) {

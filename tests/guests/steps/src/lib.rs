@@ -75,6 +75,26 @@ fn parcel(Json(parcel): Json<Parcel>, context: &Context) -> Result<Json<Vec<u64>
     Ok(Json(sent))
 }
 
+#[derive(Deserialize)]
+struct Keep {
+    key: String,
+    /// Deleted.
+    before: Option<String>,
+    #[serde(default)]
+    padding: String,
+}
+
+/// Keeps something under a key in place of something under another, and something for a moment.
+#[on("shop/keep")]
+fn keep(Json(keep): Json<Keep>) -> Result {
+    kv::set(&keep.key, &keep.padding)?;
+    kv::set_with_ttl(&format!("brief-{}", keep.key), &keep.padding, Duration::from_millis(100))?;
+    if let Some(before) = keep.before {
+        kv::delete(&before)?;
+    }
+    Ok(())
+}
+
 /// Adds without asking: the sum is told by `shop/total`.
 #[on("shop/count")]
 fn count(event: &Event) -> Result<Json<Value>> {
@@ -151,7 +171,7 @@ fn shout() {
 }
 
 /// What a scheme says of a delivery.
-#[on("standard-webhooks/*", "acme/*")]
+#[on("standard-webhooks/*", "acme/*", "dropbox/*")]
 fn letter(event: &Event) -> Json<Value> {
     Json(json!({
         "provider": event.provider(),
