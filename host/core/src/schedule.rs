@@ -110,9 +110,7 @@ impl When {
             When::Once { at } => Ok(Times::Once(*at)),
         }
     }
-}
 
-impl When {
     /// The first time of a schedule that is made at `now`: a rule without one in the ten years ahead is refused, as
     /// [`Calendar::first_after`] tells. To be asked where a schedule is new or its rule is another, and only there.
     pub fn first_after(&self, now: Timestamp, zones: &Zones) -> Result<Timestamp, BadWhen> {
