@@ -18,6 +18,7 @@ mod pairing;
 mod powercut;
 mod projects;
 mod protection;
+mod queue;
 mod random;
 mod refusals;
 mod rotation;

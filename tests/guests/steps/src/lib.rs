@@ -48,6 +48,34 @@ fn slow(Json(slow): Json<Slow>, context: &Context) -> Result<Json<Value>> {
 }
 
 #[derive(Deserialize)]
+struct Parcel {
+    customer: String,
+    number: u64,
+    /// Attempts that fail.
+    fails: u32,
+}
+
+/// Writes down each customer's parcels as they go out: in the order in which they came.
+#[on(
+    "shop/parcel",
+    order_per = "customer",
+    attempts = 100,
+    backoff = "1ms",
+    backoff_curve = "constant",
+    concurrency = 8
+)]
+fn parcel(Json(parcel): Json<Parcel>, context: &Context) -> Result<Json<Vec<u64>>> {
+    let key = format!("parcels-{}", parcel.customer);
+    let mut sent: Vec<u64> = kv::get_json(&key)?.unwrap_or_default();
+    sent.push(parcel.number);
+    kv::set_json(&key, &sent)?;
+    if context.attempt <= parcel.fails {
+        return Err(Error::retry("no carrier"));
+    }
+    Ok(Json(sent))
+}
+
+#[derive(Deserialize)]
 struct Keep {
     key: String,
     /// Deleted.
