@@ -4,11 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cron::DayRule;
 use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use crate::route::Pattern;
 use crate::route::filter::Filter;
-use crate::schedule::{When, ZoneName};
-use crate::time::Millis;
+use crate::schedule::{Rules, When, ZoneName};
+use crate::time::{Millis, NotADuration};
 
 pub use crate::policy::PolicyPatch;
 
@@ -93,6 +94,7 @@ pub enum Trigger {
 pub struct DeclaredSchedule {
     pub name: ScheduleName,
     pub when: When,
+    pub rules: Rules,
 }
 
 /// What `describe()` returned, as it came.
@@ -127,7 +129,8 @@ pub struct BadDescription(pub Vec<String>);
 
 /// Besides those of the policy.
 const HANDLER_OPTIONS: [&str; 2] = ["description", "filter"];
-const SCHEDULE_OPTIONS: [&str; 2] = ["timezone", "name"];
+/// Besides the rules of schedules.
+const SCHEDULE_OPTIONS: [&str; 4] = ["timezone", "name", "day_rule", "phase"];
 
 impl PluginInfo {
     /// `file` is the stem of the plugin's file: its name must be the same, else a file could claim another's keys,
@@ -223,40 +226,57 @@ fn check_trigger(declared: DeclaredTrigger, target: &HandlerRef) -> Result<Trigg
             }
         }
         DeclaredTrigger::Cron { expression, options } => {
-            let (name, zone) = schedule_options(&options, target)?;
-            let when = When::cron(&expression, zone).map_err(|e| vec![e.to_string()])?;
-            Ok(Trigger::Schedule(DeclaredSchedule { name, when }))
+            let ScheduleOptions { name, zone, day_rule, phase, rules } = schedule_options(&options, target)?;
+            if phase.is_some() {
+                return Err(vec!["phase: an expression says when it fires; leave it out".to_owned()]);
+            }
+            let when = When::cron_with(&expression, zone.unwrap_or_default(), day_rule.unwrap_or_default());
+            let when = when.map_err(|e| vec![e.to_string()])?;
+            Ok(Trigger::Schedule(DeclaredSchedule { name, when, rules }))
         }
         DeclaredTrigger::Every { period, options } => {
-            let (name, zone) = schedule_options(&options, target)?;
-            if zone.is_some() {
-                return Err(vec!["timezone: an interval has no time zone; leave it out".to_owned()]);
+            let ScheduleOptions { name, zone, day_rule, phase, rules } = schedule_options(&options, target)?;
+            if zone.is_some() || day_rule.is_some() {
+                return Err(vec!["timezone, day_rule: an interval has neither; leave them out".to_owned()]);
             }
-            let when = When::every(period).map_err(|e| vec![e.to_string()])?;
-            Ok(Trigger::Schedule(DeclaredSchedule { name, when }))
+            let when = phase.map_or_else(|| When::every(period), |phase| When::every_with(period, phase));
+            Ok(Trigger::Schedule(DeclaredSchedule { name, when: when.map_err(|e| vec![e.to_string()])?, rules }))
         }
     }
 }
 
-fn schedule_options(
-    options: &[(String, String)],
-    target: &HandlerRef,
-) -> Result<(ScheduleName, Option<ZoneName>), Vec<String>> {
-    let (mut name, mut zone, mut wrong) = (ScheduleName::of(target), None, Vec::new());
+struct ScheduleOptions {
+    name: ScheduleName,
+    zone: Option<ZoneName>,
+    day_rule: Option<DayRule>,
+    phase: Option<Millis>,
+    rules: Rules,
+}
+
+fn schedule_options(options: &[(String, String)], target: &HandlerRef) -> Result<ScheduleOptions, Vec<String>> {
+    let (name, rules) = (ScheduleName::of(target), Rules::default());
+    let mut found = ScheduleOptions { name, zone: None, day_rule: None, phase: None, rules };
+    let mut wrong = Vec::new();
     for (option, value) in options {
         let checked = match option.as_str() {
-            "timezone" => ZoneName::parse(value).map(|z| zone = Some(z)).map_err(|e| e.to_string()),
+            "timezone" => ZoneName::parse(value).map(|z| found.zone = Some(z)).map_err(|e| e.to_string()),
+            "day_rule" => value.parse().map(|rule| found.day_rule = Some(rule)),
+            "phase" => {
+                let phase = value.parse().map_err(|e: NotADuration| e.to_string());
+                phase.map(|phase| found.phase = Some(phase))
+            }
             // A plugin names schedules below its own name only, so that it cannot take over another's.
             "name" => HandlerName::parse(value)
-                .map(|part| name = ScheduleName::of(&HandlerRef { plugin: target.plugin.clone(), handler: part }))
+                .map(|part| found.name = ScheduleName::of(&HandlerRef { plugin: target.plugin.clone(), handler: part }))
                 .map_err(|e| e.to_string()),
-            unknown => Err(unknown_option(unknown, &SCHEDULE_OPTIONS)),
+            rule if Rules::OPTIONS.contains(&rule) => found.rules.set(rule, value),
+            unknown => Err(unknown_option(unknown, &[&SCHEDULE_OPTIONS[..], &Rules::OPTIONS].concat())),
         };
         if let Err(mistake) = checked {
             wrong.push(format!("{}: {mistake}", clipped(option)));
         }
     }
-    if wrong.is_empty() { Ok((name, zone)) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(found) } else { Err(wrong) }
 }
 
 fn unknown_option(name: &str, known: &[&str]) -> String {

@@ -72,6 +72,8 @@ pub struct Terms {
     pub unique: Option<String>,
     /// What comes before the handler's policy.
     pub own: RunPolicy,
+    /// In place of the run's id.
+    pub idempotency_key: Option<String>,
 }
 
 /// How often a handler has its turn, beside others that wait, too. Each step is twice as often; none is for ever last.
@@ -258,6 +260,7 @@ impl PolicyPatch {
             gate: gate(&self.order_per, Order::Accepted).or_else(|| gate(&self.concurrency_per, Order::Due)),
             unique: self.unique_per.as_ref().and_then(|key| key.of(subject)),
             own: RunPolicy::default(),
+            idempotency_key: None,
         }
     }
 

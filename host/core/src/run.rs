@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::attempt::{Attempt, Outcome};
 use crate::gate::Gate;
 use crate::id::{EventId, JobId, RunId};
-use crate::name::HandlerRef;
+use crate::name::{HandlerRef, ScheduleName};
 use crate::policy::Policy;
 use crate::retry::DeadCause;
 use crate::time::{Millis, Timestamp};
@@ -39,6 +39,8 @@ pub struct Run {
     pub own: RunPolicy,
     /// The latest replay of it.
     pub replayed: Option<RunId>,
+    /// The schedule that it is a firing of.
+    pub schedule: Option<ScheduleName>,
     pub state: RunState,
     /// Attempts that have begun.
     pub attempts_begun: u32,
@@ -296,10 +298,11 @@ impl Run {
                 self.attempts.push(unfinished(lease, at, Outcome::Lost));
                 Pending { due: at }
             }
-            (Leased { .. }, RunEvent::Drained { at }) => {
+            (Leased { lease }, RunEvent::Drained { at }) => {
                 self.drains += 1;
                 self.attempts_begun = self.attempts_begun.saturating_sub(1);
-                Pending { due: at }
+                // The next lease has the same number: it must not be given at the same time, too.
+                Pending { due: at.max(lease.at.plus(Millis(1))) }
             }
             _ => return Err(illegal),
         };
@@ -347,6 +350,7 @@ mod tests {
             unique: None,
             own: RunPolicy::default(),
             replayed: None,
+            schedule: None,
             state: RunState::Pending { due: NOW },
             attempts_begun: 0,
             drains: 0,
@@ -429,6 +433,15 @@ mod tests {
         assert_eq!((lost.attempts_begun, lost.attempts.len()), (1, 1));
         let drained = run().apply(claimed()).unwrap().apply(RunEvent::Drained { at: NOW }).unwrap();
         assert_eq!((drained.attempts_begun, drained.attempts.len(), drained.drains), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_lease_that_is_given_again_after_a_drain_is_another() {
+        let first = run().apply(claimed()).unwrap();
+        let drained = first.clone().apply(RunEvent::Drained { at: NOW }).unwrap();
+        let RunState::Pending { due } = drained.state else { panic!("{drained:?}") };
+        let again = drained.apply(RunEvent::Claimed { boot: BootId(1), at: due }).unwrap();
+        assert_ne!(first.lease(), again.lease());
     }
 
     #[test]

@@ -6,20 +6,28 @@
 //! was made from, so any number of nodes may tick and each slot has exactly one
 //! verdict.
 
+mod decide;
+mod rules;
+mod slots;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Output;
 use crate::cron::{Calendar, CronExpr, DayRule, Every};
+use crate::gate::{Gate, Order};
+use crate::hold::noted;
 use crate::id::RunId;
 use crate::name::{HandlerRef, ScheduleName};
 use crate::time::{Millis, Timestamp};
 
 pub use crate::cron::Zone as ZoneName;
+pub use decide::{FIRES_PER_DECISION_MAX, Passed, Progress, SLOTS_PER_DECISION_MAX, SlotDecision, decide};
+pub use rules::{BUFFER_MAX, CATCH_UP_MAX, FAILURES_MAX, MISSED_WITHIN, Missed, ON_TIME, Overlap, Rules};
+pub use slots::Slots;
+use slots::Times;
 
-/// A firing later than this after its slot is not made up for.
-pub const MISSED_WINDOW: Millis = Millis::DAY;
-/// Slots that one decision looks at: a second of work for the worst expression. What is left is decided next.
-pub const SLOTS_PER_DECISION_MAX: u64 = 100_000;
 /// Verdicts that are kept with a schedule.
 pub const RECENT_MAX: usize = 10;
 
@@ -27,8 +35,19 @@ pub const RECENT_MAX: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
-    Cron { expression: String, timezone: String, day_rule: DayRule },
-    Every { period: Millis },
+    Cron {
+        expression: String,
+        timezone: String,
+        day_rule: DayRule,
+    },
+    /// In step with its first registration, or off whole periods since 1970 by `phase`.
+    Every {
+        period: Millis,
+        phase: Option<Millis>,
+    },
+    Once {
+        at: Timestamp,
+    },
 }
 
 /// A rule that is refused, with its cure.
@@ -57,21 +76,32 @@ impl When {
 
     pub fn every(period: Millis) -> Result<When, BadWhen> {
         Every::new(period, Timestamp(0)).map_err(|e| BadWhen::Every(e.to_string()))?;
-        Ok(When::Every { period })
+        Ok(When::Every { period, phase: None })
     }
 
-    /// `anchor` gives an interval its phase. Fails only where a row was written by a release with another grammar or
-    /// other zones.
-    pub fn calendar(&self, anchor: Timestamp) -> Result<Calendar, BadWhen> {
+    /// An interval that does not depend on when it was made.
+    pub fn every_with(period: Millis, phase: Millis) -> Result<When, BadWhen> {
+        if phase >= period {
+            return Err(BadWhen::Every(format!("its phase must be less than the period {period}, got {phase}")));
+        }
+        When::every(period).map(|_| When::Every { period, phase: Some(phase) })
+    }
+
+    /// `anchor` gives an interval without a phase of its own its phase. Fails only where a row was written by a release
+    /// with another grammar or other zones.
+    fn times(&self, anchor: Timestamp) -> Result<Times, BadWhen> {
         match self {
             When::Cron { expression, timezone, day_rule } => {
                 let expr = CronExpr::parse(expression).map_err(|e| BadWhen::Cron(e.to_string()))?;
                 let zone = ZoneName::parse(timezone).map_err(|e| BadWhen::Cron(e.to_string()))?;
-                Ok(Calendar::Cron { expr: expr.with_day_rule(*day_rule), zone })
+                Ok(Times::Calendar(Calendar::Cron { expr: expr.with_day_rule(*day_rule), zone }))
             }
-            When::Every { period } => {
-                Every::new(*period, anchor).map(Calendar::Every).map_err(|e| BadWhen::Every(e.to_string()))
+            When::Every { period, phase } => {
+                let anchor = phase.map_or(anchor, |phase| Timestamp(phase.0));
+                let every = Every::new(*period, anchor).map_err(|e| BadWhen::Every(e.to_string()))?;
+                Ok(Times::Calendar(Calendar::Every(every)))
             }
+            When::Once { at } => Ok(Times::Once(*at)),
         }
     }
 }
@@ -80,17 +110,34 @@ impl std::fmt::Display for When {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             When::Cron { expression, timezone, .. } => write!(f, "{expression} ({timezone})"),
-            When::Every { period } => write!(f, "every {period}"),
+            When::Every { period, phase: None } => write!(f, "every {period}"),
+            When::Every { period, phase: Some(phase) } => write!(f, "every {period}, {phase} later"),
+            When::Once { at } => write!(f, "once at {at}"),
         }
     }
 }
 
-/// Who declares a schedule. hooks.yaml comes before a plugin where both name the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Who declares a schedule. Where several name the same one, the first of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     Plugin,
     Config,
+    /// An operator, while the host runs.
+    Operator,
+}
+
+impl Origin {
+    /// hooks.yaml comes first, then operators, then plugins.
+    pub const BY_RANK: [Origin; 3] = [Origin::Config, Origin::Operator, Origin::Plugin];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Origin::Plugin => "plugin",
+            Origin::Config => "hooks.yaml",
+            Origin::Operator => "operator",
+        }
+    }
 }
 
 /// What a schedule is.
@@ -101,12 +148,38 @@ pub struct Schedule {
     pub when: When,
     pub payload: Option<Output>,
     pub origin: Origin,
+    pub rules: Rules,
+}
+
+impl Schedule {
+    /// From a slot to when it is due.
+    pub fn put_off(&self) -> Millis {
+        slots::put_off(&self.name, self.rules.jitter)
+    }
+
+    /// The idempotency key of a slot's run; those made by hand and by a backfill have others.
+    pub fn slot_key(&self, slot: Timestamp) -> String {
+        format!("{}@{slot}", self.name)
+    }
+
+    /// Runs of the schedule wait at it for one another, unless they may overlap.
+    pub fn gate(&self) -> Option<Gate> {
+        match self.rules.overlap {
+            Overlap::Skip | Overlap::BufferOne | Overlap::BufferAll(_) => {
+                Some(Gate::new(&format!("schedule {}", self.name), Order::Accepted))
+            }
+            Overlap::Allow | Overlap::CancelRunning => None,
+        }
+    }
 }
 
 /// What a schedule is and how far it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleRow {
+    /// The declaration that counts.
     pub schedule: Schedule,
+    /// Declarations of the same name that do not count, by rank.
+    pub shadowed: Vec<Schedule>,
     /// Phase of an interval; the first registration.
     pub anchor: Timestamp,
     /// Every slot up to here has its verdict.
@@ -114,9 +187,40 @@ pub struct ScheduleRow {
     pub next: Option<Timestamp>,
     pub last_fired: Option<Timestamp>,
     pub last_run: Option<RunId>,
+    pub pause: Option<Pause>,
+    /// Slots up to here came while it was paused.
+    pub paused_until: Option<Timestamp>,
+    /// Runs in a row that failed for good.
+    pub failures: u32,
+    /// Runs that slots have made and that may be alive.
+    pub open: Vec<RunId>,
     pub counts: SlotCounts,
+    pub lateness: Lateness,
     /// The latest verdicts, oldest first.
     pub recent: Vec<SlotRecord>,
+}
+
+/// A decision holds only for what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    pub schedule: Schedule,
+    pub anchor: Timestamp,
+    pub paused_until: Option<Timestamp>,
+}
+
+/// A schedule that is paused decides no slot; when it goes on, those that came meanwhile are not made up for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    pub since: Timestamp,
+    pub note: Option<String>,
+    /// Nobody asked for it: so many runs in a row had failed for good.
+    pub failures: Option<u32>,
+}
+
+impl Pause {
+    pub fn new(since: Timestamp, note: Option<&str>) -> Pause {
+        Pause { since, note: note.and_then(noted), failures: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -124,11 +228,24 @@ pub struct SlotCounts {
     pub fired: u64,
     pub missed: u64,
     pub overlap_skipped: u64,
+    /// Slots whose run waits, or waited, for an earlier one.
+    pub buffered: u64,
+    /// Slots for which there was no room to wait.
+    pub dropped: u64,
+    /// Slots that came while the schedule was paused.
+    pub paused: u64,
+}
+
+/// From when a slot is due to when its run is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lateness {
+    pub last: Millis,
+    pub longest: Millis,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotRecord {
-    /// The slot; for several missed ones the last of them.
+    /// The slot; for several at once the last of them.
     pub slot: Timestamp,
     pub decided_at: Timestamp,
     pub verdict: Verdict,
@@ -146,206 +263,136 @@ pub enum Verdict {
     },
     /// The run of an earlier slot was not finished.
     OverlapSkipped,
-}
-
-/// What is to be done about the slots that have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SlotDecision {
-    /// The high-water mark it was made from.
-    pub from: Timestamp,
-    /// The new one.
-    pub to: Timestamp,
-    /// Slots before `fire` (or up to `to`) that are missed, and the last of them.
-    pub missed: u64,
-    pub missed_last: Option<Timestamp>,
-    pub fire: Option<Timestamp>,
-    pub next: Option<Timestamp>,
+    /// This run waits for an earlier one.
+    Buffered {
+        run: RunId,
+    },
+    /// As many wait already as may.
+    Dropped,
+    /// So many slots passed while the schedule was paused.
+    Paused {
+        slots: u64,
+    },
 }
 
 impl ScheduleRow {
     /// Nothing before `now` is due for a schedule that is new.
     pub fn new(schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
-        let next = schedule.when.calendar(now)?.next_after(now);
-        Ok(ScheduleRow {
+        let mut row = ScheduleRow {
             schedule,
+            shadowed: Vec::new(),
             anchor: now,
             decided: now,
-            next,
+            next: None,
             last_fired: None,
             last_run: None,
+            pause: None,
+            paused_until: None,
+            failures: 0,
+            open: Vec::new(),
             counts: SlotCounts::default(),
+            lateness: Lateness::default(),
             recent: Vec::new(),
-        })
+        };
+        row.next = row.slots()?.next_after(now);
+        Ok(row)
+    }
+
+    pub fn slots(&self) -> Result<Slots, BadWhen> {
+        let times = self.schedule.when.times(self.anchor)?;
+        Ok(Slots::new(times, &self.schedule.rules, &self.schedule.name))
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress { decided: self.decided, paused_until: self.paused_until, left: self.left() }
+    }
+
+    /// What a decision on its slots follows from, besides how far it came.
+    pub fn basis(&self) -> Basis {
+        Basis { schedule: self.schedule.clone(), anchor: self.anchor, paused_until: self.paused_until }
+    }
+
+    /// Slots that may still make a run.
+    pub fn left(&self) -> Option<u64> {
+        self.schedule.rules.count.map(|count| count.saturating_sub(self.counts.fired + self.counts.buffered))
+    }
+
+    /// When its next slot is to be decided; nothing where it is paused or has ended.
+    pub fn due(&self) -> Option<Timestamp> {
+        let next = self.next.filter(|_| self.pause.is_none())?;
+        Some(next.plus(self.schedule.put_off()))
     }
 
     /// Takes over a changed definition. Another rule begins anew at `now`; the same rule keeps its mark.
     pub fn redefined(mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
-        if schedule.when != self.schedule.when {
-            let calendar = schedule.when.calendar(now)?;
+        let other = schedule.when != self.schedule.when;
+        self.schedule = schedule;
+        if other {
             self.anchor = now;
             // Never behind what is decided: a slot has one verdict, whatever the clock says.
             self.decided = now.max(self.decided);
-            self.next = calendar.next_after(self.decided);
         }
-        self.schedule = schedule;
+        self.next = self.slots()?.next_after(self.decided).filter(|_| self.left() != Some(0));
         Ok(self)
+    }
+
+    /// Stops deciding slots, or goes on. False where it is so already.
+    pub fn set_pause(&mut self, pause: Option<Pause>, now: Timestamp) -> bool {
+        if self.pause.is_some() == pause.is_some() {
+            return false;
+        }
+        if pause.is_none() {
+            self.paused_until = Some(now);
+            self.failures = 0;
+        }
+        self.pause = pause;
+        true
+    }
+
+    /// Begins anew at `now`, be that before what is decided: for a clock that was wrong.
+    pub fn reset(&mut self, now: Timestamp) -> Result<(), BadWhen> {
+        (self.anchor, self.decided) = (now, now);
+        self.paused_until = None;
+        self.next = self.slots()?.next_after(now).filter(|_| self.left() != Some(0));
+        Ok(())
+    }
+
+    /// A run of it has ended. True where that changes the row.
+    pub fn run_ended(&mut self, failed: bool, now: Timestamp) -> bool {
+        let Some(most) = self.schedule.rules.pause_after else { return false };
+        let before = self.failures;
+        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        if self.failures >= most && self.pause.is_none() {
+            self.pause = Some(Pause { since: now, note: None, failures: Some(self.failures) });
+        }
+        self.failures != before
     }
 
     pub fn note(&mut self, record: SlotRecord) {
         match &record.verdict {
             Verdict::Fired { run } => {
                 self.counts.fired += 1;
-                self.last_fired = Some(record.slot);
-                self.last_run = Some(*run);
+                self.made(*run, &record);
+            }
+            Verdict::Buffered { run } => {
+                self.counts.buffered += 1;
+                self.made(*run, &record);
             }
             Verdict::Missed { slots } => self.counts.missed += slots,
+            Verdict::Paused { slots } => self.counts.paused += slots,
             Verdict::OverlapSkipped => self.counts.overlap_skipped += 1,
+            Verdict::Dropped => self.counts.dropped += 1,
         }
         self.recent.push(record);
         let surplus = self.recent.len().saturating_sub(RECENT_MAX);
         self.recent.drain(..surplus);
     }
-}
 
-/// Decides the slots after `decided` and up to `now`: the latest is fired if it is not older than
-/// [`MISSED_WINDOW`], those before it are missed. Nothing where no slot has come, or the clock is behind the mark.
-pub fn decide(calendar: &Calendar, decided: Timestamp, now: Timestamp) -> Option<SlotDecision> {
-    let mut latest = calendar.next_after(decided).filter(|slot| *slot <= now && *slot > decided)?;
-    let mut missed = 0;
-    let mut missed_last = None;
-    let mut next = calendar.next_after(latest);
-    while let Some(slot) = next.filter(|slot| *slot <= now && *slot > latest) {
-        if missed + 1 == SLOTS_PER_DECISION_MAX {
-            let whole = SlotDecision {
-                from: decided,
-                to: latest,
-                missed: missed + 1,
-                missed_last: Some(latest),
-                fire: None,
-                next,
-            };
-            return Some(whole);
-        }
-        missed += 1;
-        missed_last = Some(latest);
-        latest = slot;
-        next = calendar.next_after(latest);
-    }
-    let next = next.filter(|slot| *slot > latest);
-    let fire = (now.since(latest) <= MISSED_WINDOW).then_some(latest);
-    if fire.is_none() {
-        missed += 1;
-        missed_last = Some(latest);
-    }
-    Some(SlotDecision { from: decided, to: latest, missed, missed_last, fire, next })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::name::{HandlerName, PluginName};
-    use proptest::prelude::*;
-
-    fn every(period: Millis) -> Calendar {
-        When::every(period).unwrap().calendar(Timestamp(0)).unwrap()
-    }
-
-    fn schedule(when: When) -> Schedule {
-        let target = HandlerRef {
-            plugin: PluginName::parse("daily-digest").unwrap(),
-            handler: HandlerName::parse("digest").unwrap(),
-        };
-        Schedule { name: ScheduleName::of(&target), target, when, payload: None, origin: Origin::Plugin }
-    }
-
-    const NOON: Timestamp = Timestamp(1_780_000_000_000);
-
-    #[test]
-    fn a_slot_that_has_come_is_fired() {
-        let calendar = every(Millis::MINUTE);
-        let decision = decide(&calendar, Timestamp(60_000), Timestamp(120_005)).unwrap();
-        assert_eq!((decision.fire, decision.missed, decision.to), (Some(Timestamp(120_000)), 0, Timestamp(120_000)));
-        assert_eq!(decision.next, Some(Timestamp(180_000)));
-    }
-
-    #[test]
-    fn no_slot_is_decided_twice() {
-        assert_eq!(decide(&every(Millis::MINUTE), Timestamp(120_000), Timestamp(120_005)), None);
-    }
-
-    #[test]
-    fn a_clock_behind_the_mark_waits() {
-        assert_eq!(decide(&every(Millis::MINUTE), Timestamp(600_000), Timestamp(120_000)), None);
-    }
-
-    #[test]
-    fn of_several_missed_slots_the_latest_is_fired() {
-        let decision = decide(&every(Millis::HOUR), Timestamp(0), Timestamp(3 * 3_600_000 + 5)).unwrap();
-        assert_eq!((decision.fire, decision.missed), (Some(Timestamp(3 * 3_600_000)), 2));
-        assert_eq!(decision.missed_last, Some(Timestamp(2 * 3_600_000)));
-    }
-
-    #[test]
-    fn a_slot_older_than_the_window_is_missed() {
-        let weekly = every(Millis(7 * Millis::DAY.0));
-        let late = Timestamp(7 * Millis::DAY.0).plus(MISSED_WINDOW).plus(Millis(1));
-        let decision = decide(&weekly, Timestamp(0), late).unwrap();
-        assert_eq!((decision.fire, decision.missed, decision.to), (None, 1, Timestamp(7 * Millis::DAY.0)));
-    }
-
-    #[test]
-    fn a_year_of_missed_seconds_is_decided_in_steps() {
-        let calendar = every(Millis::SECOND);
-        let now = Timestamp(250_000 * 1000);
-        let first = decide(&calendar, Timestamp(0), now).unwrap();
-        assert_eq!((first.missed, first.fire), (SLOTS_PER_DECISION_MAX, None));
-        let second = decide(&calendar, first.to, now).unwrap();
-        let third = decide(&calendar, second.to, now).unwrap();
-        assert_eq!(first.missed + second.missed + third.missed + 1, 250_000);
-        assert_eq!(third.fire, Some(now));
-    }
-
-    #[test]
-    fn a_rule_that_cannot_fire_is_refused() {
-        assert_eq!(When::cron("0 0 31 2 *", None), Err(BadWhen::Never("0 0 31 2 *".into())));
-        assert!(When::every(Millis(10)).is_err());
-    }
-
-    #[test]
-    fn a_changed_rule_begins_anew_and_an_unchanged_one_keeps_its_mark() {
-        let row = ScheduleRow::new(schedule(When::every(Millis::HOUR).unwrap()), NOON).unwrap();
-        let later = NOON.plus(Millis(500));
-        let same = row.clone().redefined(schedule(When::every(Millis::HOUR).unwrap()), later).unwrap();
-        assert_eq!((same.anchor, same.decided), (NOON, NOON));
-        let other = row.redefined(schedule(When::every(Millis::MINUTE).unwrap()), later).unwrap();
-        assert_eq!((other.anchor, other.decided), (later, later));
-    }
-
-    #[test]
-    fn ten_verdicts_are_kept() {
-        let mut row = ScheduleRow::new(schedule(When::every(Millis::HOUR).unwrap()), NOON).unwrap();
-        for n in 0..15 {
-            let verdict = Verdict::Missed { slots: 1 };
-            row.note(SlotRecord { slot: Timestamp(n), decided_at: NOON, verdict });
-        }
-        assert_eq!((row.recent.len(), row.counts.missed, row.recent[0].slot), (10, 15, Timestamp(5)));
-    }
-
-    proptest! {
-        #[test]
-        fn every_slot_has_one_verdict_however_often_it_is_looked_at(steps in prop::collection::vec(1u64..7_200_000, 1..40)) {
-            let calendar = every(Millis::MINUTE);
-            let (mut now, mut decided, mut fired, mut missed) = (Timestamp(0), Timestamp(0), 0, 0);
-            for step in steps {
-                now = now.plus(Millis(step));
-                if let Some(decision) = decide(&calendar, decided, now) {
-                    prop_assert!(decision.to > decided);
-                    fired += u64::from(decision.fire.is_some());
-                    missed += decision.missed;
-                    decided = decision.to;
-                }
-                prop_assert_eq!(fired + missed, now.0 / 60_000);
-            }
-        }
+    fn made(&mut self, run: RunId, record: &SlotRecord) {
+        self.last_fired = Some(record.slot);
+        self.last_run = Some(run);
+        self.open.push(run);
+        self.lateness.last = record.decided_at.since(record.slot.plus(self.schedule.put_off()));
+        self.lateness.longest = self.lateness.longest.max(self.lateness.last);
     }
 }

@@ -22,6 +22,11 @@ pub struct Millis(pub u64);
 #[error("must be a duration such as 500ms, 30s, 5m, 2h or 1d, got {0:?}")]
 pub struct NotADuration(pub String);
 
+/// A text that is no point in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time of 1970 to 9999 in RFC 3339, such as 2026-11-20T09:00:00Z, got {0:?}")]
+pub struct NotATime(pub String);
+
 impl Timestamp {
     /// The last instant that is handed out: 9999-12-31T23:59:59Z, the end of what RFC 3339 writes.
     pub const MAX: Timestamp = Timestamp(253_402_300_799_000);
@@ -51,6 +56,11 @@ impl Timestamp {
         DateTime::from_timestamp_millis(millis).unwrap_or_default()
     }
 
+    /// As RFC 3339 in UTC and in whole seconds: `2026-11-20T09:00:00Z`.
+    pub fn show_seconds(self) -> String {
+        self.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     /// Instants before 1970 become 1970.
     pub fn from_utc(instant: DateTime<Utc>) -> Timestamp {
         Timestamp(u64::try_from(instant.timestamp_millis()).unwrap_or(0))
@@ -60,6 +70,17 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// RFC 3339 with any offset; what is smaller than a millisecond is dropped.
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Timestamp, NotATime> {
+        let at = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc());
+        let at = at.filter(|at| *at >= DateTime::UNIX_EPOCH).map(Timestamp::from_utc);
+        at.filter(|at| *at <= Timestamp::MAX).ok_or_else(|| NotATime(text.chars().take(80).collect()))
     }
 }
 
@@ -132,5 +153,16 @@ mod tests {
     fn a_timestamp_is_written_as_rfc_3339_in_utc() {
         assert_eq!(Timestamp(1_750_861_210_123).to_string(), "2025-06-25T14:20:10.123Z");
         assert_eq!(Timestamp(u64::MAX).to_string(), "9999-12-31T23:59:59.000Z");
+        assert_eq!(Timestamp(1_750_861_210_123).show_seconds(), "2025-06-25T14:20:10Z");
+    }
+
+    #[test]
+    fn a_timestamp_is_read_with_any_offset() {
+        for text in ["2025-06-25T14:20:10.123Z", "2025-06-25T16:20:10.1239+02:00", "2025-06-25t09:20:10.123-05:00"] {
+            assert_eq!(text.parse(), Ok(Timestamp(1_750_861_210_123)), "{text}");
+        }
+        for text in ["", "now", "2025-06-25", "2025-06-25T14:20:10", "1969-12-31T23:59:59Z", "+10000-01-01T00:00:00Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime(text.to_owned())));
+        }
     }
 }

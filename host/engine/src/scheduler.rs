@@ -1,18 +1,17 @@
 //! Gives each slot of each schedule its one verdict.
 //!
 //! Deciding is pure (`core::schedule::decide`); committing is a compare-and-set
-//! on the schedule's mark, with the job of the slot that fires in the same
+//! on the schedule's mark, with the jobs of the slots that fire in the same
 //! commit. So a tick may be repeated, and any number of hosts may tick.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use hookbox_core::clock::Clock;
-use hookbox_core::cron::Calendar;
-use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::{self, ScheduleRow, When};
+use hookbox_core::schedule::{self, Progress, ScheduleRow, SlotRecord, Slots, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob};
 use hookbox_store::{Store, StoreError};
@@ -23,16 +22,21 @@ use crate::Parts;
 const LOOK_EVERY: Millis = Millis::SECOND;
 /// A clock this far behind a schedule's mark is worth a warning.
 const CLOCK_BEHIND: Millis = Millis(5000);
+/// The least wait while there are schedules that do not read.
+const UNREADABLE_WAIT: Millis = Millis(50);
+/// Schedules that are decided together: their commits share a sync.
+const BATCH: usize = 512;
+/// Decisions on one schedule before the others have their turn: of a year of missed seconds there are thousands.
+const DECISIONS_IN_A_ROW: usize = 8;
 
 pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     mint: Arc<Mint>,
-    /// Parsed rules; a changed rule is parsed anew.
-    calendars: HashMap<ScheduleName, (When, Timestamp, Arc<Calendar>)>,
-    /// Schedules whose rule does not read, and those that the clock is behind of: each is told once.
+    /// The clock as it was read last; nothing before the first look.
+    looked: Option<Timestamp>,
+    /// Schedules whose rule does not read; each is told once.
     unreadable: HashSet<ScheduleName>,
-    behind: HashSet<ScheduleName>,
 }
 
 impl Scheduler {
@@ -41,16 +45,19 @@ impl Scheduler {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
-            calendars: HashMap::new(),
+            looked: None,
             unreadable: HashSet::new(),
-            behind: HashSet::new(),
         }
     }
 
-    /// Decides every slot that has come; returns how long to wait.
+    /// Decides every slot that is due; returns how long to wait.
     pub async fn tick(&mut self) -> Millis {
         match self.decide_all().await {
-            Ok(next) => next.map_or(LOOK_EVERY, |next| next.since(self.clock.now()).min(LOOK_EVERY)),
+            Ok(next) => {
+                let wait = next.map_or(LOOK_EVERY, |next| next.since(self.clock.now()).min(LOOK_EVERY));
+                // One that does not read stays due.
+                if self.unreadable.is_empty() { wait } else { wait.max(UNREADABLE_WAIT) }
+            }
             Err(error) => {
                 tracing::error!(%error, "schedules were not looked at");
                 LOOK_EVERY
@@ -58,106 +65,166 @@ impl Scheduler {
         }
     }
 
+    /// Returns when the next slot is due.
     async fn decide_all(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let rows = self.store.schedules().await?;
-        let names: HashSet<&ScheduleName> = rows.iter().map(|row| &row.schedule.name).collect();
-        self.calendars.retain(|name, _| names.contains(name));
-        self.unreadable.retain(|name| names.contains(name));
-        self.behind.retain(|name| names.contains(name));
-        let mut next = None;
-        for row in rows {
-            let name = row.schedule.name.clone();
-            match self.decide(row).await {
-                Ok(due) => next = [next, due].into_iter().flatten().min(),
-                Err(error) => tracing::error!(schedule = %name, %error, "schedule {name} was not decided"),
+        let now = self.clock.now();
+        match self.looked {
+            Some(looked) if looked.since(now) <= CLOCK_BEHIND => {}
+            // At the start, and after the clock was set back.
+            _ => self.look_over(now).await?,
+        }
+        self.looked = Some(now);
+        loop {
+            let now = self.clock.now();
+            let due = self.store.due_schedules(now, BATCH + self.unreadable.len()).await?;
+            let readable = due.into_iter().filter_map(|row| Some((self.slots(&row)?, row)));
+            let readable: Vec<(Slots, ScheduleRow)> = readable.collect();
+            if readable.is_empty() {
+                return self.store.next_slot().await;
+            }
+            let decided = readable.iter().map(|(slots, row)| self.decide(slots, row));
+            let mut gone_on = false;
+            for (decided, (_, row)) in join_all(decided).await.into_iter().zip(&readable) {
+                match decided {
+                    Ok(went_on) => gone_on |= went_on,
+                    Err(error) => {
+                        let name = &row.schedule.name;
+                        tracing::error!(schedule = %name, %error, "schedule {name} was not decided");
+                    }
+                }
+            }
+            if !gone_on {
+                return Ok(None);
             }
         }
-        Ok(next)
     }
 
-    /// Returns when the next slot comes.
-    async fn decide(&mut self, row: ScheduleRow) -> Result<Option<Timestamp>, StoreError> {
-        let now = self.clock.now();
-        let name = row.schedule.name.clone();
-        self.warn_of_clock(&row, now);
-        let Some(calendar) = self.calendar(&row) else { return Ok(None) };
-        let mut mark = row.decided;
+    /// Decides slots of one schedule; false where the store did not go on.
+    async fn decide(&self, slots: &Slots, row: &ScheduleRow) -> Result<bool, StoreError> {
+        let (name, now) = (&row.schedule.name, self.clock.now());
+        let mut progress = row.progress();
+        for round in 0..DECISIONS_IN_A_ROW {
+            let Some(decision) = schedule::decide(slots, &row.schedule.rules, progress, now) else {
+                // Another release, or other zones: its next slot is elsewhere.
+                return if round == 0 { self.move_next(slots, row, now).await } else { Ok(true) };
+            };
+            let to = decision.to;
+            let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
+            let fired =
+                self.store.fire(Firing { schedule: name.clone(), basis: row.basis(), decision, jobs, now }).await?;
+            match fired {
+                Fired::Stale => {
+                    tracing::debug!(schedule = %name, "somebody else decided the slots of {name}");
+                    return Ok(true);
+                }
+                Fired::Decided(records) => {
+                    let made = records.iter().filter(|record| is_made(record)).count() as u64;
+                    records.iter().for_each(|record| log_verdict(row, record, now));
+                    let left = progress.left.map(|left| left.saturating_sub(made));
+                    progress = Progress { decided: to, left, ..progress };
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at every schedule: what a release with other time zones sees elsewhere is moved there, and a clock that is
+    /// behind is told.
+    async fn look_over(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let (mut after, mut behind) = (None, 0);
         loop {
-            // Not the row's word: a release with other zones may see it elsewhere.
-            let next = calendar.next_after(mark);
-            if next.is_none_or(|slot| slot > now) {
-                return Ok(next);
+            let rows = self.store.schedules(after.as_ref(), BATCH).await?;
+            for row in &rows {
+                let Some(slots) = self.slots(row) else { continue };
+                if row.next != next_of(&slots, row) {
+                    self.move_next(&slots, row, now).await?;
+                }
+                behind += u64::from(row.decided.since(now) > CLOCK_BEHIND);
             }
-            let Some(decision) = schedule::decide(&calendar, mark, now) else { return Ok(None) };
-            let job = decision.fire.map(|slot| self.new_job(&row, slot, now));
-            let fired = self.store.fire(Firing { schedule: name.clone(), decision, job, now }).await?;
-            log_verdict(&name, &fired, decision.missed, decision.fire, now);
-            if fired == Fired::Stale {
-                return Ok(Some(now));
+            after = match rows.last() {
+                Some(last) if rows.len() == BATCH => Some(last.schedule.name.clone()),
+                _ => break,
+            };
+        }
+        if behind > 0 {
+            tracing::warn!(
+                schedules = behind,
+                "the clock is behind the last slot of {behind} schedules: they wait, or are begun anew by `hookbox schedules reset`"
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes down where the next slot is, and decides none.
+    async fn move_next(&self, slots: &Slots, row: &ScheduleRow, now: Timestamp) -> Result<bool, StoreError> {
+        let next = next_of(slots, row);
+        if next == row.next {
+            return Ok(false);
+        }
+        let name = row.schedule.name.clone();
+        tracing::info!(schedule = %name, "the next slot of {name} is another: its time zone has changed");
+        let decision = schedule::SlotDecision {
+            from: row.decided,
+            to: row.decided,
+            paused: Default::default(),
+            missed: Default::default(),
+            fire: Vec::new(),
+            next,
+        };
+        self.store.fire(Firing { schedule: name, basis: row.basis(), decision, jobs: Vec::new(), now }).await?;
+        Ok(true)
+    }
+
+    fn slots(&mut self, row: &ScheduleRow) -> Option<Slots> {
+        let name = &row.schedule.name;
+        match row.slots() {
+            Ok(slots) => {
+                self.unreadable.remove(name);
+                Some(slots)
             }
-            mark = decision.to;
+            Err(error) => {
+                if self.unreadable.insert(name.clone()) {
+                    tracing::error!(schedule = %name, %error, "schedule {name} cannot fire");
+                }
+                None
+            }
         }
     }
 
     /// The job of one firing.
     fn new_job(&self, row: &ScheduleRow, slot: Timestamp, now: Timestamp) -> NewJob {
-        let (content_type, data) = match row.schedule.payload.clone() {
-            Some(payload) => (payload.content_type, payload.data),
-            None => ("application/json".to_owned(), Vec::new()),
-        };
-        let job = Job {
-            id: self.mint.job(now),
-            origin: JobOrigin::Schedule(row.schedule.name.clone()),
-            scheduled_at: slot,
-            content_type,
-            data,
-            hops: 0,
-        };
-        self.store.catalogue().new_job(job, self.mint.run(now), row.schedule.target.clone(), now)
-    }
-
-    fn calendar(&mut self, row: &ScheduleRow) -> Option<Arc<Calendar>> {
-        let (name, when) = (&row.schedule.name, &row.schedule.when);
-        let known = self.calendars.get(name).is_some_and(|(w, anchor, _)| w == when && *anchor == row.anchor);
-        if !known {
-            match when.calendar(row.anchor) {
-                Ok(calendar) => {
-                    self.unreadable.remove(name);
-                    self.calendars.insert(name.clone(), (when.clone(), row.anchor, Arc::new(calendar)));
-                }
-                Err(error) => {
-                    if self.unreadable.insert(name.clone()) {
-                        tracing::error!(schedule = %name, %error, "schedule {name} cannot fire");
-                    }
-                    return None;
-                }
-            }
-        }
-        self.calendars.get(name).map(|(_, _, calendar)| calendar.clone())
-    }
-
-    fn warn_of_clock(&mut self, row: &ScheduleRow, now: Timestamp) {
-        let name = &row.schedule.name;
-        let behind = row.decided.since(now);
-        if behind <= CLOCK_BEHIND {
-            self.behind.remove(name);
-        } else if self.behind.insert(name.clone()) {
-            tracing::warn!(schedule = %name, behind_ms = behind.0, "the clock is {behind} behind the last slot of {name}: it waits");
-        }
+        let (ids, key) = ((self.mint.job(now), self.mint.run(now)), row.schedule.slot_key(slot));
+        self.store.catalogue().new_firing(&row.schedule, slot, ids, key, now)
     }
 }
 
-fn log_verdict(name: &ScheduleName, fired: &Fired, missed: u64, slot: Option<Timestamp>, now: Timestamp) {
-    if missed > 0 && *fired != Fired::Stale {
-        tracing::warn!(schedule = %name, slots = missed, "schedule {name} missed {missed} slots");
-    }
-    let late_ms = slot.map_or(0, |slot| now.since(slot).0);
-    match fired {
-        Fired::Run(run) => tracing::info!(schedule = %name, run.id = %run, late_ms, "schedule {name} fired as {run}"),
-        Fired::OverlapSkipped(run) => {
-            tracing::warn!(schedule = %name, run.id = %run, "schedule {name} skipped a slot: {run} is not finished");
+fn next_of(slots: &Slots, row: &ScheduleRow) -> Option<Timestamp> {
+    slots.next_after(row.decided).filter(|_| row.left() != Some(0))
+}
+
+fn is_made(record: &SlotRecord) -> bool {
+    matches!(record.verdict, Verdict::Fired { .. } | Verdict::Buffered { .. })
+}
+
+fn log_verdict(row: &ScheduleRow, record: &SlotRecord, now: Timestamp) {
+    let name = &row.schedule.name;
+    let late_ms = now.since(record.slot.plus(row.schedule.put_off())).0;
+    match &record.verdict {
+        Verdict::Fired { run } => {
+            tracing::info!(schedule = %name, run.id = %run, late_ms, "schedule {name} fired as {run}");
         }
-        Fired::Missed => {}
-        Fired::Stale => tracing::debug!(schedule = %name, "somebody else decided the slots of {name}"),
+        Verdict::Buffered { run } => {
+            tracing::info!(schedule = %name, run.id = %run, late_ms, "schedule {name} fired as {run}, which waits for an earlier run");
+        }
+        Verdict::Missed { slots } => tracing::warn!(schedule = %name, slots, "schedule {name} missed {slots} slots"),
+        Verdict::Paused { slots } => {
+            tracing::info!(schedule = %name, slots, "{slots} slots of {name} came while it was paused");
+        }
+        Verdict::OverlapSkipped => {
+            tracing::warn!(schedule = %name, "schedule {name} skipped a slot: an earlier run is not finished");
+        }
+        Verdict::Dropped => {
+            tracing::warn!(schedule = %name, "schedule {name} dropped a slot: as many runs wait as may");
+        }
     }
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hookbox_core::event::{Event, Job};
-use hookbox_core::id::RunId;
+use hookbox_core::event::Event;
 use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, Trigger};
 use hookbox_core::policy::Terms;
@@ -13,8 +12,6 @@ use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::{Fault, Filter, Subject};
 use hookbox_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::types::{NewJob, NewRun};
 
 /// Versions that are remembered for each plugin.
 pub const HISTORY_MAX: usize = 10;
@@ -197,18 +194,6 @@ impl Catalogue {
             }
         }
         targets
-    }
-
-    /// How a run of this event or job waits, by the handler's policy.
-    pub fn terms(&self, target: &HandlerRef, subject: &Subject<'_>) -> Terms {
-        self.handler(target).map(|handler| handler.policy.terms(subject)).unwrap_or_default()
-    }
-
-    /// A job of the handler as it is taken in: due at once, unless the handler's policy puts it off.
-    pub fn new_job(&self, job: Job, run: RunId, target: HandlerRef, now: Timestamp) -> NewJob {
-        let terms = self.terms(&target, &Subject::of_job(&job));
-        let due = now.plus(terms.delay);
-        NewJob { job, run: NewRun { id: run, target, dead: None, terms }, due }
     }
 
     /// What every handler of an active version makes of an event. Nothing is counted.

@@ -4,12 +4,12 @@
 
 mod plugin;
 mod run;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId, RunId};
-use hookbox_core::schedule::{Schedule, ScheduleRow, SlotCounts, SlotRecord};
 use hookbox_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::error::StoreError;
 
 pub(crate) use plugin::{decode_plugin, encode_plugin};
 pub(crate) use run::{StoredRun, decode_run, restore_detail};
+pub(crate) use schedule::{decode_schedule, encode_schedule};
 
 const VERSION: u8 = 1;
 /// A body up to this is kept with its event; a larger one apart, so that listing events does not read it.
@@ -223,45 +224,6 @@ pub(crate) fn decode_job(id: JobId, bytes: &[u8]) -> Result<Job, StoreError> {
 /// The hash of the unique key that a job was taken in with.
 pub(crate) fn unique_of_job(bytes: &[u8]) -> Result<Option<[u8; 32]>, StoreError> {
     decode::<JobV1>(bytes).map(|form| form.unique)
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ScheduleV1 {
-    schedule: Schedule,
-    anchor: u64,
-    decided: u64,
-    next: Option<u64>,
-    last_fired: Option<u64>,
-    last_run: Option<[u8; 16]>,
-    counts: SlotCounts,
-    recent: Vec<SlotRecord>,
-}
-
-pub(crate) fn encode_schedule(row: ScheduleRow) -> Result<Vec<u8>, StoreError> {
-    encode(&ScheduleV1 {
-        schedule: row.schedule,
-        anchor: row.anchor.0,
-        decided: row.decided.0,
-        next: row.next.map(|at| at.0),
-        last_fired: row.last_fired.map(|at| at.0),
-        last_run: row.last_run.map(RunId::to_bytes),
-        counts: row.counts,
-        recent: row.recent,
-    })
-}
-
-pub(crate) fn decode_schedule(bytes: &[u8]) -> Result<ScheduleRow, StoreError> {
-    let form: ScheduleV1 = decode(bytes)?;
-    Ok(ScheduleRow {
-        schedule: form.schedule,
-        anchor: Timestamp(form.anchor),
-        decided: Timestamp(form.decided),
-        next: form.next.map(Timestamp),
-        last_fired: form.last_fired.map(Timestamp),
-        last_run: form.last_run.map(RunId::from_bytes),
-        counts: form.counts,
-        recent: form.recent,
-    })
 }
 
 /// A dedupe key's row.

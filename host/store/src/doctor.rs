@@ -46,7 +46,7 @@ impl Report {
 pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     let tree = store.backend().tree();
     let mut report = Report {
-        schedules: query::schedules(tree)?.len() as u64,
+        schedules: query::schedules(tree, None, usize::MAX)?.len() as u64,
         plugins: query::plugins(tree)?.len() as u64,
         ..Report::default()
     };

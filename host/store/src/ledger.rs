@@ -18,7 +18,9 @@ use std::sync::Arc;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
+use hookbox_core::name::ScheduleName;
 use hookbox_core::run::{Run, RunState, RunStatus};
+use hookbox_core::time::Timestamp;
 
 use crate::catalogue::Catalogue;
 use crate::codec::{self, StoredRun};
@@ -37,6 +39,8 @@ pub(crate) struct Ledger<'a> {
     counts: Counts,
     counts_on_disk: Counts,
     deltas: Vec<Delta>,
+    /// When the next slots of schedules that were changed are due.
+    schedules: Vec<(ScheduleName, Option<Timestamp>)>,
     shown: Shown,
     undo: Undo,
 }
@@ -70,6 +74,7 @@ impl Shown {
 struct Undo {
     counts: Counts,
     deltas: usize,
+    schedules: usize,
     shown: Shown,
 }
 
@@ -77,6 +82,7 @@ struct Undo {
 pub(crate) struct Closed {
     pub(crate) changed: Changed,
     pub(crate) deltas: Vec<Delta>,
+    pub(crate) schedules: Vec<(ScheduleName, Option<Timestamp>)>,
     pub(crate) counts: Counts,
     pub(crate) shown: Shown,
 }
@@ -89,7 +95,8 @@ impl<'a> Ledger<'a> {
             counts,
             counts_on_disk: counts,
             deltas: Vec::new(),
-            undo: Undo { counts, deltas: 0, shown: shown.clone() },
+            schedules: Vec::new(),
+            undo: Undo { counts, deltas: 0, schedules: 0, shown: shown.clone() },
             shown,
         }
     }
@@ -97,7 +104,12 @@ impl<'a> Ledger<'a> {
     /// Runs one change; a refused one leaves no trace.
     pub(crate) fn run<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.tree.savepoint();
-        self.undo = Undo { counts: self.counts, deltas: self.deltas.len(), shown: self.shown.clone() };
+        self.undo = Undo {
+            counts: self.counts,
+            deltas: self.deltas.len(),
+            schedules: self.schedules.len(),
+            shown: self.shown.clone(),
+        };
         let result = change(self);
         if result.is_err() {
             self.roll_back();
@@ -109,6 +121,7 @@ impl<'a> Ledger<'a> {
         self.tree.roll_back();
         self.counts = self.undo.counts;
         self.deltas.truncate(self.undo.deltas);
+        self.schedules.truncate(self.undo.schedules);
         self.shown = self.undo.shown.clone();
     }
 
@@ -121,7 +134,13 @@ impl<'a> Ledger<'a> {
         if self.counts != self.counts_on_disk {
             values::insert(&mut self.tree, keys::COUNTS.to_vec(), &codec::encode_counts(&self.counts)?)?;
         }
-        Ok(Closed { changed: self.tree.into_changed(), deltas: self.deltas, counts: self.counts, shown: self.shown })
+        Ok(Closed {
+            changed: self.tree.into_changed(),
+            deltas: self.deltas,
+            schedules: self.schedules,
+            counts: self.counts,
+            shown: self.shown,
+        })
     }
 }
 
@@ -164,7 +183,8 @@ impl Ledger<'_> {
             values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
         self.deltas.push(Delta::of(&run, until));
-        if run.status().is_terminal() {
+        if let Some(at) = run.finished() {
+            self.schedule_run_ended(&run, at)?;
             self.count_end(run.status(), 1);
             values::remove(&mut self.tree, keys::live_run(run.id))?;
             values::insert(&mut self.tree, keys::ended_run(run.id), &row)?;

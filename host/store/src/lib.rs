@@ -21,11 +21,13 @@ pub mod types;
 
 mod codec;
 mod counts;
+mod due;
 mod durable;
 mod error;
 mod index;
 mod keys;
 mod ledger;
+mod new_work;
 mod overlay;
 mod query;
 mod shared;
@@ -52,8 +54,8 @@ pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
     Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, Suppressed,
-    SuppressedPage, Waiting,
+    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
+    Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -126,16 +128,39 @@ pub trait Store: Send + Sync + 'static {
     /// A number that no earlier start of this host had.
     async fn begin_boot(&self) -> Result<BootId, StoreError>;
 
-    /// Declares all schedules anew, of whatever origin and each name once: those that are missing are removed, those
-    /// that changed are redefined, the others keep their state.
+    /// Declares all schedules of plugins and of hooks.yaml anew, one for each name and origin; those that operators made
+    /// stay. The first by [`Origin::BY_RANK`](hookbox_core::schedule::Origin::BY_RANK) counts. Those that nobody declares
+    /// are removed, those that changed are redefined, the others keep their state.
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError>;
 
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError>;
+    /// Makes or changes a schedule of an operator's. `Conflict` where hooks.yaml has one of the name.
+    async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError>;
+
+    /// Takes a schedule of an operator's away; a plugin's of the same name counts again. `Conflict` where no operator has
+    /// made it.
+    async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Pauses, resumes or resets a schedule, whoever declared it; that survives a new declaration.
+    async fn change_schedule(
+        &self,
+        name: &ScheduleName,
+        change: ScheduleChange,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, StoreError>;
+
+    /// Schedules after `after` by name, at most `limit`.
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError>;
+
+    /// Schedules with a slot to decide, the earliest first, at most `limit`.
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRow>, StoreError>;
+
+    /// When the next slot of any schedule is due.
+    async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError>;
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 
-    /// Commits the verdicts on some slots and the job of the one that fires, if the schedule's mark is still where
-    /// the decision began.
+    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule and its mark are still what the
+    /// decision was made from.
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError>;
 
     async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError>;

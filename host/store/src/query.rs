@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use hookbox_core::event::{Event, Job};
+use hookbox_core::event::{Event, Job, JobOrigin};
 use hookbox_core::hold::Holds;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{PluginName, ScheduleName};
@@ -159,10 +159,11 @@ fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, Store
         && filter.error.as_ref().is_none_or(|error| has_failed_with(run, error));
     match (&filter.schedule, run.work) {
         (None, _) => Ok(fits),
+        (Some(name), _) if run.schedule.is_some() => Ok(fits && run.schedule.as_ref() == Some(name)),
         (Some(_), Work::Event(_)) => Ok(false),
+        // An earlier release kept it with the job only.
         (Some(name), Work::Job(id)) => {
-            Ok(fits
-                && job(tree, id).is_ok_and(|job| job.origin == hookbox_core::event::JobOrigin::Schedule(name.clone())))
+            Ok(fits && job(tree, id).is_ok_and(|job| job.origin == JobOrigin::Schedule(name.clone())))
         }
     }
 }
@@ -184,9 +185,18 @@ fn without_details(mut run: Run) -> Run {
     run
 }
 
-pub(crate) fn schedules(tree: &dyn Read) -> Result<Vec<ScheduleRow>, StoreError> {
+/// Those after `after`, by name.
+pub(crate) fn schedules(
+    tree: &dyn Read,
+    after: Option<&ScheduleName>,
+    limit: usize,
+) -> Result<Vec<ScheduleRow>, StoreError> {
+    let from = after.map_or_else(|| vec![keys::SCHEDULE], |after| [keys::schedule(after).as_slice(), &[0]].concat());
     let mut rows = Vec::new();
-    tree.scan(&[keys::SCHEDULE], &keys::end_of(&[keys::SCHEDULE]), Order::Ascending, &mut |key, stored| {
+    tree.scan(&from, &keys::end_of(&[keys::SCHEDULE]), Order::Ascending, &mut |key, stored| {
+        if rows.len() == limit {
+            return Ok(ControlFlow::Break(()));
+        }
         if let Some(row) = values::current(tree, key, stored)? {
             rows.push(codec::decode_schedule(&row)?);
         }

@@ -23,8 +23,8 @@ use crate::ledger::Ledger;
 use crate::overlay::Read;
 use crate::types::{
     Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, Suppressed,
-    SuppressedPage, Waiting,
+    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
+    Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -192,8 +192,39 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.declare_schedules(declared, now)).await
     }
 
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
-        self.read(query::schedules(self.tree())).await
+    async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.change(move |ledger| ledger.put_schedule(schedule, now)).await
+    }
+
+    async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
+        let name = name.clone();
+        self.change(move |ledger| ledger.remove_schedule(&name, now)).await
+    }
+
+    async fn change_schedule(
+        &self,
+        name: &ScheduleName,
+        change: ScheduleChange,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, StoreError> {
+        let name = name.clone();
+        self.change(move |ledger| ledger.change_schedule(&name, change, now)).await
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.read(query::schedules(self.tree(), after, limit)).await
+    }
+
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        let names = locked(&self.backend.state().schedules).due(now, limit);
+        let rows = names.iter().map(|name| query::schedule(self.tree(), name));
+        // One that is gone by now is not due.
+        let known = rows.filter(|row| !matches!(row, Err(StoreError::NotFound(_)))).collect();
+        self.read(known).await
+    }
+
+    async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(locked(&self.backend.state().schedules).next())
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -13,7 +13,7 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
-use hookbox_core::schedule::SlotDecision;
+use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
@@ -198,22 +198,29 @@ pub struct Waiting {
 #[derive(Debug, Clone)]
 pub struct Firing {
     pub schedule: ScheduleName,
+    pub basis: Basis,
     pub decision: SlotDecision,
-    /// The job of the slot that fires.
-    pub job: Option<NewJob>,
+    /// A job for each slot that fires.
+    pub jobs: Vec<NewJob>,
     pub now: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fired {
-    /// A run was made.
-    Run(RunId),
-    /// The run of an earlier slot is still alive.
-    OverlapSkipped(RunId),
-    /// All slots were missed.
-    Missed,
-    /// Somebody else decided these slots, or the schedule is gone or was changed.
+    /// The verdicts, in the order of the slots.
+    Decided(Vec<SlotRecord>),
+    /// Somebody else decided these slots, or the schedule is gone, paused or was changed.
     Stale,
+}
+
+/// What an operator does to a schedule that stays what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleChange {
+    Pause(Pause),
+    /// Slots that came meanwhile are not made up for.
+    Resume,
+    /// Its slots begin anew now, be that before the last decided one: for a clock that was wrong.
+    Reset,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

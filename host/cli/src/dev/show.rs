@@ -10,6 +10,9 @@ use tokio::sync::mpsc;
 use super::curl::Signer;
 use crate::host::Host;
 
+/// Schedules that are shown at a start.
+const SCHEDULES_MAX: usize = 50;
+
 /// Characters of a result or a log line that are shown.
 const SHOWN_MAX: usize = 500;
 
@@ -31,7 +34,7 @@ pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> 
         };
         say!("  {:<32} {when}", target.to_string());
     }
-    let schedules = host.store.schedules().await?;
+    let schedules = host.store.schedules(None, SCHEDULES_MAX).await?;
     if !schedules.is_empty() {
         say!("\nNext firings");
     }

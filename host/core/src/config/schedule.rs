@@ -1,20 +1,33 @@
 //! Schedules: when which handler runs, and with what.
 
-use super::reader::{Field, Place, Section};
-use super::size;
+use super::reader::{Field, Place, Report, Section};
+use super::{Mistakes, size, tree};
 use crate::attempt::Output;
 use crate::cron::{CronExpr, DayRule, Every, kinds};
 use crate::effects::QUEUE_DATA_BYTES_MAX;
 use crate::name::{HandlerRef, ScheduleName};
-use crate::schedule::{Origin, Schedule, When, ZoneName};
+use crate::schedule::{Origin, Rules, Schedule, When, ZoneName};
+use crate::time::{Millis, NotATime};
 
 /// As JSON: what any other job may carry.
 pub const PAYLOAD_BYTES_MAX: usize = QUEUE_DATA_BYTES_MAX;
 
-const KINDS: [&str; 7] = ["cron", "every", "every_minutes", "hourly", "daily", "weekly", "monthly"];
+const KINDS: [&str; 8] = ["cron", "every", "every_minutes", "hourly", "daily", "weekly", "monthly", "at"];
 
 pub(super) fn read(section: Section<'_>) -> Vec<Schedule> {
     section.entries(ScheduleName::parse).filter_map(|(name, section)| schedule(name, section)).collect()
+}
+
+/// A schedule that an operator makes: an object with the keys that hooks.yaml has.
+pub fn schedule_of_operator(name: ScheduleName, text: &str) -> Result<Schedule, Mistakes> {
+    let tree = tree::parse(text).map_err(|mistake| Mistakes(vec![mistake]))?;
+    let report = Report::default();
+    let made = schedule(name, Section::root(tree, &report));
+    let mistakes = report.into_mistakes();
+    match made {
+        Some(made) if mistakes.is_empty() => Ok(Schedule { origin: Origin::Operator, ..made }),
+        _ => Err(Mistakes(mistakes)),
+    }
 }
 
 fn schedule(name: ScheduleName, mut section: Section<'_>) -> Option<Schedule> {
@@ -22,17 +35,20 @@ fn schedule(name: ScheduleName, mut section: Section<'_>) -> Option<Schedule> {
     let handler = section.required("handler", "the handler's name, as `hookbox plugins` shows it");
     let when = when(&mut section);
     let payload = section.take("payload").and_then(payload);
-    the_built_one(&mut section, "overlap", "skip");
-    the_built_one(&mut section, "missed", "latest");
+    let mut rules = Rules::default();
+    for option in Rules::OPTIONS {
+        let _: Option<()> = section.parsed(option, |text| rules.set(option, text));
+    }
     section.finish();
     let target = HandlerRef { plugin: plugin?, handler: handler? };
-    Some(Schedule { name, target, when: when?, payload, origin: Origin::Config })
+    Some(Schedule { name, target, when: when?, payload, origin: Origin::Config, rules })
 }
 
 fn when(section: &mut Section<'_>) -> Option<When> {
     let given: Vec<_> = KINDS.iter().filter_map(|kind| section.take(kind).map(|field| (*kind, field))).collect();
     let zone = section.take("timezone");
     let day_rule = section.take("day_rule");
+    let phase = section.take("phase");
     let [(kind, field)] = given.as_slice() else {
         kinds_are_wrong(section.place(), &given);
         return None;
@@ -40,19 +56,40 @@ fn when(section: &mut Section<'_>) -> Option<When> {
     if let (Some(day_rule), true) = (&day_rule, *kind != "cron") {
         day_rule.wrong(format_args!("is for cron only, not for {kind}; leave it out"));
     }
-    if let ("every", Some(zone)) = (*kind, &zone) {
-        zone.wrong("an interval has no time zone; leave it out, or write cron or daily in place of every");
+    if let (Some(phase), true) = (&phase, *kind != "every") {
+        phase.wrong(format_args!("is for every only, not for {kind}; leave it out"));
     }
-    if *kind == "every" {
-        let period = field.span(Every::PERIOD_MIN..=Every::PERIOD_MAX)?;
-        return When::every(period).map_err(|error| field.wrong(error)).ok();
+    match (*kind, &zone) {
+        ("every", Some(zone)) => {
+            zone.wrong("an interval has no time zone; leave it out, or write cron or daily in place of every");
+        }
+        ("at", Some(zone)) => zone.wrong("the time of at says its own offset; leave it out"),
+        _ => {}
+    }
+    match *kind {
+        "every" => return interval(field, phase),
+        "at" => {
+            return field.parsed(|text| text.parse().map(|at| When::Once { at }).map_err(|e: NotATime| e.to_string()));
+        }
+        _ => {}
     }
     // All are read, so that the mistakes of all are told.
     let zone = zone.map_or(Some(ZoneName::default()), |zone| zone.parsed(ZoneName::parse));
-    let day_rule = day_rule.map_or(Some(DayRule::default()), |field| rule(&field));
+    let day_rule = day_rule.map_or(Some(DayRule::default()), |field| field.parsed(str::parse));
     let expression = expression(kind, field);
     let (zone, day_rule, expression) = (zone?, day_rule?, expression?);
     When::cron_with(&expression, zone, day_rule).map_err(|error| field.wrong(error)).ok()
+}
+
+fn interval(field: &Field<'_>, phase: Option<Field<'_>>) -> Option<When> {
+    let period = field.span(Every::PERIOD_MIN..=Every::PERIOD_MAX)?;
+    match phase {
+        None => When::every(period).map_err(|error| field.wrong(error)).ok(),
+        Some(phase) => {
+            let own = phase.span(Millis(0)..=Every::PERIOD_MAX)?;
+            When::every_with(period, own).map_err(|error| phase.wrong(error)).ok()
+        }
+    }
 }
 
 fn kinds_are_wrong(place: &Place<'_>, given: &[(&str, Field<'_>)]) {
@@ -82,14 +119,6 @@ fn expression(kind: &str, field: &Field<'_>) -> Option<String> {
     })
 }
 
-fn rule(field: &Field<'_>) -> Option<DayRule> {
-    field.parsed(|text| match text {
-        "or" => Ok(DayRule::Or),
-        "and" => Ok(DayRule::And),
-        other => Err(format!("must be or (either day field) or and (both), got {other:?}")),
-    })
-}
-
 fn payload(field: Field<'_>) -> Option<Output> {
     let place = field.place().clone();
     let data = serde_json::to_vec(&field.into_value()).map_err(|error| place.wrong(error)).ok()?;
@@ -99,11 +128,4 @@ fn payload(field: Field<'_>) -> Option<Output> {
         return None;
     }
     Some(Output { content_type: "application/json".to_owned(), data })
-}
-
-fn the_built_one(section: &mut Section<'_>, key: &'static str, built: &str) {
-    let _: Option<()> = section.parsed(key, |text| match text == built {
-        true => Ok(()),
-        false => Err(format!("must be {built}, the one rule that is built yet, got {text:?}")),
-    });
 }

@@ -1,5 +1,7 @@
 //! The days on which an expression fires: its two day fields and its months.
 
+use std::str::FromStr;
+
 use chrono::{Datelike, NaiveDate};
 
 use super::field::{CronError, Field, Set};
@@ -14,6 +16,18 @@ pub enum DayRule {
     Or,
     /// Celery's: a day that both fields allow.
     And,
+}
+
+impl FromStr for DayRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DayRule, String> {
+        match text {
+            "or" => Ok(DayRule::Or),
+            "and" => Ok(DayRule::And),
+            other => Err(format!("must be or (either day field) or and (both), got {other:?}")),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

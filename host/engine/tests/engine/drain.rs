@@ -129,7 +129,7 @@ async fn no_schedule_fires_once_the_drain_began() {
     tokio::task::yield_now().await;
     host.clock.advance(Millis::MINUTE);
     draining.await.unwrap();
-    assert_eq!(host.store.schedules().await.unwrap()[0].counts.fired, 0);
+    assert_eq!(host.store.schedules(None, 99).await.unwrap()[0].counts.fired, 0);
 }
 
 #[tokio::test(start_paused = true)]

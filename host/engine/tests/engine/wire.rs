@@ -166,12 +166,37 @@ impl Store for Wire {
         self.through(self.store.declare_schedules(declared, now)).await
     }
 
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
-        let mut rows = self.store.schedules().await?;
+    async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.through(self.store.put_schedule(schedule, now)).await
+    }
+
+    async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
+        self.through(self.store.remove_schedule(name, now)).await
+    }
+
+    async fn change_schedule(
+        &self,
+        name: &ScheduleName,
+        change: ScheduleChange,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, StoreError> {
+        self.through(self.store.change_schedule(name, change, now)).await
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.store.schedules(after, limit).await
+    }
+
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        let mut rows = self.store.due_schedules(now, limit).await?;
         if self.garbled.load(Ordering::SeqCst) {
-            rows.iter_mut().for_each(|row| row.schedule.when = When::Every { period: Millis(0) });
+            rows.iter_mut().for_each(|row| row.schedule.when = When::Every { period: Millis(0), phase: None });
         }
         Ok(rows)
+    }
+
+    async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.next_slot().await
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

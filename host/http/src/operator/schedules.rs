@@ -3,7 +3,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 
@@ -14,9 +13,11 @@ use crate::view::Page;
 use crate::view::schedule::{ScheduleDetailView, ScheduleRunView, ScheduleView};
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<ScheduleView>>, Problem> {
-    Query::read(&uri, &[])?;
-    let schedules = operator.store.schedules().await?;
-    Ok(Json(Page::whole(schedules.iter().map(ScheduleView::of))))
+    let query = Query::read(&uri, &["cursor", "limit"])?;
+    let page = query.page::<ScheduleName>()?;
+    let rows = operator.store.schedules(page.before.as_ref(), page.limit).await?;
+    let next = rows.last().filter(|_| rows.len() == page.limit).map(|last| last.schedule.name.clone());
+    Ok(Json(Page::new(rows.iter().map(ScheduleView::of), next)))
 }
 
 pub(super) async fn show(
@@ -44,19 +45,10 @@ pub(super) async fn run(
 
 async fn start(operator: &Operator, name: &ScheduleName) -> Result<RunId, Problem> {
     let schedule = operator.store.schedule(name).await?.schedule;
-    let now = operator.clock.now();
-    // As where it fires by itself.
-    let payload = schedule.payload.map(|payload| (payload.content_type, payload.data));
-    let (content_type, data) = payload.unwrap_or_else(|| ("application/json".to_owned(), Vec::new()));
-    let job = Job {
-        id: operator.mint.job(now),
-        origin: JobOrigin::Schedule(schedule.name),
-        scheduled_at: now,
-        content_type,
-        data,
-        hops: 0,
-    };
-    let catalogue = operator.store.catalogue();
-    let new = catalogue.new_job(job, operator.mint.run(now), schedule.target, now);
+    let (now, mint) = (operator.clock.now(), &operator.mint);
+    let (job, run) = (mint.job(now), mint.run(now));
+    // Not the key of a slot: its slots and their verdicts stay what they are.
+    let key = format!("{name}@{run}");
+    let new = operator.store.catalogue().new_firing(&schedule, now, (job, run), key, now);
     Ok(operator.store.enqueue(new).await?)
 }

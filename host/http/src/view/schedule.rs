@@ -36,7 +36,8 @@ struct WhenView {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum RuleView {
     Cron { expression: String, timezone: String, day_rule: &'static str },
-    Every { period_ms: u64 },
+    Every { period_ms: u64, phase_ms: Option<u64> },
+    Once { at: String },
 }
 
 #[derive(Debug, Serialize)]
@@ -57,6 +58,7 @@ impl ScheduleView {
             origin: match schedule.origin {
                 Origin::Plugin => "plugin",
                 Origin::Config => "config",
+                Origin::Operator => "operator",
             },
             next: row.next.map(|at| at.to_string()),
             last_fired: row.last_fired.map(|at| at.to_string()),
@@ -81,7 +83,10 @@ impl WhenView {
                     DayRule::And => "and",
                 },
             },
-            When::Every { period } => RuleView::Every { period_ms: period.0 },
+            When::Every { period, phase } => {
+                RuleView::Every { period_ms: period.0, phase_ms: phase.map(|phase| phase.0) }
+            }
+            When::Once { at } => RuleView::Once { at: at.to_string() },
         };
         WhenView { text: when.to_string(), rule }
     }
@@ -127,16 +132,20 @@ impl ScheduleDetailView {
 
 fn upcoming(row: &ScheduleRow) -> Vec<Timestamp> {
     // A rule that this release cannot read has no slots.
-    let Ok(calendar) = row.schedule.when.calendar(row.anchor) else { return Vec::new() };
-    std::iter::successors(row.next, |slot| calendar.next_after(*slot)).take(UPCOMING_MAX).collect()
+    let Ok(slots) = row.slots() else { return Vec::new() };
+    let left = row.left().map_or(UPCOMING_MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+    std::iter::successors(row.next, |slot| slots.next_after(*slot)).take(UPCOMING_MAX.min(left)).collect()
 }
 
 impl SlotView {
     fn of(record: &SlotRecord) -> SlotView {
         let (verdict, run, slots) = match &record.verdict {
             Verdict::Fired { run } => ("fired", Some(run.to_string()), 1),
+            Verdict::Buffered { run } => ("buffered", Some(run.to_string()), 1),
             Verdict::Missed { slots } => ("missed", None, *slots),
+            Verdict::Paused { slots } => ("paused", None, *slots),
             Verdict::OverlapSkipped => ("overlap-skipped", None, 1),
+            Verdict::Dropped => ("dropped", None, 1),
         };
         SlotView { slot: record.slot.to_string(), decided_at: record.decided_at.to_string(), verdict, run, slots }
     }

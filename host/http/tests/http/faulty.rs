@@ -109,7 +109,27 @@ impl Store for Faulty {
     async fn declare_schedules(&self, _: Vec<Schedule>, _: Timestamp) -> Result<(), StoreError> {
         self.fail()
     }
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+    async fn put_schedule(&self, _: Schedule, _: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.fail()
+    }
+    async fn remove_schedule(&self, _: &ScheduleName, _: Timestamp) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn change_schedule(
+        &self,
+        _: &ScheduleName,
+        _: ScheduleChange,
+        _: Timestamp,
+    ) -> Result<ScheduleRow, StoreError> {
+        self.fail()
+    }
+    async fn schedules(&self, _: Option<&ScheduleName>, _: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.fail()
+    }
+    async fn due_schedules(&self, _: Timestamp, _: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.fail()
+    }
+    async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
         self.fail()
     }
     async fn schedule(&self, _: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -8,7 +8,7 @@ use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, Policy
 use hookbox_core::retry::DeadCause;
 use hookbox_core::route::Pattern;
 use hookbox_core::run::{BootId, Run, RunEvent};
-use hookbox_core::schedule::{Origin, Schedule, When, ZoneName};
+use hookbox_core::schedule::{Origin, Rules, Schedule, When, ZoneName};
 use hookbox_core::time::Millis;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::RefusedVersion;
@@ -41,7 +41,11 @@ fn welcome() -> PluginRow {
         policy: PolicyPatch { timeout: Some(Millis(5000)), ..PolicyPatch::default() },
         filter: None,
     };
-    let declared = DeclaredSchedule { name: ScheduleName::parse("welcome.digest").unwrap(), when: nightly() };
+    let declared = DeclaredSchedule {
+        name: ScheduleName::parse("welcome.digest").unwrap(),
+        when: nightly(),
+        rules: Rules::default(),
+    };
     let name = PluginName::parse("welcome").unwrap();
     let info = PluginInfo {
         name: name.clone(),
@@ -74,6 +78,7 @@ async fn host() -> (Host, Answer) {
         when: nightly(),
         payload: Some(Output { content_type: "application/json".into(), data: b"{\"full\":true}".to_vec() }),
         origin: Origin::Config,
+        rules: Rules::default(),
     };
     host.store.declare_schedules(vec![schedule], NOW).await.unwrap();
     let answer = host.deliver(shop(r#"{"type":"user.created","event_id":"e-1"}"#)).await;

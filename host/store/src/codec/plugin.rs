@@ -1,14 +1,17 @@
 //! The rows of plugins. Form 3 has whole policies; form 2, with three parts of them, and form 1, without filters either,
 //! are read and no longer written.
 
-use hookbox_core::name::{HandlerName, PluginName};
-use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::name::{HandlerName, PluginName, ScheduleName};
+use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::Filter;
+use hookbox_core::schedule::Rules;
 use hookbox_core::time::{Millis, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::VERSION;
+use super::schedule::OldWhen;
 use crate::catalogue::{ActiveVersion, PastVersion, PluginRow, RefusedVersion};
 use crate::error::StoreError;
 
@@ -64,7 +67,7 @@ struct OldInfo<H> {
 #[derive(Deserialize)]
 struct HandlerV1 {
     name: HandlerName,
-    trigger: Trigger,
+    trigger: OldTrigger,
     description: Option<String>,
     policy: PolicyV1,
 }
@@ -72,10 +75,35 @@ struct HandlerV1 {
 #[derive(Deserialize)]
 struct HandlerV2 {
     name: HandlerName,
-    trigger: Trigger,
+    trigger: OldTrigger,
     description: Option<String>,
     policy: PolicyV1,
     filter: Option<Filter>,
+}
+
+#[derive(Deserialize)]
+enum OldTrigger {
+    Events(Vec<Pattern>),
+    Schedule(OldDeclared),
+    Manual,
+}
+
+#[derive(Deserialize)]
+struct OldDeclared {
+    name: ScheduleName,
+    when: OldWhen,
+}
+
+impl From<OldTrigger> for Trigger {
+    fn from(trigger: OldTrigger) -> Trigger {
+        match trigger {
+            OldTrigger::Events(patterns) => Trigger::Events(patterns),
+            OldTrigger::Schedule(OldDeclared { name, when }) => {
+                Trigger::Schedule(DeclaredSchedule { name, when: when.into(), rules: Rules::default() })
+            }
+            OldTrigger::Manual => Trigger::Manual,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -101,14 +129,14 @@ impl<H: Into<Handler>> From<OldPlugin<H>> for PluginRow {
 impl From<HandlerV1> for Handler {
     fn from(handler: HandlerV1) -> Handler {
         let HandlerV1 { name, trigger, description, policy } = handler;
-        Handler { name, trigger, description, policy: policy.into(), filter: None }
+        Handler { name, trigger: trigger.into(), description, policy: policy.into(), filter: None }
     }
 }
 
 impl From<HandlerV2> for Handler {
     fn from(handler: HandlerV2) -> Handler {
         let HandlerV2 { name, trigger, description, policy, filter } = handler;
-        Handler { name, trigger, description, policy: policy.into(), filter }
+        Handler { name, trigger: trigger.into(), description, policy: policy.into(), filter }
     }
 }
 

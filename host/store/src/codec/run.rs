@@ -4,7 +4,7 @@
 use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
-use hookbox_core::name::HandlerRef;
+use hookbox_core::name::{HandlerRef, ScheduleName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{CancelCause, Lease, Run, RunPolicy, RunState, Work};
@@ -29,6 +29,7 @@ struct RunV2 {
     attempts_max: Option<u32>,
     backoff_ms: Option<u64>,
     replayed: Option<[u8; 16]>,
+    schedule: Option<ScheduleName>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,6 +164,7 @@ impl StoredRun {
             attempts_max: run.own.attempts,
             backoff_ms: run.own.backoff.map(|span| span.0),
             replayed: run.replayed.map(RunId::to_bytes),
+            schedule: run.schedule.clone(),
         };
         let row = postcard::to_extend(&form, vec![VERSION_WITH_TERMS])
             .map_err(|e| StoreError::Corrupt(format!("a run cannot be written: {e}")))?;
@@ -200,12 +202,13 @@ fn form(bytes: &[u8]) -> Result<RunV2, StoreError> {
             attempts_max: None,
             backoff_ms: None,
             replayed: None,
+            schedule: None,
         }),
     }
 }
 
 pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreError> {
-    let RunV2 { run: form, gate, sequence, expires, unique, timeout_ms, attempts_max, backoff_ms, replayed } =
+    let RunV2 { run: form, gate, sequence, expires, unique, timeout_ms, attempts_max, backoff_ms, replayed, schedule } =
         form(bytes)?;
     let (mut attempts, mut apart) = (Vec::new(), Vec::new());
     for stored in form.attempts {
@@ -241,6 +244,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         unique,
         own: RunPolicy { timeout: timeout_ms.map(Millis), attempts: attempts_max, backoff: backoff_ms.map(Millis) },
         replayed: replayed.map(RunId::from_bytes),
+        schedule,
         state: match form.state {
             StateV1::Pending { due } => RunState::Pending { due: Timestamp(due) },
             StateV1::Leased { lease } => RunState::Leased { lease },

@@ -9,12 +9,14 @@ use hookbox_core::gate::{Gate, Order};
 use hookbox_core::hold::Hold;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName, ScheduleName};
-use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::retry::DeadCause;
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::Filter;
 use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
-use hookbox_core::schedule::{Origin, Schedule, ScheduleRow, SlotCounts, SlotRecord, Verdict, When};
+use hookbox_core::schedule::{
+    Lateness, Origin, Pause, Rules, Schedule, ScheduleRow, SlotCounts, SlotRecord, Verdict, When,
+};
 use hookbox_core::time::{Millis, Timestamp};
 
 use super::*;
@@ -97,6 +99,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         unique: None,
         own: RunPolicy::default(),
         replayed: None,
+        schedule: None,
         state,
         attempts_begun: attempts.len() as u32,
         drains: 1,
@@ -190,6 +193,7 @@ fn a_run_in_every_state() {
             unique: Some([5; 32]),
             own: RunPolicy { timeout: Some(Millis(7)), attempts: Some(8), backoff: Some(Millis(9)) },
             replayed: Some(RunId::new(NOW, 9)),
+            schedule: Some(ScheduleName::parse("nightly").unwrap()),
             ..run
         };
         let name = format!("v2-{name}");
@@ -258,33 +262,71 @@ fn a_run_whose_detail_is_apart() {
 
 #[test]
 fn a_schedule_of_every_kind() {
-    let cron = When::cron("0 2 * * *", None).unwrap();
-    for (name, when, origin) in
-        [("cron", cron, Origin::Config), ("every", When::every(Millis(60_000)).unwrap(), Origin::Plugin)]
-    {
-        let run = RunId::new(NOW, 3);
-        let verdicts = [Verdict::Missed { slots: 2 }, Verdict::Fired { run }, Verdict::OverlapSkipped];
-        let recent = verdicts.map(|verdict| SlotRecord { slot: NOW, decided_at: NOW, verdict });
+    let (cron, every) = (When::cron("0 2 * * *", None).unwrap(), When::every(Millis(60_000)).unwrap());
+    let run = RunId::new(NOW, 3);
+    let recorded = |verdict| SlotRecord { slot: NOW, decided_at: NOW, verdict };
+    let old = [Verdict::Missed { slots: 2 }, Verdict::Fired { run }, Verdict::OverlapSkipped];
+    let row = |when, origin| ScheduleRow {
+        schedule: Schedule {
+            name: ScheduleName::parse("nightly").unwrap(),
+            target: target(),
+            when,
+            payload: Some(Output { content_type: "text/plain".to_owned(), data: b"p".to_vec() }),
+            origin,
+            rules: Rules::default(),
+        },
+        shadowed: vec![],
+        anchor: NOW,
+        decided: NOW,
+        next: Some(NOW.plus(Millis::DAY)),
+        last_fired: Some(NOW),
+        last_run: Some(run),
+        pause: None,
+        paused_until: None,
+        failures: 0,
+        open: vec![run],
+        counts: SlotCounts { fired: 1, missed: 2, overlap_skipped: 3, ..SlotCounts::default() },
+        lateness: Lateness::default(),
+        recent: old.clone().map(recorded).into(),
+    };
+    // The form without rules is read as it was written.
+    for (name, when, origin) in [("cron", cron.clone(), Origin::Config), ("every", every, Origin::Plugin)] {
+        assert_eq!(decode_schedule(&kept(&format!("schedule-{name}"))).unwrap(), row(when, origin));
+    }
+    let phased = When::every_with(Millis(60_000), Millis(5_000)).unwrap();
+    for (name, when, origin) in [
+        ("cron", cron, Origin::Config),
+        ("every", phased, Origin::Plugin),
+        ("once", When::Once { at: NOW }, Origin::Operator),
+    ] {
+        let old = row(when, origin);
+        let new = [Verdict::Buffered { run }, Verdict::Dropped, Verdict::Paused { slots: 300 }];
         let row = ScheduleRow {
-            schedule: Schedule {
-                name: ScheduleName::parse("nightly").unwrap(),
-                target: target(),
-                when,
-                payload: Some(Output { content_type: "text/plain".to_owned(), data: b"p".to_vec() }),
-                origin,
-            },
-            anchor: NOW,
-            decided: NOW,
-            next: Some(NOW.plus(Millis::DAY)),
-            last_fired: Some(NOW),
-            last_run: Some(run),
-            counts: SlotCounts { fired: 1, missed: 2, overlap_skipped: 3 },
-            recent: recent.into(),
+            schedule: Schedule { rules: whole_rules(), ..old.schedule.clone() },
+            shadowed: vec![old.schedule.clone()],
+            pause: Some(Pause { failures: Some(3), ..Pause::new(NOW, Some("closed")) }),
+            paused_until: Some(NOW),
+            failures: 3,
+            counts: SlotCounts { buffered: 4, dropped: 5, paused: 6, ..old.counts },
+            lateness: Lateness { last: Millis(7), longest: Millis(800) },
+            recent: old.recent.iter().cloned().chain(new.map(recorded)).collect(),
+            ..old
         };
         let bytes = encode_schedule(row.clone()).unwrap();
-        golden(&format!("schedule-{name}"), &bytes);
+        golden(&format!("schedule-v2-{name}"), &bytes);
         assert_eq!(decode_schedule(&bytes).unwrap(), row);
     }
+}
+
+/// With every part.
+fn whole_rules() -> Rules {
+    let mut rules = Rules::default();
+    let (start, end) = ("2026-11-20T09:00:00Z", "2026-11-21T09:00:00Z");
+    let parts = [start, end, "3", "1m", "buffer-all:5", "all:7", "1h", "5", "1s", "2", "3s"];
+    for (option, text) in Rules::OPTIONS.into_iter().zip(parts) {
+        rules.set(option, text).unwrap();
+    }
+    rules
 }
 
 #[test]
@@ -319,7 +361,10 @@ fn a_plugin() {
     row.active.as_mut().unwrap().info.handlers[0].filter = Some(Filter::parse("data.amount > 1000").unwrap());
     // So is the form with three parts of a policy.
     assert_eq!(decode_plugin(&kept("plugin-v2")).unwrap(), row);
-    row.active.as_mut().unwrap().info.handlers[0].policy = whole_policy();
+    let active = row.active.as_mut().unwrap();
+    active.info.handlers[0].policy = whole_policy();
+    let (name, when) = (ScheduleName::parse("welcome.by-hand").unwrap(), When::every(Millis(60_000)).unwrap());
+    active.info.handlers[1].trigger = Trigger::Schedule(DeclaredSchedule { name, when, rules: whole_rules() });
     let bytes = encode_plugin(&row).unwrap();
     golden("plugin-v3", &bytes);
     assert_eq!(decode_plugin(&bytes).unwrap(), row);

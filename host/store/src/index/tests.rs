@@ -27,6 +27,7 @@ fn run(n: u128, target: &str, state: RunState) -> Run {
         unique: None,
         own: RunPolicy::default(),
         replayed: None,
+        schedule: None,
         state,
         attempts_begun: 0,
         drains: 0,

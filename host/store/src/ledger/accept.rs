@@ -1,7 +1,7 @@
 //! Taking in events and jobs, and replaying what has ended.
 
 use hookbox_core::encoding;
-use hookbox_core::event::Event;
+use hookbox_core::event::{Event, JobOrigin};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::run::{CancelCause, Run, RunState, Work};
 use hookbox_core::time::Timestamp;
@@ -107,7 +107,10 @@ impl Ledger<'_> {
             return Ok(holder);
         }
         let (id, due) = (new.run.id, new.due);
-        let run = new_run(new.run, Work::Job(new.job.id), now, due, new.job.hops);
+        let mut run = new_run(new.run, Work::Job(new.job.id), now, due, new.job.hops);
+        if let JobOrigin::Schedule(name) = &new.job.origin {
+            run.schedule = Some(name.clone());
+        }
         values::insert(&mut self.tree, keys::job(new.job.id), &codec::encode_job(new.job)?)?;
         self.insert_unique_run(run)?;
         Ok(id)
@@ -254,7 +257,7 @@ impl Ledger<'_> {
 fn new_run(new: NewRun, work: Work, now: Timestamp, due: Timestamp, hops: u8) -> Run {
     let terms = new.terms;
     Run {
-        idempotency_key: new.id.to_string(),
+        idempotency_key: terms.idempotency_key.unwrap_or_else(|| new.id.to_string()),
         id: new.id,
         target: new.target,
         work,
@@ -267,6 +270,7 @@ fn new_run(new: NewRun, work: Work, now: Timestamp, due: Timestamp, hops: u8) ->
         unique: terms.unique.as_deref().map(keys::unique_hash),
         own: terms.own,
         replayed: None,
+        schedule: None,
         state: match new.dead {
             Some(cause) => RunState::Dead { at: now, cause },
             None => RunState::Pending { due },

@@ -13,6 +13,7 @@ use crate::Signals;
 use crate::catalogue::Catalogue;
 use crate::codec;
 use crate::counts::Counts;
+use crate::due::DueSchedules;
 use crate::error::StoreError;
 use crate::index::{Delta, Index};
 use crate::keys;
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(super) counts: Mutex<Counts>,
     pub(super) catalogue: ArcSwap<Catalogue>,
     pub(super) holds: ArcSwap<Holds>,
+    pub(super) schedules: Mutex<DueSchedules>,
     pub(super) prune: Mutex<PruneCursor>,
     pub(super) signals: Signals,
     failure: Mutex<Option<String>>,
@@ -72,6 +74,7 @@ impl State {
             counts: Mutex::new(counts),
             catalogue: ArcSwap::from_pointee(Catalogue::new(query::plugins(tree)?)),
             holds: ArcSwap::from_pointee(query::holds(tree)?),
+            schedules: Mutex::new(due_schedules(tree)?),
             prune: Mutex::default(),
             signals: Signals::default(),
             failure: Mutex::default(),
@@ -131,6 +134,12 @@ impl State {
                 wakes |= index.apply(delta);
             }
         }
+        {
+            let mut schedules = locked(&self.schedules);
+            for (name, due) in closed.schedules {
+                schedules.put(name, due);
+            }
+        }
         *locked(&self.counts) = closed.counts;
         if shown.catalogue_changed {
             self.catalogue.store(shown.catalogue);
@@ -176,4 +185,17 @@ fn refuse(change: Change, failure: &str) {
     // A change needs a ledger to give its answer; dropping it tells the caller that the store is gone.
     drop(change);
     tracing::debug!(failure, "a change was refused");
+}
+
+fn due_schedules(tree: &dyn Read) -> Result<DueSchedules, StoreError> {
+    let mut schedules = DueSchedules::default();
+    tree.scan(&[keys::SCHEDULE], &keys::end_of(&[keys::SCHEDULE]), Order::Ascending, &mut |key, stored| {
+        if let Some(row) = values::current(tree, key, stored)? {
+            let row = codec::decode_schedule(&row)?;
+            let due = row.due();
+            schedules.put(row.schedule.name, due);
+        }
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(schedules)
 }

@@ -12,7 +12,7 @@ use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::ScheduleName;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Run, RunEvent};
-use hookbox_core::schedule::{Origin, Schedule, When, decide};
+use hookbox_core::schedule::{Origin, Rules, Schedule, When, decide};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
@@ -279,7 +279,14 @@ impl Pair {
             if declared.iter().all(|other| other.name != name) {
                 let when = When::every(Millis(minutes * 60_000)).unwrap();
                 let target = handler(TARGETS[0]);
-                declared.push(Schedule { name, target, when, payload: None, origin: Origin::Config });
+                declared.push(Schedule {
+                    name,
+                    target,
+                    when,
+                    payload: None,
+                    origin: Origin::Config,
+                    rules: Rules::default(),
+                });
             }
         }
         let now = self.now;
@@ -289,11 +296,15 @@ impl Pair {
     async fn fire(&mut self, schedule: u8) {
         let name = ScheduleName::parse(&format!("s{schedule}")).unwrap();
         let Ok(row) = both!(self, store => store.schedule(&name).await) else { return };
-        let calendar = row.schedule.when.calendar(row.anchor).unwrap();
-        let Some(decision) = decide(&calendar, row.decided, self.now) else { return };
-        let mut job = self.job(0, None, 10);
-        job.job.origin = JobOrigin::Schedule(name.clone());
-        let firing = Firing { schedule: name, decision, job: decision.fire.map(|_| job), now: self.now };
+        let slots = row.slots().unwrap();
+        let Some(decision) = decide(&slots, &row.schedule.rules, row.progress(), self.now) else { return };
+        let mut jobs = Vec::new();
+        for _ in &decision.fire {
+            let mut job = self.job(0, None, 10);
+            job.job.origin = JobOrigin::Schedule(name.clone());
+            jobs.push(job);
+        }
+        let firing = Firing { schedule: name, decision, jobs, now: self.now };
         both!(self, store => store.fire(firing.clone()).await).unwrap();
     }
 
@@ -307,7 +318,7 @@ impl Pair {
 
     async fn compare(&self) {
         both!(self, store => store.counts());
-        both!(self, store => store.schedules().await).unwrap();
+        both!(self, store => store.schedules(None, 99).await).unwrap();
         both!(self, store => {
             let mut waiting = store.waiting().await.unwrap();
             waiting.sort_by(|a, b| a.handler.cmp(&b.handler));
