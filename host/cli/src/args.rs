@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod cron;
 mod events;
 mod verify;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use verify::VerifyArgs;
 
@@ -92,6 +94,11 @@ pub(crate) enum Command {
         operator: OperatorArgs,
         #[command(subcommand)]
         command: SchedulesCommand,
+    },
+    /// Say when a cron expression fires, and why.
+    Cron {
+        #[command(subcommand)]
+        command: CronCommand,
     },
     /// Look at the senders that are known by name, and pair with one that brings its secret.
     Providers {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Config;
+use hookbox_core::cron::Zones;
 use hookbox_core::name::{PluginName, ProviderName};
 use hookbox_core::plugin::{PluginInfo, Trigger};
+use hookbox_core::schedule::When;
 use hookbox_core::verify::Scheme;
 use hookbox_sandbox::{Sandbox, SandboxOptions};
 use serde_json::json;
@@ -42,6 +44,7 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
             let plugins = check_plugins(&project, &mut findings).await?;
             check_names(&plugins, &providers, &mut findings);
             check_references(&project, &plugins, &mut findings);
+            check_times(&project, &plugins, &mut findings);
             check_patterns(&plugins, &mut findings);
         }
         Err(error) => {
@@ -183,6 +186,24 @@ fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Fi
                 findings.mistakes.push(wrong);
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// Schedules that no host would make today.
+fn check_times(project: &Project, plugins: &[PluginInfo], findings: &mut Findings) {
+    let (now, zones) = (SystemClock::new().now(), Zones::default());
+    let mut check = |place: String, when: &When| {
+        findings.mistakes.extend(when.first_after(now, &zones).err().map(|error| format!("{place}: {error}")));
+    };
+    for schedule in &project.config.schedules {
+        check(format!("schedules.{}", schedule.name), &schedule.when);
+    }
+    for plugin in plugins {
+        for handler in &plugin.handlers {
+            if let Trigger::Schedule(declared) = &handler.trigger {
+                check(format!("{}/{}", plugin.name, handler.name), &declared.when);
+            }
         }
     }
 }

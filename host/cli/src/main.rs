@@ -17,6 +17,7 @@ mod capture;
 mod check;
 mod client;
 mod clock;
+mod cron;
 mod delivery;
 mod dev;
 mod doctor;
@@ -62,7 +63,10 @@ const MISTAKE: u8 = 2;
 fn main() -> ExitCode {
     // The allocator asks for huge pages, and an idle host would hold 30 MiB more for it. Refused, it costs only those.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     log_to_stderr(&cli.command);
     let print_json = cli.json;
     let code = run(cli).unwrap_or_else(|error| {
@@ -74,6 +78,13 @@ fn main() -> ExitCode {
         if error.is::<Mistakes>() { MISTAKE } else { FAILED }
     });
     ExitCode::from(code)
+}
+
+/// What does not read is told by clap itself, but for `cron --json`, which says everything as JSON.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let Some((field, message)) = args::cron_refusal(error, std::env::args_os()) else { error.exit() };
+    say!("{}", cron::refused(field, &message));
+    ExitCode::from(MISTAKE)
 }
 
 /// The exit code of a command that has said for itself what there is to say.
@@ -102,6 +113,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Schedules { operator, command } => {
             inspect::schedules(&client(&operator)?, command, print).map(|()| DONE)
         }
+        Command::Cron { command } => Ok(done_or(MISTAKE)(cron::cron(&command, print))),
         Command::Providers { operator, command } => {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }

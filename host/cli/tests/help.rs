@@ -22,10 +22,12 @@ fn each_command_says_what_it_does() {
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "schedules", "providers", "plugins"] {
+    for group in ["events", "routes", "runs", "schedules", "providers", "plugins", "cron"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
+    insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
+    insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));
     insta::assert_snapshot!("hookbox-routes-test", help(&["routes", "test"]));
 }

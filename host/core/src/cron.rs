@@ -20,26 +20,38 @@
 //!
 //! What is looked for more than [`SEARCH_YEARS_MAX`] ahead is "never". Zone
 //! data ends in 2099; from then on a zone keeps its last offset.
+//!
+//! `words` says an expression in English, `clocks` what it does where clocks
+//! change: both ask the parts that fire it. [`Zones`] may hold tables in place
+//! of built-in zones.
 
 mod calendar;
+mod clocks;
 mod days;
 mod every;
 mod field;
 pub mod kinds;
+mod table;
 mod text;
 mod wall;
+mod words;
 mod zone;
+mod zones;
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Months, NaiveDateTime, SubsecRound, TimeDelta, Utc};
 
-pub use calendar::Calendar;
+pub use calendar::{Calendar, TooRare};
+pub use clocks::{ClockChange, Fate};
 pub use days::DayRule;
 pub use every::{BadPeriod, Every};
 pub use field::{CronError, Field};
+pub use table::{BadTable, Change};
+pub use words::DESCRIPTION_CHARS_MAX;
 pub use zone::{UnknownZone, Zone};
+pub use zones::Zones;
 
 use crate::time::Timestamp;
 use wall::Wall;
@@ -51,6 +63,9 @@ pub const EXPRESSION_BYTES_MAX: usize = 256;
 /// How far ahead a time is looked for. A 29 February on a given weekday is 40
 /// years away at most, across a century that is no leap year.
 pub const SEARCH_YEARS_MAX: u32 = 41;
+
+/// How far ahead the first time of a schedule may lie when it is made: see [`Calendar::first_after`].
+pub const FIRST_YEARS_MAX: u32 = 10;
 
 /// The longest jump forward that is a change of the clocks; a longer one moves
 /// the date line, and what it leaves out is not made up for.
@@ -89,7 +104,19 @@ impl CronExpr {
     }
 
     pub fn day_rule(&self) -> DayRule {
-        self.wall.day_rule()
+        self.wall.days().rule
+    }
+
+    /// In English, with the day rule and without the zone: `at 09:00, on the 13th of the month or on any Friday`.
+    /// Never empty, and at most [`DESCRIPTION_CHARS_MAX`] characters: long lists end with how many more there are.
+    pub fn describe(&self) -> String {
+        words::describe(&self.wall)
+    }
+
+    /// Whether the days that it names exist at all, whatever the zone and the year. 41 years have every
+    /// date, a 29 February on each day of the week among them.
+    pub fn names_a_day(&self) -> bool {
+        self.wall.at_or_after(DateTime::UNIX_EPOCH.naive_utc()).is_some()
     }
 
     pub fn as_str(&self) -> &str {
@@ -122,14 +149,17 @@ impl CronExpr {
                 Landing::Once(at) if at > now => return Some(at),
                 Landing::Twice(first, _) if first > now => return Some(first),
                 Landing::Twice(_, second) if second > now => return Some(second),
-                Landing::Gap(gap) if self.pace == Pace::Fixed && gap.length <= GAP_MAX && gap.over > now => {
-                    return Some(gap.over);
-                }
+                Landing::Gap(gap) if self.makes_up(gap.length) && gap.over > now => return Some(gap.over),
                 Landing::Gap(gap) => gap.ends,
                 Landing::Once(_) | Landing::Twice(..) | Landing::Nowhere => reading + TimeDelta::seconds(1),
             };
         }
         None
+    }
+
+    /// Whether what a gap leaves out fires at the end of it.
+    fn makes_up(&self, gap: TimeDelta) -> bool {
+        self.pace == Pace::Fixed && gap <= GAP_MAX
     }
 }
 

@@ -15,7 +15,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Output;
-use crate::cron::{Calendar, CronExpr, DayRule, Every};
+use crate::cron::{Calendar, CronExpr, DayRule, Every, TooRare, Zones};
 use crate::gate::{Gate, Order};
 use crate::hold::noted;
 use crate::id::RunId;
@@ -57,8 +57,13 @@ pub enum BadWhen {
     Cron(String),
     #[error("cron expression {0:?} can never fire: no such day exists")]
     Never(String),
+    /// It can fire, but not within ten years of the day on which it was to be made.
+    #[error("{0} {1}")]
+    TooRare(When, TooRare),
     #[error("every: {0}")]
     Every(String),
+    #[error("{0} is past: write a time to come")]
+    Past(Timestamp),
 }
 
 impl When {
@@ -66,9 +71,10 @@ impl When {
         When::cron_with(expression, zone.unwrap_or_default(), DayRule::default())
     }
 
+    /// Refuses what no day fits, whatever the zone and the year; what is too rare is told by [`When::first_after`].
     pub fn cron_with(expression: &str, zone: ZoneName, day_rule: DayRule) -> Result<When, BadWhen> {
         let parsed = CronExpr::parse(expression).map_err(|e| BadWhen::Cron(e.to_string()))?.with_day_rule(day_rule);
-        if parsed.next_after(Timestamp(0), &zone).is_none() {
+        if !parsed.names_a_day() {
             return Err(BadWhen::Never(expression.to_owned()));
         }
         Ok(When::Cron { expression: expression.trim().to_owned(), timezone: zone.to_string(), day_rule })
@@ -89,11 +95,11 @@ impl When {
 
     /// `anchor` gives an interval without a phase of its own its phase. Fails only where a row was written by a release
     /// with another grammar or other zones.
-    fn times(&self, anchor: Timestamp) -> Result<Times, BadWhen> {
+    fn times(&self, anchor: Timestamp, zones: &Zones) -> Result<Times, BadWhen> {
         match self {
             When::Cron { expression, timezone, day_rule } => {
                 let expr = CronExpr::parse(expression).map_err(|e| BadWhen::Cron(e.to_string()))?;
-                let zone = ZoneName::parse(timezone).map_err(|e| BadWhen::Cron(e.to_string()))?;
+                let zone = zones.find(timezone).map_err(|e| BadWhen::Cron(e.to_string()))?;
                 Ok(Times::Calendar(Calendar::Cron { expr: expr.with_day_rule(*day_rule), zone }))
             }
             When::Every { period, phase } => {
@@ -102,6 +108,26 @@ impl When {
                 Ok(Times::Calendar(Calendar::Every(every)))
             }
             When::Once { at } => Ok(Times::Once(*at)),
+        }
+    }
+}
+
+impl When {
+    /// The first time of a schedule that is made at `now`: a rule without one in the ten years ahead is refused, as
+    /// [`Calendar::first_after`] tells. To be asked where a schedule is new or its rule is another, and only there.
+    pub fn first_after(&self, now: Timestamp, zones: &Zones) -> Result<Timestamp, BadWhen> {
+        match self.times(now, zones)? {
+            Times::Calendar(calendar) => calendar.first_after(now).map_err(|rare| BadWhen::TooRare(self.clone(), rare)),
+            Times::Once(at) if at > now => Ok(at),
+            Times::Once(at) => Err(BadWhen::Past(at)),
+        }
+    }
+
+    /// In English, with the zone and the day rule.
+    pub fn describe(&self) -> String {
+        match self.times(Timestamp(0), &Zones::default()) {
+            Ok(Times::Calendar(calendar @ Calendar::Cron { .. })) => calendar.describe(),
+            _ => self.to_string(),
         }
     }
 }
@@ -299,7 +325,12 @@ impl ScheduleRow {
     }
 
     pub fn slots(&self) -> Result<Slots, BadWhen> {
-        let times = self.schedule.when.times(self.anchor)?;
+        self.slots_in(&Zones::default())
+    }
+
+    /// As [`ScheduleRow::slots`], with zones of the caller's.
+    pub fn slots_in(&self, zones: &Zones) -> Result<Slots, BadWhen> {
+        let times = self.schedule.when.times(self.anchor, zones)?;
         Ok(Slots::new(times, &self.schedule.rules, &self.schedule.name))
     }
 

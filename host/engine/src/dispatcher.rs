@@ -88,7 +88,10 @@ impl Dispatcher {
                 Ok(Claimed::Some) => continue,
                 Ok(Claimed::Nothing { wait, served }) => (wait, served),
                 Err(error) => {
-                    tracing::error!(%error, "no runs were claimed");
+                    // The store has said that its disk fails.
+                    if self.parts.store.failure().is_none() {
+                        tracing::error!(%error, "no runs were claimed");
+                    }
                     (FAILED_WAIT, Served::All)
                 }
             };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use hookbox_core::clock::Clock;
+use hookbox_core::cron::Zones;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::schedule::{self, Progress, ScheduleRow, SlotRecord, Slots, Verdict};
@@ -33,6 +34,7 @@ pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     mint: Arc<Mint>,
+    zones: Zones,
     /// The clock as it was read last; nothing before the first look.
     looked: Option<Timestamp>,
     /// Schedules whose rule does not read; each is told once.
@@ -41,10 +43,16 @@ pub struct Scheduler {
 
 impl Scheduler {
     pub fn new(parts: &Parts) -> Scheduler {
+        Scheduler::in_zones(parts, Zones::default())
+    }
+
+    /// As [`Scheduler::new`], with other time zones than those built in.
+    pub fn in_zones(parts: &Parts, zones: Zones) -> Scheduler {
         Scheduler {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
+            zones,
             looked: None,
             unreadable: HashSet::new(),
         }
@@ -177,7 +185,7 @@ impl Scheduler {
 
     fn slots(&mut self, row: &ScheduleRow) -> Option<Slots> {
         let name = &row.schedule.name;
-        match row.slots() {
+        match row.slots_in(&self.zones) {
             Ok(slots) => {
                 self.unreadable.remove(name);
                 Some(slots)

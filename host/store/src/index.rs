@@ -292,6 +292,10 @@ impl Index {
         over.take(limit).map(|(_, run)| *run).collect()
     }
 
+    pub(crate) fn lease_of(&self, run: RunId) -> Option<(Lease, Monotonic)> {
+        self.leased.get(&run).map(|leased| (leased.lease, leased.until))
+    }
+
     pub(crate) fn renew(&mut self, run: RunId, lease: Lease, until: Monotonic) -> bool {
         match self.leased.get_mut(&run) {
             Some(leased) if leased.lease == lease => {

@@ -60,7 +60,8 @@ use crate::types::{
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
 /// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
-/// method that shows events, runs or schedules waits until what it shows is on disk, and fails once the store has.
+/// method that shows events, runs or schedules waits until what it shows is on disk. While the disk fails, all of them
+/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
@@ -215,7 +216,8 @@ pub trait Store: Send + Sync + 'static {
     /// Told when there may be something new to do. It carries no data: losing one costs latency, never a run.
     fn signals(&self) -> &Signals;
 
-    /// Why the store has stopped taking changes, if it has; it then takes none until it is opened again.
+    /// Why the store takes no changes at this moment, if it takes none. It tries to come back by itself; one that has
+    /// given up says so by the signal `failed`.
     fn failure(&self) -> Option<String>;
 }
 
@@ -227,6 +229,6 @@ pub struct Signals {
     pub leases: Notify,
     /// A schedule was declared or changed.
     pub schedules: Notify,
-    /// The store failed.
+    /// The store failed for good: opened again, it would be damaged.
     pub failed: Notify,
 }

@@ -13,7 +13,7 @@ pub type MemoryStore = Ledgered<Memory>;
 
 #[derive(Debug)]
 pub struct Memory {
-    tree: Tree,
+    tree: Arc<Tree>,
     state: State,
     turn: Mutex<()>,
 }
@@ -34,15 +34,16 @@ impl MemoryStore {
     }
 
     fn on(tree: Tree) -> Result<MemoryStore, StoreError> {
-        let state = State::load(&tree)?;
+        let tree = Arc::new(tree);
+        let state = State::load(&*tree)?;
         Ok(Ledgered::over(Arc::new(Memory { tree, state, turn: Mutex::default() })))
     }
 }
 
 #[async_trait]
 impl Backend for Memory {
-    fn tree(&self) -> &dyn Read {
-        &self.tree
+    fn tree(&self) -> Result<Arc<dyn Read>, StoreError> {
+        Ok(self.tree.clone())
     }
 
     fn state(&self) -> &State {
@@ -52,7 +53,7 @@ impl Backend for Memory {
     async fn submit(&self, change: Change) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut change = Some(change);
-        self.state.run_group(&self.tree, |_| change.take(), |changed| self.tree.write(changed));
+        self.state.run_group(&*self.tree, |_| change.take(), |changed| self.tree.write(changed));
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! A schedule's next time is later than now and the first one: from anywhere before it, it is the same. Any text
-//! is an expression or is refused, and none takes long.
+//! is an expression or is refused, and none takes long. Any expression has words, and not too many.
 //!
 //! An input is an expression, a time zone and milliseconds since 1970, each on its line.
 
 #![no_main]
 
-use hookbox_core::cron::{CronExpr, DayRule, Zone, kinds};
+use hookbox_core::cron::{CronExpr, DESCRIPTION_CHARS_MAX, DayRule, Zone, kinds};
 use hookbox_core::time::Timestamp;
 use hookbox_fuzz::{line, pick};
 use libfuzzer_sys::fuzz_target;
@@ -42,6 +42,8 @@ fuzz_target!(|input: &[u8]| {
     let digits = rest.iter().filter(|byte| byte.is_ascii_digit()).take(14);
     let given = digits.fold(0, |sum: u64, byte| 10 * sum + u64::from(byte - b'0'));
     for expr in [expr.clone().with_day_rule(DayRule::And), expr] {
+        let words = expr.describe();
+        assert!(!words.is_empty() && words.chars().count() <= DESCRIPTION_CHARS_MAX, "{expr}: {words}");
         for after in INSTANTS.into_iter().chain([given]) {
             check(&expr, &zone, Timestamp(after));
         }

@@ -43,6 +43,7 @@ impl World {
             95 if self.rng.one_in(3) => self.crash().await,
             96 => self.cancel(),
             97 => self.hold_or_release(),
+            98 => self.fail_or_recover(),
             _ => self.finish_one(),
         }
         self.time_out();
@@ -218,6 +219,12 @@ impl World {
         runs.dedup();
         let (ingress, now) = (self.ingress.clone(), self.clock.now());
         tokio::spawn(async move { ingress.cancel(runs, CancelCause::Operator, now).await });
+    }
+
+    fn fail_or_recover(&mut self) {
+        let is_down = !self.faults.is_down() && self.rng.one_in(2);
+        self.trace.note(format_args!("the disk fails: {is_down}"));
+        self.faults.set_down(is_down);
     }
 
     fn hold_or_release(&mut self) {

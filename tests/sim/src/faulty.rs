@@ -331,6 +331,6 @@ impl Store for Faulty {
     }
 
     fn failure(&self) -> Option<String> {
-        self.store.failure()
+        self.faults.is_down().then(|| "the disk fails".to_owned())
     }
 }

@@ -43,11 +43,11 @@ pub(super) struct DaysOfMonth {
     pub(super) plain: Set,
     begins_with_star: bool,
     /// `L`
-    last: bool,
+    pub(super) last: bool,
     /// `LW`: the last day from Monday to Friday.
-    last_weekday: bool,
+    pub(super) last_weekday: bool,
     /// `15W`: of the days from Monday to Friday in the month the one nearest to the 15th.
-    nearest_weekday: Set,
+    pub(super) nearest_weekday: Set,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,9 +55,9 @@ pub(super) struct DaysOfWeek {
     pub(super) plain: Set,
     begins_with_star: bool,
     /// `5#2`, the second Friday: bit `7 * (2 - 1) + 5`.
-    nth: Set,
+    pub(super) nth: Set,
     /// `L5`: the last Friday.
-    last: Set,
+    pub(super) last: Set,
 }
 
 impl Days {

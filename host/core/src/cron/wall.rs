@@ -38,8 +38,12 @@ impl Wall {
         Wall::new(self.times, Days { rule, ..self.days })
     }
 
-    pub(super) fn day_rule(&self) -> DayRule {
-        self.days.rule
+    pub(super) fn times(&self) -> Times {
+        self.times
+    }
+
+    pub(super) fn days(&self) -> &Days {
+        &self.days
     }
 
     /// The first reading that is `from` (in whole seconds) or later; `None` where there is

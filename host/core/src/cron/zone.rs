@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, LocalResult, NaiveDateTime, Offset, SecondsFormat, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
+
+use super::table::{BadTable, Change, Table};
+use crate::time::{Millis, Timestamp};
 
 /// Longer texts are no misspelt name.
 const NAME_BYTES_MAX: usize = 64;
@@ -12,9 +16,18 @@ const NAME_BYTES_MAX: usize = 64;
 /// How alike two names must be for one to be meant by the other; 1 is equal.
 const LIKENESS_MIN: f64 = 0.8;
 
-/// A time zone of the IANA database, by name; UTC by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Zone(Tz);
+/// Changes of a zone's clocks that are nearer to each other may be overlooked; there are none.
+const LOOK_FOR_CHANGES: Millis = Millis(12 * Millis::HOUR.0);
+
+/// A time zone, by name: of the built-in IANA database, or a table. UTC by default.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Zone(Data);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Data {
+    BuiltIn(Tz),
+    Table(Arc<Table>),
+}
 
 /// A text that names no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,15 +72,51 @@ pub(super) enum Landing {
 impl Zone {
     /// In any case: `europe/london` is Europe/London.
     pub fn parse(text: &str) -> Result<Zone, UnknownZone> {
-        Tz::from_str_insensitive(text).map(Zone).map_err(|_| UnknownZone::new(text))
+        Tz::from_str_insensitive(text).map(|zone| Zone(Data::BuiltIn(zone))).map_err(|_| UnknownZone::new(text))
     }
 
-    pub fn name(&self) -> &'static str {
-        self.0.name()
+    /// A zone that is not the built-in one of its name: `changes` in order and at least two days apart. The offset of
+    /// the first counts before it, too, and that of the last for ever.
+    pub fn from_table(name: &str, changes: &[Change]) -> Result<Zone, BadTable> {
+        Table::new(name, changes).map(|table| Zone(Data::Table(Arc::new(table))))
+    }
+
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Data::BuiltIn(zone) => zone.name(),
+            Data::Table(table) => table.name(),
+        }
+    }
+
+    /// How far its clocks are ahead of UTC at an instant.
+    pub fn offset_seconds(&self, at: Timestamp) -> i32 {
+        i32::try_from(self.offset_at(at.to_utc()).num_seconds()).unwrap_or(0)
+    }
+
+    /// The first change of its clocks that is later than `after` and not later than `until`.
+    pub fn next_change(&self, after: Timestamp, until: Timestamp) -> Option<Change> {
+        let mut early = Timestamp(after.seconds() * 1000);
+        while early < until {
+            let late = early.plus(LOOK_FOR_CHANGES).min(until);
+            if self.offset_seconds(early) != self.offset_seconds(late) {
+                let at = Timestamp::from_utc(self.change_between(early.to_utc(), late.to_utc()));
+                return Some(Change { at, offset_seconds: self.offset_seconds(at) });
+            }
+            early = late;
+        }
+        None
+    }
+
+    /// What its clocks show, as RFC 3339 with the offset and in whole seconds: `2026-11-13T09:00:00-05:00`.
+    pub fn show(&self, at: Timestamp) -> String {
+        match FixedOffset::east_opt(self.offset_seconds(at)) {
+            Some(offset) => at.to_utc().with_timezone(&offset).to_rfc3339_opts(SecondsFormat::Secs, false),
+            None => at.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true),
+        }
     }
 
     pub(super) fn wall_at(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        at.with_timezone(&self.0).naive_local()
+        at.naive_utc() + self.offset_at(at)
     }
 
     /// The fold that `at` lies in.
@@ -80,21 +129,18 @@ impl Zone {
     }
 
     pub(super) fn land(&self, reading: NaiveDateTime) -> Landing {
-        match self.0.from_local_datetime(&reading) {
+        let zone = match &self.0 {
+            Data::BuiltIn(zone) => zone,
+            Data::Table(table) => return table.land(reading),
+        };
+        match zone.from_local_datetime(&reading) {
             LocalResult::Single(at) => Landing::Once(at.to_utc()),
             LocalResult::Ambiguous(one, other) => {
                 let (one, other) = (one.to_utc(), other.to_utc());
                 Landing::Twice(one.min(other), one.max(other))
             }
-            LocalResult::None => self.gap(reading).map_or(Landing::Nowhere, Landing::Gap),
+            LocalResult::None => gap(zone, reading).map_or(Landing::Nowhere, Landing::Gap),
         }
-    }
-
-    fn gap(&self, reading: NaiveDateTime) -> Option<Gap> {
-        let GapInfo { begin, end } = GapInfo::new(&reading, &self.0)?;
-        let (begins, end) = (begin?.0, end?);
-        let ends = end.naive_local();
-        Some(Gap { length: ends - begins, over: end.to_utc(), ends })
     }
 
     /// The first instant of the later offset.
@@ -113,9 +159,27 @@ impl Zone {
     }
 
     fn offset_at(&self, at: DateTime<Utc>) -> TimeDelta {
-        let offset = self.0.offset_from_utc_datetime(&at.naive_utc()).fix();
-        TimeDelta::seconds(i64::from(offset.local_minus_utc()))
+        match &self.0 {
+            Data::BuiltIn(zone) => {
+                let offset = zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+                TimeDelta::seconds(i64::from(offset.local_minus_utc()))
+            }
+            Data::Table(table) => table.offset_at(at),
+        }
     }
+}
+
+impl Default for Data {
+    fn default() -> Data {
+        Data::BuiltIn(Tz::UTC)
+    }
+}
+
+fn gap(zone: &Tz, reading: NaiveDateTime) -> Option<Gap> {
+    let GapInfo { begin, end } = GapInfo::new(&reading, zone)?;
+    let (begins, end) = (begin?.0, end?);
+    let ends = end.naive_local();
+    Some(Gap { length: ends - begins, over: end.to_utc(), ends })
 }
 
 impl fmt::Display for Zone {

@@ -21,10 +21,10 @@ use crate::slots::Siblings;
 const CONFLICTS_MAX: u32 = 3;
 /// Conflicts after which the attempt has failed: alone it should meet none.
 const CONFLICTS_ALONE_MAX: u32 = 10;
-/// Tries to record the end of an attempt: the handler should not run again because the store was away for a moment.
-const RECORD_TRIES: u32 = 3;
+/// Tries to ask the store: the handler should not run again because the store was away for a moment.
+const STORE_TRIES: u32 = 3;
 /// Between two tries.
-const RECORD_WAIT: Millis = Millis::SECOND;
+const STORE_WAIT: Millis = Millis::SECOND;
 /// A run whose handler went away before the call is looked at again after this.
 const HANDLER_GONE_WAIT: Millis = Millis::SECOND;
 
@@ -43,7 +43,7 @@ impl Dispatcher {
     }
 
     async fn attempt(&self, run: Run, lease: Lease) -> Result<(), StoreError> {
-        let input = match self.input(&run).await {
+        let input = match self.patiently(|| self.input(&run)).await {
             Ok(input) => input,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             Err(error) => {
@@ -72,6 +72,10 @@ impl Dispatcher {
                 Err(PutBack { due }) => return self.put_back(&run, lease, due).await,
             };
             drop(slot);
+            // Without its keys a handler cannot do its work: that is no fault of its own.
+            if !executed.outcome.is_success() && self.parts.store.failure().is_some() {
+                return self.put_back(&run, lease, self.parts.clock.now()).await;
+            }
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
             match self.conclude(&run, lease, executed, changes, started).await? {
@@ -200,18 +204,32 @@ impl Dispatcher {
         event: RunEvent,
         changes: Option<Changes>,
     ) -> Result<Recorded, StoreError> {
-        let store = &self.parts.store;
         let record = Record { run: run.id, lease, event, changes, now: self.parts.clock.now() };
-        for _ in 1..RECORD_TRIES {
-            match store.record(record.clone()).await {
-                // Where this try was written after all, the lease keeps the next one out.
-                Err(StoreError::Unavailable(_)) if store.failure().is_none() => {
-                    tokio::time::sleep(RECORD_WAIT.as_duration()).await;
-                }
+        // Where a try was written after all, the lease keeps the next one out.
+        self.patiently(|| self.parts.store.record(record.clone())).await
+    }
+
+    /// Asks the store again where it is away for a moment; as long as its disk fails, until the host gives up. The
+    /// lease is renewed meanwhile.
+    async fn patiently<T, A>(&self, mut ask: impl FnMut() -> A) -> Result<T, StoreError>
+    where
+        A: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 1;
+        loop {
+            let answer = ask().await;
+            let disk_fails = self.parts.store.failure().is_some();
+            match answer {
+                Err(StoreError::Unavailable(_)) if disk_fails && self.stop.phase() < Phase::Abandoning => {}
+                Err(StoreError::Unavailable(_)) if !disk_fails && tries < STORE_TRIES => tries += 1,
                 ended => return ended,
             }
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(STORE_WAIT.as_duration()) => {}
+                () = self.stop.reached(Phase::Abandoning) => {}
+            }
         }
-        store.record(record).await
     }
 
     fn decide(&self, run: &Run, lease: Lease, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {

@@ -3,15 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use hookbox_core::attempt::{Input, Output};
+use hookbox_core::cron::{Change, Zone, Zones};
 use hookbox_core::event::JobOrigin;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::plugin::{DeclaredSchedule, PolicyPatch, Trigger};
-use hookbox_core::run::{RunStatus, Work};
-use hookbox_core::schedule::{Origin, Rules, Schedule, ScheduleRow, SlotCounts, Verdict, When};
-use hookbox_core::time::Millis;
+use hookbox_core::run::{RunPolicy, RunStatus, Work};
+use hookbox_core::schedule::{Origin, Overlap, Pause, Rules, Schedule, ScheduleRow, SlotCounts, Verdict, When};
+use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::scheduler::Scheduler;
 use hookbox_engine::{Settings, schedules};
 use hookbox_store::Store;
+use hookbox_store::types::ScheduleChange;
 
 use crate::host::{Host, NOON};
 use crate::log::Logged;
@@ -228,4 +230,80 @@ async fn hooks_yaml_is_right_where_a_plugin_declares_the_same_schedule() {
     assert_eq!(names, ["digest", "shop.a", "shop.b"]);
     assert_eq!((rows[1].schedule.origin, &rows[1].schedule.target), (Origin::Plugin, &handler("shop/a")));
     assert_eq!((&rows[2].schedule, rows[2].shadowed.len()), (&of_config, 1));
+}
+
+/// A zone whose clocks are `hours` ahead.
+fn london(hours: i32) -> Zones {
+    let change = Change { at: Timestamp(0), offset_seconds: hours * 3600 };
+    Zones::default().with(Zone::from_table("Europe/London", &[change]).unwrap())
+}
+
+/// Slots of a day at nine in London; noon is 20:26 UTC.
+fn at_nine() -> Schedule {
+    let when = When::cron("0 9 * * *", Some("Europe/London".parse().unwrap())).unwrap();
+    Schedule { when, ..every(Millis::HOUR) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_with_other_zones_fires_where_they_say_and_no_slot_twice() {
+    let (mut host, _) = scheduled(at_nine()).await;
+    let mut before = Scheduler::in_zones(&host.parts, london(0));
+    before.tick().await;
+    let nine = row(&host).await.next.unwrap();
+    host.clock.set_wall(nine);
+    before.tick().await;
+    assert_eq!(row(&host).await.counts, counts(1, 0, 0));
+    finish(&mut host).await;
+
+    // Clocks turn out to be an hour behind: the same nine o'clock comes again, and is another slot.
+    let mut behind = Scheduler::in_zones(&host.parts, london(-1));
+    behind.tick().await;
+    assert_eq!(row(&host).await.next, Some(nine.plus(Millis::HOUR)));
+    host.clock.set_wall(nine.plus(Millis::HOUR));
+    behind.tick().await;
+    assert_eq!(row(&host).await.counts, counts(2, 0, 0));
+    finish(&mut host).await;
+
+    // And ahead again: what is decided stays decided.
+    let mut ahead = Scheduler::in_zones(&host.parts, london(2));
+    ahead.tick().await;
+    let next = nine.plus(Millis::DAY).minus(Millis(2 * Millis::HOUR.0));
+    assert_eq!(row(&host).await.next, Some(next));
+    host.clock.set_wall(next.minus(Millis(1)));
+    ahead.tick().await;
+    assert_eq!(row(&host).await.counts, counts(2, 0, 0));
+    host.clock.set_wall(next);
+    ahead.tick().await;
+    assert_eq!(row(&host).await.counts, counts(3, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_run_of_a_slot_has_the_slots_own_key_and_the_schedules_policy() {
+    let rules = Rules { policy: RunPolicy { attempts: Some(1), ..RunPolicy::default() }, ..Rules::default() };
+    let (host, mut scheduler) = scheduled(Schedule { rules, ..every(Millis::HOUR) }).await;
+    host.clock.advance(Millis::HOUR);
+    scheduler.tick().await;
+    let run = host.all_runs().await.remove(0);
+    assert_eq!(run.idempotency_key, format!("digest@{}", NOON.plus(Millis::HOUR)));
+    assert_eq!((run.own, run.schedule), (rules.policy, Some("digest".parse().unwrap())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_and_a_count_end_what_would_fire() {
+    let rules = Rules { count: Some(2), overlap: Overlap::Allow, ..Rules::default() };
+    let (host, mut scheduler) = scheduled(Schedule { rules, ..every(Millis::HOUR) }).await;
+    let name: ScheduleName = "digest".parse().unwrap();
+    let pause = ScheduleChange::Pause(Pause::new(NOON, None));
+    host.store.change_schedule(&name, pause, NOON).await.unwrap();
+    host.clock.advance(Millis(3 * Millis::HOUR.0));
+    scheduler.tick().await;
+    assert_eq!(row(&host).await.counts, SlotCounts::default());
+    let now = NOON.plus(Millis(3 * Millis::HOUR.0));
+    host.store.change_schedule(&name, ScheduleChange::Resume, now).await.unwrap();
+    for _ in 0..5 {
+        scheduler.tick().await;
+        host.clock.advance(Millis::HOUR);
+    }
+    assert_eq!(row(&host).await.counts, SlotCounts { paused: 3, ..counts(2, 0, 0) });
+    assert_eq!(host.store.next_slot().await.unwrap(), None);
 }

@@ -47,6 +47,26 @@ fn slow(Json(slow): Json<Slow>, context: &Context) -> Result<Json<Value>> {
     Ok(Json(json!({ "attempt": context.attempt })))
 }
 
+#[derive(Deserialize)]
+struct Keep {
+    key: String,
+    /// Deleted.
+    before: Option<String>,
+    #[serde(default)]
+    padding: String,
+}
+
+/// Keeps something under a key in place of something under another, and something for a moment.
+#[on("shop/keep")]
+fn keep(Json(keep): Json<Keep>) -> Result {
+    kv::set(&keep.key, &keep.padding)?;
+    kv::set_with_ttl(&format!("brief-{}", keep.key), &keep.padding, Duration::from_millis(100))?;
+    if let Some(before) = keep.before {
+        kv::delete(&before)?;
+    }
+    Ok(())
+}
+
 /// Adds without asking: the sum is told by `shop/total`.
 #[on("shop/count")]
 fn count(event: &Event) -> Result<Json<Value>> {
@@ -123,7 +143,7 @@ fn shout() {
 }
 
 /// What a scheme says of a delivery.
-#[on("standard-webhooks/*", "acme/*")]
+#[on("standard-webhooks/*", "acme/*", "dropbox/*")]
 fn letter(event: &Event) -> Json<Value> {
     Json(json!({
         "provider": event.provider(),
