@@ -230,6 +230,14 @@ pub struct ScheduleRow {
     pub recent: Vec<SlotRecord>,
 }
 
+/// A decision holds only for what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    pub schedule: Schedule,
+    pub anchor: Timestamp,
+    pub paused_until: Option<Timestamp>,
+}
+
 /// A schedule that is paused decides no slot; when it goes on, those that came meanwhile are not made up for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
@@ -332,6 +340,11 @@ impl ScheduleRow {
 
     pub fn progress(&self) -> Progress {
         Progress { decided: self.decided, paused_until: self.paused_until, left: self.left() }
+    }
+
+    /// What a decision on its slots follows from, besides how far it came.
+    pub fn basis(&self) -> Basis {
+        Basis { schedule: self.schedule.clone(), anchor: self.anchor, paused_until: self.paused_until }
     }
 
     /// Slots that may still make a run.

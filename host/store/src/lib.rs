@@ -160,8 +160,8 @@ pub trait Store: Send + Sync + 'static {
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 
-    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule's mark is still where the
-    /// decision began.
+    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule and its mark are still what the
+    /// decision was made from.
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError>;
 
     async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError>;

@@ -116,7 +116,7 @@ async fn a_leased_run_is_cancelled_and_its_late_result_is_stale(world: &mut Worl
     let told = world.signals().leases.notified();
     assert_eq!(cancel(world, &[run.id]).await, [run.id]);
     told.await;
-    assert_eq!(world.renew(&[run.id], LEASE_UNTIL).await.unwrap(), []);
+    assert_eq!(world.renew(&[(run.id, run.lease().unwrap())], LEASE_UNTIL).await.unwrap(), []);
     let late = success(&run, Some(writes("a", [set("k", "late")])));
     assert_eq!(world.record(late).await.unwrap(), Recorded::Stale);
     world.pause();
