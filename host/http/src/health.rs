@@ -25,13 +25,14 @@ pub(crate) fn report(store: &dyn Store, lifecycle: &Lifecycle, providers: &Provi
         (None, Phase::Draining) => "draining",
     };
     let view = match detail {
-        Detail::Status => HealthView { status, providers: None, handlers: None, queue: None, counts: None },
+        Detail::Status => HealthView { status, providers: None, handlers: None, held: None, queue: None, counts: None },
         Detail::Full => {
             let counts = store.counts();
             HealthView {
                 status,
                 providers: Some(providers.names().map(ToString::to_string).collect()),
                 handlers: Some(store.catalogue().handlers().map(|(target, _)| target.to_string()).collect()),
+                held: Some(store.holds().0.keys().map(ToString::to_string).collect()),
                 queue: Some(Queue { pending: counts.pending, leased: counts.leased, dead: counts.dead }),
                 counts: Some(CountsView::of(&counts)),
             }
