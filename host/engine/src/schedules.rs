@@ -15,14 +15,7 @@ pub fn declared(catalogue: &Catalogue, settings: &Settings) -> Vec<Schedule> {
     for row in catalogue.plugins() {
         for handler in row.active.iter().flat_map(|active| &active.info.handlers) {
             if let Trigger::Schedule(declared) = &handler.trigger {
-                let own = Schedule {
-                    name: declared.name.clone(),
-                    target: HandlerRef { plugin: row.name.clone(), handler: handler.name.clone() },
-                    when: declared.when.clone(),
-                    payload: None,
-                    origin: Origin::Plugin,
-                    rules: declared.rules,
-                };
+                let own = declared.of(HandlerRef { plugin: row.name.clone(), handler: handler.name.clone() });
                 // Two handlers of a plugin may give theirs the same name: the later one counts.
                 schedules.retain(|other| other.name != own.name || other.origin != Origin::Plugin);
                 schedules.push(own);
