@@ -27,8 +27,19 @@ pub(crate) struct Problem {
     /// Where in the body, as a JSON Pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<Box<str>>,
+    /// Everything that was wrong, where there is more to tell than one thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<PartialError>,
     #[serde(skip)]
     header: Option<(&'static str, Cow<'static, str>)>,
+}
+
+/// One of several things that are wrong.
+#[derive(Debug, Clone, Serialize)]
+struct PartialError {
+    /// The member of the body, as hooks.yaml has it; empty where it is the whole.
+    path: String,
+    message: String,
 }
 
 macro_rules! problems {
@@ -60,6 +71,7 @@ problems! {
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     invalid_body, UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as it must be";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
+    bad_schedule, UNPROCESSABLE_ENTITY, "bad-schedule", "The schedule is not as it must be";
     too_many, TOO_MANY_REQUESTS, "too-many", "Too many requests";
     damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
     unavailable, SERVICE_UNAVAILABLE, "unavailable", "Not able to take this now";
@@ -67,7 +79,7 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Problem {
-        Problem { kind, title, status: status.as_u16(), detail: None, pointer: None, header: None }
+        Problem { kind, title, status: status.as_u16(), detail: None, pointer: None, errors: Vec::new(), header: None }
     }
 
     pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
@@ -77,6 +89,12 @@ impl Problem {
 
     pub(crate) fn at(mut self, pointer: String) -> Problem {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Each with its path in the body.
+    pub(crate) fn with_errors(mut self, errors: impl Iterator<Item = (String, String)>) -> Problem {
+        self.errors = errors.map(|(path, message)| PartialError { path, message }).collect();
         self
     }
 
