@@ -16,6 +16,7 @@ mod protection;
 mod queue;
 mod refusals;
 mod routing;
+mod schedules;
 mod schemas;
 mod socket;
 mod suppressed;
