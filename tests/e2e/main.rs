@@ -12,6 +12,7 @@ mod crashes;
 mod dev;
 mod harness;
 mod listeners;
+mod live_schedules;
 mod pairing;
 mod powercut;
 mod projects;

@@ -45,7 +45,11 @@ pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print
         SchedulesCommand::Pause { name, note } => {
             let paused = client.post_json(&format!("{}/pause", place(&name)?), &json!({ "note": note }))?;
             let since = output::plain(&paused["paused"]["since"]);
-            told(&paused, &format!("{name} is paused since {since}: go on with `hookbox schedules resume {name}`"), print)
+            told(
+                &paused,
+                &format!("{name} is paused since {since}: go on with `hookbox schedules resume {name}`"),
+                print,
+            )
         }
         SchedulesCommand::Resume { name } => {
             let resumed = client.post(&format!("{}/resume", place(&name)?))?;
@@ -93,7 +97,8 @@ fn reset(client: &Client, name: &str, yes: bool, print: Print) -> Result<()> {
         }
         let row = client.get(&place, &[])?;
         let decided = output::plain(&row["decided"]);
-        let question = format!("every slot up to {decided} is decided; those later than now may run again. Begin {name} anew?");
+        let question =
+            format!("every slot up to {decided} is decided; those later than now may run again. Begin {name} anew?");
         if !queue::agreed(&question)? {
             bail!("nothing is done");
         }
@@ -122,7 +127,10 @@ fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
     }
     say!("{} runs are made for {slots} slots, from {first} to {last}", number("made"));
     if number("left_out") > 0 {
-        say!("{} are left out: a backfill has run them before, or their handler lets one run be alive", number("left_out"));
+        say!(
+            "{} are left out: a backfill has run them before, or their handler lets one run be alive",
+            number("left_out")
+        );
     }
     say!("follow them with `hookbox runs list --schedule {name}`");
     Ok(())
@@ -234,7 +242,10 @@ fn show(row: &Value, print: Print) -> Result<()> {
     line("state", state(row));
     line("rules", rules(row));
     let counts = row["counts"].as_object().into_iter().flatten();
-    line("slots", counts.map(|(name, number)| format!("{number} {}", name.replace('_', "-"))).collect::<Vec<_>>().join(", "));
+    line(
+        "slots",
+        counts.map(|(name, number)| format!("{number} {}", name.replace('_', "-"))).collect::<Vec<_>>().join(", "),
+    );
     let late = |member: &str| span(&row["lateness"][member]);
     line("lateness", format!("{} at the last one that fired, {} at most", late("last_ms"), late("longest_ms")));
     if row["open"].as_array().is_some_and(|open| !open.is_empty()) {
@@ -284,7 +295,9 @@ fn rules(row: &Value) -> String {
         Some("none") => "missed none".to_owned(),
         _ => format!("missed {} within {}", text("missed"), span(&rules["missed_within_ms"])),
     });
-    all.extend(number("count").map(|count| format!("count {count}, of which {} are left", output::plain(&row["left"]))));
+    all.extend(
+        number("count").map(|count| format!("count {count}, of which {} are left", output::plain(&row["left"]))),
+    );
     for bound in ["start", "end"] {
         all.extend(rules[bound].as_str().map(|at| format!("{bound} {at}")));
     }
