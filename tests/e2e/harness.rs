@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use host::{Answer, Ended, Host};
-pub(crate) use sender::{GITHUB, LETTERS, SHOP, STRIPE, Sender, Webhook, shop};
+pub(crate) use sender::{DROPBOX, GITHUB, LETTERS, SHOP, STRIPE, Sender, Webhook, shop};
 
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -43,6 +43,11 @@ pub(crate) fn now() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "the one place of these tests that reads the environment")]
 pub(crate) fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+/// How many of something, where the environment says so.
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    environment(variable).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
 
 /// The binary lies beside the folder of the tests.

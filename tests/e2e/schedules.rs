@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use crate::harness::{Host, Project, now, until};
 
-const TICK: &str = "schedules/ticker.tick";
-const PERIOD: u64 = 1000;
+pub(crate) const TICK: &str = "schedules/ticker.tick";
+pub(crate) const PERIOD: u64 = 1000;
 
 /// Of a text such as 2026-11-20T09:00:00Z.
-fn millis(shown: &Value) -> u64 {
+pub(crate) fn millis(shown: &Value) -> u64 {
     hookbox_core::time::Timestamp::from_utc(shown.as_str().unwrap().parse().unwrap()).0
 }
 
-fn count(tick: &Value, what: &str) -> u64 {
+pub(crate) fn count(tick: &Value, what: &str) -> u64 {
     tick["counts"][what].as_u64().unwrap()
 }
 
@@ -24,7 +24,7 @@ fn decided(tick: &Value) -> u64 {
 }
 
 /// The very first slot: what is next, less one period for each slot that has its verdict.
-fn first_slot(tick: &Value) -> u64 {
+pub(crate) fn first_slot(tick: &Value) -> u64 {
     millis(&tick["next"]) - decided(tick) * PERIOD
 }
 

@@ -230,7 +230,8 @@ impl Host {
         })
     }
 
-    /// Runs until somebody asks it to stop or the store fails, then drains.
+    /// Runs until somebody asks it to stop or the store has failed for good, then drains. A disk that is full or fails
+    /// for a while ends nothing: senders are told to come again.
     pub(crate) async fn run(self) -> Result<End> {
         let end = tokio::select! {
             asked = asked_to_stop() => asked.map(|()| End::Asked)?,

@@ -27,4 +27,5 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 pub mod time;
+pub mod transaction;
 pub mod verify;

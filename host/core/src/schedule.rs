@@ -73,6 +73,12 @@ impl Schedule {
         slots::put_off(&self.name, self.rules.jitter)
     }
 
+    /// There is always a slot to come.
+    pub fn is_endless(&self) -> bool {
+        let bounded = self.rules.end.is_some() || self.rules.count.is_some();
+        !bounded && !matches!(self.when, When::Once { .. })
+    }
+
     /// The idempotency key of a slot's run; those made by hand and by a backfill have others.
     pub fn slot_key(&self, slot: Timestamp) -> String {
         format!("{}@{slot}", self.name)
@@ -135,6 +141,14 @@ pub struct ScheduleRow {
     pub lateness: Lateness,
     /// The latest verdicts, oldest first.
     pub recent: Vec<SlotRecord>,
+}
+
+/// A decision holds only for what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    pub schedule: Schedule,
+    pub anchor: Timestamp,
+    pub paused_until: Option<Timestamp>,
 }
 
 /// A schedule that is paused decides no slot; when it goes on, those that came meanwhile are not made up for.
@@ -239,6 +253,11 @@ impl ScheduleRow {
 
     pub fn progress(&self) -> Progress {
         Progress { decided: self.decided, paused_until: self.paused_until, left: self.left() }
+    }
+
+    /// What a decision on its slots follows from, besides how far it came.
+    pub fn basis(&self) -> Basis {
+        Basis { schedule: self.schedule.clone(), anchor: self.anchor, paused_until: self.paused_until }
     }
 
     /// Slots that may still make a run.

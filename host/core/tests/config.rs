@@ -11,8 +11,7 @@ use hookbox_core::config::{
     TlsFiles,
 };
 use hookbox_core::name::{HandlerName, PluginName, ProviderName};
-use hookbox_core::plugin::PolicyPatch;
-use hookbox_core::policy::Policy;
+use hookbox_core::policy::{Policy, PolicyPatch};
 use hookbox_core::run::RunPolicy;
 use hookbox_core::schedule::{MISSED_WITHIN, Rules};
 use hookbox_core::time::Millis;
@@ -99,7 +98,10 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     let welcome = &full.plugins[&PluginName::parse("welcome").unwrap()];
     let handler = HandlerName::parse("welcome").unwrap();
     let policy = welcome.policy_of(&handler).policy();
-    assert_eq!(policy, Default::default());
+    assert!(policy.concurrency.is_some() && policy.key.is_some() && policy.rate.is_some());
+    assert!(policy.unique_per.is_some() && policy.expires.is_some());
+    let usual = Policy { concurrency: None, key: None, rate: None, unique_per: None, expires: None, ..policy };
+    assert_eq!(usual, Policy::default());
     assert_eq!(
         Plugin { timeout: None, handlers: Default::default(), filters: Default::default(), ..welcome.clone() },
         Plugin::default()
@@ -172,6 +174,8 @@ fn ranges_include_their_ends() {
         ("keep: { events_for: $ }", ["1s", "3650d"], ["0s", "3651d"]),
         ("keep: { succeeded_max: $ }", ["1", "100000000"], ["0", "100000001"]),
         ("keep: { dead_max: $ }", ["1", "100000000"], ["0", "-1"]),
+        ("keep: { cancelled_for: $ }", ["1s", "3650d"], ["999ms", "3651d"]),
+        ("keep: { cancelled_max: $ }", ["1", "100000000"], ["0", "100000001"]),
         ("providers: { stripe: { tolerance: $ } }", ["1s", "1h"], ["0s", "3601s"]),
         ("providers: { stripe: { limits: { body: $ } } }", ["1KiB", "32MiB"], ["1", "33MiB"]),
         ("plugins: { a: { limits: { memory: $ } } }", ["1MiB", "1GiB"], ["1048575", "1025MiB"]),

@@ -8,7 +8,6 @@
 mod attempt;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookbox_core::attempt::{Log, Outcome};
@@ -17,7 +16,7 @@ use hookbox_core::name::HandlerRef;
 use hookbox_core::run::{BootId, Run, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
-use hookbox_store::types::Claim;
+use hookbox_store::types::{Claim, Leased};
 use tokio::sync::Notify;
 
 use crate::Parts;
@@ -61,8 +60,9 @@ pub(crate) struct Dispatcher {
     /// Places for claimed runs.
     places: Arc<Places>,
     slots: Slots,
-    /// Attempts under way, by run: one that was put back may be claimed again before its last attempt is off the list.
-    running: Mutex<BTreeMap<RunId, Vec<Arc<Notify>>>>,
+    /// Attempts under way, in the order in which they began. A run that was put back may be claimed again before its
+    /// last attempt is off the list.
+    running: Mutex<Running>,
     ended: Notify,
 }
 
@@ -88,7 +88,10 @@ impl Dispatcher {
                 Ok(Claimed::Some) => continue,
                 Ok(Claimed::Nothing { wait, served }) => (wait, served),
                 Err(error) => {
-                    tracing::error!(%error, "no runs were claimed");
+                    // The store has said that its disk fails.
+                    if self.parts.store.failure().is_none() {
+                        tracing::error!(%error, "no runs were claimed");
+                    }
                     (FAILED_WAIT, Served::All)
                 }
             };
@@ -130,12 +133,13 @@ impl Dispatcher {
     }
 
     fn begin(self: &Arc<Self>, run: Run) {
-        let place = self.places.take(&run.target.plugin);
-        let (listed, id) = (Listed::new(self.clone(), run.id), run.id);
+        let place = self.places.take(&run.target);
+        let Some(lease) = run.lease() else { return };
+        let (listed, id) = (Listed::new(self.clone(), (run.id, lease)), run.id);
         self.parts.guests.spawn(async move {
             tokio::select! {
                 biased;
-                () = listed.dispatcher.bring_to_end(run) => {}
+                () = listed.dispatcher.bring_to_end(run, lease) => {}
                 // Dropped, the attempt stops; nobody waits for its result.
                 () = listed.lease_lost.notified() => {
                     tracing::info!(run.id = %id, "run {id} was taken away while it was executed: it is stopped");
@@ -162,14 +166,13 @@ impl Dispatcher {
     /// Renews the lease of each attempt under way, once. One whose lease is gone is stopped: its run was cancelled or
     /// taken back.
     pub(crate) async fn renew(&self) {
-        let running: Vec<RunId> = self.locked().keys().copied().collect();
+        let running: Vec<Leased> = self.locked().attempts.values().map(|attempt| attempt.leased).collect();
         let until = self.parts.clock.monotonic().plus(LEASE);
         match self.parts.store.renew(&running, until).await {
             Ok(renewed) => {
                 let attempts = self.locked();
-                for run in running.iter().filter(|run| !renewed.contains(run)) {
-                    attempts.get(run).into_iter().flatten().for_each(|attempt| attempt.notify_one());
-                }
+                let asked = attempts.attempts.values().filter(|attempt| running.contains(&attempt.leased));
+                asked.filter(|attempt| !renewed.contains(&attempt.leased)).for_each(|a| a.lease_lost.notify_one());
             }
             Err(error) => tracing::error!(%error, "leases were not renewed"),
         }
@@ -181,7 +184,7 @@ impl Dispatcher {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.locked().values().map(Vec::len).sum()
+        self.locked().attempts.len()
     }
 
     /// Returns once nothing is running; more may begin as long as runs are claimed.
@@ -197,7 +200,7 @@ impl Dispatcher {
         }
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Vec<Arc<Notify>>>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -215,29 +218,42 @@ pub(crate) enum Served {
     Some,
 }
 
+#[derive(Debug, Default)]
+struct Running {
+    begun: u64,
+    attempts: BTreeMap<u64, Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    leased: Leased,
+    lease_lost: Arc<Notify>,
+}
+
 /// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.
 struct Listed {
     dispatcher: Arc<Dispatcher>,
-    run: RunId,
+    number: u64,
     lease_lost: Arc<Notify>,
 }
 
 impl Listed {
-    fn new(dispatcher: Arc<Dispatcher>, run: RunId) -> Listed {
+    fn new(dispatcher: Arc<Dispatcher>, leased: Leased) -> Listed {
         let lease_lost = Arc::<Notify>::default();
-        dispatcher.locked().entry(run).or_default().push(lease_lost.clone());
-        Listed { dispatcher, run, lease_lost }
+        let number = {
+            let mut running = dispatcher.locked();
+            running.begun += 1;
+            let number = running.begun;
+            running.attempts.insert(number, Attempt { leased, lease_lost: lease_lost.clone() });
+            number
+        };
+        Listed { dispatcher, number, lease_lost }
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut attempts) = self.dispatcher.locked().entry(self.run) {
-            attempts.get_mut().retain(|attempt| !Arc::ptr_eq(attempt, &self.lease_lost));
-            if attempts.get().is_empty() {
-                attempts.remove();
-            }
-        }
+        self.dispatcher.locked().attempts.remove(&self.number);
         self.dispatcher.ended.notify_waiters();
     }
 }

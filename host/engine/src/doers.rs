@@ -15,12 +15,17 @@ use crate::pruner::Pruner;
 use crate::reaper::Reaper;
 use crate::scheduler::Scheduler;
 
-/// Where they are dropped, attempts under way are put back.
+/// Each has a `tick`, and the dispatcher its own steps.
 pub struct Doers {
-    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub attempts: Attempts,
     pub scheduler: Scheduler,
     pub reaper: Reaper,
     pub pruner: Pruner,
+}
+
+/// What the dispatcher does, step by step. Where it is dropped, attempts under way are put back.
+pub struct Attempts {
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) stop: Stopper,
     pub(crate) stopped: Stop,
 }
@@ -33,10 +38,12 @@ impl Doers {
         let mut reaper = Reaper::new(parts, boot);
         reaper.rescue().await?;
         let dispatcher = Arc::new(Dispatcher::new(parts.clone(), boot, stopped.clone()));
-        let (scheduler, pruner) = (Scheduler::new(parts), Pruner::new(parts));
-        Ok(Doers { dispatcher, scheduler, reaper, pruner, stop, stopped })
+        let attempts = Attempts { dispatcher, stop, stopped };
+        Ok(Doers { attempts, reaper, scheduler: Scheduler::new(parts), pruner: Pruner::new(parts) })
     }
+}
 
+impl Attempts {
     /// One claim; the attempts that it begins go on by themselves.
     pub async fn claim(&self) -> Result<(), StoreError> {
         self.dispatcher.claim().await.map(|_| ())
@@ -53,7 +60,7 @@ impl Doers {
     }
 
     /// As [`Engine::drain`](crate::Engine::drain).
-    pub async fn drain(self, grace: Millis) {
+    pub async fn drain(&self, grace: Millis) {
         drain(&self.dispatcher, &self.stop, JoinSet::new(), grace).await;
     }
 }

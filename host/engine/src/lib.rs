@@ -38,7 +38,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use dispatcher::RunEnded;
-pub use doers::Doers;
+pub use doers::{Attempts, Doers};
 pub use execute::{Execute, ExecuteError};
 pub use settings::Settings;
 
@@ -58,7 +58,8 @@ pub struct Parts {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Where plugins run: a runtime of their own, so that a busy guest takes no turn from a sender.
     pub guests: tokio::runtime::Handle,
-    /// Attempts that are executed at the same time; one plugin has at most three quarters of them, or the only one.
+    /// Attempts that are executed at the same time; one plugin has at most three quarters of them, or the only one, and
+    /// what is given back goes to whoever holds the fewest.
     pub slots: usize,
     /// Told of each attempt that ended; what does not fit is dropped.
     pub observer: Option<mpsc::Sender<RunEnded>>,
@@ -77,7 +78,8 @@ impl Engine {
     /// dead before.
     pub async fn start(parts: Parts) -> Result<Engine, StoreError> {
         let boot = parts.store.begin_boot().await?;
-        let Doers { dispatcher, scheduler, reaper, pruner, stop, stopped } = Doers::new(&parts, boot).await?;
+        let Doers { attempts, scheduler, reaper, pruner } = Doers::new(&parts, boot).await?;
+        let Attempts { dispatcher, stop, stopped } = attempts;
         let (mut claiming, mut doers) = (JoinSet::new(), JoinSet::new());
         claiming.spawn(dispatcher.clone().run());
         doers.spawn(dispatcher.clone().keep_leases());

@@ -7,15 +7,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hookbox_core::name::PluginName;
+use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_store::types::Claimable;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
 pub(crate) struct Places {
     places_max: usize,
-    held: Mutex<HashMap<PluginName, usize>>,
+    held: Mutex<HashMap<PluginName, OfPlugin>>,
     given_back: Notify,
+}
+
+/// Places that a plugin holds, for all of its handlers and for each.
+#[derive(Debug, Default)]
+struct OfPlugin {
+    all: usize,
+    handlers: HashMap<HandlerName, usize>,
 }
 
 /// What one claim may hand out.
@@ -32,22 +39,39 @@ impl Places {
         Arc::new(Places { places_max, held: Mutex::default(), given_back: Notify::new() })
     }
 
-    /// Half of what is free for one plugin, three quarters for all.
+    /// Half of what is free for one plugin, three quarters for all. Where a plugin holds its share, those of its handlers
+    /// that hold none may have one each.
     pub(crate) fn share(&self, handlers: &Arc<[Claimable]>) -> Share {
         let held = self.locked();
-        let free = self.places_max.saturating_sub(held.values().sum());
-        let has_room = |claimable: &&Claimable| held.get(&claimable.handler.plugin).copied().unwrap_or(0) < free;
-        let handlers = match handlers.iter().all(|handler| has_room(&handler)) {
+        let free = self.places_max.saturating_sub(held.values().map(|plugin| plugin.all).sum());
+        let most = |claimable: &Claimable| match held.get(&claimable.handler.plugin) {
+            None if free == 0 => 0,
+            None => usize::MAX,
+            Some(plugin) if plugin.all < free => usize::MAX,
+            // Its siblings hold the share of their plugin.
+            Some(plugin) if !plugin.handlers.contains_key(&claimable.handler.handler) => {
+                usize::from(free > self.places_max / 4)
+            }
+            Some(_) => 0,
+        };
+        let handlers = match handlers.iter().all(|claimable| most(claimable) == usize::MAX) {
             true => handlers.clone(),
-            false => handlers.iter().filter(has_room).cloned().collect(),
+            false => {
+                let with_most = handlers.iter().map(|claimable| (claimable, most(claimable)));
+                let served = with_most.filter(|(_, most)| *most > 0);
+                served.map(|(claimable, most)| claimable.clone().with_at_most(most)).collect()
+            }
         };
         Share { handlers, limit: (free * 3).div_ceil(4), per_plugin_max: free.div_ceil(2) }
     }
 
     /// A place within the last share.
-    pub(crate) fn take(self: &Arc<Self>, plugin: &PluginName) -> HeldPlace {
-        *self.locked().entry(plugin.clone()).or_default() += 1;
-        HeldPlace { places: self.clone(), plugin: plugin.clone() }
+    pub(crate) fn take(self: &Arc<Self>, target: &HandlerRef) -> HeldPlace {
+        let mut held = self.locked();
+        let plugin = held.entry(target.plugin.clone()).or_default();
+        plugin.all += 1;
+        *plugin.handlers.entry(target.handler.clone()).or_default() += 1;
+        HeldPlace { places: self.clone(), target: target.clone() }
     }
 
     /// Returns once a place was given back since the last time; one waits at a time.
@@ -55,7 +79,7 @@ impl Places {
         self.given_back.notified().await;
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<PluginName, usize>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<PluginName, OfPlugin>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,16 +87,20 @@ impl Places {
 #[derive(Debug)]
 pub(crate) struct HeldPlace {
     places: Arc<Places>,
-    plugin: PluginName,
+    target: HandlerRef,
 }
 
 impl Drop for HeldPlace {
     fn drop(&mut self) {
         let mut held = self.places.locked();
-        if let Some(places) = held.get_mut(&self.plugin) {
-            *places -= 1;
-            if *places == 0 {
-                held.remove(&self.plugin);
+        if let Some(plugin) = held.get_mut(&self.target.plugin) {
+            plugin.all -= 1;
+            if let Some(places) = plugin.handlers.get_mut(&self.target.handler) {
+                *places -= 1;
+            }
+            plugin.handlers.retain(|_, places| *places > 0);
+            if plugin.all == 0 {
+                held.remove(&self.target.plugin);
             }
         }
         drop(held);
@@ -92,8 +120,8 @@ mod tests {
     }
 
     fn take(places: &Arc<Places>, plugin: &str, count: usize) -> Vec<HeldPlace> {
-        let plugin: PluginName = plugin.parse().unwrap();
-        (0..count).map(|_| places.take(&plugin)).collect()
+        let target = format!("{plugin}/work").parse().unwrap();
+        (0..count).map(|_| places.take(&target)).collect()
     }
 
     #[test]
@@ -109,6 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn a_handler_that_holds_none_has_one_where_its_siblings_hold_their_plugins_share() {
+        let places = Places::new(8);
+        let handlers: Arc<[Claimable]> =
+            ["bad/work", "bad/calm"].map(|handler| Claimable::new(handler.parse().unwrap())).into();
+        let _busy = take(&places, "bad", 4);
+        let calm = handlers[1].clone().with_at_most(1);
+        assert_eq!(places.share(&handlers).handlers[..], [calm.clone()]);
+        let _calm = places.take(&calm.handler);
+        assert_eq!(places.share(&handlers).handlers.len(), 0);
+    }
+
+    #[test]
     fn many_bad_plugins_leave_a_place() {
         let places = Places::new(256);
         let bad: Arc<[Claimable]> = (0..40).map(|n| Claimable::new(format!("bad{n}/work").parse().unwrap())).collect();
@@ -119,7 +159,7 @@ mod tests {
                 break;
             }
             let in_turn = share.handlers.iter().cycle().take(share.limit);
-            held.extend(in_turn.map(|claimable| places.take(&claimable.handler.plugin)));
+            held.extend(in_turn.map(|claimable| places.take(&claimable.handler)));
         }
         let good = places.share(&handlers());
         assert_eq!(good.handlers.len(), 2);

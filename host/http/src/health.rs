@@ -18,18 +18,22 @@ pub(crate) enum Detail {
 
 /// 200 where webhooks are taken, else 503.
 pub(crate) fn report(store: &dyn Store, lifecycle: &Lifecycle, providers: &Providers, detail: Detail) -> Response {
-    let status = match (store.failure(), lifecycle.phase()) {
-        (Some(_), _) => "unavailable",
+    let reason = store.failure();
+    let status = match (&reason, lifecycle.phase()) {
+        (Some(_), _) => "degraded",
         (None, Phase::Starting) => "starting",
         (None, Phase::Serving) => "ok",
         (None, Phase::Draining) => "draining",
     };
     let view = match detail {
-        Detail::Status => HealthView { status, providers: None, handlers: None, held: None, queue: None, counts: None },
+        Detail::Status => {
+            HealthView { status, reason: None, providers: None, handlers: None, held: None, queue: None, counts: None }
+        }
         Detail::Full => {
             let counts = store.counts();
             HealthView {
                 status,
+                reason,
                 providers: Some(providers.names().map(ToString::to_string).collect()),
                 handlers: Some(store.catalogue().handlers().map(|(target, _)| target.to_string()).collect()),
                 held: Some(store.holds().0.keys().map(ToString::to_string).collect()),

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use hookbox_core::effects::{Effects, KvEntry, KvWrite};
 use hookbox_core::name::PluginName;
+use hookbox_core::transaction::parse_number;
 
 /// It could not be read; trying again may help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,9 +110,4 @@ impl PluginKv for MemoryKv {
         let keys = shelves.plugins.get(plugin).into_iter().flatten();
         Ok(keys.map(|(key, entry)| (key.len() + entry.value.len()) as u64).sum())
     }
-}
-
-/// A decimal number as kv keeps it.
-pub(crate) fn parse_number(value: &[u8]) -> Option<i64> {
-    std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -44,7 +44,8 @@ impl Report {
 /// Reads every row of every kind and checks that what belongs together is there: the runs of each event, the event or
 /// job of each run, the body of each event, and nothing that belongs to something gone.
 pub fn check(store: &SledStore) -> Result<Report, StoreError> {
-    let tree = store.backend().tree();
+    let tree = store.backend().tree()?;
+    let tree = &*tree;
     let mut report = Report {
         schedules: query::schedules(tree, None, usize::MAX)?.len() as u64,
         plugins: query::plugins(tree)?.len() as u64,
@@ -213,7 +214,8 @@ fn check_runs(
 
 /// True if the event or run with this id is there.
 pub fn has(store: &SledStore, id: &str) -> Result<bool, StoreError> {
-    let tree = store.backend().tree();
+    let tree = store.backend().tree()?;
+    let tree = &*tree;
     let found = match (id.parse::<EventId>(), id.parse::<RunId>()) {
         (Ok(event), _) => query::event(tree, event).map(|_| ()),
         (_, Ok(run)) => query::run(tree, run).map(|_| ()),

@@ -1,11 +1,20 @@
 //! Files and folders, synced.
 
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::StoreError;
+
+pub(crate) const LOCKED: &str = "another hookbox uses it; stop that one first, or give this one a folder of its own";
+/// There while the data file can be trusted: no write or sync of it has failed since it was last settled.
+const SETTLED: &str = "settled";
+/// Written to see whether the disk takes something, and removed.
+const ROOM: &str = "room";
+/// Bytes that are written anew at a time.
+const SETTLE_BYTES: usize = 1 << 20;
 
 /// sled's data file, by our own handle.
 pub(crate) struct DataFile(File);
@@ -68,6 +77,96 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
         sync_path(path)?;
     }
     Ok(())
+}
+
+/// Fails unless the disk takes so many bytes and syncs them.
+pub(crate) fn find_room(folder: &Path, bytes: usize) -> Result<(), StoreError> {
+    let path = folder.join(ROOM);
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).and_then(|mut file| {
+            let block = vec![0xa5; SETTLE_BYTES.min(bytes)];
+            for _ in 0..bytes.div_ceil(SETTLE_BYTES) {
+                file.write_all(&block)?;
+            }
+            file.sync_all()
+        });
+    // Whatever it holds would be missing elsewhere.
+    let removed = std::fs::remove_file(&path);
+    written.and(removed).map_err(|e| failed("write", &path, &e))
+}
+
+/// To be called when a write or sync has failed, and again before the folder is opened anew: the next opening, be it by
+/// another process, settles the data file first.
+pub(crate) fn distrust(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(SETTLED);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path, &error)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn trust(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(SETTLED);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed("make", &path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// True where there is a data file to be settled.
+pub(crate) fn is_distrusted(folder: &Path) -> bool {
+    folder.join("db").exists() && !folder.join(SETTLED).exists()
+}
+
+/// Writes the data file over with what it holds, and syncs it: after a failed sync the kernel may show bytes that the
+/// disk does not have, and call them clean. Returns once what is read is what the disk has.
+pub(crate) fn settle(folder: &Path, tries: u32, pause: Duration) -> Result<(), StoreError> {
+    let path = folder.join("db");
+    let wrong = |e: io::Error| failed("write anew", &path, &e);
+    let file = OpenOptions::new().read(true).write(true).open(&path).map_err(wrong)?;
+    lock(&file, &path, tries, pause)?;
+    let mut block = vec![0; SETTLE_BYTES];
+    let mut at = 0;
+    loop {
+        let length = file.read_at(&mut block, at).map_err(wrong)?;
+        let Some(read) = block.get(..length).filter(|read| !read.is_empty()) else { break };
+        file.write_all_at(read, at).map_err(wrong)?;
+        at += length as u64;
+    }
+    file.sync_all().map_err(wrong)
+}
+
+/// Removes what sled had begun to write of a snapshot when it was cut off: it takes such a file for a damaged one, and
+/// a snapshot is complete only under its last name. Does nothing where the folder is in use.
+pub(crate) fn remove_drafts(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join("db");
+    let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("open", &path, &error)),
+    };
+    if file.try_lock().is_err() {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(folder).map_err(|e| failed("read", folder, &e))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if (name.starts_with("snap.") && name.ends_with(".generating")) || name == ROOM {
+            std::fs::remove_file(entry.path()).map_err(|e| failed("remove", &entry.path(), &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// The lock that sled takes, until the file is closed.
+fn lock(file: &File, path: &Path, tries: u32, pause: Duration) -> Result<(), StoreError> {
+    for _ in 1..tries {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+            locked => return locked.map_err(|e| failed("lock", path, &e.into())),
+        }
+    }
+    file.try_lock().map_err(|_| StoreError::Unavailable(format!("cannot lock {}: {LOCKED}", path.display())))
 }
 
 /// sled does not sync blob files, so there must be none.

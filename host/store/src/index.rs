@@ -14,7 +14,7 @@ use hookbox_core::clock::Monotonic;
 use hookbox_core::gate::{GateId, Order};
 use hookbox_core::id::RunId;
 use hookbox_core::name::{HandlerRef, PluginName};
-use hookbox_core::run::{BootId, Run, RunState};
+use hookbox_core::run::{BootId, Lease, Run, RunState};
 use hookbox_core::time::Timestamp;
 
 use crate::types::{Claim, Claimable, Waiting};
@@ -55,7 +55,7 @@ struct Pending {
 #[derive(Debug)]
 struct Leased {
     queue: usize,
-    boot: BootId,
+    lease: Lease,
     until: Monotonic,
     gate: Option<GateId>,
 }
@@ -72,7 +72,7 @@ struct Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Pending { due: Timestamp },
-    Leased { boot: BootId, until: Monotonic },
+    Leased { lease: Lease, until: Monotonic },
 }
 
 /// What a commit changes.
@@ -88,7 +88,7 @@ impl Delta {
     pub(crate) fn of(run: &Run, until: Monotonic) -> Delta {
         let place = match run.state {
             RunState::Pending { due } => Place::Pending { due },
-            RunState::Leased { lease } => Place::Leased { boot: lease.boot, until },
+            RunState::Leased { lease } => Place::Leased { lease, until },
             RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
                 return Delta { run: run.id, alive: None };
             }
@@ -118,14 +118,14 @@ impl Index {
         match delta.alive {
             None => opened,
             Some((target, Place::Pending { due }, terms)) => self.put_pending(delta.run, target, due, terms) || opened,
-            Some((target, Place::Leased { boot, until }, terms)) => {
+            Some((target, Place::Leased { lease, until }, terms)) => {
                 let queue = self.queue(target);
                 let gate = terms.gate.map(|(gate, _)| gate);
                 if let Some(gate) = gate {
                     self.at_gate(gate, queue, |gated| gated.leased += 1);
                 }
                 self.queues[queue].leased += 1;
-                self.leased.insert(delta.run, Leased { queue, boot, until, gate });
+                self.leased.insert(delta.run, Leased { queue, lease, until, gate });
                 opened
             }
         }
@@ -292,19 +292,24 @@ impl Index {
         over.take(limit).map(|(_, run)| *run).collect()
     }
 
-    pub(crate) fn renew(&mut self, run: RunId, until: Monotonic) -> bool {
+    /// When this lease is lost; nothing where it is not the run's.
+    pub(crate) fn leased_until(&self, run: RunId, lease: Lease) -> Option<Monotonic> {
+        self.leased.get(&run).filter(|leased| leased.lease == lease).map(|leased| leased.until)
+    }
+
+    pub(crate) fn renew(&mut self, run: RunId, lease: Lease, until: Monotonic) -> bool {
         match self.leased.get_mut(&run) {
-            Some(leased) => {
+            Some(leased) if leased.lease == lease => {
                 leased.until = until;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
     /// Runs whose lease is of another boot or was not renewed.
     pub(crate) fn lost(&self, boot: BootId, now: Monotonic, limit: usize) -> Vec<RunId> {
-        let lost = |(_, leased): &(&RunId, &Leased)| leased.boot != boot || leased.until <= now;
+        let lost = |(_, leased): &(&RunId, &Leased)| leased.lease.boot != boot || leased.until <= now;
         self.leased.iter().filter(lost).take(limit).map(|(run, _)| *run).collect()
     }
 

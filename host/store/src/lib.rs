@@ -53,14 +53,15 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun,
+    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
     PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
     Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
 /// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
-/// method that shows events, runs or schedules waits until what it shows is on disk, and fails once the store has.
+/// method that shows events, runs or schedules waits until what it shows is on disk. While the disk fails, all of them
+/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
@@ -110,8 +111,9 @@ pub trait Store: Send + Sync + 'static {
     /// Leases runs that are due. Only runs whose acceptance is on disk are handed out.
     async fn claim(&self, claim: Claim) -> Result<Vec<Run>, StoreError>;
 
-    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer.
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError>;
+    /// Keeps the leases of running attempts alive. A lease that is gone is left out of the answer, also
+    /// where its run has another by now.
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError>;
 
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
@@ -162,8 +164,8 @@ pub trait Store: Send + Sync + 'static {
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 
-    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule's mark is still where the
-    /// decision began.
+    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule and its mark are still what the
+    /// decision was made from.
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError>;
 
     async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError>;
@@ -218,7 +220,8 @@ pub trait Store: Send + Sync + 'static {
     /// Told when there may be something new to do. It carries no data: losing one costs latency, never a run.
     fn signals(&self) -> &Signals;
 
-    /// Why the store has stopped taking changes, if it has; it then takes none until it is opened again.
+    /// Why the store takes no changes at this moment, if it takes none. It tries to come back by itself; one that has
+    /// given up says so by the signal `failed`.
     fn failure(&self) -> Option<String>;
 }
 
@@ -230,6 +233,6 @@ pub struct Signals {
     pub leases: Notify,
     /// A schedule was declared or changed.
     pub schedules: Notify,
-    /// The store failed.
+    /// The store failed for good: opened again, it would be damaged.
     pub failed: Notify,
 }

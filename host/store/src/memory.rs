@@ -13,7 +13,7 @@ pub type MemoryStore = Ledgered<Memory>;
 
 #[derive(Debug)]
 pub struct Memory {
-    tree: Tree,
+    tree: Arc<Tree>,
     state: State,
     turn: Mutex<()>,
 }
@@ -23,16 +23,26 @@ struct Tree(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl MemoryStore {
     pub fn new() -> Result<MemoryStore, StoreError> {
-        let tree = Tree::default();
-        let state = State::load(&tree)?;
+        MemoryStore::on(Tree::default())
+    }
+
+    /// What is left after a crash: a store with the same rows, opened anew.
+    pub fn reopened(&self) -> Result<MemoryStore, StoreError> {
+        let rows = self.backend().tree.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        MemoryStore::on(Tree(RwLock::new(rows)))
+    }
+
+    fn on(tree: Tree) -> Result<MemoryStore, StoreError> {
+        let tree = Arc::new(tree);
+        let state = State::load(&*tree)?;
         Ok(Ledgered::over(Arc::new(Memory { tree, state, turn: Mutex::default() })))
     }
 }
 
 #[async_trait]
 impl Backend for Memory {
-    fn tree(&self) -> &dyn Read {
-        &self.tree
+    fn tree(&self) -> Result<Arc<dyn Read>, StoreError> {
+        Ok(self.tree.clone())
     }
 
     fn state(&self) -> &State {
@@ -42,7 +52,7 @@ impl Backend for Memory {
     async fn submit(&self, change: Change) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut change = Some(change);
-        self.state.run_group(&self.tree, |_| change.take(), |changed| self.tree.write(changed));
+        self.state.run_group(&*self.tree, |_| change.take(), |changed| self.tree.write(changed));
         Ok(())
     }
 }

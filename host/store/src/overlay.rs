@@ -15,7 +15,7 @@ pub(crate) enum Order {
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'v;
 
 /// An ordered tree of keys and values. A scan is no snapshot: what changes meanwhile may be seen or not.
-pub(crate) trait Read {
+pub(crate) trait Read: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Visits the keys from `from` to before `to` until the visitor breaks.

@@ -22,15 +22,15 @@ use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, NewEvent, NewJob, NewRun,
+    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
     PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
     Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
 use crate::{query, suppressed};
-pub(crate) use state::State;
 use state::locked;
+pub(crate) use state::{Grouped, State};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
 pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
@@ -40,7 +40,8 @@ pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Keeps the tree and runs changes one after the other.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {
-    fn tree(&self) -> &dyn Read;
+    /// The tree as it is open at this moment, for one query. `Unavailable` while it is not.
+    fn tree(&self) -> Result<Arc<dyn Read>, StoreError>;
 
     fn state(&self) -> &State;
 
@@ -65,14 +66,20 @@ impl<B> Ledgered<B> {
 
 #[expect(private_bounds, reason = "backends are this crate's own; the public types are MemoryStore and SledStore")]
 impl<B: Backend> Ledgered<B> {
-    fn tree(&self) -> &dyn Read {
-        self.backend.tree()
+    /// What a query sees, whether it is on disk or not.
+    fn peek<T>(&self, query: impl FnOnce(&dyn Read) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        query(&*self.backend.tree()?)
     }
 
-    /// What a reader saw, once it is on disk.
-    async fn read<T: Send>(&self, seen: Result<T, StoreError>) -> Result<T, StoreError> {
-        let seen = seen?;
-        self.backend.state().settled().await?;
+    /// What a query sees, once it is on disk.
+    async fn read<T: Send>(
+        &self,
+        query: impl FnOnce(&dyn Read) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        let state = self.backend.state();
+        let sight = state.sight();
+        let seen = self.peek(query)?;
+        state.settled(sight).await?;
         Ok(seen)
     }
 
@@ -80,6 +87,7 @@ impl<B: Backend> Ledgered<B> {
         &self,
         change: impl FnOnce(&mut Ledger<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.backend.state().available()?;
         let (answer, answered) = oneshot::channel();
         let change: Change = Box::new(move |ledger| {
             let result = ledger.run(change);
@@ -89,10 +97,7 @@ impl<B: Backend> Ledgered<B> {
             })
         });
         self.backend.submit(change).await?;
-        answered.await.unwrap_or_else(|_| {
-            let why = self.backend.state().failure().unwrap_or_else(|| "it is being closed".to_owned());
-            Err(StoreError::Unavailable(why))
-        })
+        answered.await.unwrap_or_else(|_| Err(self.backend.state().unavailable()))
     }
 }
 
@@ -162,10 +167,10 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.claim(&claim)).await
     }
 
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
         // One host has the tree to itself: only its own clock judges the leases, so nothing need be on disk.
         let mut index = locked(&self.backend.state().index);
-        Ok(runs.iter().copied().filter(|run| index.renew(*run, until)).collect())
+        Ok(leases.iter().copied().filter(|(run, lease)| index.renew(*run, *lease, until)).collect())
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
@@ -216,15 +221,17 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
-        self.read(query::schedules(self.tree(), after, limit)).await
+        self.read(|tree| query::schedules(tree, after, limit)).await
     }
 
     async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
         let names = locked(&self.backend.state().schedules).due(now, limit);
-        let rows = names.iter().map(|name| query::schedule(self.tree(), name));
-        // One that is gone by now is not due.
-        let known = rows.filter(|row| !matches!(row, Err(StoreError::NotFound(_)))).collect();
-        self.read(known).await
+        self.read(|tree| {
+            let rows = names.iter().map(|name| query::schedule(tree, name));
+            // One that is gone by now is not due.
+            rows.filter(|row| !matches!(row, Err(StoreError::NotFound(_)))).collect()
+        })
+        .await
     }
 
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -232,7 +239,7 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
-        self.read(query::schedule(self.tree(), name)).await
+        self.read(|tree| query::schedule(tree, name)).await
     }
 
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {
@@ -253,56 +260,56 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn kv_get(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Result<Option<KvEntry>, StoreError> {
-        let row = query::kv_row(self.tree(), plugin, key, now)?;
+        let row = self.peek(|tree| query::kv_row(tree, plugin, key, now))?;
         Ok(row.map(|row| KvEntry { value: row.value, version: row.version }))
     }
 
     async fn kv_list(&self, plugin: &PluginName, page: KvPage, now: Timestamp) -> Result<Vec<String>, StoreError> {
-        query::kv_list(self.tree(), plugin, &page, now)
+        self.peek(|tree| query::kv_list(tree, plugin, &page, now))
     }
 
     async fn kv_used(&self, plugin: &PluginName) -> Result<u64, StoreError> {
-        query::kv_used(self.tree(), plugin)
+        self.peek(|tree| query::kv_used(tree, plugin))
     }
 
     async fn event(&self, id: EventId) -> Result<EventRecord, StoreError> {
-        self.read(query::event(self.tree(), id)).await
+        self.read(|tree| query::event(tree, id)).await
     }
 
     async fn event_input(&self, id: EventId) -> Result<Event, StoreError> {
-        query::event_input(self.tree(), id)
+        self.peek(|tree| query::event_input(tree, id))
     }
 
     async fn job(&self, id: JobId) -> Result<Job, StoreError> {
-        query::job(self.tree(), id)
+        self.peek(|tree| query::job(tree, id))
     }
 
     async fn run(&self, id: RunId) -> Result<Run, StoreError> {
-        self.read(query::run(self.tree(), id)).await
+        self.read(|tree| query::run(tree, id)).await
     }
 
     async fn events(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
-        self.read(query::events(self.tree(), page)).await
+        self.read(|tree| query::events(tree, page)).await
     }
 
     async fn unrouted(&self, page: PageRequest<EventId>) -> Result<EventPage, StoreError> {
-        self.read(unrouted::page(self.tree(), page)).await
+        self.read(|tree| unrouted::page(tree, page)).await
     }
 
     async fn suppressed(&self, page: PageRequest<EventId>) -> Result<SuppressedPage, StoreError> {
-        self.read(suppressed::page(self.tree(), page)).await
+        self.read(|tree| suppressed::page(tree, page)).await
     }
 
     async fn suppressed_one(&self, id: EventId) -> Result<Suppressed, StoreError> {
-        self.read(suppressed::one(self.tree(), id)).await
+        self.read(|tree| suppressed::one(tree, id)).await
     }
 
     async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError> {
-        self.read(unrouted::oldest(self.tree(), after, limit)).await
+        self.read(|tree| unrouted::oldest(tree, after, limit)).await
     }
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
-        self.read(query::runs(self.tree(), page, &filter)).await
+        self.read(|tree| query::runs(tree, page, &filter)).await
     }
 
     fn counts(&self) -> Counts {

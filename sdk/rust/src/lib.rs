@@ -85,11 +85,37 @@
 //! it the clock is UTC. An event that the plugin `shop-sync` emits with the type
 //! `done` is matched by `shop-sync/done`.
 //!
-//! Every attribute takes `timeout = "30s"` (at most an hour), `attempts = 8`,
-//! `backoff = "2s"` (the wait after the first failure, doubled after each further
-//! one), `description = ".."` (else the first line of the doc comment) and
-//! `name = ".."` (else the function's name with `-` for `_`). hooks.yaml overrides
-//! the first three.
+//! # How its runs are treated
+//!
+//! Every attribute takes these options; hooks.yaml overrides all but the first
+//! two.
+//!
+//! | option | default | means |
+//! |---|---|---|
+//! | `name = ".."` | the function's name with `-` for `_` | what the handler is called |
+//! | `description = ".."` | the first line of the doc comment | what operators read of it |
+//! | `timeout = "30s"` | 30 s | wall time of an attempt, at most an hour |
+//! | `attempts = 8` | 5 | tries before a run is a dead letter, at most 100 |
+//! | `backoff = "2s"` | 2 s | the wait after the first failure |
+//! | `backoff_curve = "linear"` | `exponential` | the waits after it: `exponential` doubles each, `linear` adds the first one each time, `constant` repeats it |
+//! | `backoff_max = "5m"` | 1 h | no wait is longer |
+//! | `priority = "high"` | `normal` | `lowest`, `low`, `normal`, `high`, `highest`: where many wait, each step has twice as many turns |
+//! | `concurrency = 4` | no limit of its own | attempts of the handler at one time, at most 512 |
+//! | `concurrency_per = "customer.id"` | none | one run at a time of those with the same key |
+//! | `order_per = "customer.id"` | none | and in the order of acceptance: while one waits for its next attempt, so do those behind it; a dead letter lets them go on |
+//! | `rate = "10/s"` | no limit | attempts that begin in a second, minute (`/m`) or hour (`/h`); more of them wait |
+//! | `unique_per = "order.id"` | none | while a run with the same key is alive, another is not executed |
+//! | `delay = "1m"` | none | from acceptance to the first attempt, at most 30 days |
+//! | `expires = "1h"` | never | no attempt begins so long after the run was first due: it is cancelled |
+//!
+//! A key is a path into the JSON payload, in the names of filters (see below); a
+//! run whose payload has no such member has no key, and waits for none.
+//!
+//! ```ignore
+//! #[on("shop/order.*", order_per = "customer.id", concurrency = 4, rate = "10/s")]
+//! ```
+//!
+//! # Which events it takes
 //!
 //! `#[on]` takes `filter` too: a condition in CEL, the Common Expression Language,
 //! which the event must meet besides a pattern.

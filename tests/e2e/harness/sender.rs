@@ -24,6 +24,9 @@ pub(crate) const LETTERS: Sender = Sender {
     secret: "whsec_aHVzaC1sZXR0ZXJzLWh1c2gtbGV0dGVycy1odXNo",
 };
 
+/// Its deliveries have no id, and none is a duplicate: nothing of them is kept longer than they are.
+pub(crate) const DROPBOX: Sender = Sender { provider: "dropbox", scheme: "dropbox", secret: "hush-dropbox-93e2" };
+
 /// One request.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {

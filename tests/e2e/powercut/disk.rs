@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::random::{Chance, Random};
 use super::trace::{Change, Step};
+use crate::random::{Chance, Random};
 
 /// A disk writes so many bytes whole or not at all.
 const SECTOR: usize = 512;
@@ -30,6 +30,34 @@ struct File<'a> {
     pending: Vec<(usize, &'a Change)>,
 }
 
+/// What a disk held before a trace began, all of it synced.
+#[derive(Debug, Default)]
+pub(crate) struct Base {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Base {
+    pub(crate) fn read(folder: &Path) -> Base {
+        let mut base = Base::default();
+        base.take(folder, Path::new(""));
+        base
+    }
+
+    fn take(&mut self, folder: &Path, below: &Path) {
+        for entry in fs::read_dir(folder.join(below)).unwrap() {
+            let path = below.join(entry.unwrap().file_name());
+            if folder.join(&path).is_dir() {
+                self.take(folder, &path);
+                self.folders.insert(path);
+            } else {
+                let content = fs::read(folder.join(&path)).unwrap();
+                self.files.insert(path, content);
+            }
+        }
+    }
+}
+
 /// Contents as syncs left them. Names are kept, as a journalling file system does.
 #[derive(Debug, Default)]
 pub(crate) struct Disk<'a> {
@@ -38,8 +66,14 @@ pub(crate) struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    pub(crate) fn after(steps: &'a [Step]) -> Disk<'a> {
-        let mut disk = Disk::default();
+    pub(crate) fn after(base: &'a Base, steps: &'a [Step]) -> Disk<'a> {
+        let held = |(path, content): (&'a PathBuf, &Vec<u8>)| {
+            (path.as_path(), File { durable: content.clone(), pending: Vec::new() })
+        };
+        let mut disk = Disk {
+            files: base.files.iter().map(held).collect(),
+            folders: base.folders.iter().map(PathBuf::as_path).collect(),
+        };
         for (at, step) in steps.iter().enumerate() {
             disk.take(at, step);
         }

@@ -165,6 +165,11 @@ impl Reader<'_> {
 
     /// A call on a file of the data folder.
     fn change(&mut self, name: &str, arguments: &str, result: usize, path: PathBuf, begun: usize) {
+        if name == "mmap" {
+            let shared = arguments.contains("MAP_SHARED") && arguments.contains("PROT_WRITE");
+            assert!(!shared, "{} is mapped shared and writable: its writes are in no trace", path.display());
+            return;
+        }
         let descriptor = u32::try_from(leading(arguments).unwrap()).unwrap();
         let last = || number(arguments.rsplit(',').next().unwrap());
         let change = match name {
@@ -188,11 +193,6 @@ impl Reader<'_> {
             }
             "fsync" | "fdatasync" => return self.steps.push(Step::Synced { path, begun }),
             "syncfs" => return self.steps.push(Step::SyncedAll { begun }),
-            "mmap" => {
-                let shared = arguments.contains("MAP_SHARED") && arguments.contains("PROT_WRITE");
-                assert!(!shared, "{} is mapped shared and writable: its writes are in no trace", path.display());
-                return;
-            }
             other => panic!("unknown here: {other} on {}", path.display()),
         };
         self.steps.push(Step::Changed { path, change });

@@ -8,10 +8,16 @@ use hookbox_core::attempt::{Call, Executed};
 use hookbox_core::clock::Clock;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_core::time::Millis;
 use hookbox_engine::{Execute, ExecuteError};
 use hookbox_sandbox::{KvUnavailable, PluginKv, Sandbox, SandboxError};
 use hookbox_store::types::KvPage;
 use hookbox_store::{Store, StoreError};
+
+/// Tries to ask the store for a plugin's keys.
+const KV_TRIES: u32 = 3;
+/// Between two tries.
+const KV_WAIT: Millis = Millis(250);
 
 /// The sandbox as the engine sees it.
 pub(crate) struct InSandbox {
@@ -66,14 +72,29 @@ pub(crate) struct StoreKv {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-fn unavailable(error: StoreError) -> KvUnavailable {
-    KvUnavailable(error.to_string())
+impl StoreKv {
+    /// Asks again where the store is away for a moment, and waits while its disk fails: the attempt's own timeout ends
+    /// that.
+    async fn patiently<T, A>(&self, mut ask: impl FnMut() -> A) -> Result<T, KvUnavailable>
+    where
+        A: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 1;
+        loop {
+            match ask().await {
+                Err(StoreError::Unavailable(_)) if self.store.failure().is_some() => {}
+                Err(StoreError::Unavailable(_)) if tries < KV_TRIES => tries += 1,
+                answer => return answer.map_err(|error| KvUnavailable(error.to_string())),
+            }
+            tokio::time::sleep(KV_WAIT.as_duration()).await;
+        }
+    }
 }
 
 #[async_trait]
 impl PluginKv for StoreKv {
     async fn get(&self, plugin: &PluginName, key: &str) -> Result<Option<KvEntry>, KvUnavailable> {
-        self.store.kv_get(plugin, key, self.clock.now()).await.map_err(unavailable)
+        self.patiently(|| self.store.kv_get(plugin, key, self.clock.now())).await
     }
 
     async fn list(
@@ -83,11 +104,11 @@ impl PluginKv for StoreKv {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, KvUnavailable> {
-        let page = KvPage { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
-        self.store.kv_list(plugin, page, self.clock.now()).await.map_err(unavailable)
+        let page = || KvPage { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
+        self.patiently(|| self.store.kv_list(plugin, page(), self.clock.now())).await
     }
 
     async fn used_bytes(&self, plugin: &PluginName) -> Result<u64, KvUnavailable> {
-        self.store.kv_used(plugin).await.map_err(unavailable)
+        self.patiently(|| self.store.kv_used(plugin)).await
     }
 }

@@ -14,6 +14,7 @@ use hookbox_core::clock::Clock;
 use hookbox_core::limits::{AllSettings, COMPONENT_BYTES_MAX};
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, Trigger};
+use hookbox_core::time::Millis;
 use hookbox_core::verify::Scheme;
 use hookbox_engine::Settings;
 use hookbox_sandbox::{FolderEvent, Sandbox, Version};
@@ -39,6 +40,9 @@ pub(crate) struct Plugins {
     /// One proposal at a time.
     pub(crate) turn: Mutex<()>,
 }
+
+/// Between two looks whether the store is back.
+const STORE_WAIT: Millis = Millis::SECOND;
 
 /// A version that does not serve, and why.
 struct Refused {
@@ -71,9 +75,14 @@ impl Plugins {
         Ok(())
     }
 
-    /// The settings have changed: every active version is put into the sandbox anew, and what was refused is tried again.
+    /// The settings have changed: every active version is put into the sandbox anew, and what was refused is tried
+    /// again. Waits while the store is away.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
+        self.patiently(|| self.put_anew()).await
+    }
+
+    async fn put_anew(&self) -> Result<(), StoreError> {
         for version in self.sandbox.active_all() {
             let name = &version.info.name;
             if let Some(refused) = self.claims_provider(name) {
@@ -145,16 +154,34 @@ impl Plugins {
         Ok(())
     }
 
-    /// What went wrong is logged; the version that served goes on serving.
+    /// What went wrong is logged; the version that served goes on serving. Waits while the store is away.
     pub(crate) async fn take(&self, event: FolderEvent) {
         let _turn = self.turn.lock().await;
-        let taken = match event {
-            FolderEvent::Found { name, digest, bytes } => self.found(name, digest, bytes).await,
-            FolderEvent::Gone { name } => self.gone(&name).await,
-            FolderEvent::Refused { file, reason } => self.not_taken(&file, reason).await,
-        };
-        if let Err(error) = taken {
+        let taken = self.patiently(|| async {
+            match event.clone() {
+                FolderEvent::Found { name, digest, bytes } => self.found(name, digest, bytes).await,
+                FolderEvent::Gone { name } => self.gone(&name).await,
+                FolderEvent::Refused { file, reason } => self.not_taken(&file, reason).await,
+            }
+        });
+        if let Err(error) = taken.await {
             tracing::error!(%error, "a change of the plugins folder was not taken over");
+        }
+    }
+
+    /// Does it again until the store is there.
+    async fn patiently<A>(&self, mut change: impl FnMut() -> A) -> Result<(), StoreError>
+    where
+        A: Future<Output = Result<(), StoreError>>,
+    {
+        loop {
+            match change().await {
+                Err(StoreError::Unavailable(_)) => tokio::time::sleep(STORE_WAIT.as_duration()).await,
+                done => return done,
+            }
+            while self.store.failure().is_some() {
+                tokio::time::sleep(STORE_WAIT.as_duration()).await;
+            }
         }
     }
 

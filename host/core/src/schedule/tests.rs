@@ -120,7 +120,7 @@ fn a_schedule_ends_when_its_count_is_used_up() {
     let rules = Rules { missed: Missed::All(9), ..Rules::default() };
     let left = |left| decide(&every(Millis::HOUR), &rules, Progress { left, ..at(Timestamp(0)) }, Timestamp(3 * HOUR));
     let last = left(Some(1)).unwrap();
-    assert_eq!((last.fire, last.missed.slots, last.next), (stamps(&[3 * HOUR]), 2, None));
+    assert_eq!((last.fire, last.missed.slots), (stamps(&[3 * HOUR]), 2));
     assert_eq!(left(Some(0)), None);
 }
 

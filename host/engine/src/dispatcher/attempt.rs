@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Log, Outcome};
 use hookbox_core::effects::Effects;
+use hookbox_core::name::PluginName;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
 use hookbox_core::run::{DRAINS_MAX, Lease, Run, RunEvent, RunStatus, Work};
 use hookbox_core::time::{Millis, Timestamp};
@@ -14,15 +15,16 @@ use super::{Dispatcher, RunEnded};
 use crate::changes;
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
+use crate::slots::Siblings;
 
 /// Conflicts after which a run takes its plugin's keys alone.
 const CONFLICTS_MAX: u32 = 3;
 /// Conflicts after which the attempt has failed: alone it should meet none.
 const CONFLICTS_ALONE_MAX: u32 = 10;
-/// Tries to record the end of an attempt: the handler should not run again because the store was away for a moment.
-const RECORD_TRIES: u32 = 3;
+/// Tries to ask the store: the handler should not run again because the store was away for a moment.
+const STORE_TRIES: u32 = 3;
 /// Between two tries.
-const RECORD_WAIT: Millis = Millis::SECOND;
+const STORE_WAIT: Millis = Millis::SECOND;
 /// A run whose handler went away before the call is looked at again after this.
 const HANDLER_GONE_WAIT: Millis = Millis::SECOND;
 
@@ -32,8 +34,7 @@ struct PutBack {
 }
 
 impl Dispatcher {
-    pub(super) async fn bring_to_end(&self, run: Run) {
-        let Some(lease) = run.lease() else { return };
+    pub(super) async fn bring_to_end(&self, run: Run, lease: Lease) {
         let id = run.id;
         if let Err(error) = self.attempt(run, lease).await {
             // The lease runs out and the run is put back.
@@ -42,7 +43,7 @@ impl Dispatcher {
     }
 
     async fn attempt(&self, run: Run, lease: Lease) -> Result<(), StoreError> {
-        let input = match self.input(&run).await {
+        let input = match self.patiently(|| self.input(&run)).await {
             Ok(input) => input,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             Err(error) => {
@@ -59,7 +60,7 @@ impl Dispatcher {
             };
             let slot = tokio::select! {
                 biased;
-                slot = self.slots.take(plugin) => slot,
+                slot = self.slots.take(&run.target, self.siblings(plugin)) => slot,
                 () = self.stop.reached(Phase::Draining) => {
                     return self.put_back(&run, lease, self.parts.clock.now()).await;
                 }
@@ -71,6 +72,10 @@ impl Dispatcher {
                 Err(PutBack { due }) => return self.put_back(&run, lease, due).await,
             };
             drop(slot);
+            // Without its keys a handler cannot do its work: that is no fault of its own.
+            if !executed.outcome.is_success() && self.parts.store.failure().is_some() {
+                return self.put_back(&run, lease, self.parts.clock.now()).await;
+            }
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
             match self.conclude(&run, lease, executed, changes, started).await? {
@@ -89,6 +94,15 @@ impl Dispatcher {
         match run.work {
             Work::Event(id) => self.parts.store.event_input(id).await.map(|event| Input::Event(Arc::new(event))),
             Work::Job(id) => self.parts.store.job(id).await.map(|job| Input::Job(Arc::new(job))),
+        }
+    }
+
+    fn siblings(&self, plugin: &PluginName) -> Siblings {
+        let catalogue = self.parts.store.catalogue();
+        let active = catalogue.plugin(plugin).and_then(|row| row.active.as_ref());
+        match active.is_some_and(|active| active.info.handlers.len() > 1) {
+            true => Siblings::Some,
+            false => Siblings::None,
         }
     }
 
@@ -190,18 +204,32 @@ impl Dispatcher {
         event: RunEvent,
         changes: Option<Changes>,
     ) -> Result<Recorded, StoreError> {
-        let store = &self.parts.store;
         let record = Record { run: run.id, lease, event, changes, now: self.parts.clock.now() };
-        for _ in 1..RECORD_TRIES {
-            match store.record(record.clone()).await {
-                // Where this try was written after all, the lease keeps the next one out.
-                Err(StoreError::Unavailable(_)) if store.failure().is_none() => {
-                    tokio::time::sleep(RECORD_WAIT.as_duration()).await;
-                }
+        // Where a try was written after all, the lease keeps the next one out.
+        self.patiently(|| self.parts.store.record(record.clone())).await
+    }
+
+    /// Asks the store again where it is away for a moment; as long as its disk fails, until the host gives up. The
+    /// lease is renewed meanwhile.
+    async fn patiently<T, A>(&self, mut ask: impl FnMut() -> A) -> Result<T, StoreError>
+    where
+        A: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 1;
+        loop {
+            let answer = ask().await;
+            let disk_fails = self.parts.store.failure().is_some();
+            match answer {
+                Err(StoreError::Unavailable(_)) if disk_fails && self.stop.phase() < Phase::Abandoning => {}
+                Err(StoreError::Unavailable(_)) if !disk_fails && tries < STORE_TRIES => tries += 1,
                 ended => return ended,
             }
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(STORE_WAIT.as_duration()) => {}
+                () = self.stop.reached(Phase::Abandoning) => {}
+            }
         }
-        store.record(record).await
     }
 
     fn decide(&self, run: &Run, lease: Lease, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {

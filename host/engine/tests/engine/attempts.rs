@@ -133,6 +133,41 @@ async fn a_store_that_is_away_for_a_moment_costs_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_ends_while_the_disk_fails_is_recorded_once_it_works_again() {
+    let host = Host::started().await;
+    let store = host.store.clone();
+    host.script.on("shop/sync", move |_| {
+        store.disk_fails.store(true, Ordering::SeqCst);
+        async { Ok(done()) }
+    });
+    let id = host.job("shop/sync").await;
+    host.until(id, |_| host.script.call_count() == 1).await;
+    // Long enough for a lease that nobody renews.
+    host.idle_for(Millis(5 * 60_000)).await;
+    assert_eq!(host.store.run(id).await.unwrap().status(), RunStatus::Leased);
+    host.store.disk_fails.store(false, Ordering::SeqCst);
+    let run = host.until_status(id, RunStatus::Succeeded).await;
+    assert_eq!((run.attempts.len(), run.attempts_begun, host.script.call_count()), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_fails_while_the_disk_does_is_not_counted() {
+    let host = Host::started().await;
+    let (store, script) = (host.store.clone(), host.script.clone());
+    host.script.on("shop/sync", move |_| {
+        let first = script.call_count() == 1;
+        store.disk_fails.store(first, Ordering::SeqCst);
+        async move { Ok(if first { busy(None) } else { done() }) }
+    });
+    let id = host.job("shop/sync").await;
+    host.until(id, |_| host.script.call_count() == 1).await;
+    host.idle_for(Millis::SECOND).await;
+    host.store.disk_fails.store(false, Ordering::SeqCst);
+    let run = host.until_status(id, RunStatus::Succeeded).await;
+    assert_eq!((run.attempts.len(), run.attempts_begun, host.script.call_count()), (1, 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_runs_than_there_are_places_all_run() {
     let host = Host::started().await;
     let peak = Arc::new(AtomicU32::new(0));

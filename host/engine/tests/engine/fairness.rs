@@ -5,7 +5,7 @@ use hookbox_core::run::RunStatus;
 use hookbox_core::time::Millis;
 use hookbox_engine::dispatcher::IN_FLIGHT_MAX;
 
-use crate::host::Host;
+use crate::host::{Host, manual};
 use crate::script::{done, done_with};
 
 async fn jobs(host: &Host, target: &str, count: usize) {
@@ -32,6 +32,64 @@ async fn a_plugin_whose_attempts_never_end_leaves_slots_for_others() {
     assert_eq!(host.script.call_count(), 12);
     let good = host.job("good/work").await;
     host.until_status(good, RunStatus::Succeeded).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_plugins_whose_attempts_never_end_leave_slots_for_others() {
+    for slow in [2, 5] {
+        let mut host = Host::new();
+        host.parts.slots = 16;
+        for n in 0..slow {
+            host.script.on(&format!("bad{n}/loop"), |_| std::future::pending());
+            jobs(&host, &format!("bad{n}/loop"), 40).await;
+        }
+        host.script.on("good/work", |_| async { Ok(done()) });
+        host.start().await;
+        host.idle_for(Millis::SECOND).await;
+        let called = host.script.call_count();
+        assert!((12..16).contains(&called), "{slow} plugins hold {called} slots");
+        for _ in 0..10 {
+            let good = host.job("good/work").await;
+            host.until_status(good, RunStatus::Succeeded).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_more_slow_plugins_than_slots_a_good_one_waits_for_one_turn_of_each() {
+    const PLUGINS: usize = 20;
+    let host = started_with_slots(16).await;
+    let mut go = Vec::new();
+    for n in 0..PLUGINS {
+        go.push(host.script.hold(&format!("slow{n}/work")));
+        jobs(&host, &format!("slow{n}/work"), 10).await;
+    }
+    host.script.on("good/work", |_| async { Ok(done()) });
+    host.idle_for(Millis::SECOND).await;
+    assert_eq!(host.script.call_count(), 16);
+    let good = host.job("good/work").await;
+    host.until_status(good, RunStatus::Leased).await;
+    for (ended, go) in go.iter().cycle().enumerate() {
+        host.idle_for(Millis::SECOND).await;
+        if host.run(good).await.status() == RunStatus::Succeeded {
+            break;
+        }
+        assert!(ended <= PLUGINS, "{ended} attempts of others have ended, and it waits");
+        go.notify_one();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_whose_attempts_never_end_leaves_slots_for_others_of_its_plugin() {
+    let host = started_with_slots(16).await;
+    host.plugin("plugin", &[manual("loop"), manual("work")]).await;
+    host.script.on("plugin/loop", |_| std::future::pending());
+    host.script.on("plugin/work", |_| async { Ok(done()) });
+    jobs(&host, "plugin/loop", 2 * IN_FLIGHT_MAX).await;
+    host.idle_for(Millis::SECOND).await;
+    assert!((9..12).contains(&host.script.call_count()), "{}", host.script.call_count());
+    let work = host.job("plugin/work").await;
+    host.until_status(work, RunStatus::Succeeded).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,8 @@ pub(crate) struct Wire {
     cut: AtomicBool,
     /// Records that fail before the next one passes.
     pub(crate) failing_records: AtomicU32,
+    /// Nothing is recorded, and the store says why.
+    pub(crate) disk_fails: AtomicBool,
     pub(crate) claims: AtomicU32,
     /// Schedules read as if a release with another grammar had written them.
     pub(crate) garbled: AtomicBool,
@@ -37,6 +39,7 @@ impl Wire {
             store,
             cut: AtomicBool::new(false),
             failing_records: AtomicU32::new(0),
+            disk_fails: AtomicBool::new(false),
             claims: AtomicU32::new(0),
             garbled: AtomicBool::new(false),
             changed: watch::Sender::new(()),
@@ -134,13 +137,13 @@ impl Store for Wire {
         self.through(self.store.claim(claim)).await
     }
 
-    async fn renew(&self, runs: &[RunId], until: Monotonic) -> Result<Vec<RunId>, StoreError> {
-        self.through(self.store.renew(runs, until)).await
+    async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError> {
+        self.through(self.store.renew(leases, until)).await
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
         let fails = self.failing_records.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if fails.is_ok() {
+        if fails.is_ok() || self.disk_fails.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the wire hums".into()));
         }
         self.through(self.store.record(record)).await
@@ -274,6 +277,6 @@ impl Store for Wire {
     }
 
     fn failure(&self) -> Option<String> {
-        self.store.failure()
+        self.disk_fails.load(Ordering::SeqCst).then(|| "the disk is full".to_owned())
     }
 }

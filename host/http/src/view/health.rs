@@ -3,8 +3,11 @@ use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct HealthView {
-    /// `ok`, `starting`, `draining` or `unavailable`.
+    /// `ok`, `starting`, `draining`, or `degraded` where the store takes nothing at this moment.
     pub(crate) status: &'static str,
+    /// Why it is degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) providers: Option<Vec<String>>,
     /// `plugin/handler`

@@ -88,7 +88,7 @@ impl Store for Faulty {
     async fn claim(&self, _: Claim) -> Result<Vec<Run>, StoreError> {
         self.fail()
     }
-    async fn renew(&self, _: &[RunId], _: Monotonic) -> Result<Vec<RunId>, StoreError> {
+    async fn renew(&self, _: &[Leased], _: Monotonic) -> Result<Vec<Leased>, StoreError> {
         self.fail()
     }
     async fn record(&self, _: Record) -> Result<Recorded, StoreError> {

@@ -251,6 +251,9 @@ async fn health_says_why_webhooks_are_not_taken() {
     let answer = ask(host.ingress(), health()).await;
     assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &"draining".into()));
     let host = Host::over(Arc::new(Faulty::with(StoreError::Unavailable("disk gone".into()))));
-    let answer = ask(host.ingress(), health()).await;
-    assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &"unavailable".into()));
+    let answer = ask(host.ingress(), health_asked_of("localhost")).await;
+    let json = answer.json();
+    assert_eq!((answer.status, &json["status"]), (StatusCode::SERVICE_UNAVAILABLE, &"degraded".into()));
+    assert!(json["reason"].as_str().unwrap().contains("disk gone"), "{json}");
+    assert_eq!(ask(host.ingress(), health()).await.body, r#"{"status":"degraded"}"#, "strangers are not told");
 }

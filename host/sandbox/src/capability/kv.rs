@@ -13,7 +13,7 @@ impl Host for Guest {
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Answer<()> {
-        Ok(self.enter("kv.set")?.kv.set(&key, value, ttl.map(Millis)).await)
+        Ok(self.enter("kv.set")?.kv.set(&key, &value, ttl.map(Millis)).await)
     }
 
     async fn delete(&mut self, key: String) -> Answer<bool> {
@@ -29,10 +29,10 @@ impl Host for Guest {
     }
 
     async fn compare_and_swap(&mut self, key: String, expected: Option<Vec<u8>>, new: Option<Vec<u8>>) -> Answer<bool> {
-        Ok(self.enter("kv.compare-and-swap")?.kv.compare_and_swap(&key, expected, new).await)
+        Ok(self.enter("kv.compare-and-swap")?.kv.compare_and_swap(&key, expected.as_deref(), new.as_deref()).await)
     }
 
     async fn list(&mut self, prefix: String, cursor: Option<String>) -> Answer<Page> {
-        Ok(self.enter("kv.list")?.kv.list(prefix, cursor).await)
+        Ok(self.enter("kv.list")?.kv.list(&prefix, cursor.as_deref()).await)
     }
 }

@@ -1,289 +1,91 @@
-//! One attempt's view of its plugin's keys: the store below, its own writes
-//! above. What was read is remembered, so that the commit can see whether it
-//! was changed meanwhile; what was written waits for the commit.
+//! The attempt's [`Transaction`] on its plugin's keys, with the store that it reads from.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 
-use hookbox_core::effects::{
-    KV_KEY_BYTES_MAX, KV_KEYS_PER_ATTEMPT_MAX, KV_LIST_KEYS_MAX, KV_VALUE_BYTES_MAX, KvEntry, KvRead, KvScan, KvWrite,
-};
+use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::name::PluginName;
 use hookbox_core::time::Millis;
+use hookbox_core::transaction::{self, Need, Transaction, Unanswered};
 
 use crate::bindings::hookbox::plugin::kv::{Error, Page};
-use crate::plugin_kv::{KvUnavailable, PluginKv, parse_number};
-
-/// What a counter is taken to need: the longest number.
-const NUMBER_BYTES: usize = 20;
+use crate::plugin_kv::{KvUnavailable, PluginKv};
 
 pub(crate) struct Overlay {
     store: Arc<dyn PluginKv>,
     plugin: PluginName,
-    quota: u64,
-    /// Bytes in the store, asked once.
-    used: Option<u64>,
-    keys: BTreeMap<String, Key>,
-    scans: Vec<KvScan>,
-    /// How much larger the plugin's store becomes by `keys`.
-    growth: i128,
-    /// Keys that listings returned, and the listings.
-    listed: usize,
-}
-
-#[derive(Default)]
-struct Key {
-    /// What the store had, once it was read.
-    seen: Option<Option<KvEntry>>,
-    write: Option<Write>,
-}
-
-enum Write {
-    Set { value: Vec<u8>, ttl: Option<Millis> },
-    Delete,
-    Add(i64),
+    transaction: Transaction,
 }
 
 impl Overlay {
     pub(crate) fn new(store: Arc<dyn PluginKv>, plugin: PluginName, quota: u64) -> Overlay {
-        Overlay { store, plugin, quota, used: None, keys: BTreeMap::new(), scans: Vec::new(), growth: 0, listed: 0 }
+        Overlay { store, plugin, transaction: Transaction::new(quota) }
     }
 
     pub(crate) async fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        match self.touch(key)?.write {
-            Some(Write::Set { ref value, .. }) => Ok(Some(value.clone())),
-            Some(Write::Delete) => Ok(None),
-            Some(Write::Add(delta)) => {
-                let base = number(self.read(key).await?)?;
-                Ok(Some(sum(base, delta)?.to_string().into_bytes()))
-            }
-            None => Ok(self.read(key).await?.map(|entry| entry.value.clone())),
-        }
+        self.answered(|transaction| transaction.get(key)).await
     }
 
-    pub(crate) async fn set(&mut self, key: &str, value: Vec<u8>, ttl: Option<Millis>) -> Result<(), Error> {
-        if value.len() > KV_VALUE_BYTES_MAX {
-            return Err(limit(format!("the value of {key:?} is {} bytes, at most {KV_VALUE_BYTES_MAX}", value.len())));
-        }
-        self.write(key, Write::Set { value, ttl }).await
+    pub(crate) async fn set(&mut self, key: &str, value: &[u8], ttl: Option<Millis>) -> Result<(), Error> {
+        self.answered(|transaction| transaction.set(key, value, ttl)).await
     }
 
-    /// Tells whether the key was there, so it reads unless the attempt wrote the key itself.
     pub(crate) async fn delete(&mut self, key: &str) -> Result<bool, Error> {
-        let there = match self.touch(key)?.write {
-            Some(Write::Set { .. } | Write::Add(_)) => true,
-            Some(Write::Delete) => false,
-            None => self.read(key).await?.is_some(),
-        };
-        if there {
-            self.write(key, Write::Delete).await?;
-        }
-        Ok(there)
+        self.answered(|transaction| transaction.delete(key)).await
     }
 
-    /// Reads nothing: that is what lets it merge with what others add.
     pub(crate) async fn add(&mut self, key: &str, delta: i64) -> Result<(), Error> {
-        let slot = self.touch(key)?;
-        if let (None | Some(Write::Add(_)), Some(seen)) = (&slot.write, &slot.seen) {
-            number(seen.as_ref())?;
-        }
-        let next = slot.added(delta)?;
-        self.write(key, next).await
+        self.answered(|transaction| transaction.add(key, delta)).await
     }
 
     pub(crate) async fn increment(&mut self, key: &str, delta: i64) -> Result<i64, Error> {
-        let next = self.touch(key)?.added(delta)?;
-        let total = match &next {
-            Write::Set { value, .. } => parse_number(value).ok_or(Error::WrongType)?,
-            // Adding never deletes.
-            Write::Delete => 0,
-            Write::Add(all) => sum(number(self.read(key).await?)?, *all)?,
-        };
-        self.write(key, next).await?;
-        Ok(total)
+        self.answered(|transaction| transaction.increment(key, delta)).await
     }
 
     pub(crate) async fn compare_and_swap(
         &mut self,
         key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
     ) -> Result<bool, Error> {
-        if self.get(key).await? != expected {
-            return Ok(false);
-        }
-        match new {
-            Some(value) => self.set(key, value, None).await?,
-            None => drop(self.delete(key).await?),
-        }
-        Ok(true)
+        self.answered(|transaction| transaction.compare_and_swap(key, expected, new)).await
     }
 
-    /// The keys of the store and its own, in byte order. The cursor is the last key that a page took account of.
-    pub(crate) async fn list(&mut self, prefix: String, cursor: Option<String>) -> Result<Page, Error> {
-        for text in [Some(&prefix), cursor.as_ref()].into_iter().flatten() {
-            if text.len() > KV_KEY_BYTES_MAX {
-                return Err(limit(format!("a prefix or cursor is {} bytes, at most {KV_KEY_BYTES_MAX}", text.len())));
-            }
-        }
-        self.room()?;
-        let after = cursor.as_deref();
-        let stored = self.store.list(&self.plugin, &prefix, after, KV_LIST_KEYS_MAX).await.map_err(unavailable)?;
-        self.listed += 1 + stored.len();
-        // Where the store's page is full, nothing is known of what comes after it.
-        let known_to = if stored.len() < KV_LIST_KEYS_MAX { None } else { stored.last().cloned() };
-        let mut keys: Vec<String> = stored.iter().filter(|key| !self.is_deleted(key)).cloned().collect();
-        keys.extend(self.own_keys(&prefix, after, known_to.as_deref()));
-        keys.sort_unstable();
-        keys.dedup();
-        let next = if keys.len() > KV_LIST_KEYS_MAX {
-            keys.truncate(KV_LIST_KEYS_MAX);
-            keys.last().cloned()
-        } else {
-            known_to
-        };
-        self.scans.push(KvScan { prefix, after: cursor, limit: KV_LIST_KEYS_MAX, keys: stored });
+    pub(crate) async fn list(&mut self, prefix: &str, cursor: Option<&str>) -> Result<Page, Error> {
+        let transaction::Page { keys, next } = self.answered(|transaction| transaction.list(prefix, cursor)).await?;
         Ok(Page { keys, next })
     }
 
     pub(crate) fn into_parts(self) -> (Vec<KvRead>, Vec<KvScan>, Vec<KvWrite>) {
-        let (mut reads, mut writes) = (Vec::new(), Vec::new());
-        for (key, slot) in self.keys {
-            if let Some(seen) = slot.seen {
-                reads.push(KvRead { key: key.clone(), version: seen.map(|entry| entry.version) });
-            }
-            match slot.write {
-                Some(Write::Set { value, ttl }) => writes.push(KvWrite::Set { key, value, ttl }),
-                Some(Write::Delete) => writes.push(KvWrite::Delete { key }),
-                Some(Write::Add(delta)) => writes.push(KvWrite::Add { key, delta }),
-                None => {}
-            }
-        }
-        (reads, self.scans, writes)
+        self.transaction.into_parts()
     }
 
-    /// The key's slot, made where it is new and there is room for one more.
-    fn touch(&mut self, key: &str) -> Result<&mut Key, Error> {
-        if key.is_empty() || key.len() > KV_KEY_BYTES_MAX {
-            return Err(limit(format!("a key is {} bytes, must be 1 to {KV_KEY_BYTES_MAX}", key.len())));
+    /// Reads whatever the call needs. It needs nothing twice.
+    async fn answered<T>(
+        &mut self,
+        mut call: impl FnMut(&mut Transaction) -> Result<T, Unanswered>,
+    ) -> Result<T, Error> {
+        loop {
+            match call(&mut self.transaction) {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered::Needs(need)) => self.read(need).await.map_err(|error| Error::Unavailable(error.0))?,
+                Err(Unanswered::WrongType) => return Err(Error::WrongType),
+                Err(Unanswered::LimitExceeded(message)) => return Err(Error::LimitExceeded(message)),
+            }
         }
-        if !self.keys.contains_key(key) {
-            self.room()?;
-        }
-        Ok(self.keys.entry(key.to_owned()).or_default())
     }
 
-    fn room(&self) -> Result<(), Error> {
-        if self.keys.len() + self.listed >= KV_KEYS_PER_ATTEMPT_MAX {
-            return Err(limit(format!("one attempt touches at most {KV_KEYS_PER_ATTEMPT_MAX} keys")));
+    async fn read(&mut self, need: Need) -> Result<(), KvUnavailable> {
+        match need {
+            Need::Key(key) => {
+                let entry = self.store.get(&self.plugin, &key).await?;
+                self.transaction.saw(&key, entry);
+            }
+            Need::Page { prefix, after, limit } => {
+                let keys = self.store.list(&self.plugin, &prefix, after.as_deref(), limit).await?;
+                self.transaction.saw_page(KvScan { prefix, after, limit, keys });
+            }
+            Need::UsedBytes => self.transaction.saw_used(self.store.used_bytes(&self.plugin).await?),
         }
         Ok(())
     }
-
-    /// What the store has, asked once for each key: an attempt sees no change while it runs.
-    async fn read(&mut self, key: &str) -> Result<Option<&KvEntry>, Error> {
-        if self.touch(key)?.seen.is_none() {
-            let entry = self.store.get(&self.plugin, key).await.map_err(unavailable)?;
-            self.change(key, |slot| slot.seen = Some(entry));
-        }
-        Ok(self.keys.get(key).and_then(|slot| slot.seen.as_ref()).and_then(Option::as_ref))
-    }
-
-    /// Puts a write in the place of the key's last one, if the plugin's quota allows it.
-    async fn write(&mut self, key: &str, write: Write) -> Result<(), Error> {
-        let slot = self.touch(key)?;
-        let (before, seen, bytes) = (slot.growth(key), slot.seen_bytes(key), write.bytes(key));
-        // What becomes smaller may always be written, also where the quota was lowered.
-        if bytes > seen {
-            let used = match self.used {
-                Some(used) => used,
-                None => *self.used.insert(self.store.used_bytes(&self.plugin).await.map_err(unavailable)?),
-            };
-            let total = i128::from(used) + self.growth - before + bytes - seen;
-            if total > i128::from(self.quota) {
-                let quota = self.quota;
-                return Err(limit(format!("the plugin's keys and values would be {total} bytes, at most {quota}")));
-            }
-        }
-        self.change(key, |slot| slot.write = Some(write));
-        Ok(())
-    }
-
-    /// The one place where a slot is changed: it keeps the sum.
-    fn change(&mut self, key: &str, change: impl FnOnce(&mut Key)) {
-        if let Some(slot) = self.keys.get_mut(key) {
-            self.growth -= slot.growth(key);
-            change(slot);
-            self.growth += slot.growth(key);
-        }
-    }
-
-    fn is_deleted(&self, key: &str) -> bool {
-        self.keys.get(key).is_some_and(|slot| matches!(slot.write, Some(Write::Delete)))
-    }
-
-    fn own_keys(&self, prefix: &str, after: Option<&str>, to: Option<&str>) -> Vec<String> {
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        self.keys
-            .range::<str, _>((from, Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix) && to.is_none_or(|to| key.as_str() <= to))
-            .filter(|(_, slot)| matches!(slot.write, Some(Write::Set { .. } | Write::Add(_))))
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-}
-
-impl Key {
-    /// What the last write becomes when `delta` is added to it.
-    fn added(&self, delta: i64) -> Result<Write, Error> {
-        match &self.write {
-            Some(Write::Set { value, ttl }) => {
-                let total = sum(parse_number(value).ok_or(Error::WrongType)?, delta)?;
-                Ok(Write::Set { value: total.to_string().into_bytes(), ttl: *ttl })
-            }
-            Some(Write::Delete) => Ok(Write::Set { value: delta.to_string().into_bytes(), ttl: None }),
-            Some(Write::Add(before)) => Ok(Write::Add(sum(*before, delta)?)),
-            None => Ok(Write::Add(delta)),
-        }
-    }
-
-    /// How much larger the plugin's store becomes by the key's last write. Where the key was not read, its old value
-    /// is not known and counts as nothing.
-    fn growth(&self, key: &str) -> i128 {
-        self.write.as_ref().map_or(0, |write| write.bytes(key) - self.seen_bytes(key))
-    }
-
-    fn seen_bytes(&self, key: &str) -> i128 {
-        self.seen.as_ref().and_then(Option::as_ref).map_or(0, |entry| (key.len() + entry.value.len()) as i128)
-    }
-}
-
-impl Write {
-    fn bytes(&self, key: &str) -> i128 {
-        match self {
-            Write::Set { value, .. } => (key.len() + value.len()) as i128,
-            Write::Add(_) => (key.len() + NUMBER_BYTES) as i128,
-            Write::Delete => 0,
-        }
-    }
-}
-
-fn number(entry: Option<&KvEntry>) -> Result<i64, Error> {
-    entry.map_or(Some(0), |entry| parse_number(&entry.value)).ok_or(Error::WrongType)
-}
-
-fn sum(number: i64, delta: i64) -> Result<i64, Error> {
-    number.checked_add(delta).ok_or_else(|| limit(format!("{number} and {delta} make no 64-bit number")))
-}
-
-fn limit(message: String) -> Error {
-    Error::LimitExceeded(message)
-}
-
-fn unavailable(error: KvUnavailable) -> Error {
-    Error::Unavailable(error.0)
 }

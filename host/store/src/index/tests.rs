@@ -39,9 +39,12 @@ fn pending(n: u128, target: &str, due: u64) -> Run {
     run(n, target, RunState::Pending { due: Timestamp(due) })
 }
 
+fn lease(boot: u64) -> Lease {
+    Lease { boot: BootId(boot), attempt: 1, drains: 0, at: Timestamp(1) }
+}
+
 fn leased(run: &Run, boot: u64) -> Run {
-    let lease = Lease { boot: BootId(boot), attempt: 1, at: Timestamp(1) };
-    Run { state: RunState::Leased { lease }, ..run.clone() }
+    Run { state: RunState::Leased { lease: lease(boot) }, ..run.clone() }
 }
 
 fn ended(run: &Run) -> Run {
@@ -110,7 +113,8 @@ fn a_lease_is_lost_by_another_boot_or_by_time() {
         index.apply(Delta::of(&leased(&pending(n, "a", 1), boot), Monotonic(until)));
     }
     assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [id(1), id(3)]);
-    assert!(index.renew(id(3), Monotonic(90)));
+    assert!(!index.renew(id(3), Lease { attempt: 2, ..lease(2) }, Monotonic(90)));
+    assert!(index.renew(id(3), lease(2), Monotonic(90)));
     assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [id(1)]);
     put(&mut index, &ended(&pending(1, "a", 1)));
     assert_eq!((index.leased_count(), index.pending_count()), (2, 0));

@@ -1,11 +1,13 @@
 //! What is kept in memory beside the tree, and how a group of changes goes through it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
+use hookbox_core::run::{Lease, RunEvent};
 use tokio::sync::watch;
 
 use super::Change;
@@ -18,7 +20,7 @@ use crate::error::StoreError;
 use crate::index::{Delta, Index};
 use crate::keys;
 use crate::ledger::{Closed, Ledger, PruneCursor, Shown};
-use crate::overlay::{Changed, Order, Read};
+use crate::overlay::{Changed, Order, Overlay, Read};
 use crate::query;
 use crate::values;
 
@@ -32,8 +34,11 @@ pub(crate) struct State {
     pub(super) schedules: Mutex<DueSchedules>,
     pub(super) prune: Mutex<PruneCursor>,
     pub(super) signals: Signals,
+    /// Why it takes no changes at this moment.
     failure: Mutex<Option<String>>,
     groups: watch::Sender<Groups>,
+    /// Versions that writes of plugins' keys have had, be they on disk or not.
+    kv_writes: AtomicU64,
 }
 
 /// A group that is being written shows in the tree before it is on disk.
@@ -41,22 +46,49 @@ pub(crate) struct State {
 struct Groups {
     begun: u64,
     ended: u64,
+    /// Of those that ended.
+    failed: u64,
 }
+
+/// How a group went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grouped {
+    /// It had nothing to write.
+    Unchanged,
+    Written,
+    Failed,
+}
+
+/// Groups that had failed before a reader looked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight(u64);
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl State {
-    /// Reads what is alive; ended runs and events are not looked at.
-    pub(crate) fn load(tree: &dyn Read) -> Result<State, StoreError> {
-        let mut index = Index::default();
+/// What is alive in a tree; ended runs and events are not looked at.
+struct Loaded {
+    index: Index,
+    leased: Vec<(RunId, Lease)>,
+    counts: Counts,
+    catalogue: Catalogue,
+    holds: Holds,
+    schedules: DueSchedules,
+}
+
+impl Loaded {
+    fn from(tree: &dyn Read) -> Result<Loaded, StoreError> {
+        let (mut index, mut leased) = (Index::default(), Vec::new());
         let mut damage = None;
         tree.scan(&[keys::LIVE_RUN], &keys::end_of(&[keys::LIVE_RUN]), Order::Ascending, &mut |key, stored| {
             let id = keys::id_of(key).map(RunId::from_bytes);
             let row = values::current(tree, key, stored)?;
             match id.zip(row).map(|(id, row)| codec::decode_run(id, &row)) {
-                Some(Ok(stored)) => _ = index.apply(Delta::of(&stored.run, Monotonic(0))),
+                Some(Ok(stored)) => {
+                    leased.extend(stored.run.lease().map(|lease| (stored.run.id, lease)));
+                    index.apply(Delta::of(&stored.run, Monotonic(0)));
+                }
                 Some(Err(error)) => damage = Some(error),
                 None => damage = Some(StoreError::Corrupt("the row of a run does not read".to_owned())),
             }
@@ -69,17 +101,62 @@ impl State {
             Some(row) => codec::decode_counts(&row)?,
             None => Counts::default(),
         };
+        let (catalogue, holds) = (Catalogue::new(query::plugins(tree)?), query::holds(tree)?);
+        Ok(Loaded { index, leased, counts, catalogue, holds, schedules: due_schedules(tree)? })
+    }
+}
+
+impl State {
+    pub(crate) fn load(tree: &dyn Read) -> Result<State, StoreError> {
+        let loaded = Loaded::from(tree)?;
         Ok(State {
-            index: Mutex::new(index),
-            counts: Mutex::new(counts),
-            catalogue: ArcSwap::from_pointee(Catalogue::new(query::plugins(tree)?)),
-            holds: ArcSwap::from_pointee(query::holds(tree)?),
-            schedules: Mutex::new(due_schedules(tree)?),
+            index: Mutex::new(loaded.index),
+            counts: Mutex::new(loaded.counts),
+            catalogue: ArcSwap::from_pointee(loaded.catalogue),
+            holds: ArcSwap::from_pointee(loaded.holds),
+            schedules: Mutex::new(loaded.schedules),
             prune: Mutex::default(),
             signals: Signals::default(),
             failure: Mutex::default(),
             groups: watch::Sender::default(),
+            kv_writes: AtomicU64::new(loaded.counts.kv_writes),
         })
+    }
+
+    /// Takes over what a tree holds that was opened anew after a failed group. Attempts that run keep their leases. A
+    /// lease that nobody was told of, because the claim failed, is taken back and is no attempt.
+    pub(crate) fn reload(
+        &self,
+        tree: &dyn Read,
+        write: impl FnOnce(Changed) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut loaded = Loaded::from(tree)?;
+        let mut index = locked(&self.index);
+        let (mut overlay, mut back) = (Overlay::new(tree), Vec::new());
+        for (run, lease) in loaded.leased {
+            match index.leased_until(run, lease) {
+                Some(until) => {
+                    loaded.index.renew(run, lease, until);
+                }
+                None => back.extend(put_back(&mut overlay, run)?),
+            }
+        }
+        if !back.is_empty() {
+            write(overlay.into_changed())?;
+        }
+        back.into_iter().for_each(|delta| _ = loaded.index.apply(delta));
+        *index = loaded.index;
+        drop(index);
+        // An attempt may have read what a failed group wrote: its versions are not given again.
+        loaded.counts.kv_writes = loaded.counts.kv_writes.max(self.kv_writes.load(Ordering::Relaxed));
+        *locked(&self.counts) = loaded.counts;
+        if !self.catalogue.load().plugins().eq(loaded.catalogue.plugins()) {
+            self.catalogue.store(Arc::new(loaded.catalogue));
+        }
+        self.holds.store(Arc::new(loaded.holds));
+        *locked(&self.schedules) = loaded.schedules;
+        *locked(&self.prune) = PruneCursor::default();
+        Ok(())
     }
 
     /// Runs a group of changes on the ledger, has them written by `write`, and gives all answers.
@@ -89,12 +166,11 @@ impl State {
         tree: &dyn Read,
         mut changes: impl FnMut(usize) -> Option<Change>,
         write: impl FnOnce(Changed) -> Result<(), StoreError>,
-    ) {
-        if let Some(failure) = self.failure() {
-            while let Some(change) = changes(0) {
-                refuse(change, &failure);
-            }
-            return;
+    ) -> Grouped {
+        if self.failure().is_some() {
+            // A change needs a ledger to give its answer; dropping it tells the caller that there is none.
+            while changes(0).is_some() {}
+            return Grouped::Failed;
         }
         let mut answers = Vec::new();
         let closed = {
@@ -109,20 +185,24 @@ impl State {
         };
         let written = closed.and_then(|mut closed| {
             let changed = std::mem::take(&mut closed.changed);
-            if !changed.is_empty() {
+            let grouped = if changed.is_empty() { Grouped::Unchanged } else { Grouped::Written };
+            if grouped == Grouped::Written {
+                self.kv_writes.fetch_max(closed.counts.kv_writes, Ordering::Relaxed);
                 self.groups.send_modify(|groups| groups.begun += 1);
                 write(changed)?;
                 self.groups.send_modify(|groups| groups.ended = groups.begun);
             }
             self.publish(closed);
-            Ok(())
+            Ok(grouped)
         });
         if let Err(error) = &written {
             self.fail(error);
         }
+        let told = written.clone().map(|_| ());
         for answer in answers {
-            answer(written.clone());
+            answer(told.clone());
         }
+        written.unwrap_or(Grouped::Failed)
     }
 
     fn publish(&self, closed: Closed) {
@@ -158,33 +238,101 @@ impl State {
         }
     }
 
-    /// After a failed write nobody knows what the tree holds and what the disk: it is opened anew or not at all.
+    /// After a failed write nobody knows what the tree holds and what the disk: it takes nothing until it is opened anew.
     pub(crate) fn fail(&self, error: &StoreError) {
-        tracing::error!(%error, "the store takes no more changes until it is opened again");
-        *locked(&self.failure) = Some(error.to_string());
-        self.groups.send_modify(|groups| groups.ended = groups.begun);
+        tracing::error!(%error, "the store takes nothing until its folder is opened anew: {error}");
+        *locked(&self.failure) = Some(told(error));
+        self.groups.send_modify(|groups| {
+            groups.ended = groups.begun;
+            groups.failed += 1;
+        });
+    }
+
+    /// It did not open.
+    pub(crate) fn still_failing(&self, error: &StoreError) {
+        let why = told(error);
+        let before = locked(&self.failure).replace(why.clone());
+        if before.as_ref() != Some(&why) {
+            tracing::error!(%error, "the store cannot be opened anew for now: {error}");
+        }
+    }
+
+    pub(crate) fn recovered(&self) {
+        *locked(&self.failure) = None;
+        tracing::warn!("the store is open again");
+        // Whoever was refused tries again.
+        self.groups.send_modify(|_| {});
+        self.signals.runs.notify_one();
+        self.signals.schedules.notify_one();
+    }
+
+    /// It will not come back.
+    pub(crate) fn give_up(&self, error: &StoreError) {
+        tracing::error!(%error, "the store cannot be opened anew: {error}");
+        *locked(&self.failure) = Some(told(error));
         self.signals.failed.notify_waiters();
         self.signals.failed.notify_one();
     }
 
-    /// Returns once everything that a reader can have seen is on disk.
-    pub(super) async fn settled(&self) -> Result<(), StoreError> {
+    /// To be taken before a reader looks.
+    pub(super) fn sight(&self) -> Sight {
+        Sight(self.groups.borrow().failed)
+    }
+
+    /// Returns once everything that a reader can have seen is on disk. Fails where a group did since `sight`: it may
+    /// have been seen.
+    pub(super) async fn settled(&self, sight: Sight) -> Result<(), StoreError> {
         let mut groups = self.groups.subscribe();
         let seen = groups.borrow().begun;
         // The sender is this store's own: it is not gone.
         let _ = groups.wait_for(|groups| groups.ended >= seen).await;
-        self.failure().map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
+        self.available()?;
+        let failed = groups.borrow().failed;
+        if failed == sight.0 { Ok(()) } else { Err(self.unavailable()) }
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
         locked(&self.failure).clone()
     }
+
+    pub(crate) fn available(&self) -> Result<(), StoreError> {
+        locked(&self.failure).as_ref().map_or(Ok(()), |why| Err(StoreError::Unavailable(why.clone())))
+    }
+
+    /// What a caller is told whose change or query came to nothing.
+    pub(crate) fn unavailable(&self) -> StoreError {
+        let why = self.failure().unwrap_or_else(|| "it was opened anew, or is being closed".to_owned());
+        StoreError::Unavailable(why)
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn until_available(&self) {
+        let mut groups = self.groups.subscribe();
+        let _ = groups.wait_for(|_| self.failure().is_none()).await;
+    }
 }
 
-fn refuse(change: Change, failure: &str) {
-    // A change needs a ledger to give its answer; dropping it tells the caller that the store is gone.
-    drop(change);
-    tracing::debug!(failure, "a change was refused");
+/// The reason alone: whoever is told it is told that the store is unavailable.
+fn told(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(why) => why.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Takes a lease back that was given to nobody.
+fn put_back(tree: &mut Overlay<'_>, run: RunId) -> Result<Option<Delta>, StoreError> {
+    let Some(row) = values::get(tree, &keys::live_run(run))? else { return Ok(None) };
+    let mut stored = codec::decode_run(run, &row)?;
+    let Some(lease) = stored.run.lease() else { return Ok(None) };
+    let back = stored.run.apply(RunEvent::Drained { at: lease.at });
+    stored.run = back.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let (row, details) = stored.encode()?;
+    for (number, detail) in details {
+        values::insert(tree, keys::attempt_detail(run, number), &detail)?;
+    }
+    values::replace(tree, keys::live_run(run), &row)?;
+    Ok(Some(Delta::of(&stored.run, Monotonic(0))))
 }
 
 fn due_schedules(tree: &dyn Read) -> Result<DueSchedules, StoreError> {

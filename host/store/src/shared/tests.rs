@@ -19,7 +19,7 @@ const NOW: Timestamp = Timestamp(1_750_000_000_000);
 
 /// Applies what it is told, and then does as its test says.
 struct Disk {
-    tree: Rows,
+    tree: Arc<Rows>,
     /// Keys that the last group wrote or removed, without the counters.
     written: Mutex<usize>,
     state: State,
@@ -51,8 +51,8 @@ impl Read for Rows {
 
 #[async_trait]
 impl Backend for Disk {
-    fn tree(&self) -> &dyn Read {
-        &self.tree
+    fn tree(&self) -> Result<Arc<dyn Read>, StoreError> {
+        Ok(self.tree.clone())
     }
 
     fn state(&self) -> &State {
@@ -67,17 +67,17 @@ impl Backend for Disk {
 type Queue = mpsc::Receiver<Change>;
 
 fn store() -> (Ledgered<Disk>, Queue) {
-    let tree = Rows::default();
-    let state = State::load(&tree).unwrap();
+    let tree = Arc::new(Rows::default());
+    let state = State::load(&*tree).unwrap();
     let (queue, changes) = mpsc::channel(16);
     (Ledgered::over(Arc::new(Disk { tree, written: Mutex::default(), state, queue })), changes)
 }
 
 /// Runs what is queued as one group; `sync` is called when its rows are in the tree.
-fn run_group(store: &Ledgered<Disk>, changes: &mut Queue, sync: impl FnOnce() -> Result<(), StoreError>) {
+fn run_group(store: &Ledgered<Disk>, changes: &mut Queue, sync: impl FnOnce() -> Result<(), StoreError>) -> Grouped {
     let disk = store.backend();
     disk.state.run_group(
-        &disk.tree,
+        &*disk.tree,
         |_| changes.try_recv().ok(),
         |changed| {
             *locked(&disk.written) = changed.keys().filter(|key| *key != keys::COUNTS).count();
@@ -90,7 +90,7 @@ fn run_group(store: &Ledgered<Disk>, changes: &mut Queue, sync: impl FnOnce() ->
             }
             sync()
         },
-    );
+    )
 }
 
 fn poll<T>(future: std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
@@ -158,24 +158,49 @@ fn after_a_failed_sync_nothing_is_taken_or_shown() {
     let mut first = pin!(store.accept(event(1)));
     let mut second = pin!(store.accept(event(2)));
     assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
-    let mut told = pin!(store.signals().failed.notified());
-    assert!(poll(told.as_mut()).is_pending());
     run_group(&store, &mut changes, || Err(StoreError::Unavailable("the disk is full".to_owned())));
     for accept in [first, second] {
         let mut accept = accept;
         assert!(matches!(poll(accept.as_mut()), Poll::Ready(Err(StoreError::Unavailable(_)))));
     }
-    assert!(poll(told.as_mut()).is_ready());
     assert!(store.failure().unwrap().contains("the disk is full"));
     assert_eq!(store.counts().events, 0);
 
     let mut later = pin!(store.accept(event(3)));
-    assert!(poll(later.as_mut()).is_pending());
-    run_group(&store, &mut changes, || panic!("nothing is written"));
-    let Poll::Ready(Err(error)) = poll(later.as_mut()) else { panic!("it is refused") };
+    let Poll::Ready(Err(error)) = poll(later.as_mut()) else { panic!("it is refused at once") };
     assert!(error.to_string().contains("the disk is full"));
     let read = poll(pin!(store.event(EventId::new(NOW, 1))).as_mut());
     assert!(matches!(read, Poll::Ready(Err(StoreError::Unavailable(_)))));
+}
+
+#[test]
+fn a_change_that_is_queued_when_the_disk_fails_is_refused() {
+    let (store, mut changes) = store();
+    let mut first = pin!(store.accept(event(1)));
+    assert!(poll(first.as_mut()).is_pending());
+    run_group(&store, &mut changes, || Err(StoreError::Unavailable("the disk is full".to_owned())));
+    store.backend().state.recovered();
+    let mut queued = pin!(store.accept(event(2)));
+    assert!(poll(queued.as_mut()).is_pending());
+    store.backend().state.fail(&StoreError::Unavailable("again".to_owned()));
+    assert_eq!(run_group(&store, &mut changes, || panic!("nothing is written")), Grouped::Failed);
+    let Poll::Ready(Err(error)) = poll(queued.as_mut()) else { panic!("it is refused") };
+    assert!(error.to_string().contains("again"));
+}
+
+#[test]
+fn what_a_failed_group_showed_is_not_told_once_the_store_is_back() {
+    let (store, mut changes) = store();
+    let mut accept = pin!(store.accept(event(1)));
+    assert!(poll(accept.as_mut()).is_pending());
+    let mut read = pin!(store.event(EventId::new(NOW, 1)));
+    run_group(&store, &mut changes, || {
+        assert!(poll(read.as_mut()).is_pending());
+        Err(StoreError::Unavailable("the disk is full".to_owned()))
+    });
+    store.backend().state.recovered();
+    assert!(store.failure().is_none());
+    assert!(matches!(poll(read.as_mut()), Poll::Ready(Err(StoreError::Unavailable(_)))));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use syn::LitStr;
 
 pub(crate) const SECOND: u64 = 1000;
 pub(crate) const HOUR: u64 = 3_600_000;
+pub(crate) const DAY: u64 = 24 * HOUR;
 
 /// The milliseconds that `500ms`, `30s`, `5m`, `2h` or `1d` stands for, within `least..=most`.
 pub(crate) fn millis(literal: &LitStr, least: u64, most: u64) -> syn::Result<u64> {
@@ -30,7 +31,7 @@ fn parse(text: &str) -> Option<u64> {
         "s" => SECOND,
         "m" => 60 * SECOND,
         "h" => HOUR,
-        "d" => 24 * HOUR,
+        "d" => DAY,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(unit)
@@ -38,6 +39,7 @@ fn parse(text: &str) -> Option<u64> {
 
 fn name(millis: u64) -> String {
     match millis {
+        _ if millis.is_multiple_of(DAY) => format!("{}d", millis / DAY),
         _ if millis.is_multiple_of(HOUR) => format!("{}h", millis / HOUR),
         _ if millis.is_multiple_of(SECOND) => format!("{}s", millis / SECOND),
         _ => format!("{millis}ms"),

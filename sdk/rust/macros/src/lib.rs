@@ -8,6 +8,7 @@
 mod arguments;
 mod duration;
 mod expand;
+mod policy;
 mod trigger;
 
 use proc_macro::TokenStream;

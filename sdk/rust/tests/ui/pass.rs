@@ -52,7 +52,10 @@ mod handlers {
     #[monthly("1 09:00")]
     fn rent() {}
 
-    #[job]
+    #[job(
+        backoff_curve = "linear", backoff_max = "5m", priority = "high", concurrency = 4, order_per = "customer.id",
+        rate = "10/s", unique_per = "order.id", delay = "1m", expires = "30d",
+    )]
     fn r#match() {}
 
     #[job]

@@ -47,6 +47,54 @@ fn slow(Json(slow): Json<Slow>, context: &Context) -> Result<Json<Value>> {
     Ok(Json(json!({ "attempt": context.attempt })))
 }
 
+#[derive(Deserialize)]
+struct Parcel {
+    customer: String,
+    number: u64,
+    /// Attempts that fail.
+    fails: u32,
+}
+
+/// Writes down each customer's parcels as they go out: in the order in which they came.
+#[on(
+    "shop/parcel",
+    order_per = "customer",
+    attempts = 100,
+    backoff = "1ms",
+    backoff_curve = "constant",
+    concurrency = 8
+)]
+fn parcel(Json(parcel): Json<Parcel>, context: &Context) -> Result<Json<Vec<u64>>> {
+    let key = format!("parcels-{}", parcel.customer);
+    let mut sent: Vec<u64> = kv::get_json(&key)?.unwrap_or_default();
+    sent.push(parcel.number);
+    kv::set_json(&key, &sent)?;
+    if context.attempt <= parcel.fails {
+        return Err(Error::retry("no carrier"));
+    }
+    Ok(Json(sent))
+}
+
+#[derive(Deserialize)]
+struct Keep {
+    key: String,
+    /// Deleted.
+    before: Option<String>,
+    #[serde(default)]
+    padding: String,
+}
+
+/// Keeps something under a key in place of something under another, and something for a moment.
+#[on("shop/keep")]
+fn keep(Json(keep): Json<Keep>) -> Result {
+    kv::set(&keep.key, &keep.padding)?;
+    kv::set_with_ttl(&format!("brief-{}", keep.key), &keep.padding, Duration::from_millis(100))?;
+    if let Some(before) = keep.before {
+        kv::delete(&before)?;
+    }
+    Ok(())
+}
+
 /// Adds without asking: the sum is told by `shop/total`.
 #[on("shop/count")]
 fn count(event: &Event) -> Result<Json<Value>> {
@@ -142,7 +190,7 @@ fn shout() {
 }
 
 /// What a scheme says of a delivery.
-#[on("standard-webhooks/*", "acme/*")]
+#[on("standard-webhooks/*", "acme/*", "dropbox/*")]
 fn letter(event: &Event) -> Json<Value> {
     Json(json!({
         "provider": event.provider(),

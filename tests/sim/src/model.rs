@@ -1,0 +1,153 @@
+//! What the store must hold, as it follows from what it answered.
+
+use std::collections::BTreeMap;
+
+use hookbox_core::clock::Monotonic;
+use hookbox_core::gate::Gate;
+use hookbox_core::id::{EventId, RunId};
+use hookbox_core::name::HandlerRef;
+use hookbox_core::run::{Lease, RunStatus};
+use hookbox_core::time::Timestamp;
+use hookbox_store::types::NewRun;
+
+use crate::serial::Serial;
+use crate::slots::Slots;
+
+#[derive(Default)]
+pub(crate) struct Model {
+    pub(crate) runs: BTreeMap<RunId, RunSeen>,
+    pub(crate) events: BTreeMap<EventId, Vec<RunId>>,
+    /// Dedupe keys: of which event, and until when.
+    pub(crate) marks: BTreeMap<[u8; 32], (EventId, Timestamp)>,
+    /// Runs with a unique key.
+    pub(crate) unique: BTreeMap<(HandlerRef, String), RunId>,
+    pub(crate) keys: Serial,
+    pub(crate) slots: Slots,
+    pub(crate) tally: Tally,
+    /// Runs that were made so far.
+    made: u64,
+}
+
+macro_rules! tally {
+    ($($what:ident),+) => {
+        /// How often what was seen: a simulation in which nothing happens proves nothing.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Tally {
+            $(pub $what: u64,)+
+        }
+
+        impl Tally {
+            #[must_use]
+            pub fn plus(self, other: Tally) -> Tally {
+                Tally { $($what: self.$what + other.$what,)+ }
+            }
+
+            /// What was not seen at all.
+            pub fn never(&self) -> Vec<&'static str> {
+                let all = [$((stringify!($what), self.$what)),+];
+                all.into_iter().filter(|(_, times)| *times == 0).map(|(what, _)| what).collect()
+            }
+        }
+    };
+}
+
+tally!(
+    accepted, duplicates, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried, fired,
+    missed, overlapped, replayed, cancelled, expired, left_out, pruned
+);
+
+pub(crate) struct RunSeen {
+    pub(crate) target: HandlerRef,
+    pub(crate) gate: Option<Gate>,
+    /// Its place in the order of acceptance.
+    pub(crate) sequence: u64,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) state: Seen,
+    /// Leases that it has had.
+    pub(crate) leases: u64,
+    /// Attempts that ended, of whatever outcome.
+    pub(crate) ended: u64,
+    pub(crate) successes: u64,
+    pub(crate) pruned: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Pending { due: Timestamp },
+    Leased { lease: Lease, node: usize, until: Monotonic },
+    Ended(RunStatus),
+}
+
+impl Seen {
+    pub(crate) fn status(&self) -> RunStatus {
+        match self {
+            Seen::Pending { .. } => RunStatus::Pending,
+            Seen::Leased { .. } => RunStatus::Leased,
+            Seen::Ended(status) => *status,
+        }
+    }
+}
+
+impl Model {
+    /// A run that is new: an error where it is not.
+    pub(crate) fn insert(&mut self, new: &NewRun, due: Timestamp) -> Result<(), String> {
+        let state = new.dead.map_or(Seen::Pending { due }, |_| Seen::Ended(RunStatus::Dead));
+        if let Some(key) = &new.terms.unique {
+            self.unique.insert((new.target.clone(), key.clone()), new.id);
+        }
+        self.made += 1;
+        let run = RunSeen {
+            target: new.target.clone(),
+            gate: new.terms.gate.clone(),
+            sequence: self.made,
+            expires: new.terms.expires.map(|span| due.plus(span)),
+            state,
+            leases: 0,
+            ended: 0,
+            successes: 0,
+            pruned: false,
+        };
+        match self.runs.insert(new.id, run) {
+            None => Ok(()),
+            Some(_) => Err(format!("{} was made twice", new.id)),
+        }
+    }
+
+    /// The runs of an event. One that another with its key keeps out is cancelled from the start.
+    pub(crate) fn insert_all(&mut self, runs: &[NewRun], now: Timestamp) -> Result<(), String> {
+        for new in runs {
+            let (holder, due) = (self.holder(new), now.plus(new.terms.delay));
+            if holder.is_none() {
+                self.insert(new, due)?;
+                continue;
+            }
+            let mut kept_out = new.clone();
+            kept_out.terms.unique = None;
+            self.insert(&kept_out, due)?;
+            self.tally.left_out += 1;
+            if let Some(run) = self.runs.get_mut(&new.id) {
+                run.state = Seen::Ended(RunStatus::Cancelled);
+            }
+        }
+        Ok(())
+    }
+
+    /// The run that is alive with the same unique key.
+    pub(crate) fn holder(&self, new: &NewRun) -> Option<RunId> {
+        let key = (new.target.clone(), new.terms.unique.clone()?);
+        self.unique.get(&key).copied().filter(|holder| self.is_alive(*holder))
+    }
+
+    pub(crate) fn is_alive(&self, id: RunId) -> bool {
+        self.runs.get(&id).is_some_and(|run| !run.state.status().is_terminal())
+    }
+
+    pub(crate) fn with_status(&self, status: RunStatus) -> Vec<RunId> {
+        let fits = |(_, run): &(&RunId, &RunSeen)| run.state.status() == status;
+        self.runs.iter().filter(fits).map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn count(&self, status: RunStatus) -> usize {
+        self.runs.values().filter(|run| run.state.status() == status && !run.pruned).count()
+    }
+}
