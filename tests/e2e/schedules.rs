@@ -115,6 +115,9 @@ fn a_schedule_shows_its_next_ten_and_its_last() {
     );
     assert_eq!((&year["when"]["text"], &year["origin"]), (&json!("0 0 1 1 * (UTC)"), &json!("plugin")));
     assert_eq!(year["recent"], json!([]));
+    let rules = &year["rules"];
+    assert_eq!((&rules["overlap"], &rules["missed"]), (&json!("buffer-all:5"), &json!("all:10")), "as the plugin says");
+    assert_eq!((&rules["jitter_ms"], &rules["pause_after"]), (&json!(30_000), &json!(3)));
     let tick = fired(&host, 1);
     let recent = &tick["recent"][0];
     assert_eq!(recent["verdict"], "fired");
