@@ -24,14 +24,21 @@ pub(crate) struct Problem {
     /// What was wrong here, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Cow<'static, str>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    more: Option<Box<More>>,
+    #[serde(skip)]
+    header: Option<(&'static str, Cow<'static, str>)>,
+}
+
+/// What few problems have to tell.
+#[derive(Debug, Clone, Default, Serialize)]
+struct More {
     /// Where in the body, as a JSON Pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<Box<str>>,
+    pointer: Option<String>,
     /// Everything that was wrong, where there is more to tell than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<PartialError>,
-    #[serde(skip)]
-    header: Option<(&'static str, Cow<'static, str>)>,
 }
 
 /// One of several things that are wrong.
@@ -79,7 +86,7 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Problem {
-        Problem { kind, title, status: status.as_u16(), detail: None, pointer: None, errors: Vec::new(), header: None }
+        Problem { kind, title, status: status.as_u16(), detail: None, more: None, header: None }
     }
 
     pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
@@ -88,13 +95,14 @@ impl Problem {
     }
 
     pub(crate) fn at(mut self, pointer: String) -> Problem {
-        self.pointer = Some(pointer.into());
+        self.more.get_or_insert_default().pointer = Some(pointer);
         self
     }
 
     /// Each with its path in the body.
     pub(crate) fn with_errors(mut self, errors: impl Iterator<Item = (String, String)>) -> Problem {
-        self.errors = errors.map(|(path, message)| PartialError { path, message }).collect();
+        let errors = errors.map(|(path, message)| PartialError { path, message });
+        self.more.get_or_insert_default().errors = errors.collect();
         self
     }
 
