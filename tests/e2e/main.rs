@@ -14,6 +14,7 @@ mod disk;
 mod harness;
 mod kills;
 mod listeners;
+mod live_schedules;
 mod pairing;
 mod powercut;
 mod projects;

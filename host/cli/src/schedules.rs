@@ -29,6 +29,8 @@ const UPCOMING: [Column; 3] = [("SLOT", "slot"), ("ON ITS CLOCK", "local"), ("DE
 const RECENT: [Column; 5] =
     [("SLOT", "slot"), ("VERDICT", "verdict"), ("SLOTS", "slots"), ("LATE", "late"), ("RUN", "run")];
 
+const VERDICTS: [&str; 6] = ["fired", "buffered", "missed", "overlap_skipped", "dropped", "paused"];
+
 pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
     match command {
         SchedulesCommand::List { page } => {
@@ -241,11 +243,8 @@ fn show(row: &Value, print: Print) -> Result<()> {
     }
     line("state", state(row));
     line("rules", rules(row));
-    let counts = row["counts"].as_object().into_iter().flatten();
-    line(
-        "slots",
-        counts.map(|(name, number)| format!("{number} {}", name.replace('_', "-"))).collect::<Vec<_>>().join(", "),
-    );
+    let counts = VERDICTS.map(|verdict| format!("{} {}", row["counts"][verdict], verdict.replace('_', "-")));
+    line("slots", counts.join(", "));
     let late = |member: &str| span(&row["lateness"][member]);
     line("lateness", format!("{} at the last one that fired, {} at most", late("last_ms"), late("longest_ms")));
     if row["open"].as_array().is_some_and(|open| !open.is_empty()) {

@@ -218,6 +218,29 @@ pub enum Verdict {
     },
 }
 
+impl SlotCounts {
+    pub fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Fired { .. } => self.fired += 1,
+            Verdict::Buffered { .. } => self.buffered += 1,
+            Verdict::Missed { slots } => self.missed += slots,
+            Verdict::Paused { slots } => self.paused += slots,
+            Verdict::OverlapSkipped => self.overlap_skipped += 1,
+            Verdict::Dropped => self.dropped += 1,
+        }
+    }
+}
+
+impl Verdict {
+    /// The run that was made.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Verdict::Fired { run } | Verdict::Buffered { run } => Some(*run),
+            Verdict::Missed { .. } | Verdict::Paused { .. } | Verdict::OverlapSkipped | Verdict::Dropped => None,
+        }
+    }
+}
+
 impl ScheduleRow {
     /// Nothing before `now` is due for a schedule that is new.
     pub fn new(schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
@@ -317,19 +340,9 @@ impl ScheduleRow {
     }
 
     pub fn note(&mut self, record: SlotRecord) {
-        match &record.verdict {
-            Verdict::Fired { run } => {
-                self.counts.fired += 1;
-                self.made(*run, &record);
-            }
-            Verdict::Buffered { run } => {
-                self.counts.buffered += 1;
-                self.made(*run, &record);
-            }
-            Verdict::Missed { slots } => self.counts.missed += slots,
-            Verdict::Paused { slots } => self.counts.paused += slots,
-            Verdict::OverlapSkipped => self.counts.overlap_skipped += 1,
-            Verdict::Dropped => self.counts.dropped += 1,
+        self.counts.add(&record.verdict);
+        if let Some(run) = record.verdict.run() {
+            self.made(run, &record);
         }
         self.recent.push(record);
         let surplus = self.recent.len().saturating_sub(RECENT_MAX);

@@ -72,7 +72,7 @@
 //! | attribute | runs |
 //! |---|---|
 //! | `#[on("shop/user.created", "github/push")]` | for every event that a pattern `provider/type` matches; `*` stands for any text |
-//! | `#[cron("0 9 * * MON-FRI", tz = "Europe/London")]` | by a cron expression: minute, hour, day, month, weekday |
+//! | `#[cron("0 9 * * MON-FRI", tz = "Europe/London")]` | by a cron expression: minute, hour, day, month, weekday; six fields have the seconds first |
 //! | `#[every("5m")]` | at a fixed interval that ignores the clock |
 //! | `#[every_minutes(15)]` | at :00, :15, :30 and :45; divisors of 60 only |
 //! | `#[hourly]`, `#[hourly(minute = 15)]` | once an hour |
@@ -84,6 +84,22 @@
 //! All but `#[on]`, `#[every]` and `#[job]` take `tz`, an IANA zone name; without
 //! it the clock is UTC. An event that the plugin `shop-sync` emits with the type
 //! `done` is matched by `shop-sync/done`.
+//!
+//! What says when takes these options, too. hooks.yaml and operators may put a
+//! schedule of their own in the place of the one that is declared.
+//!
+//! | option | default | means |
+//! |---|---|---|
+//! | `day_rule = "and"` | `or` | `#[cron]` with both day fields: `or` fires where either matches, `and` where both do |
+//! | `phase = "5m"` | from its first registration | `#[every]`: so long after whole periods since 1970 |
+//! | `start = "2026-12-01T00:00:00Z"` | any time | no slot before it |
+//! | `end = "2027-12-01T00:00:00Z"` | none | no slot at it or later |
+//! | `count = 3` | no end | it ends after so many slots that made a run |
+//! | `jitter = "30s"` | none | each slot is put off by up to this, at most a day; by how much is the schedule's own |
+//! | `overlap = "buffer-all:5"` | `skip` | while a run of an earlier slot is alive: `skip`, `buffer-one`, `buffer-all`, `allow`, `cancel-running` |
+//! | `missed = "all:10"` | `latest` | of slots that came while no host was there, those that are made up for: `none`, `latest`, `all` |
+//! | `missed_within = "2h"` | a day | if they are late by at most this, at most 30 days |
+//! | `pause_after = 3` | never | it is paused after so many runs in a row that failed for good |
 //!
 //! # How its runs are treated
 //!

@@ -354,3 +354,33 @@ async fn schedules_are_listed_by_name_page_by_page() {
     }
     assert_eq!(seen, ["a", "b", "c", "nightly"]);
 }
+
+#[tokio::test]
+async fn slots_and_pauses_are_told_as_metrics() {
+    let (host, _) = host().await;
+    host.write("PUT", HOURLY, with(json!({ "missed": "all:2" }))).await;
+    tick(&host, "hourly", NOW.plus(Millis(3 * Millis::HOUR.0))).await;
+    host.post("/api/v1/schedules/nightly/pause").await;
+    let page = host.get("/metrics").await.body;
+    for line in [
+        "hookbox_slots_total{verdict=\"fired\"} 1",
+        "hookbox_slots_total{verdict=\"missed\"} 1",
+        "hookbox_slots_total{verdict=\"overlap-skipped\"} 1",
+        "hookbox_slots_late_milliseconds_total 4510123",
+        "hookbox_schedules{state=\"active\"} 1",
+        "hookbox_schedules{state=\"paused\"} 1",
+        "hookbox_schedule_slots_total{schedule=\"hourly\",verdict=\"fired\"} 1",
+        "hookbox_schedule_late_milliseconds{schedule=\"hourly\"} 4510123",
+        "hookbox_schedule_paused{schedule=\"nightly\"} 1",
+    ] {
+        assert!(page.lines().any(|told| told == line), "{line} is missing in\n{page}");
+    }
+    // What a schedule has done stays told when it is gone.
+    host.write("DELETE", HOURLY, json!({})).await;
+    for n in 0..100 {
+        host.write("PUT", &format!("/api/v1/schedules/s{n}"), hourly()).await;
+    }
+    let page = host.get("/metrics").await.body;
+    assert!(page.contains("hookbox_slots_total{verdict=\"fired\"} 1") && !page.contains("schedule=\""), "{page}");
+    assert!(page.contains("hookbox_schedules{state=\"active\"} 100"), "{page}");
+}

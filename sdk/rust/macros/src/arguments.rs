@@ -4,6 +4,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Lit, LitInt, LitStr, Token};
 
 use crate::policy::Policy;
+use crate::schedule::Rules;
 
 /// As written, with options that any trigger may have already read.
 #[derive(Default)]
@@ -12,6 +13,7 @@ pub(crate) struct Arguments {
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<String>,
     pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
     pub(crate) timezone: Option<(Ident, LitStr)>,
     pub(crate) minute: Option<(Ident, LitInt)>,
     pub(crate) filter: Option<Ident>,
@@ -19,7 +21,8 @@ pub(crate) struct Arguments {
 
 const KNOWN: &str = "`name`, `description`, `timeout`, `attempts`, `backoff`, `backoff_curve`, `backoff_max`, `priority`, \
     `concurrency`, `concurrency_per`, `order_per`, `rate`, `unique_per`, `delay`, `expires`, `filter` (events), `tz` (cron \
-    schedules) and `minute` (hourly)";
+    schedules), `minute` (hourly), `day_rule` (cron), `phase` (every), and of all schedules `start`, `end`, `count`, \
+    `jitter`, `overlap`, `missed`, `missed_within`, `pause_after`";
 
 impl Parse for Arguments {
     fn parse(input: ParseStream) -> syn::Result<Self> {
@@ -53,6 +56,9 @@ impl Arguments {
     fn option(&mut self, name: &Ident, value: Lit) -> syn::Result<()> {
         if self.policy.set(name, &value)? {
             self.filter = self.filter.take().or((name == "filter").then(|| name.clone()));
+            return Ok(());
+        }
+        if self.rules.set(name, &value)? {
             return Ok(());
         }
         match name.to_string().as_str() {

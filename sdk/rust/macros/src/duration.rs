@@ -23,6 +23,14 @@ pub(crate) fn millis(literal: &LitStr, least: u64, most: u64) -> syn::Result<u64
     }
 }
 
+/// As [`millis`], from nothing at all.
+pub(crate) fn millis_or_none(literal: &LitStr, most: u64) -> syn::Result<u64> {
+    match parse(&literal.value()) {
+        Some(0) => Ok(0),
+        _ => millis(literal, 1, most),
+    }
+}
+
 fn parse(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

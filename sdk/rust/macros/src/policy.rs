@@ -84,7 +84,7 @@ fn span(value: Lit, most: u64) -> syn::Result<String> {
     Ok(literal.value())
 }
 
-fn word(literal: LitStr, known: &[&str]) -> syn::Result<String> {
+pub(crate) fn word(literal: LitStr, known: &[&str]) -> syn::Result<String> {
     let text = literal.value();
     if known.contains(&text.as_str()) {
         return Ok(text);

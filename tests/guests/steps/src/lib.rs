@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hookbox_sdk::{Context, Error, Event, Json, Result, Value, job, json, kv, on, queue};
+use hookbox_sdk::{Context, Error, Event, Job, Json, Result, Value, job, json, kv, on, queue};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -130,6 +130,25 @@ fn chained(event: &Event) -> Json<Value> {
 #[job]
 fn link(Json(payload): Json<Value>) -> Json<Value> {
     Json(payload)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Work {
+    /// How long it takes.
+    ms: u64,
+    fails: bool,
+}
+
+/// What schedules are made for.
+#[job(attempts = 1, timeout = "5m")]
+fn work(job: &Job, Json(work): Json<Work>) -> Result<Json<Value>> {
+    std::thread::sleep(Duration::from_millis(work.ms));
+    if work.fails {
+        return Err(Error::permanent("as it was told"));
+    }
+    let slot = job.scheduled_at.duration_since(UNIX_EPOCH)?;
+    Ok(Json(json!({ "slot_ms": slot.as_millis() as u64, "ms": work.ms })))
 }
 
 /// Emits what it listens to.
