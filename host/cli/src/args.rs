@@ -2,6 +2,7 @@
 
 mod cron;
 mod events;
+mod runs;
 mod verify;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
+pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
 pub(crate) use verify::VerifyArgs;
 
 /// The configuration unless another is named.
@@ -81,12 +83,26 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RoutesCommand,
     },
-    /// Look at runs, and replay them.
+    /// Look at runs, cancel and replay them.
     Runs {
         #[command(flatten)]
         operator: OperatorArgs,
         #[command(subcommand)]
         command: RunsCommand,
+    },
+    /// Hold back the runs of the host, of a plugin or of a handler, and release them.
+    Holds {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: HoldsCommand,
+    },
+    /// Make a job for a handler by hand.
+    Enqueue {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(flatten)]
+        args: EnqueueArgs,
     },
     /// Look at schedules, and run one now.
     Schedules {
@@ -316,26 +332,6 @@ pub(crate) struct PageArgs {
     /// Where the page before ended.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunsCommand {
-    /// The latest runs.
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-        /// pending, leased, succeeded, dead or cancelled.
-        #[arg(long)]
-        state: Option<String>,
-        #[arg(long)]
-        plugin: Option<String>,
-        #[arg(long)]
-        handler: Option<String>,
-    },
-    /// One run with its attempts, logs and result.
-    Show { id: String },
-    /// Make a new run of the same work.
-    Replay { id: String },
 }
 
 #[derive(Debug, Subcommand)]

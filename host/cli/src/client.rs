@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::environment;
 use crate::project::Mistakes;
@@ -55,12 +55,9 @@ impl Client {
 
     /// `path` is below `/api/v1`.
     pub(crate) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
-        let mut request = self.agent.get(format!("{}/api/v1/{path}", self.url));
+        let mut request = self.showing_token(self.agent.get(self.api(path)));
         for (name, value) in query {
             request = request.query(name, value);
-        }
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
         }
         self.answer(request.call())
     }
@@ -70,17 +67,48 @@ impl Client {
     }
 
     pub(crate) fn post_json(&self, path: &str, body: &Value) -> Result<Value> {
-        let mut request = self.agent.post(format!("{}/api/v1/{path}", self.url));
-        request = request.header("Content-Type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
+        self.answer(self.writing(self.agent.post(self.api(path))).send(body.to_string()))
+    }
+
+    pub(crate) fn put_json(&self, path: &str, body: &Value) -> Result<Value> {
+        self.answer(self.writing(self.agent.put(self.api(path))).send(body.to_string()))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Result<Value> {
+        self.answer(self.writing(self.agent.delete(self.api(path))).call())
+    }
+
+    /// An answer as it is.
+    pub(crate) fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let mut response = self.reached(self.showing_token(self.agent.get(self.api(path))).call())?;
+        if response.status().is_success() {
+            return Ok(response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?);
         }
-        self.answer(request.send(body.to_string()))
+        self.answer(Ok(response)).map(|_| Vec::new())
+    }
+
+    fn api(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.url)
+    }
+
+    fn writing<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        self.showing_token(request).header("Content-Type", "application/json")
+    }
+
+    fn showing_token<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("Authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    fn reached(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
+        let cure = || format!("no host answers at {}: start one with `hookbox dev`, or name it with --url", self.url);
+        answered.with_context(cure)
     }
 
     fn answer(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Value> {
-        let cure = || format!("no host answers at {}: start one with `hookbox dev`, or name it with --url", self.url);
-        let mut response = answered.with_context(cure)?;
+        let mut response = self.reached(answered)?;
         let status = response.status();
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();

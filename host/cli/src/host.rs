@@ -164,6 +164,7 @@ impl Host {
             tally: tally.clone(),
             lifecycle: lifecycle.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
+            body_bytes_max: limits.body_bytes_max,
         });
         let public_limits = ServerLimits {
             connections_max: descriptors::for_connections(project.config.server.connections_max as usize),
@@ -323,7 +324,7 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
         let handlers = plugin
             .handlers
             .iter()
-            .map(|(handler, patch)| (HandlerRef { plugin: name.clone(), handler: handler.clone() }, *patch));
+            .map(|(handler, patch)| (HandlerRef { plugin: name.clone(), handler: handler.clone() }, patch.clone()));
         settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
     }
     settings

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::args::{EventsCommand, PageArgs, PluginsCommand, RunsCommand, SchedulesCommand};
 use crate::client::Client;
 use crate::output::{self, Column};
+use crate::queue;
 use crate::routing;
 
 /// How an answer is printed.
@@ -74,14 +75,17 @@ pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> R
 
 pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Result<()> {
     match command {
-        RunsCommand::List { page, state, plugin, handler } => {
+        RunsCommand::List { page, filter } => {
             let mut query = query(&page);
-            let filters = [("state", state), ("plugin", plugin), ("handler", handler)];
-            query.extend(filters.into_iter().filter_map(|(name, value)| Some((name, value?))));
+            query.extend(queue::filter(&filter));
             list(&client.get("runs", &query)?, &RUNS, "No runs.", print)
         }
         RunsCommand::Show { id } => show(&client.get(&format!("runs/{id}"), &[])?, print),
-        RunsCommand::Replay { id } => made(&client.post(&format!("runs/{id}/replay"))?, print),
+        RunsCommand::Result { id } => queue::result(client, &id),
+        RunsCommand::Cancel { id, bulk } => queue::cancel(client, id.as_deref(), &bulk, print),
+        RunsCommand::Replay { id, payload, bulk, again } => {
+            queue::replay(client, id.as_deref(), &payload, &bulk, Some(again), print)
+        }
     }
 }
 
@@ -132,7 +136,7 @@ fn show(answer: &Value, print: Print) -> Result<()> {
     Ok(())
 }
 
-fn made(answer: &Value, print: Print) -> Result<()> {
+pub(crate) fn made(answer: &Value, print: Print) -> Result<()> {
     if print == Print::Json {
         return json(answer);
     }

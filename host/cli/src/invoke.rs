@@ -14,7 +14,6 @@ use hookbox_core::id::Mint;
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::plugin::{Handler, PluginInfo, Trigger};
-use hookbox_core::retry::Policy;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::Scheme;
 use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions};

@@ -29,6 +29,7 @@ mod new;
 mod output;
 mod project;
 mod providers;
+mod queue;
 mod routing;
 mod secret_text;
 mod send;
@@ -110,6 +111,8 @@ fn run(cli: Cli) -> Result<u8> {
             routing::routes(&client(&operator)?, command, print).map(done_or(FAILED))
         }
         Command::Runs { operator, command } => inspect::runs(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Holds { operator, command } => queue::holds(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Enqueue { operator, args } => queue::enqueue(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Schedules { operator, command } => {
             inspect::schedules(&client(&operator)?, command, print).map(|()| DONE)
         }

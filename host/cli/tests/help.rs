@@ -18,14 +18,18 @@ fn the_binary_says_what_it_does() {
 
 #[test]
 fn each_command_says_what_it_does() {
-    let commands = ["serve", "dev", "check", "new", "build", "invoke", "verify", "send", "capture", "doctor", "bench"];
+    let commands =
+        ["serve", "dev", "check", "new", "build", "invoke", "verify", "send", "capture", "doctor", "bench", "enqueue"];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "schedules", "providers", "plugins", "cron"] {
+    for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins", "cron"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
+    insta::assert_snapshot!("hookbox-runs-cancel", help(&["runs", "cancel"]));
+    insta::assert_snapshot!("hookbox-runs-replay", help(&["runs", "replay"]));
+    insta::assert_snapshot!("hookbox-holds-add", help(&["holds", "add"]));
     insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
     insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));

@@ -32,13 +32,21 @@ pub struct Hold {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holds(pub BTreeMap<Held, Hold>);
 
+impl Held {
+    /// Whether runs of the handler are among those that it holds.
+    pub fn covers(&self, target: &HandlerRef) -> bool {
+        match self {
+            Held::Host => true,
+            Held::Plugin(plugin) => target.plugin == *plugin,
+            Held::Handler(handler) => target == handler,
+        }
+    }
+}
+
 impl Holds {
     /// Whether runs of the handler wait.
     pub fn hold(&self, target: &HandlerRef) -> bool {
-        !self.0.is_empty()
-            && [Held::Host, Held::Plugin(target.plugin.clone()), Held::Handler(target.clone())]
-                .iter()
-                .any(|held| self.0.contains_key(held))
+        self.0.keys().any(|held| held.covers(target))
     }
 }
 

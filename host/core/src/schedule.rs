@@ -183,6 +183,12 @@ impl Schedule {
         slots::put_off(&self.name, self.rules.jitter)
     }
 
+    /// There is always a slot to come.
+    pub fn is_endless(&self) -> bool {
+        let bounded = self.rules.end.is_some() || self.rules.count.is_some();
+        !bounded && !matches!(self.when, When::Once { .. })
+    }
+
     /// The idempotency key of a slot's run; those made by hand and by a backfill have others.
     pub fn slot_key(&self, slot: Timestamp) -> String {
         format!("{}@{slot}", self.name)

@@ -116,7 +116,7 @@ impl Scheduler {
                 // Another release, or other zones: its next slot is elsewhere.
                 return if round == 0 { self.move_next(slots, row, now).await } else { Ok(true) };
             };
-            let to = decision.to;
+            let (to, next) = (decision.to, decision.next);
             let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
             let fired =
                 self.store.fire(Firing { schedule: name.clone(), basis: row.basis(), decision, jobs, now }).await?;
@@ -126,6 +126,10 @@ impl Scheduler {
                     return Ok(true);
                 }
                 Fired::Decided(records) => {
+                    if next.is_none() && row.schedule.is_endless() {
+                        // Its rule gave no time that is later than the last: it is left there, not looked for for ever.
+                        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: change its rule, or `hookbox schedules reset {name}`");
+                    }
                     let made = records.iter().filter(|record| is_made(record)).count() as u64;
                     records.iter().for_each(|record| log_verdict(row, record, now));
                     let left = progress.left.map(|left| left.saturating_sub(made));

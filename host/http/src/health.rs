@@ -27,7 +27,7 @@ pub(crate) fn report(store: &dyn Store, lifecycle: &Lifecycle, providers: &Provi
     };
     let view = match detail {
         Detail::Status => {
-            HealthView { status, reason: None, providers: None, handlers: None, queue: None, counts: None }
+            HealthView { status, reason: None, providers: None, handlers: None, held: None, queue: None, counts: None }
         }
         Detail::Full => {
             let counts = store.counts();
@@ -36,6 +36,7 @@ pub(crate) fn report(store: &dyn Store, lifecycle: &Lifecycle, providers: &Provi
                 reason,
                 providers: Some(providers.names().map(ToString::to_string).collect()),
                 handlers: Some(store.catalogue().handlers().map(|(target, _)| target.to_string()).collect()),
+                held: Some(store.holds().0.keys().map(ToString::to_string).collect()),
                 queue: Some(Queue { pending: counts.pending, leased: counts.leased, dead: counts.dead }),
                 counts: Some(CountsView::of(&counts)),
             }

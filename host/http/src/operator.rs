@@ -1,10 +1,15 @@
 //! The operator's listener: a JSON API over everything that is stored, and one plain page.
 
 mod access;
+mod bulk;
 mod events;
+mod filter;
+mod holds;
+mod jobs;
 mod metrics;
 mod page;
 mod pairing;
+mod payload;
 mod plugins;
 mod providers;
 mod query;
@@ -23,7 +28,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
@@ -60,6 +65,8 @@ pub struct Operator {
     pub tally: Arc<Tally>,
     pub lifecycle: Arc<Lifecycle>,
     pub access: Access,
+    /// Of an event whose payload is edited, unless its provider has a limit of its own.
+    pub body_bytes_max: usize,
 }
 
 type Api = State<Arc<Operator>>;
@@ -79,8 +86,15 @@ pub fn router(operator: Operator) -> Router {
         .route("/routes", get(routes::list))
         .route("/routes/test", post(routes::test))
         .route("/runs", get(runs::list))
+        .route("/runs/cancel", post(bulk::cancel))
+        .route("/runs/replay", post(bulk::replay))
         .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/result", get(runs::result))
+        .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/replay", post(runs::replay))
+        .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
+        .route("/holds", get(holds::list))
+        .route("/holds/{*target}", put(holds::hold).delete(holds::release))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show))
         .route("/schedules/{name}/run", post(schedules::run))

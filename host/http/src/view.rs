@@ -3,6 +3,7 @@
 
 pub(crate) mod event;
 pub(crate) mod health;
+pub(crate) mod hold;
 pub(crate) mod pairing;
 pub(crate) mod payload;
 pub(crate) mod plugin;

@@ -292,8 +292,9 @@ impl Index {
         over.take(limit).map(|(_, run)| *run).collect()
     }
 
-    pub(crate) fn lease_of(&self, run: RunId) -> Option<(Lease, Monotonic)> {
-        self.leased.get(&run).map(|leased| (leased.lease, leased.until))
+    /// When this lease is lost; nothing where it is not the run's.
+    pub(crate) fn leased_until(&self, run: RunId, lease: Lease) -> Option<Monotonic> {
+        self.leased.get(&run).filter(|leased| leased.lease == lease).map(|leased| leased.until)
     }
 
     pub(crate) fn renew(&mut self, run: RunId, lease: Lease, until: Monotonic) -> bool {

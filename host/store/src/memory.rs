@@ -23,8 +23,7 @@ struct Tree(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl MemoryStore {
     pub fn new() -> Result<MemoryStore, StoreError> {
-        let tree = Tree::default();
-        MemoryStore::on(tree)
+        MemoryStore::on(Tree::default())
     }
 
     /// What is left after a crash: a store with the same rows, opened anew.

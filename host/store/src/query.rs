@@ -7,9 +7,9 @@ use hookbox_core::event::{Event, Job, JobOrigin};
 use hookbox_core::hold::Holds;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{PluginName, ScheduleName};
-use hookbox_core::run::{Run, Work};
+use hookbox_core::run::{Run, RunStatus, Work};
 use hookbox_core::schedule::ScheduleRow;
-use hookbox_core::time::Timestamp;
+use hookbox_core::time::{Millis, Timestamp};
 
 use crate::catalogue::PluginRow;
 use crate::codec::{self, KvV1};
@@ -23,6 +23,8 @@ use crate::values;
 pub(crate) const PAGE_MAX: usize = 500;
 /// Rows that a filter looks through for one page; the page then says where to go on.
 const FILTERED_ROWS_MAX: usize = 20_000;
+/// A run's id may be older than the run: an attempt that asks for it is recorded later, after some conflicts perhaps.
+const ID_AGE_MAX: Millis = Millis::DAY;
 
 pub(crate) fn run(tree: &dyn Read, id: RunId) -> Result<Run, StoreError> {
     // A run that ends moves from the first place to the second, never back.
@@ -103,10 +105,17 @@ pub(crate) fn events(tree: &dyn Read, page: PageRequest<EventId>) -> Result<Even
 
 pub(crate) fn runs(tree: &dyn Read, page: PageRequest<RunId>, filter: &RunFilter) -> Result<RunPage, StoreError> {
     let limit = page.limit.clamp(1, PAGE_MAX);
-    let before = page.before.map_or_else(|| vec![u8::MAX; 17], |id| id.to_bytes().to_vec());
+    // No run is older than its id.
+    let until = filter.until.map(|until| RunId::new(until, 0));
+    let before = [page.before, until].into_iter().flatten().min();
+    let before = before.map_or_else(|| vec![u8::MAX; 17], |id| id.to_bytes().to_vec());
+    let at = |place| runs_at(tree, place, &before, limit + 1, filter);
+    let nothing = || Ok((Vec::new(), None));
+    let is_over = filter.status.map(RunStatus::is_terminal);
     // The living first: a run that ends meanwhile is then found among the ended, at worst twice.
-    let (mut runs, seen_to_live) = runs_at(tree, keys::LIVE_RUN, &before, limit + 1, filter)?;
-    let (ended, seen_to_ended) = runs_at(tree, keys::ENDED_RUN, &before, limit + 1, filter)?;
+    let (mut runs, seen_to_live) = if is_over == Some(true) { nothing()? } else { at(keys::LIVE_RUN)? };
+    let without_ended = is_over == Some(false) || filter.alive;
+    let (ended, seen_to_ended) = if without_ended { nothing()? } else { at(keys::ENDED_RUN)? };
     runs.retain(|run| !ended.iter().any(|other| other.id == run.id));
     runs.extend(ended);
     runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
@@ -131,8 +140,12 @@ fn runs_at(
 ) -> Result<(Vec<Run>, Option<RunId>), StoreError> {
     let (mut runs, mut looked_at, mut stopped_at) = (Vec::new(), 0, None);
     let to = [&[place], before].concat();
+    let oldest = filter.since.map(|since| since.minus(ID_AGE_MAX));
     tree.scan(&[place], &to, Order::Descending, &mut |key, stored| {
         let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
+        if oldest.is_some_and(|oldest| id.time() < oldest) {
+            return Ok(ControlFlow::Break(()));
+        }
         looked_at += 1;
         if let Some(row) = values::current(tree, key, stored)? {
             let run = codec::decode_run(id, &row)?.run;
@@ -151,6 +164,7 @@ fn runs_at(
 
 fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, StoreError> {
     let fits = filter.status.is_none_or(|status| run.status() == status)
+        && !(filter.alive && run.status().is_terminal())
         && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)
         && filter.handler.as_ref().is_none_or(|handler| run.target.handler == *handler)
         && filter.event.is_none_or(|event| run.work == Work::Event(event))

@@ -240,6 +240,8 @@ pub struct PageRequest<Id> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunFilter {
     pub status: Option<RunStatus>,
+    /// Only those that are pending or leased.
+    pub alive: bool,
     pub plugin: Option<PluginName>,
     pub handler: Option<HandlerName>,
     pub event: Option<EventId>,

@@ -149,7 +149,8 @@ pub(super) async fn check(State(operator): State<Arc<Operator>>, request: Reques
         }
     };
     for (name, value) in SAFE {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // A result of a plugin has a stricter policy of its own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -25,6 +25,7 @@ pub(super) async fn show(State(operator): Api) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("hookbox");
     ingress(&mut registry, &operator);
     store(&mut registry, &operator);
+    queue(&mut registry, &operator).await?;
     let mut page = String::new();
     text::encode(&mut page, &registry).map_err(|_| Problem::damaged())?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page).into_response())
@@ -95,4 +96,21 @@ fn store(registry: &mut Registry, operator: &Operator) {
     unrouted.set(i64::try_from(counts.unrouted).unwrap_or(i64::MAX));
     registry.register("runs", "Runs that are kept, by state", runs);
     registry.register("events_unrouted", "Events that no handler has taken", unrouted);
+}
+
+async fn queue(registry: &mut Registry, operator: &Operator) -> Result<(), Problem> {
+    let (waiting, held) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    for of_handler in operator.store.waiting().await? {
+        let labels = vec![
+            ("plugin", of_handler.handler.plugin.to_string()),
+            ("handler", of_handler.handler.handler.to_string()),
+        ];
+        waiting.get_or_create(&labels).set(i64::try_from(of_handler.runs).unwrap_or(i64::MAX));
+    }
+    for target in operator.store.holds().0.keys() {
+        held.get_or_create(&vec![("target", target.to_string())]).set(1);
+    }
+    registry.register("runs_pending", "Runs that wait, by handler", waiting);
+    registry.register("held", "What is held: 1 each", held);
+    Ok(())
 }

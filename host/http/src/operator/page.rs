@@ -28,6 +28,7 @@ pub(super) async fn show(State(operator): Api) -> Html<String> {
         "routes",
         "runs",
         "runs?state=dead",
+        "holds",
         "schedules",
         "plugins",
         "providers",

@@ -1,40 +1,36 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Uri;
-use axum::response::Response;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderValue, Uri};
+use axum::response::{IntoResponse, Response};
+use hookbox_core::effects::QUEUE_DATA_BYTES_MAX;
+use hookbox_core::encoding;
+use hookbox_core::event::{Event, Job, Source};
 use hookbox_core::id::RunId;
-use hookbox_core::run::{RunStatus, Work};
+use hookbox_core::route::filter::Subject;
+use hookbox_core::run::{CancelCause, Run, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Replay, RunFilter};
+use hookbox_store::types::{Edited, Replay};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use super::payload::{self, Payload, Written};
 use super::query::{Named, Query};
-use super::{Api, Operator, audited, created, nothing_in};
+use super::{Api, Operator, asked_in, audited, created, filter, nothing_in};
+use crate::json;
 use crate::problem::Problem;
 use crate::view::Page;
-use crate::view::run::{JobView, ReplayView, RunDetailView, RunView};
+use crate::view::run::{JobView, ReplayView, RunDetailView, RunView, result_of};
 
-const FILTERS: [&str; 7] = ["cursor", "limit", "state", "plugin", "handler", "event", "schedule"];
+/// A result is what a plugin says: a browser must not run it.
+const RESULT_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<RunView>>, Problem> {
-    let query = Query::read(&uri, &FILTERS)?;
-    let filter = RunFilter {
-        status: query.text("state")?.map(status).transpose()?,
-        plugin: query.parsed("plugin")?,
-        handler: query.parsed("handler")?,
-        event: query.parsed("event")?,
-        schedule: query.parsed("schedule")?,
-        ..RunFilter::default()
-    };
+    let query = Query::read(&uri, &[&["cursor", "limit"], &filter::NAMES[..]].concat())?;
+    let filter = filter::read(|name| query.text(name))?;
     let page = operator.store.runs(query.page::<RunId>()?, filter).await?;
     Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next)))
-}
-
-fn status(text: &str) -> Result<RunStatus, Problem> {
-    RunStatus::ALL.into_iter().find(|status| status.code() == text).ok_or_else(|| {
-        let known = RunStatus::ALL.map(RunStatus::code).join(", ");
-        Problem::bad_parameter().because(format!("state: must be one of {known}"))
-    })
 }
 
 pub(super) async fn show(
@@ -44,15 +40,61 @@ pub(super) async fn show(
 ) -> Result<Json<RunDetailView>, Problem> {
     Query::read(&uri, &[])?;
     let run = operator.store.run(id).await?;
-    let job = match run.work {
-        Work::Event(_) => None,
-        Work::Job(job) => match operator.store.job(job).await {
-            Ok(job) => Some(JobView::of(&job)),
-            Err(StoreError::NotFound(_)) => None,
-            Err(error) => return Err(error.into()),
-        },
+    let job = match work_of(&operator, &run).await? {
+        Some(Old::Job(job)) => Some(JobView::of(&job)),
+        Some(Old::Event(_)) | None => None,
     };
     Ok(Json(RunDetailView::of(&run, job)))
+}
+
+/// The bytes that the handler returned, under its own content type.
+pub(super) async fn result(State(operator): Api, Named(id): Named<RunId>, uri: Uri) -> Result<Response, Problem> {
+    Query::read(&uri, &[])?;
+    let run = operator.store.run(id).await?;
+    let none = || Problem::not_found().because(format!("run {id} has no result: it is {}", run.status().code()));
+    let output = result_of(&run).ok_or_else(none)?;
+    let content_type = HeaderValue::from_str(&output.content_type);
+    let content_type = content_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let shown = json::is_declared(&output.content_type) || json::is_essence(&output.content_type, "text/plain");
+    let mut response = ([(CONTENT_TYPE, content_type)], output.data.clone()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, RESULT_POLICY);
+    if !shown {
+        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    }
+    Ok(response)
+}
+
+/// Takes a run off the queue; one that is executed is stopped, and nothing that it wrote is kept.
+pub(super) async fn cancel(
+    State(operator): Api,
+    Named(id): Named<RunId>,
+    uri: Uri,
+    body: Body,
+) -> Result<Json<RunView>, Problem> {
+    Query::read(&uri, &[])?;
+    nothing_in(body).await?;
+    Ok(Json(audited("cancel", id, stop(&operator, id).await)?))
+}
+
+async fn stop(operator: &Operator, id: RunId) -> Result<RunView, Problem> {
+    let done = operator.store.cancel(vec![id], CancelCause::Operator, operator.clock.now()).await?;
+    let run = operator.store.run(id).await?;
+    match done.is_empty() {
+        true => Err(Problem::conflict().because(format!("run {id} has ended: it is {}", run.status().code()))),
+        false => Ok(RunView::of(&run)),
+    }
+}
+
+/// Another payload in place of the one that the run has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(default, deserialize_with = "payload::present")]
+    data: Option<Box<RawValue>>,
+    text: Option<String>,
+    base64: Option<String>,
+    content_type: Option<String>,
 }
 
 pub(super) async fn replay(
@@ -62,12 +104,75 @@ pub(super) async fn replay(
     body: Body,
 ) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
-    nothing_in(body).await?;
-    let id = audited("replay", parent, start(&operator, parent).await)?;
+    let id = audited("replay", parent, start(&operator, parent, body).await)?;
     Ok(created(&format!("/api/v1/runs/{id}"), ReplayView { id: id.to_string(), parent: parent.to_string() }))
 }
 
-async fn start(operator: &Operator, parent: RunId) -> Result<RunId, Problem> {
+async fn start(operator: &Operator, parent: RunId, body: Body) -> Result<RunId, Problem> {
+    let run = operator.store.run(parent).await?;
+    let old = work_of(operator, &run).await?;
+    let (usual, bytes_max) = match &old {
+        Some(Old::Event(event)) => (Some(event.content_type.clone()), body_bytes_max(operator, event)),
+        Some(Old::Job(job)) => (Some(job.content_type.clone()), QUEUE_DATA_BYTES_MAX),
+        None => (None, QUEUE_DATA_BYTES_MAX),
+    };
+    let Asked { data, text, base64, content_type } = asked_in(body, payload::request_bytes_max(bytes_max)).await?;
+    let payload = Written { data, text, base64, content_type }.read(usual.as_deref(), bytes_max)?;
+    // Where the work has been pruned, the store says so.
+    let edited = payload.map(|payload| edit(operator, &run, old, payload));
     let now = operator.clock.now();
-    Ok(operator.store.replay(Replay::new(parent, operator.mint.run(now)), now).await?)
+    Ok(operator.store.replay(Replay { run: parent, new: operator.mint.run(now), edited }, now).await?)
+}
+
+/// What a run works on.
+enum Old {
+    Event(Event),
+    Job(Job),
+}
+
+/// Nothing where it has been pruned.
+async fn work_of(operator: &Operator, run: &Run) -> Result<Option<Old>, StoreError> {
+    let work = match run.work {
+        Work::Event(event) => operator.store.event_input(event).await.map(Old::Event),
+        Work::Job(job) => operator.store.job(job).await.map(Old::Job),
+    };
+    match work {
+        Ok(work) => Ok(Some(work)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// As where it came in.
+fn body_bytes_max(operator: &Operator, event: &Event) -> usize {
+    match &event.source {
+        Source::Plugin(_) => QUEUE_DATA_BYTES_MAX,
+        Source::Provider(name) => {
+            let providers = operator.providers.load();
+            let own = providers.find(name.as_str()).and_then(|(_, live)| live.body_bytes_max);
+            own.unwrap_or(operator.body_bytes_max)
+        }
+    }
+}
+
+/// The run waits for those that have the key of the new payload, where its handler looks for one there.
+fn edit(operator: &Operator, run: &Run, old: Option<Old>, (content_type, data): Payload) -> Edited {
+    let catalogue = operator.store.catalogue();
+    let policy = catalogue.handler(&run.target).map(|handler| &handler.policy);
+    let looks = policy.is_some_and(|policy| policy.order_per.is_some() || policy.concurrency_per.is_some());
+    let (data, found) = match old {
+        Some(Old::Event(event)) => {
+            let mut edited = Event { data, content_type: content_type.clone(), ..event };
+            edited.attributes.retain(|(name, _)| name != encoding::ATTRIBUTE);
+            let gate = catalogue.terms(&run.target, &Subject::new(&edited)).gate;
+            (edited.data, gate)
+        }
+        Some(Old::Job(job)) => {
+            let edited = Job { data, content_type: content_type.clone(), ..job };
+            let gate = catalogue.terms(&run.target, &Subject::of_job(&edited)).gate;
+            (edited.data, gate)
+        }
+        None => (data, None),
+    };
+    Edited { content_type, data, gate: if looks { found } else { run.gate.clone() } }
 }

@@ -13,6 +13,9 @@ pub(crate) struct HealthView {
     /// `plugin/handler`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) handlers: Option<Vec<String>>,
+    /// `*`, `PLUGIN` or `PLUGIN/HANDLER`: their runs wait until they are released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<Queue>,
     #[serde(skip_serializing_if = "Option::is_none")]

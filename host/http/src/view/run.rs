@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome};
+use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::event::{Job, JobOrigin};
-use hookbox_core::run::{Run, RunState, Work};
+use hookbox_core::gate::Order;
+use hookbox_core::run::{CancelCause, Run, RunPolicy, RunState, Work};
 use serde::Serialize;
 
 use super::payload::PayloadView;
@@ -16,8 +17,10 @@ pub(crate) struct RunView {
     state: &'static str,
     /// When a pending run is due.
     due: Option<String>,
-    /// Why a dead run is dead.
+    /// Why a dead run is dead, or a cancelled one was cancelled.
     cause: Option<&'static str>,
+    /// The run that had its unique key, where it was cancelled for that.
+    cause_run: Option<String>,
     created: String,
     finished: Option<String>,
     /// One of these two is what it works on.
@@ -25,6 +28,16 @@ pub(crate) struct RunView {
     job: Option<String>,
     /// The run that it replays.
     parent: Option<String>,
+    /// The latest replay of it.
+    replayed: Option<String>,
+    /// Of the runs of its handler with this key, one is executed at a time.
+    key: Option<String>,
+    /// `due`, or `accepted` where they go on as they came in.
+    order: Option<&'static str>,
+    /// No attempt begins later.
+    expires: Option<String>,
+    /// What it has in place of its handler's policy.
+    policy: Option<RunPolicyView>,
     idempotency_key: String,
     hops: u8,
     attempts_begun: u32,
@@ -37,10 +50,15 @@ pub(crate) struct RunView {
 
 impl RunView {
     pub(crate) fn of(run: &Run) -> RunView {
-        let (due, cause) = match &run.state {
-            RunState::Pending { due } => (Some(due.to_string()), None),
-            RunState::Dead { cause, .. } => (None, Some(cause.code())),
-            RunState::Leased { .. } | RunState::Succeeded { .. } | RunState::Cancelled { .. } => (None, None),
+        let due = match &run.state {
+            RunState::Pending { due } => Some(due.to_string()),
+            _ => None,
+        };
+        let (cause, cause_run) = match &run.state {
+            RunState::Dead { cause, .. } => (Some(cause.code()), None),
+            RunState::Cancelled { cause: cause @ CancelCause::Unique(run), .. } => (Some(cause.code()), Some(*run)),
+            RunState::Cancelled { cause, .. } => (Some(cause.code()), None),
+            RunState::Pending { .. } | RunState::Leased { .. } | RunState::Succeeded { .. } => (None, None),
         };
         let (event, job) = match run.work {
             Work::Event(event) => (Some(event.to_string()), None),
@@ -54,11 +72,20 @@ impl RunView {
             state: run.status().code(),
             due,
             cause,
+            cause_run: cause_run.map(|run| run.to_string()),
             created: run.created.to_string(),
             finished: run.finished().map(|at| at.to_string()),
             event,
             job,
             parent: run.parent.map(|parent| parent.to_string()),
+            replayed: run.replayed.map(|replay| replay.to_string()),
+            key: run.gate.as_ref().map(|gate| gate.key.clone()),
+            order: run.gate.as_ref().map(|gate| match gate.order {
+                Order::Due => "due",
+                Order::Accepted => "accepted",
+            }),
+            expires: run.expires.map(|at| at.to_string()),
+            policy: RunPolicyView::of(&run.own),
             idempotency_key: run.idempotency_key.clone(),
             hops: run.hops,
             attempts_begun: run.attempts_begun,
@@ -66,6 +93,24 @@ impl RunView {
             last_outcome: last.map(Outcome::code),
             last_message: last.and_then(Outcome::message),
         }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct RunPolicyView {
+    timeout_ms: Option<u64>,
+    attempts: Option<u32>,
+    backoff_ms: Option<u64>,
+}
+
+impl RunPolicyView {
+    fn of(own: &RunPolicy) -> Option<RunPolicyView> {
+        let view = RunPolicyView {
+            timeout_ms: own.timeout.map(|span| span.0),
+            attempts: own.attempts,
+            backoff_ms: own.backoff.map(|span| span.0),
+        };
+        (*own != RunPolicy::default()).then_some(view)
     }
 }
 
@@ -82,16 +127,20 @@ pub(crate) struct RunDetailView {
 
 impl RunDetailView {
     pub(crate) fn of(run: &Run, job: Option<JobView>) -> RunDetailView {
-        let result = run.attempts.last().and_then(|attempt| match &attempt.outcome {
-            Outcome::Completed { output } => output.as_ref(),
-            _ => None,
-        });
         RunDetailView {
             run: RunView::of(run),
             job_detail: job,
             attempts: run.attempts.iter().map(AttemptView::of).collect(),
-            result: result.map(PayloadView::readable),
+            result: result_of(run).map(PayloadView::readable),
         }
+    }
+}
+
+/// What the handler returned.
+pub(crate) fn result_of(run: &Run) -> Option<&Output> {
+    match &run.attempts.last()?.outcome {
+        Outcome::Completed { output } => output.as_ref(),
+        _ => None,
     }
 }
 
@@ -207,4 +256,26 @@ impl LogLineView {
 pub(crate) struct ReplayView {
     pub(crate) id: String,
     pub(crate) parent: String,
+}
+
+/// What became of many runs at once.
+#[derive(Debug, Serialize)]
+pub(crate) struct BulkView {
+    pub(crate) dry_run: bool,
+    /// Runs that fit.
+    pub(crate) matched: usize,
+    /// Of those: what was asked for is done.
+    pub(crate) done: usize,
+    /// Of those: it cannot be done, or was done before.
+    pub(crate) left_out: usize,
+    /// `cursor` of the next request; null where all were looked at.
+    pub(crate) next: Option<String>,
+}
+
+/// The run of a job that an operator made.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobMadeView {
+    pub(crate) run: String,
+    /// False where the run has the job's unique key and is alive: none was made.
+    pub(crate) new: bool,
 }

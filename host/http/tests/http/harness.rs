@@ -127,6 +127,7 @@ impl Host {
             tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
             access,
+            body_bytes_max: IngressLimits::default().body_bytes_max,
         })
     }
 
@@ -138,6 +139,12 @@ impl Host {
     pub(crate) async fn post(&self, path: &str) -> Answer {
         let request = Request::post(path).header("host", OPERATOR).header(JSON.0, JSON.1);
         ask(self.operator(), request.body(Body::from("{}")).unwrap()).await
+    }
+
+    /// A write with a JSON body.
+    pub(crate) async fn write(&self, method: &str, path: &str, body: Value) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("host", OPERATOR).header(JSON.0, JSON.1);
+        ask(self.operator(), request.body(Body::from(body.to_string())).unwrap()).await
     }
 
     /// Nothing of any delivery was kept.

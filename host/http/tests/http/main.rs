@@ -12,6 +12,7 @@ mod ingress;
 mod operator;
 mod pairing;
 mod protection;
+mod queue;
 mod refusals;
 mod routing;
 mod schemas;

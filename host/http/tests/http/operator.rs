@@ -25,7 +25,7 @@ macro_rules! assert_view {
     };
 }
 
-fn target(plugin: &str, handler: &str) -> HandlerRef {
+pub(crate) fn target(plugin: &str, handler: &str) -> HandlerRef {
     HandlerRef { plugin: PluginName::parse(plugin).unwrap(), handler: HandlerName::parse(handler).unwrap() }
 }
 
@@ -69,7 +69,7 @@ fn welcome() -> PluginRow {
 }
 
 /// A host with a plugin, one schedule of hooks.yaml, and one event that waits for its handler.
-async fn host() -> (Host, Answer) {
+pub(crate) async fn host() -> (Host, Answer) {
     let host = Host::new();
     host.store.put_plugin(welcome()).await.unwrap();
     let schedule = Schedule {
@@ -85,7 +85,7 @@ async fn host() -> (Host, Answer) {
     (host, answer)
 }
 
-async fn claim(host: &Host) -> Run {
+pub(crate) async fn claim(host: &Host) -> Run {
     let handlers = vec![target("welcome", "on-user"), target("welcome", "digest")];
     let until = Monotonic(30_000);
     let claim = Claim {
@@ -99,7 +99,7 @@ async fn claim(host: &Host) -> Run {
     host.store.claim(claim).await.unwrap().remove(0)
 }
 
-fn attempt(run: &Run, outcome: Outcome) -> Attempt {
+pub(crate) fn attempt(run: &Run, outcome: Outcome) -> Attempt {
     let line = LogLine {
         at: NOW,
         stream: LogStream::Log,
@@ -118,19 +118,19 @@ fn attempt(run: &Run, outcome: Outcome) -> Attempt {
     }
 }
 
-async fn end(host: &Host, run: &Run, event: RunEvent) {
+pub(crate) async fn end(host: &Host, run: &Run, event: RunEvent) {
     let record = Record { run: run.id, lease: run.lease().unwrap(), event, changes: None, now: NOW };
     assert_eq!(host.store.record(record).await.unwrap(), Recorded::Done);
 }
 
-async fn succeed(host: &Host, output: Output) -> Run {
+pub(crate) async fn succeed(host: &Host, output: Output) -> Run {
     let run = claim(host).await;
     let attempt = attempt(&run, Outcome::Completed { output: Some(output) });
     end(host, &run, RunEvent::Succeeded { attempt }).await;
     run
 }
 
-async fn die(host: &Host) -> Run {
+pub(crate) async fn die(host: &Host) -> Run {
     let run = claim(host).await;
     let attempt = attempt(&run, Outcome::Permanent { message: "no such user".into() });
     end(host, &run, RunEvent::FailedForGood { attempt, cause: DeadCause::Permanent }).await;
@@ -292,11 +292,17 @@ async fn every_mistake_has_the_same_shape_and_a_cure() {
     let (host, _) = host().await;
     let none = "01JABCDEFGHJKMNPQRSTVWXYZ0";
     for (path, status, cure) in [
-        ("/api/v1/runs?colour=red".to_owned(), 400, "known: cursor, limit, state, plugin, handler, event, schedule"),
+        (
+            "/api/v1/runs?colour=red".to_owned(),
+            400,
+            "known: cursor, limit, state, plugin, handler, event, schedule, since, until, error",
+        ),
         ("/api/v1/events?state=dead".to_owned(), 400, "known: cursor, limit"),
         ("/api/v1/plugins?limit=1".to_owned(), 400, "known: none"),
         ("/api/v1/runs?state=red".to_owned(), 422, "pending, leased, succeeded, dead, cancelled"),
         ("/api/v1/runs?plugin=A%20B".to_owned(), 422, "plugin: a plugin's name must be"),
+        ("/api/v1/runs?since=yesterday".to_owned(), 422, "RFC 3339"),
+        ("/api/v1/runs?error=".to_owned(), 422, "1 to 256 bytes"),
         ("/api/v1/runs?limit=1000".to_owned(), 422, "from 1 to 200"),
         ("/api/v1/runs?cursor=x".to_owned(), 422, "value of next"),
         ("/api/v1/runs/x".to_owned(), 404, "must be an id such as run_"),

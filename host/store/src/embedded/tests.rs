@@ -204,9 +204,9 @@ async fn running_attempts_keep_their_leases() {
         assert_eq!(claimed.len(), 2);
         world.faults.add(step, Fault::Unavailable);
         assert!(is_unavailable(&world.record(&claimed[0]).await));
-        let held = (claimed[1].id, claimed[1].lease().unwrap());
-        let renewed = world.store.renew(&[held], Monotonic(2000)).await.unwrap();
-        assert_eq!(renewed, [held], "they are renewed meanwhile");
+        let other = (claimed[1].id, claimed[1].lease().unwrap());
+        let renewed = world.store.renew(&[other], Monotonic(2000)).await.unwrap();
+        assert_eq!(renewed, [other], "they are renewed meanwhile");
 
         world.until_available().await;
         assert_eq!(world.rescue(999).await, [], "{step:?}");

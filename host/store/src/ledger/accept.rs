@@ -1,5 +1,6 @@
 //! Taking in events and jobs, and replaying what has ended.
 
+use hookbox_core::body_schema;
 use hookbox_core::encoding;
 use hookbox_core::event::{Event, JobOrigin};
 use hookbox_core::id::{EventId, JobId, RunId};
@@ -209,7 +210,8 @@ impl Ledger<'_> {
                 copy.id = EventId::from_bytes(new.to_bytes());
                 copy.time = now;
                 copy.hops = 0;
-                copy.attributes.retain(|(name, _)| name != encoding::ATTRIBUTE && name != EDITED_FROM);
+                let of_old = [encoding::ATTRIBUTE, body_schema::ATTRIBUTE, EDITED_FROM];
+                copy.attributes.retain(|(name, _)| !of_old.contains(&name.as_str()));
                 copy.attributes.push((EDITED_FROM.to_owned(), event.to_string()));
                 (copy.content_type, copy.data) = (edited.content_type, edited.data);
                 let id = copy.id;

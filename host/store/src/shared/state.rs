@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
-use hookbox_core::run::RunEvent;
+use hookbox_core::run::{Lease, RunEvent};
 use tokio::sync::watch;
 
 use super::Change;
@@ -70,7 +70,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What is alive in a tree; ended runs and events are not looked at.
 struct Loaded {
     index: Index,
-    leased: Vec<RunId>,
+    leased: Vec<(RunId, Lease)>,
     counts: Counts,
     catalogue: Catalogue,
     holds: Holds,
@@ -86,7 +86,7 @@ impl Loaded {
             let row = values::current(tree, key, stored)?;
             match id.zip(row).map(|(id, row)| codec::decode_run(id, &row)) {
                 Some(Ok(stored)) => {
-                    leased.extend(stored.run.lease().map(|_| stored.run.id));
+                    leased.extend(stored.run.lease().map(|lease| (stored.run.id, lease)));
                     index.apply(Delta::of(&stored.run, Monotonic(0)));
                 }
                 Some(Err(error)) => damage = Some(error),
@@ -133,10 +133,12 @@ impl State {
         let mut loaded = Loaded::from(tree)?;
         let mut index = locked(&self.index);
         let (mut overlay, mut back) = (Overlay::new(tree), Vec::new());
-        for run in loaded.leased {
-            match index.lease_of(run) {
-                Some((lease, until)) if loaded.index.renew(run, lease, until) => {}
-                _ => back.extend(put_back(&mut overlay, run)?),
+        for (run, lease) in loaded.leased {
+            match index.leased_until(run, lease) {
+                Some(until) => {
+                    loaded.index.renew(run, lease, until);
+                }
+                None => back.extend(put_back(&mut overlay, run)?),
             }
         }
         if !back.is_empty() {

@@ -1,0 +1,129 @@
+//! Runs, and what holds them back.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::PageArgs;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// The latest runs.
+    List {
+        #[command(flatten)]
+        page: PageArgs,
+        #[command(flatten)]
+        filter: RunFilterArgs,
+    },
+    /// One run with its attempts, logs and result.
+    Show { id: String },
+    /// The bytes of a run's result, as its handler returned them.
+    Result { id: String },
+    /// Take runs off the queue; one that is executed is stopped, and nothing that it wrote is kept.
+    Cancel {
+        /// One run.
+        id: Option<String>,
+        #[command(flatten)]
+        bulk: BulkArgs,
+    },
+    /// Make new runs of the same work, or of one run with another payload.
+    Replay {
+        /// One run.
+        id: Option<String>,
+        #[command(flatten)]
+        payload: PayloadArgs,
+        #[command(flatten)]
+        bulk: BulkArgs,
+        /// Those, too, that were replayed before.
+        #[arg(long)]
+        again: bool,
+    },
+}
+
+/// Which runs are meant.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RunFilterArgs {
+    /// pending, leased, succeeded, dead or cancelled.
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    #[arg(long)]
+    pub(crate) plugin: Option<String>,
+    #[arg(long)]
+    pub(crate) handler: Option<String>,
+    /// Of this event.
+    #[arg(long, value_name = "ID")]
+    pub(crate) event: Option<String>,
+    /// Of this schedule.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) schedule: Option<String>,
+    /// Made at this time or later, such as 2026-11-20T09:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Made before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// The last attempt failed with a message that contains this, in any case.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BulkArgs {
+    #[command(flatten)]
+    pub(crate) filter: RunFilterArgs,
+    /// Without a filter, too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only count.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PayloadArgs {
+    /// A file with the payload, or - for the standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub(crate) data: Option<PathBuf>,
+    /// The payload itself.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// Media type of the payload: that of the old one, or JSON where it is JSON, unless given.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnqueueArgs {
+    /// A handler with a schedule, or with none: PLUGIN/HANDLER.
+    pub(crate) handler: String,
+    #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    /// Begin it so much later, such as 5m; else as the handler's policy says.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) delay: Option<String>,
+    /// Make none while a run of the handler with this key is alive.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) unique_key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldsCommand {
+    /// What is held, since when and why.
+    List,
+    /// Take runs in, and begin none until it is released. What runs already goes on.
+    Add {
+        /// '*' for the whole host, PLUGIN, or PLUGIN/HANDLER.
+        target: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Release what is held.
+    Remove {
+        /// As it was held.
+        target: String,
+    },
+}

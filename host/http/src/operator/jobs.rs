@@ -1,0 +1,101 @@
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use hookbox_core::effects::QUEUE_DATA_BYTES_MAX;
+use hookbox_core::event::{Job, JobOrigin};
+use hookbox_core::name::HandlerRef;
+use hookbox_core::plugin::Trigger;
+use hookbox_core::policy::WAIT_MAX;
+use hookbox_core::time::{Millis, NotADuration};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::payload::{self, Written};
+use super::query::Query;
+use super::{Api, Operator, asked_in, audited, created};
+use crate::problem::Problem;
+use crate::view::run::JobMadeView;
+
+/// Of a key that a plugin gives, too.
+const UNIQUE_KEY_BYTES_MAX: usize = 128;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(default, deserialize_with = "payload::present")]
+    data: Option<Box<RawValue>>,
+    text: Option<String>,
+    base64: Option<String>,
+    content_type: Option<String>,
+    /// Such as 5m; else as the handler's policy has it.
+    delay: Option<String>,
+    /// In place of the one that the handler's policy finds in the payload.
+    unique_key: Option<String>,
+}
+
+/// Makes a job for a handler with a schedule, or with none: 201, or 200 where the run that is told has its key and is
+/// alive.
+pub(super) async fn run(
+    State(operator): Api,
+    path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    Query::read(&uri, &[])?;
+    let unreadable = |_| Problem::not_found().because("the name in the path is no text");
+    let Path((plugin, handler)) = path.map_err(unreadable)?;
+    let target: HandlerRef = format!("{plugin}/{handler}")
+        .parse()
+        .map_err(|error| Problem::not_found().because(format!("in the path: {error}")))?;
+    let view = audited("run", &target, start(&operator, target.clone(), body).await)?;
+    match view.new {
+        true => Ok(created(&format!("/api/v1/runs/{}", view.run), view)),
+        false => Ok((StatusCode::OK, axum::Json(view)).into_response()),
+    }
+}
+
+async fn start(operator: &Operator, target: HandlerRef, body: Body) -> Result<JobMadeView, Problem> {
+    let catalogue = operator.store.catalogue();
+    match catalogue.handler(&target).map(|handler| &handler.trigger) {
+        Some(Trigger::Schedule(_) | Trigger::Manual) => {}
+        Some(Trigger::Events(_)) => {
+            let cure = format!("{target} takes events: send one with hookbox send, or replay one of its runs");
+            return Err(Problem::conflict().because(cure));
+        }
+        None => {
+            let cure = format!("there is no handler {target}: hookbox plugins show {} lists them", target.plugin);
+            return Err(Problem::not_found().because(cure));
+        }
+    }
+    let asked: Asked = asked_in(body, payload::request_bytes_max(QUEUE_DATA_BYTES_MAX)).await?;
+    let delay = asked.delay.as_deref().map(delay).transpose()?;
+    let unique = asked.unique_key.map(unique_key).transpose()?;
+    let written =
+        Written { data: asked.data, text: asked.text, base64: asked.base64, content_type: asked.content_type };
+    // Without a payload as where a schedule fires.
+    let payload = written.read(None, QUEUE_DATA_BYTES_MAX)?;
+    let (content_type, data) = payload.unwrap_or_else(|| ("application/json".to_owned(), Vec::new()));
+    let now = operator.clock.now();
+    let id = operator.mint.job(now);
+    let job = Job { id, origin: JobOrigin::Operator, scheduled_at: now, content_type, data, hops: 0 };
+    let mut new = catalogue.new_job(job, operator.mint.run(now), target, now);
+    new.due = delay.map_or(new.due, |delay| now.plus(delay));
+    new.run.terms.unique = unique.or(new.run.terms.unique);
+    let wanted = new.run.id;
+    let run = operator.store.enqueue(new).await?;
+    Ok(JobMadeView { run: run.to_string(), new: run == wanted })
+}
+
+fn delay(text: &str) -> Result<Millis, Problem> {
+    let wrong = |why: String| Problem::bad_parameter().because(format!("delay: {why}"));
+    let delay: Millis = text.parse().map_err(|error: NotADuration| wrong(error.to_string()))?;
+    if delay <= WAIT_MAX { Ok(delay) } else { Err(wrong(format!("must be at most {WAIT_MAX}"))) }
+}
+
+fn unique_key(key: String) -> Result<String, Problem> {
+    if (1..=UNIQUE_KEY_BYTES_MAX).contains(&key.len()) && !key.chars().any(char::is_control) {
+        return Ok(key);
+    }
+    Err(Problem::bad_parameter().because("unique_key: must be 1 to 128 bytes without control characters"))
+}
