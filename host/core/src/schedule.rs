@@ -114,6 +114,11 @@ impl Schedule {
             Overlap::Allow | Overlap::CancelRunning => None,
         }
     }
+
+    /// Runs of a backfill wait for one another where those of slots would, and keep no slot waiting.
+    pub fn backfill_gate(&self) -> Option<Gate> {
+        self.gate().map(|gate| Gate::new(&format!("{} backfill", gate.key), gate.order))
+    }
 }
 
 /// What a schedule is and how far it came.
@@ -297,10 +302,14 @@ impl ScheduleRow {
     /// Takes over a changed definition. Another rule begins anew at `now`; the same rule keeps its mark.
     pub fn redefined(mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
         let other = schedule.when != self.schedule.when;
+        // One that had ended begins anew, too: what passed since is not made up for.
+        let ended = self.next.is_none();
         self.schedule = schedule;
         if other {
             self.anchor = now;
             // Never behind what is decided: a slot has one verdict, whatever the clock says.
+            self.decided = now.max(self.decided);
+        } else if ended {
             self.decided = now.max(self.decided);
         }
         self.next = self.slots()?.next_after(self.decided).filter(|_| self.left() != Some(0));
@@ -313,7 +322,8 @@ impl ScheduleRow {
             return false;
         }
         if pause.is_none() {
-            self.paused_until = Some(now);
+            // Of slots that are put off, those that are not yet due go on.
+            self.paused_until = Some(now.minus(self.schedule.put_off()));
             self.failures = 0;
         }
         self.pause = pause;

@@ -87,9 +87,9 @@ impl Claimables {
 impl Known {
     fn of(handlers: Arc<[HandlerRef]>, catalogue: Arc<Catalogue>, settings: Arc<Settings>, holds: Arc<Holds>) -> Known {
         let mut rates = BTreeMap::new();
-        let free = handlers.iter().filter(|handler| !holds.hold(handler));
-        let claimable = free.map(|handler| {
+        let all = handlers.iter().map(|handler| {
             let policy = settings.policy(&catalogue, handler);
+            // One that is held goes on with the tokens that it had.
             rates.extend(policy.rate.map(|rate| (handler.clone(), rate)));
             Claimable {
                 handler: handler.clone(),
@@ -98,7 +98,7 @@ impl Known {
                 concurrency: policy.concurrency,
             }
         });
-        let claimable = claimable.collect();
+        let claimable = all.filter(|claimable| !holds.hold(&claimable.handler)).collect();
         Known { handlers, catalogue, settings, holds, claimable, rates }
     }
 }

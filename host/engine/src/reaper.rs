@@ -124,7 +124,9 @@ impl Reaper {
                     break;
                 }
             }
-            tracing::error!(%handler, runs = buried, "{handler} is gone: {buried} of its runs are dead letters");
+            if buried > 0 {
+                tracing::error!(%handler, runs = buried, "{handler} is gone: {buried} of its runs are dead letters");
+            }
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! Runs as they are taken in: queued as the policies of their handlers say.
 
 use hookbox_core::event::{Job, JobOrigin};
+use hookbox_core::gate::Order;
 use hookbox_core::id::{JobId, RunId};
 use hookbox_core::name::HandlerRef;
 use hookbox_core::policy::Terms;
 use hookbox_core::route::filter::Subject;
-use hookbox_core::schedule::Schedule;
+use hookbox_core::schedule::{Overlap, Schedule};
 use hookbox_core::time::Timestamp;
 
 use crate::catalogue::Catalogue;
@@ -24,8 +25,30 @@ impl Catalogue {
         NewJob { job, run: NewRun { id: run, target, dead: None, terms }, due }
     }
 
-    /// A firing of a schedule, for this slot. `key` is its idempotency key.
+    /// The run of a slot. `key` is its idempotency key.
     pub fn new_firing(
+        &self,
+        schedule: &Schedule,
+        slot: Timestamp,
+        ids: (JobId, RunId),
+        key: String,
+        now: Timestamp,
+    ) -> NewJob {
+        let mut new = self.new_extra(schedule, slot, ids, key, now);
+        let gate = &mut new.run.terms.gate;
+        let waits = matches!(schedule.rules.overlap, Overlap::BufferOne | Overlap::BufferAll(_));
+        match gate {
+            // A key of the handler's own keeps apart the runs of one schedule, too: all carry the same payload.
+            Some(own) if waits => own.order = Order::Accepted,
+            Some(_) => {}
+            None => *gate = schedule.gate(),
+        }
+        new
+    }
+
+    /// A run of a schedule that is none of its slots: made by hand or by a backfill. It waits for no run of a slot, and
+    /// none waits for it.
+    pub fn new_extra(
         &self,
         schedule: &Schedule,
         slot: Timestamp,
@@ -41,8 +64,6 @@ impl Catalogue {
         let terms = &mut new.run.terms;
         terms.own = schedule.rules.policy;
         terms.idempotency_key = Some(key);
-        // A key of the handler's own keeps apart the runs of one schedule, too: all carry the same payload.
-        terms.gate = terms.gate.take().or_else(|| schedule.gate());
         new
     }
 }

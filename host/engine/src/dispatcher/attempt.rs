@@ -11,7 +11,7 @@ use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Changes, Record, Recorded};
 
-use super::{Dispatcher, RunEnded};
+use super::{Dispatcher, LEASE, RunEnded};
 use crate::changes;
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
@@ -36,6 +36,11 @@ struct PutBack {
 impl Dispatcher {
     pub(super) async fn bring_to_end(&self, run: Run, lease: Lease) {
         let id = run.id;
+        // It may have been cancelled before it was on the list of those that are told.
+        let until = self.parts.clock.monotonic().plus(LEASE);
+        if self.parts.store.renew(&[(id, lease)], until).await.is_ok_and(|held| held.is_empty()) {
+            return;
+        }
         if let Err(error) = self.attempt(run, lease).await {
             // The lease runs out and the run is put back.
             tracing::error!(run.id = %id, run.attempt = lease.attempt, %error, "the end of run {id} was not recorded");
@@ -65,6 +70,11 @@ impl Dispatcher {
                     return self.put_back(&run, lease, self.parts.clock.now()).await;
                 }
             };
+            // It has waited for its slot: what was held or is late by now does not begin.
+            let (holds, now) = (self.parts.store.holds(), self.parts.clock.now());
+            if holds.hold(&run.target) || run.expires.is_some_and(|expires| expires <= now) {
+                return self.put_back(&run, lease, now).await;
+            }
             let call = self.call(&run, lease, input.clone());
             let started = call.started;
             let mut executed = match self.execute(&run, call.clone()).await {

@@ -2,7 +2,6 @@
 
 use axum::http::StatusCode;
 use hookbox_core::time::Millis;
-use hookbox_store::Store;
 use serde_json::json;
 
 use crate::harness::{Logs, NOW};
@@ -75,10 +74,7 @@ async fn an_operator_makes_a_job_by_hand() {
     let run = host.get(answer.header("location")).await.json();
     assert_eq!((&run["handler"], &run["state"]), (&json!("repair"), &json!("pending")));
     assert_eq!(run["due"], json!(NOW.plus(Millis(300_000)).to_string()));
-    assert_eq!(
-        (&run["job_detail"]["origin"], &run["created"]),
-        (&json!("operator"), &json!(NOW.to_string()))
-    );
+    assert_eq!((&run["job_detail"]["origin"], &run["created"]), (&json!("operator"), &json!(NOW.to_string())));
     assert_eq!(run["job_detail"]["payload"]["data"], r#"{"full":true}"#);
 
     let same = host.write("POST", "/api/v1/handlers/welcome/repair/run", asked).await;

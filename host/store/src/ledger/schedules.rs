@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
-use hookbox_core::schedule::{BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict};
+use hookbox_core::schedule::{
+    BUFFER_MAX, BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict,
+};
 use hookbox_core::time::Timestamp;
 
 use super::Ledger;
@@ -133,7 +135,9 @@ impl Ledger<'_> {
             records.push(record);
         }
         if row.schedule.rules.overlap == Overlap::Allow {
-            row.open.clear();
+            // Those that another rule would have to know.
+            let surplus = row.open.len().saturating_sub(BUFFER_MAX as usize);
+            row.open.drain(..surplus);
         }
         let put_off = row.schedule.put_off();
         for record in &records {
@@ -185,6 +189,9 @@ impl Ledger<'_> {
         };
         let Some(mut row) = self.schedule_row(name)? else { return Ok(()) };
         if row.run_ended(failed, at) {
+            if let Some(failures) = row.pause.as_ref().and_then(|pause| pause.failures) {
+                tracing::error!(schedule = %name, failures, "schedule {name} is paused: {failures} of its runs in a row have failed for good");
+            }
             self.shown.schedules_changed = true;
             self.write_schedule(row)?;
         }

@@ -93,7 +93,10 @@ async fn make(operator: &Operator, row: &ScheduleRow, slots: &[Timestamp]) -> Re
         let now = operator.clock.now();
         let job = |slot: &Timestamp| {
             let (key, id) = schedule.backfill_key(*slot);
-            catalogue.new_firing(schedule, *slot, (id, operator.mint.run(now)), key, now)
+            let mut new = catalogue.new_extra(schedule, *slot, (id, operator.mint.run(now)), key, now);
+            // Among themselves they keep to the schedule's rule.
+            new.run.terms.gate = new.run.terms.gate.take().or_else(|| schedule.backfill_gate());
+            new
         };
         made += operator.store.enqueue_all(batch.iter().map(job).collect(), now).await?.len();
     }
