@@ -92,7 +92,7 @@ impl World {
         let runs = runs_of(&mint, targets, now);
         let mut hash = [0; 32];
         hash[..8].copy_from_slice(&number.to_be_bytes());
-        let until = now.plus(if number % 2 == 0 { Millis::DAY } else { Millis(5 * 60_000) });
+        let until = now.plus(if number.is_multiple_of(2) { Millis::DAY } else { Millis(5 * 60_000) });
         let mut fingerprint = [0; 16];
         fingerprint[0] = self.rng.below(2) as u8;
         NewEvent { event, dedupe: vec![DedupeMark { hash, until }], fingerprint, runs }
