@@ -50,7 +50,9 @@ fn a_dead_letter_is_replayed_as_a_new_run_of_the_same_key() {
     assert_eq!((&new["parent"], &new["event"]), (&old["id"], &old["event"]));
     assert_eq!(new["idempotency_key"], old["idempotency_key"]);
     assert_eq!(outcomes(&new), ["retryable", "retryable"]);
-    assert_eq!(host.get(&format!("runs/{id}")), old, "the old run stays as it ended");
+    let mut kept = host.get(&format!("runs/{id}"));
+    assert_eq!(kept["replayed"].take(), new["id"]);
+    assert_eq!(kept, old, "the old run stays as it ended");
     assert_eq!(host.get(&format!("events/{event}"))["run_ids"].as_array().unwrap().len(), 2);
 }
 

@@ -9,6 +9,7 @@ use crate::harness::{Host, Project, now, until};
 pub(crate) const TICK: &str = "schedules/ticker.tick";
 pub(crate) const PERIOD: u64 = 1000;
 
+/// Of a text such as 2026-11-20T09:00:00Z.
 pub(crate) fn millis(shown: &Value) -> u64 {
     hookbox_core::time::Timestamp::from_utc(shown.as_str().unwrap().parse().unwrap()).0
 }
@@ -109,9 +110,14 @@ fn a_schedule_shows_its_next_ten_and_its_last() {
     let host = project.serve();
     let year = host.get("schedules/ticker.new-year");
     assert_eq!(year["upcoming"].as_array().unwrap().len(), 10);
-    assert!(year["upcoming"].as_array().unwrap().iter().all(|at| at.as_str().unwrap().contains("-01-01T00:00:00")));
+    assert!(
+        year["upcoming"].as_array().unwrap().iter().all(|at| at["slot"].as_str().unwrap().contains("-01-01T00:00:00"))
+    );
     assert_eq!((&year["when"]["text"], &year["origin"]), (&json!("0 0 1 1 * (UTC)"), &json!("plugin")));
     assert_eq!(year["recent"], json!([]));
+    let rules = &year["rules"];
+    assert_eq!((&rules["overlap"], &rules["missed"]), (&json!("buffer-all:5"), &json!("all:10")), "as the plugin says");
+    assert_eq!((&rules["jitter_ms"], &rules["pause_after"]), (&json!(30_000), &json!(3)));
     let tick = fired(&host, 1);
     let recent = &tick["recent"][0];
     assert_eq!(recent["verdict"], "fired");

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use hookbox_core::body_schema::Otherwise;
 use hookbox_core::config::{
-    self, Config, Engine, Operator, Plugin, Provider, Retention, SecretSource, Server, StoreLocation, TlsFiles,
+    self, Config, Engine, Operator, Plugin, Provider, Retention, SCHEDULE_KINDS, SecretSource, Server, StoreLocation,
+    TlsFiles,
 };
 use hookbox_core::name::{HandlerName, PluginName, ProviderName};
-use hookbox_core::plugin::PolicyPatch;
-use hookbox_core::schedule::{Origin, When};
+use hookbox_core::policy::{Policy, PolicyPatch};
+use hookbox_core::run::RunPolicy;
+use hookbox_core::schedule::{MISSED_WITHIN, Rules};
 use hookbox_core::time::Millis;
 
 const SHIPPED: &str = include_str!("../../../hooks.yaml");
@@ -96,12 +98,28 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     let welcome = &full.plugins[&PluginName::parse("welcome").unwrap()];
     let handler = HandlerName::parse("welcome").unwrap();
     let policy = welcome.policy_of(&handler).policy();
-    assert_eq!(policy, Default::default());
+    assert!(policy.concurrency.is_some() && policy.key.is_some() && policy.rate.is_some());
+    assert!(policy.unique_per.is_some() && policy.expires.is_some());
+    let usual = Policy { concurrency: None, key: None, rate: None, unique_per: None, expires: None, ..policy };
+    assert_eq!(usual, Policy::default());
     assert_eq!(
         Plugin { timeout: None, handlers: Default::default(), filters: Default::default(), ..welcome.clone() },
         Plugin::default()
     );
-    assert_eq!(full.schedules.len(), 1);
+    let [nightly] = full.schedules.as_slice() else { panic!("{:?}", full.schedules) };
+    let Rules { start, end, count, pause_after, policy, .. } = nightly.rules;
+    assert!(start.is_some() && end.is_some() && count == Some(365) && pause_after == Some(10));
+    let handlers = Policy::default();
+    assert_eq!((policy.timeout, policy.attempts), (Some(handlers.timeout), Some(handlers.attempts)));
+    let none =
+        Rules { start: None, end: None, count: None, pause_after: None, policy: RunPolicy::default(), ..nightly.rules };
+    assert_eq!(Rules { missed_within: None, ..none }, Rules::default());
+    assert_eq!(none.missed_within, Some(MISSED_WITHIN));
+    // Each key is there.
+    let section = SHIPPED.split("schedules:").last().unwrap();
+    for key in Rules::OPTIONS.into_iter().chain(SCHEDULE_KINDS).chain(["timezone", "day_rule", "phase", "payload"]) {
+        assert!(section.contains(&format!("{key}: ")), "{key} is not in the manual");
+    }
 }
 
 #[test]
@@ -156,6 +174,8 @@ fn ranges_include_their_ends() {
         ("keep: { events_for: $ }", ["1s", "3650d"], ["0s", "3651d"]),
         ("keep: { succeeded_max: $ }", ["1", "100000000"], ["0", "100000001"]),
         ("keep: { dead_max: $ }", ["1", "100000000"], ["0", "-1"]),
+        ("keep: { cancelled_for: $ }", ["1s", "3650d"], ["999ms", "3651d"]),
+        ("keep: { cancelled_max: $ }", ["1", "100000000"], ["0", "100000001"]),
         ("providers: { stripe: { tolerance: $ } }", ["1s", "1h"], ["0s", "3601s"]),
         ("providers: { stripe: { limits: { body: $ } } }", ["1KiB", "32MiB"], ["1", "33MiB"]),
         ("plugins: { a: { limits: { memory: $ } } }", ["1MiB", "1GiB"], ["1048575", "1025MiB"]),
@@ -311,39 +331,6 @@ plugins:
     assert_eq!(policy("other"), PolicyPatch { timeout, ..PolicyPatch::default() });
     let settings = plugin.settings(Default::default());
     assert_eq!((settings.memory_bytes, settings.emit), (plugin.memory_bytes, plugin.emit.clone()));
-}
-
-#[test]
-fn a_schedule_fires_by_any_kind() {
-    for (kind, expected) in [
-        ("cron: '0 2 * * *', timezone: europe/london", "0 2 * * * (Europe/London)"),
-        ("cron: '@daily'", "@daily (UTC)"),
-        ("every: 45m", "every 45m"),
-        ("every_minutes: 15", "*/15 * * * * (UTC)"),
-        ("hourly: 05", "5 * * * * (UTC)"),
-        ("daily: 09:00", "0 9 * * * (UTC)"),
-        ("weekly: mon 09:30", "30 9 * * MON (UTC)"),
-        ("monthly: L 23:59", "59 23 L * * (UTC)"),
-    ] {
-        let config = good(&format!("schedules: {{ nightly: {{ plugin: a, handler: b, {kind} }} }}"));
-        let [schedule] = config.schedules.as_slice() else { panic!("{config:?}") };
-        assert_eq!(schedule.when.to_string(), expected);
-        assert_eq!((schedule.name.as_str(), schedule.target.to_string()), ("nightly", "a/b".to_owned()));
-        assert_eq!((schedule.origin, &schedule.payload), (Origin::Config, &None));
-    }
-}
-
-#[test]
-fn a_schedule_carries_its_payload_as_json() {
-    let config = good(
-        "schedules: { a.b: { plugin: a, handler: b, cron: '0 0 13 * fri', day_rule: and, overlap: skip, missed: latest, \
-         payload: { z: [ 1, 2.5, no ], a: yes } } }",
-    );
-    let schedule = &config.schedules[0];
-    let payload = schedule.payload.as_ref().unwrap();
-    assert_eq!(payload.content_type, "application/json");
-    assert_eq!(std::str::from_utf8(&payload.data).unwrap(), r#"{"z":[1,2.5,"no"],"a":"yes"}"#);
-    assert!(matches!(&schedule.when, When::Cron { day_rule: hookbox_core::cron::DayRule::And, .. }));
 }
 
 #[test]

@@ -25,7 +25,10 @@ const VERSION: u8 = 1;
 /// A body up to this is kept with its event; a larger one apart, so that listing events does not read it.
 const BODY_INLINE_MAX: usize = 2048;
 
-const COUNTS_VERSION: u8 = 2;
+const COUNTS_VERSION: u8 = 3;
+/// Without what was added at the end: zeros of one byte each.
+const COUNTS_WITHOUT_SLOTS: u8 = 2;
+const COUNTS_OF_SLOTS: usize = 7;
 
 /// The counters as the first release kept them.
 #[derive(Deserialize)]
@@ -50,8 +53,13 @@ pub(crate) fn encode_counts(counts: &Counts) -> Result<Vec<u8>, StoreError> {
 }
 
 pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, StoreError> {
-    if let Some((&COUNTS_VERSION, rest)) = bytes.split_first() {
-        return postcard::from_bytes(rest).map_err(|e| StoreError::Corrupt(format!("the counters do not read: {e}")));
+    let read = |form: &[u8]| {
+        postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the counters do not read: {e}")))
+    };
+    match bytes.split_first() {
+        Some((&COUNTS_VERSION, rest)) => return read(rest),
+        Some((&COUNTS_WITHOUT_SLOTS, rest)) => return read(&[rest, &[0; COUNTS_OF_SLOTS]].concat()),
+        _ => {}
     }
     let old: CountsV1 = decode(bytes)?;
     let runs = old.runs_pruned + old.succeeded + old.dead + old.cancelled;
@@ -69,6 +77,7 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, StoreError> {
         runs_pruned: old.runs_pruned,
         kv_writes: old.kv_writes,
         runs,
+        ..Counts::default()
     })
 }
 

@@ -1,6 +1,7 @@
 //! Counters that are kept with the data they count, so that nothing has to be
 //! scanned for them.
 
+use hookbox_core::schedule::SlotCounts;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,4 +29,8 @@ pub struct Counts {
     pub kv_writes: u64,
     /// Runs that were made; the place of the next one in the order of acceptance.
     pub runs: u64,
+    /// Slots of all schedules, also of those that are gone, by their verdicts.
+    pub slots: SlotCounts,
+    /// How late those of them were, together, that made a run; in milliseconds.
+    pub slots_late_ms: u64,
 }

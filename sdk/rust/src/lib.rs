@@ -72,7 +72,7 @@
 //! | attribute | runs |
 //! |---|---|
 //! | `#[on("shop/user.created", "github/push")]` | for every event that a pattern `provider/type` matches; `*` stands for any text |
-//! | `#[cron("0 9 * * MON-FRI", tz = "Europe/London")]` | by a cron expression: minute, hour, day, month, weekday |
+//! | `#[cron("0 9 * * MON-FRI", tz = "Europe/London")]` | by a cron expression: minute, hour, day, month, weekday; six fields have the seconds first |
 //! | `#[every("5m")]` | at a fixed interval that ignores the clock |
 //! | `#[every_minutes(15)]` | at :00, :15, :30 and :45; divisors of 60 only |
 //! | `#[hourly]`, `#[hourly(minute = 15)]` | once an hour |
@@ -85,11 +85,53 @@
 //! it the clock is UTC. An event that the plugin `shop-sync` emits with the type
 //! `done` is matched by `shop-sync/done`.
 //!
-//! Every attribute takes `timeout = "30s"` (at most an hour), `attempts = 8`,
-//! `backoff = "2s"` (the wait after the first failure, doubled after each further
-//! one), `description = ".."` (else the first line of the doc comment) and
-//! `name = ".."` (else the function's name with `-` for `_`). hooks.yaml overrides
-//! the first three.
+//! What says when takes these options, too. hooks.yaml and operators may put a
+//! schedule of their own in the place of the one that is declared.
+//!
+//! | option | default | means |
+//! |---|---|---|
+//! | `day_rule = "and"` | `or` | `#[cron]` with both day fields: `or` fires where either matches, `and` where both do |
+//! | `phase = "5m"` | from its first registration | `#[every]`: so long after whole periods since 1970 |
+//! | `start = "2026-12-01T00:00:00Z"` | any time | no slot before it |
+//! | `end = "2027-12-01T00:00:00Z"` | none | no slot at it or later |
+//! | `count = 3` | no end | it ends after so many slots that made a run |
+//! | `jitter = "30s"` | none | each slot is put off by up to this, at most a day; by how much is the schedule's own |
+//! | `overlap = "buffer-all:5"` | `skip` | while a run of an earlier slot is alive: `skip`, `buffer-one`, `buffer-all`, `allow`, `cancel-running` |
+//! | `missed = "all:10"` | `latest` | of slots that came while no host was there, those that are made up for: `none`, `latest`, `all` |
+//! | `missed_within = "2h"` | a day | if they are late by at most this, at most 30 days |
+//! | `pause_after = 3` | never | it is paused after so many runs in a row that failed for good |
+//!
+//! # How its runs are treated
+//!
+//! Every attribute takes these options; hooks.yaml overrides all but the first
+//! two.
+//!
+//! | option | default | means |
+//! |---|---|---|
+//! | `name = ".."` | the function's name with `-` for `_` | what the handler is called |
+//! | `description = ".."` | the first line of the doc comment | what operators read of it |
+//! | `timeout = "30s"` | 30 s | wall time of an attempt, at most an hour |
+//! | `attempts = 8` | 5 | tries before a run is a dead letter, at most 100 |
+//! | `backoff = "2s"` | 2 s | the wait after the first failure |
+//! | `backoff_curve = "linear"` | `exponential` | the waits after it: `exponential` doubles each, `linear` adds the first one each time, `constant` repeats it |
+//! | `backoff_max = "5m"` | 1 h | no wait is longer |
+//! | `priority = "high"` | `normal` | `lowest`, `low`, `normal`, `high`, `highest`: where many wait, each step has twice as many turns |
+//! | `concurrency = 4` | no limit of its own | attempts of the handler at one time, at most 512 |
+//! | `concurrency_per = "customer.id"` | none | one run at a time of those with the same key |
+//! | `order_per = "customer.id"` | none | and in the order of acceptance: while one waits for its next attempt, so do those behind it; a dead letter lets them go on |
+//! | `rate = "10/s"` | no limit | attempts that begin in a second, minute (`/m`) or hour (`/h`); more of them wait |
+//! | `unique_per = "order.id"` | none | while a run with the same key is alive, another is not executed |
+//! | `delay = "1m"` | none | from acceptance to the first attempt, at most 30 days |
+//! | `expires = "1h"` | never | no attempt begins so long after the run was first due: it is cancelled |
+//!
+//! A key is a path into the JSON payload, in the names of filters (see below); a
+//! run whose payload has no such member has no key, and waits for none.
+//!
+//! ```ignore
+//! #[on("shop/order.*", order_per = "customer.id", concurrency = 4, rate = "10/s")]
+//! ```
+//!
+//! # Which events it takes
 //!
 //! `#[on]` takes `filter` too: a condition in CEL, the Common Expression Language,
 //! which the event must meet besides a pattern.

@@ -24,7 +24,7 @@ pub struct Package {
 pub struct Handler {
     pub name: &'static str,
     pub trigger: Trigger,
-    /// `timeout`, `attempts`, `backoff`, `filter`, `description`.
+    /// Those of the policy, `filter` and `description`.
     pub options: &'static [(&'static str, &'static str)],
 }
 

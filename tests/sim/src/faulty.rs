@@ -125,6 +125,10 @@ impl Store for Faulty {
         self.through("enqueue", self.store.enqueue(job), |watch, answer| watch.enqueued(&new, answer)).await
     }
 
+    async fn enqueue_all(&self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.store.enqueue_all(jobs, now).await
+    }
+
     async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
         let old = replay.run;
         let seen = |watch: &Watch, answer: &Result<RunId, StoreError>| watch.replayed(old, now, answer);

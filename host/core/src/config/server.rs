@@ -99,6 +99,8 @@ pub struct Retention {
     pub succeeded_max: u64,
     pub dead_for: Millis,
     pub dead_max: u64,
+    pub cancelled_for: Millis,
+    pub cancelled_max: u64,
     /// Events that no handler wanted.
     pub events_for: Millis,
 }
@@ -233,6 +235,8 @@ impl Default for Retention {
             succeeded_max: 1_000_000,
             dead_for: Millis(90 * Millis::DAY.0),
             dead_max: 100_000,
+            cancelled_for: Millis(7 * Millis::DAY.0),
+            cancelled_max: 100_000,
             events_for: Millis(7 * Millis::DAY.0),
         }
     }
@@ -246,7 +250,9 @@ impl Retention {
             succeeded_for: section.span("succeeded_for", spans.clone()).unwrap_or(usual.succeeded_for),
             succeeded_max: section.number("succeeded_max", counts.clone()).unwrap_or(usual.succeeded_max),
             dead_for: section.span("dead_for", spans.clone()).unwrap_or(usual.dead_for),
-            dead_max: section.number("dead_max", counts).unwrap_or(usual.dead_max),
+            dead_max: section.number("dead_max", counts.clone()).unwrap_or(usual.dead_max),
+            cancelled_for: section.span("cancelled_for", spans.clone()).unwrap_or(usual.cancelled_for),
+            cancelled_max: section.number("cancelled_max", counts).unwrap_or(usual.cancelled_max),
             events_for: section.span("events_for", spans).unwrap_or(usual.events_for),
         };
         section.finish();

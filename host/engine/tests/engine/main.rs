@@ -12,6 +12,7 @@ mod filters;
 mod handlers;
 mod host;
 mod log;
+mod queue;
 mod reaper;
 mod scheduler;
 mod script;

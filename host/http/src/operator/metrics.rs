@@ -2,6 +2,8 @@
 //!
 //! Labels are bounded: providers are those that are live, causes are few, secrets go by their places in hooks.yaml.
 
+mod schedules;
+
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -26,6 +28,7 @@ pub(super) async fn show(State(operator): Api) -> Result<Response, Problem> {
     ingress(&mut registry, &operator);
     store(&mut registry, &operator);
     queue(&mut registry, &operator).await?;
+    schedules::register(&mut registry, &operator).await?;
     let mut page = String::new();
     text::encode(&mut page, &registry).map_err(|_| Problem::damaged())?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page).into_response())

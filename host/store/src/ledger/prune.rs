@@ -75,8 +75,10 @@ impl Ledger<'_> {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let from = from.unwrap_or_else(|| vec![keys::ENDED_RUN]);
         // A run ends after it is made, so a young one cannot be too old; only a surplus reaches it.
-        let young = retention.succeeded_for.min(retention.dead_for);
-        let surplus = self.counts.succeeded > retention.succeeded_max || self.counts.dead > retention.dead_max;
+        let young = retention.succeeded_for.min(retention.dead_for).min(retention.cancelled_for);
+        let surplus = self.counts.succeeded > retention.succeeded_max
+            || self.counts.dead > retention.dead_max
+            || self.counts.cancelled > retention.cancelled_max;
         let old = |id| surplus || now.since(RunId::from_bytes(id).time()) > young;
         let (rows, next) = self.rows(&from, keys::ENDED_RUN, old)?;
         let full = self.tree.bytes() + STEP_BYTES;
@@ -89,6 +91,7 @@ impl Ledger<'_> {
             let stored = codec::decode_run(id, &row)?;
             let (kept_for, kept, max) = match stored.run.status() {
                 RunStatus::Dead => (retention.dead_for, self.counts.dead, retention.dead_max),
+                RunStatus::Cancelled => (retention.cancelled_for, self.counts.cancelled, retention.cancelled_max),
                 _ => (retention.succeeded_for, self.counts.succeeded, retention.succeeded_max),
             };
             let ended = stored.run.finished().unwrap_or(now);

@@ -135,6 +135,12 @@ impl Ledger<'_> {
         if row.schedule.rules.overlap == Overlap::Allow {
             row.open.clear();
         }
+        let put_off = row.schedule.put_off();
+        for record in &records {
+            self.counts.slots.add(&record.verdict);
+            let late = record.decided_at.since(record.slot.plus(put_off)).0;
+            self.counts.slots_late_ms += if record.verdict.run().is_some() { late } else { 0 };
+        }
         row.decided = decision.to;
         row.next = decision.next.filter(|_| row.left() != Some(0));
         self.write_schedule(row)?;

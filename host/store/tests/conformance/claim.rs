@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus};
-use hookbox_store::types::{Claimable, Recorded, Rescue};
+use hookbox_core::run::{BootId, CancelCause, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus};
+use hookbox_store::types::{Claim, Claimable, Recorded, Rescue};
 use tokio::task::JoinSet;
 
-use crate::world::{BOOT, LEASE_UNTIL, NOW, World, ended, event, handler, job, later, success};
+use crate::world::{BOOT, LEASE_UNTIL, NOW, World, ended, event, failed, handler, job, later, success};
 
 conformance! {
     a_claim_leases_a_run,
@@ -33,6 +33,8 @@ conformance! {
     a_leased_run_is_not_abandoned,
     waiting_runs_are_counted_by_handler,
     the_next_due_time_is_of_known_handlers,
+    no_more_runs_of_a_handler_are_executed_than_it_may_have,
+    a_place_that_is_given_back_is_handed_out_again,
 }
 
 fn rescue(boot: BootId, monotonic: Monotonic) -> Rescue {
@@ -61,7 +63,7 @@ async fn each_run_is_handed_out_once(world: &mut World) {
             let handlers: std::sync::Arc<[_]> = ["a/one", "a/two", "b/three"].map(handler).map(Claimable::new).into();
             let mut claimed = Vec::new();
             loop {
-                let claim = hookbox_store::types::Claim {
+                let claim = Claim {
                     handlers: handlers.clone(),
                     limit: 7,
                     per_plugin_max: usize::MAX,
@@ -127,7 +129,7 @@ async fn no_more_of_one_plugin_than_its_limit_is_handed_out(world: &mut World) {
     for _ in 0..2 {
         world.accept_new(event(&["calm/on-event"])).await;
     }
-    let claim = |per_plugin_max| hookbox_store::types::Claim {
+    let claim = |per_plugin_max| Claim {
         handlers: ["busy/one", "busy/two", "calm/on-event"].map(handler).map(Claimable::new).into(),
         limit: 100,
         per_plugin_max,
@@ -153,14 +155,8 @@ async fn claims_that_come_together_each_find_runs(world: &mut World) {
         let store = world.store.clone();
         tasks.spawn(async move {
             let handlers = [Claimable::new(handler("a/on-event"))].into();
-            let claim = hookbox_store::types::Claim {
-                handlers,
-                limit: 5,
-                per_plugin_max: usize::MAX,
-                boot: BOOT,
-                now: NOW,
-                until: LEASE_UNTIL,
-            };
+            let claim =
+                Claim { handlers, limit: 5, per_plugin_max: usize::MAX, boot: BOOT, now: NOW, until: LEASE_UNTIL };
             store.claim(claim).await.unwrap().len()
         });
     }
@@ -318,4 +314,52 @@ async fn the_next_due_time_is_of_known_handlers(world: &mut World) {
     let next = world.next_due(&["a/work", "b/work"].map(handler).map(Claimable::new)).await.unwrap();
     assert_eq!(next, Some(later(20)));
     assert_eq!(world.next_due(&[Claimable::new(handler("c/work"))]).await.unwrap(), None);
+}
+
+fn limited(limit: usize, concurrency: u32) -> Claim {
+    let handlers = [Claimable { concurrency: Some(concurrency), ..Claimable::new(handler("a/work")) }].into();
+    Claim { handlers, limit, per_plugin_max: usize::MAX, boot: BOOT, now: later(10), until: LEASE_UNTIL }
+}
+
+async fn no_more_runs_of_a_handler_are_executed_than_it_may_have(world: &mut World) {
+    for _ in 0..20 {
+        world.enqueue(job("a/work")).await.unwrap();
+    }
+    assert_eq!(world.claim(limited(2, 3)).await.unwrap().len(), 2);
+    world.pause();
+    assert_eq!(world.claim(limited(9, 3)).await.unwrap().len(), 1);
+    assert_eq!(world.claim(limited(9, 3)).await.unwrap().len(), 0);
+    let none = limited(9, 3).handlers;
+    assert_eq!(world.next_due(&none).await.unwrap(), None);
+    // Claims that come together see one another's runs.
+    let claims = (0..8).map(|_| {
+        let store = world.store.clone();
+        tokio::spawn(async move { store.claim(limited(4, 10)).await.unwrap().len() })
+    });
+    let mut claimed = 0;
+    for claim in claims.collect::<Vec<_>>() {
+        claimed += claim.await.unwrap();
+    }
+    while claimed < 7 {
+        let more = world.claim(limited(4, 10)).await.unwrap().len();
+        assert!(more > 0, "{claimed}");
+        claimed += more;
+    }
+    assert_eq!((claimed, world.counts().leased), (7, 10));
+}
+
+async fn a_place_that_is_given_back_is_handed_out_again(world: &mut World) {
+    for _ in 0..4 {
+        world.enqueue(job("a/work")).await.unwrap();
+    }
+    let runs = world.claim(limited(9, 1)).await.unwrap();
+    assert_eq!(runs.len(), 1);
+    let retry = RunEvent::FailedForNow { attempt: failed(&runs[0]), due: later(5) };
+    world.record(ended(&runs[0], retry, None)).await.unwrap();
+    let runs = world.claim(limited(9, 1)).await.unwrap();
+    world.cancel(vec![runs[0].id], CancelCause::Operator, later(9)).await.unwrap();
+    world.pause();
+    let runs = world.claim(limited(9, 1)).await.unwrap();
+    world.record(success(&runs[0], None)).await.unwrap();
+    assert_eq!(world.claim(limited(9, 1)).await.unwrap().len(), 1);
 }

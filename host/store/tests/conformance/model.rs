@@ -1,6 +1,8 @@
 //! Random histories, run on both stores side by side: what can be observed is
 //! the same, and the embedded one's data passes the doctor.
 
+mod step;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,20 +10,24 @@ use std::sync::Arc;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::effects::KvWrite;
 use hookbox_core::event::JobOrigin;
+use hookbox_core::gate::{Gate, Order};
+use hookbox_core::hold::{Held, Hold};
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::ScheduleName;
+use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, Run, RunEvent};
+use hookbox_core::run::{BootId, CancelCause, Run, RunEvent};
 use hookbox_core::schedule::{Origin, Rules, Schedule, When, decide};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{
-    Changes, Claim, Claimable, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Replay, Rescue, Retention,
-    RunFilter,
+    Again, Changes, Claim, Claimable, Edited, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Replay, Rescue,
+    Retention, RunFilter,
 };
 use proptest::prelude::*;
+use step::{End, Step, Wait, Write, step};
 use tempfile::TempDir;
 
 use crate::world::{
@@ -30,83 +36,6 @@ use crate::world::{
 };
 
 const TARGETS: [&str; 3] = ["a/one", "a/two", "ab/one"];
-
-#[derive(Debug, Clone)]
-enum Step {
-    Accept { keys: Vec<u8>, fingerprint: u8, targets: Vec<usize>, length: usize },
-    Enqueue { target: usize, unique: Option<u8>, length: usize },
-    Claim { target: usize, limit: usize },
-    Record { pick: usize, end: End },
-    Rescue { attempts_max: u32 },
-    Abandon { target: usize },
-    Replay { pick: usize },
-    Route { pick: usize, targets: Vec<usize> },
-    Declare { schedules: Vec<(u8, u64)> },
-    Fire { schedule: u8 },
-    Prune { days: u64, max: u64 },
-    Wait { minutes: u64 },
-    Reopen,
-}
-
-#[derive(Debug, Clone)]
-enum End {
-    Success { writes: Vec<(u8, Write)>, stale: bool, quota: u64, emits: usize, jobs: usize },
-    Retry { log: usize },
-    Bury,
-    Drain,
-}
-
-#[derive(Debug, Clone)]
-enum Write {
-    Set { length: usize, ttl: Option<u64> },
-    Add(i64),
-    Delete,
-}
-
-fn length() -> impl Strategy<Value = usize> {
-    prop_oneof![4 => 0usize..300, 2 => 4000usize..4200, 1 => 8000usize..40_000]
-}
-
-fn end() -> impl Strategy<Value = End> {
-    let write = prop_oneof![
-        3 => (length(), prop::option::of(0u64..100_000)).prop_map(|(length, ttl)| Write::Set { length, ttl }),
-        2 => any::<i8>().prop_map(|delta| Write::Add(delta.into())),
-        1 => Just(Write::Delete),
-    ];
-    let writes = prop::collection::vec((0u8..6, write), 0..5);
-    prop_oneof![
-        6 => (writes, prop::bool::weighted(0.2), prop_oneof![4 => Just(1u64 << 20), 1 => 0u64..9000], 0usize..3, 0usize..3)
-            .prop_map(|(writes, stale, quota, emits, jobs)| End::Success { writes, stale, quota, emits, jobs }),
-        2 => length().prop_map(|log| End::Retry { log }),
-        1 => Just(End::Bury),
-        1 => Just(End::Drain),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => (
-            prop::collection::vec(0u8..8, 0..3),
-            0u8..2,
-            prop::collection::vec(0usize..3, 0..4),
-            prop_oneof![3 => Just(5usize), 1 => length()],
-        ).prop_map(|(keys, fingerprint, targets, length)| Step::Accept { keys, fingerprint, targets, length }),
-        3 => (0usize..3, prop::option::of(0u8..3), length())
-            .prop_map(|(target, unique, length)| Step::Enqueue { target, unique, length }),
-        6 => (0usize..3, 0usize..5).prop_map(|(target, limit)| Step::Claim { target, limit }),
-        8 => (any::<prop::sample::Index>(), end()).prop_map(|(pick, end)| Step::Record { pick: pick.index(1000), end }),
-        1 => (0u32..4).prop_map(|attempts_max| Step::Rescue { attempts_max }),
-        1 => (0usize..3).prop_map(|target| Step::Abandon { target }),
-        2 => (0usize..1000).prop_map(|pick| Step::Replay { pick }),
-        2 => (0usize..1000, prop::collection::vec(0usize..3, 0..3))
-            .prop_map(|(pick, targets)| Step::Route { pick, targets }),
-        1 => prop::collection::vec((0u8..3, 1u64..4), 0..3).prop_map(|schedules| Step::Declare { schedules }),
-        2 => (0u8..3).prop_map(|schedule| Step::Fire { schedule }),
-        1 => (0u64..4, 0u64..6).prop_map(|(days, max)| Step::Prune { days, max }),
-        2 => (1u64..1000).prop_map(|minutes| Step::Wait { minutes }),
-        1 => Just(Step::Reopen),
-    ]
-}
 
 struct Pair {
     memory: MemoryStore,
@@ -130,6 +59,17 @@ macro_rules! both {
     }};
 }
 
+fn terms(wait: &Wait) -> Terms {
+    let order = |in_order| if in_order { Order::Accepted } else { Order::Due };
+    Terms {
+        gate: wait.gate.map(|(key, in_order)| Gate::new(&key.to_string(), order(in_order))),
+        unique: wait.unique.map(|key| key.to_string()),
+        expires: wait.expires.map(|minutes| Millis(minutes * 60_000)),
+        delay: Millis(wait.delay * 60_000),
+        ..Terms::default()
+    }
+}
+
 fn shown(value: &impl Debug) -> String {
     format!("{value:?}")
 }
@@ -145,16 +85,19 @@ impl Pair {
     async fn take(&mut self, step: Step) {
         let now = self.now;
         match step {
-            Step::Accept { keys, fingerprint, targets, length } => {
-                let new = self.event(&keys, fingerprint, &targets, length);
+            Step::Accept { keys, fingerprint, targets, length, wait } => {
+                let mut new = self.event(&keys, fingerprint, &targets, length);
+                new.runs.iter_mut().for_each(|run| run.terms = terms(&wait));
                 both!(self, store => store.accept(new.clone()).await).unwrap();
             }
-            Step::Enqueue { target, unique, length } => {
-                let new = self.job(target, unique, length);
+            Step::Enqueue { target, unique, length, wait } => {
+                let mut new = self.job(target, unique, length);
+                new.run.terms = Terms { unique: new.run.terms.unique, ..terms(&wait) };
+                new.due = now.plus(new.run.terms.delay);
                 both!(self, store => store.enqueue(new.clone()).await).unwrap();
             }
-            Step::Claim { target, limit } => {
-                let handlers: Arc<[_]> = [Claimable::new(handler(TARGETS[target]))].into();
+            Step::Claim { target, limit, concurrency } => {
+                let handlers: Arc<[_]> = [Claimable { concurrency, ..Claimable::new(handler(TARGETS[target])) }].into();
                 let claim = Claim {
                     handlers,
                     limit,
@@ -174,12 +117,35 @@ impl Pair {
             Step::Abandon { target } => {
                 both!(self, store => store.abandon(handler(TARGETS[target]), now, 3).await).unwrap();
             }
-            Step::Replay { pick } => {
-                if let Some(run) = self.runs.get(pick % self.runs.len().max(1)).copied() {
-                    let new = RunId::from_bytes(new_run(TARGETS[0]).id.to_bytes());
-                    self.runs.push(new);
-                    let _ = both!(self, store => store.replay(Replay::new(run, new), now).await);
+            Step::Replay { pick, edited } => {
+                if let Some(run) = self.pick(pick) {
+                    let new = self.new_id();
+                    let edited = edited.then(|| Edited {
+                        content_type: "text/plain".to_owned(),
+                        data: bytes(pick * 9, 4),
+                        gate: Some(Gate::new("1", Order::Accepted)),
+                    });
+                    let replay = Replay { run, new, edited };
+                    let _ = both!(self, store => store.replay(replay.clone(), now).await);
                 }
+            }
+            Step::ReplayAll { picks, again } => {
+                let runs: Vec<RunId> = picks.into_iter().filter_map(|pick| self.pick(pick)).collect();
+                let pairs: Vec<_> = runs.into_iter().map(|run| (run, self.new_id())).collect();
+                let again = if again { Again::Yes } else { Again::No };
+                both!(self, store => store.replay_all(pairs.clone(), again, now).await).unwrap();
+            }
+            Step::Cancel { picks } => {
+                let runs: Vec<RunId> = picks.into_iter().filter_map(|pick| self.pick(pick)).collect();
+                both!(self, store => store.cancel(runs.clone(), CancelCause::Operator, now).await).unwrap();
+            }
+            Step::Expire { limit } => {
+                both!(self, store => store.expire(now, limit).await).unwrap();
+            }
+            Step::Hold { target, held } => {
+                let hold = held.then(|| Hold::new(now, Some("why")));
+                let held = Held::Handler(handler(TARGETS[target]));
+                both!(self, store => store.hold(held.clone(), hold.clone()).await).unwrap();
             }
             Step::Route { pick, targets } => {
                 let event = self.events.iter().nth(pick % self.events.len().max(1)).copied();
@@ -198,6 +164,16 @@ impl Pair {
                 self.embedded = Some(SledStore::open(self.folder.path()).unwrap());
             }
         }
+    }
+
+    fn pick(&self, pick: usize) -> Option<RunId> {
+        self.runs.get(pick % self.runs.len().max(1)).copied()
+    }
+
+    fn new_id(&mut self) -> RunId {
+        let new = new_run(TARGETS[0]).id;
+        self.runs.push(new);
+        new
     }
 
     fn event(&mut self, keys: &[u8], fingerprint: u8, targets: &[usize], length: usize) -> NewEvent {
@@ -310,14 +286,22 @@ impl Pair {
 
     async fn prune(&mut self, days: u64, max: u64) {
         let span = Millis(days * Millis::DAY.0);
-        let retention =
-            Retention { succeeded_for: span, succeeded_max: max, dead_for: span, dead_max: max, events_for: span };
+        let retention = Retention {
+            succeeded_for: span,
+            succeeded_max: max,
+            dead_for: span,
+            dead_max: max,
+            cancelled_for: span,
+            cancelled_max: max,
+            events_for: span,
+        };
         let now = self.now;
         while both!(self, store => store.prune(now, retention).await).unwrap().more {}
     }
 
     async fn compare(&self) {
         both!(self, store => store.counts());
+        both!(self, store => store.holds());
         both!(self, store => store.schedules(None, 99).await).unwrap();
         both!(self, store => {
             let mut waiting = store.waiting().await.unwrap();

@@ -38,6 +38,8 @@ fn retention() -> Retention {
         succeeded_max: 1000,
         dead_for: Millis(10 * DAY),
         dead_max: 1000,
+        cancelled_for: Millis(5 * DAY),
+        cancelled_max: 1000,
         events_for: Millis(DAY),
     }
 }

@@ -233,6 +233,12 @@ async fn missed_slots_before_one_that_fires_are_recorded(world: &mut World) {
     assert_eq!((after.counts.missed, after.counts.fired, after.decided), (2, 1, later(180_000)));
     let verdicts: Vec<_> = after.recent.iter().map(|record| (record.slot, record.verdict.clone())).collect();
     assert_eq!(verdicts, [(later(120_000), Verdict::Missed { slots: 2 }), (later(180_000), Verdict::Fired { run })]);
+    // What was decided stays counted when the schedule is gone.
+    world.fire(firing(&after, later(240_007)).unwrap()).await.unwrap();
+    world.declare_schedules(vec![], later(300_000)).await.unwrap();
+    world.pause();
+    let slots = world.counts().slots;
+    assert_eq!((slots.missed, slots.fired, slots.overlap_skipped, world.counts().slots_late_ms), (2, 1, 1, 0));
 }
 
 async fn a_removed_schedule_does_not_fire(world: &mut World) {

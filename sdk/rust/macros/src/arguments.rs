@@ -3,30 +3,26 @@
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Lit, LitInt, LitStr, Token};
 
-use crate::duration;
+use crate::policy::Policy;
+use crate::schedule::Rules;
 
 /// As written, with options that any trigger may have already read.
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) values: Vec<Lit>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) description: Option<String>,
     pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
     pub(crate) timezone: Option<(Ident, LitStr)>,
     pub(crate) minute: Option<(Ident, LitInt)>,
     pub(crate) filter: Option<Ident>,
 }
 
-/// The options of the handler itself, in the form that the host reads.
-#[derive(Default)]
-pub(crate) struct Policy {
-    pub(crate) name: Option<LitStr>,
-    pub(crate) description: Option<String>,
-    pub(crate) timeout: Option<String>,
-    pub(crate) attempts: Option<String>,
-    pub(crate) backoff: Option<String>,
-    pub(crate) filter: Option<String>,
-}
-
-const KNOWN: &str = "`name`, `description`, `timeout`, `attempts`, `backoff`, `filter` (events), `tz` (cron schedules) and `minute` (hourly)";
+const KNOWN: &str = "`name`, `description`, `timeout`, `attempts`, `backoff`, `backoff_curve`, `backoff_max`, `priority`, \
+    `concurrency`, `concurrency_per`, `order_per`, `rate`, `unique_per`, `delay`, `expires`, `filter` (events), `tz` (cron \
+    schedules), `minute` (hourly), `day_rule` (cron), `phase` (every), and of all schedules `start`, `end`, `count`, \
+    `jitter`, `overlap`, `missed`, `missed_within`, `pause_after`";
 
 impl Parse for Arguments {
     fn parse(input: ParseStream) -> syn::Result<Self> {
@@ -58,16 +54,16 @@ impl Parse for Arguments {
 
 impl Arguments {
     fn option(&mut self, name: &Ident, value: Lit) -> syn::Result<()> {
+        if self.policy.set(name, &value)? {
+            self.filter = self.filter.take().or((name == "filter").then(|| name.clone()));
+            return Ok(());
+        }
+        if self.rules.set(name, &value)? {
+            return Ok(());
+        }
         match name.to_string().as_str() {
-            "name" => self.policy.name = Some(handler_name(text(value)?)?),
-            "description" => self.policy.description = Some(text(value)?.value()),
-            "timeout" => self.policy.timeout = Some(span(value, duration::HOUR)?),
-            "backoff" => self.policy.backoff = Some(span(value, duration::HOUR)?),
-            "attempts" => self.policy.attempts = Some(number(value, 1, 100)?.to_string()),
-            "filter" => {
-                self.policy.filter = Some(filter(text(value)?)?);
-                self.filter = Some(name.clone());
-            }
+            "name" => self.name = Some(handler_name(text(value)?)?),
+            "description" => self.description = Some(text(value)?.value()),
             "tz" => self.timezone = Some((name.clone(), timezone(text(value)?)?)),
             "minute" => {
                 let value = integer(value)?;
@@ -96,33 +92,12 @@ pub(crate) fn integer(value: Lit) -> syn::Result<LitInt> {
     }
 }
 
-fn number(value: Lit, least: u32, most: u32) -> syn::Result<u32> {
+pub(crate) fn number(value: Lit, least: u32, most: u32) -> syn::Result<u32> {
     let literal = integer(value)?;
     match literal.base10_parse::<u32>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(syn::Error::new(literal.span(), format!("must be {least} to {most}"))),
     }
-}
-
-fn span(value: Lit, most: u64) -> syn::Result<String> {
-    let literal = text(value)?;
-    duration::millis(&literal, 1, most)?;
-    Ok(literal.value())
-}
-
-/// Longest filter that the host accepts.
-const FILTER_BYTES_MAX: usize = 512;
-
-/// The host compiles it, and refuses the plugin where it does not.
-fn filter(literal: LitStr) -> syn::Result<String> {
-    let text = literal.value().trim().to_owned();
-    if text.is_empty() || text.len() > FILTER_BYTES_MAX {
-        let message = format!(
-            "a filter is a condition of 1 to {FILTER_BYTES_MAX} bytes, such as \"data.amount > 1000\"; leave it out to take every event"
-        );
-        return Err(syn::Error::new(literal.span(), message));
-    }
-    Ok(text)
 }
 
 /// The alphabet of the host's names; whether the zone exists is the host's to say.

@@ -4,6 +4,7 @@ use syn::LitStr;
 
 pub(crate) const SECOND: u64 = 1000;
 pub(crate) const HOUR: u64 = 3_600_000;
+pub(crate) const DAY: u64 = 24 * HOUR;
 
 /// The milliseconds that `500ms`, `30s`, `5m`, `2h` or `1d` stands for, within `least..=most`.
 pub(crate) fn millis(literal: &LitStr, least: u64, most: u64) -> syn::Result<u64> {
@@ -22,6 +23,14 @@ pub(crate) fn millis(literal: &LitStr, least: u64, most: u64) -> syn::Result<u64
     }
 }
 
+/// As [`millis`], from nothing at all.
+pub(crate) fn millis_or_none(literal: &LitStr, most: u64) -> syn::Result<u64> {
+    match parse(&literal.value()) {
+        Some(0) => Ok(0),
+        _ => millis(literal, 1, most),
+    }
+}
+
 fn parse(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -30,7 +39,7 @@ fn parse(text: &str) -> Option<u64> {
         "s" => SECOND,
         "m" => 60 * SECOND,
         "h" => HOUR,
-        "d" => 24 * HOUR,
+        "d" => DAY,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(unit)
@@ -38,6 +47,7 @@ fn parse(text: &str) -> Option<u64> {
 
 fn name(millis: u64) -> String {
     match millis {
+        _ if millis.is_multiple_of(DAY) => format!("{}d", millis / DAY),
         _ if millis.is_multiple_of(HOUR) => format!("{}h", millis / HOUR),
         _ if millis.is_multiple_of(SECOND) => format!("{}s", millis / SECOND),
         _ => format!("{millis}ms"),

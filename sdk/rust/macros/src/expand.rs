@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, FnArg, Item, ItemFn, Lit, LitStr, Meta, ReturnType, Type};
 
-use crate::arguments::{Arguments, Policy, handler_name};
+use crate::arguments::{Arguments, handler_name};
 use crate::trigger::{Kind, NAMES, Trigger};
 
 pub(crate) fn attribute(
@@ -23,7 +23,7 @@ fn registration(kind: Kind, arguments: TokenStream, item: TokenStream) -> syn::R
     let arguments: Arguments = syn::parse2(arguments)?;
     let function = function(syn::parse2(item)?)?;
     let trigger = Trigger::read(kind, &arguments, Span::call_site())?;
-    let name = match &arguments.policy.name {
+    let name = match &arguments.name {
         Some(name) => name.clone(),
         None => {
             let ident = &function.sig.ident;
@@ -31,7 +31,7 @@ fn registration(kind: Kind, arguments: TokenStream, item: TokenStream) -> syn::R
             handler_name(LitStr::new(&name, ident.span()))?
         }
     };
-    let options = options(&arguments.policy, &function.attrs);
+    let options = options(&arguments, &function.attrs);
     let run = run(&trigger, &function)?;
     let private = quote!(::hookbox_sdk::__private);
     Ok(quote! {
@@ -132,18 +132,10 @@ fn generated_at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-fn options(policy: &Policy, attributes: &[Attribute]) -> Vec<TokenStream> {
-    let description = policy.description.clone().or_else(|| first_doc_line(attributes));
-    [
-        ("timeout", &policy.timeout),
-        ("attempts", &policy.attempts),
-        ("backoff", &policy.backoff),
-        ("filter", &policy.filter),
-        ("description", &description),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.as_ref().map(|value| quote!((#name, #value))))
-    .collect()
+fn options(arguments: &Arguments, attributes: &[Attribute]) -> Vec<TokenStream> {
+    let description = arguments.description.clone().or_else(|| first_doc_line(attributes));
+    let policy = arguments.policy.options().map(|(name, value)| quote!((#name, #value)));
+    policy.chain(description.map(|description| quote!(("description", #description)))).collect()
 }
 
 fn first_doc_line(attributes: &[Attribute]) -> Option<String> {

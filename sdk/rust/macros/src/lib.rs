@@ -8,6 +8,8 @@
 mod arguments;
 mod duration;
 mod expand;
+mod policy;
+mod schedule;
 mod trigger;
 
 use proc_macro::TokenStream;
@@ -21,7 +23,8 @@ pub fn on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::On, arguments, item)
 }
 
-/// Runs by a cron expression of five fields: `#[cron("0 9 * * MON-FRI", tz = "Europe/London")]`.
+/// Runs by a cron expression of five fields, or of six with the seconds first:
+/// `#[cron("0 9 * * MON-FRI", tz = "Europe/London", overlap = "buffer-one")]`.
 #[proc_macro_attribute]
 pub fn cron(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::Cron, arguments, item)

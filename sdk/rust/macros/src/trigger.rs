@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use quote::{ToTokens, quote};
-use syn::{Lit, LitInt, LitStr};
+use syn::{Ident, Lit, LitInt, LitStr};
 
 use crate::arguments::{Arguments, integer, text};
 use crate::duration;
@@ -24,11 +24,14 @@ pub(crate) enum Kind {
 pub(crate) const NAMES: [&str; 9] =
     ["on", "cron", "every", "every_minutes", "hourly", "daily", "weekly", "monthly", "job"];
 
+/// Those of the schedule, as the host reads them.
+type Options = Vec<(&'static str, String)>;
+
 #[derive(Debug, PartialEq)]
 pub(crate) enum Trigger {
     Events(Vec<String>),
-    Cron { expression: String, timezone: Option<String> },
-    Every { millis: u64 },
+    Cron { expression: String, options: Options },
+    Every { millis: u64, options: Options },
     Manual,
 }
 
@@ -49,12 +52,17 @@ impl Trigger {
         if let (false, Some(name)) = (kind == Kind::On, &arguments.filter) {
             return Err(syn::Error::new(name.span(), "only #[on(..)] has `filter`: nothing else takes events"));
         }
-        let timezone = arguments.timezone.as_ref().map(|(_, zone)| zone.value());
-        let cron = |expression| Ok(Trigger::Cron { expression, timezone });
+        bound(kind, arguments)?;
+        let timezone = arguments.timezone.as_ref().map(|(_, zone)| ("timezone", zone.value()));
+        let options: Options = timezone.into_iter().chain(arguments.rules.options()).collect();
+        let cron = |expression| Ok(Trigger::Cron { expression, options: options.clone() });
         match kind {
             Kind::On => events(&arguments.values, at),
             Kind::Cron => cron(fields(&one(arguments, at, "#[cron(\"0 9 * * MON-FRI\")]")?)?),
-            Kind::Every => every(&one(arguments, at, "#[every(\"5m\")]")?),
+            Kind::Every => {
+                let millis = every(&one(arguments, at, "#[every(\"5m\")]")?, arguments)?;
+                Ok(Trigger::Every { millis, options })
+            }
             Kind::EveryMinutes => cron(every_minutes(arguments, at)?),
             Kind::Hourly => {
                 none(arguments, "#[hourly] or #[hourly(minute = 15)]")?;
@@ -81,19 +89,40 @@ impl ToTokens for Trigger {
         let private = quote!(::hookbox_sdk::__private);
         tokens.extend(match self {
             Trigger::Events(patterns) => quote!(#private::Trigger::Events(&[#(#patterns),*])),
-            Trigger::Cron { expression, timezone } => {
-                let options = timezone.iter().map(|zone| quote!(("timezone", #zone)));
+            Trigger::Cron { expression, options } => {
+                let options = pairs(options);
                 quote!(#private::Trigger::Schedule(#private::Schedule {
                     when: #private::When::Cron(#expression),
                     options: &[#(#options),*],
                 }))
             }
-            Trigger::Every { millis } => quote!(#private::Trigger::Schedule(#private::Schedule {
-                when: #private::When::Every(::core::time::Duration::from_millis(#millis)),
-                options: &[],
-            })),
+            Trigger::Every { millis, options } => {
+                let options = pairs(options);
+                quote!(#private::Trigger::Schedule(#private::Schedule {
+                    when: #private::When::Every(::core::time::Duration::from_millis(#millis)),
+                    options: &[#(#options),*],
+                }))
+            }
             Trigger::Manual => quote!(#private::Trigger::Manual),
         });
+    }
+}
+
+fn pairs(options: &Options) -> impl Iterator<Item = proc_macro2::TokenStream> {
+    options.iter().map(|(name, value)| quote!((#name, #value)))
+}
+
+/// Rules of schedules stand where they mean something.
+fn bound(kind: Kind, arguments: &Arguments) -> syn::Result<()> {
+    let rules = &arguments.rules;
+    let wrong = |name: &Ident, message: String| Err(syn::Error::new(name.span(), message));
+    match (kind, rules.any(), rules.get("day_rule"), rules.get("phase")) {
+        (Kind::On | Kind::Job, Some(name), ..) => wrong(name, format!("only a schedule has `{name}`; leave it out")),
+        (Kind::Cron, _, _, None) | (Kind::Every, _, None, _) | (_, _, None, None) => Ok(()),
+        (Kind::Every, _, Some((name, _)), _) | (_, _, Some((name, _)), None) => {
+            wrong(name, "only #[cron(..)] has `day_rule`".to_owned())
+        }
+        (_, _, _, Some((name, _))) => wrong(name, "only #[every(..)] has `phase`".to_owned()),
     }
 }
 
@@ -153,10 +182,11 @@ fn fields(literal: &LitStr) -> syn::Result<String> {
         ));
     }
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-    if fields.len() != 5 {
+    if !(5..=6).contains(&fields.len()) {
         let count = fields.len();
         return refuse(format!(
-            "a cron expression has five fields (minute hour day month weekday), this one has {count}"
+            "a cron expression has five fields (minute hour day month weekday), or six with the seconds first, this one \
+             has {count}"
         ));
     }
     let letters = |c: char| c.is_ascii_alphanumeric() || "*,-/#?".contains(c);
@@ -166,8 +196,15 @@ fn fields(literal: &LitStr) -> syn::Result<String> {
     }
 }
 
-fn every(literal: &LitStr) -> syn::Result<Trigger> {
-    Ok(Trigger::Every { millis: duration::millis(literal, duration::SECOND, u64::MAX)? })
+/// The period in milliseconds.
+fn every(literal: &LitStr, arguments: &Arguments) -> syn::Result<u64> {
+    let millis = duration::millis(literal, duration::SECOND, u64::MAX)?;
+    match arguments.rules.get("phase") {
+        Some((name, phase)) if duration::millis_or_none(&LitStr::new(phase, name.span()), u64::MAX)? >= millis => {
+            Err(syn::Error::new(name.span(), format!("`phase` must be less than the interval {:?}", literal.value())))
+        }
+        _ => Ok(millis),
+    }
 }
 
 fn every_minutes(arguments: &Arguments, at: Span) -> syn::Result<String> {
@@ -296,8 +333,8 @@ mod tests {
     #[test]
     fn a_time_zone_belongs_to_a_cron_schedule() {
         let zoned = read(Kind::Cron, "\"0 9 * * MON-FRI\", tz = \"Europe/London\"");
-        let (expression, timezone) = ("0 9 * * MON-FRI".to_owned(), Some("Europe/London".to_owned()));
-        assert_eq!(zoned, Ok(Trigger::Cron { expression, timezone }));
+        let (expression, options) = ("0 9 * * MON-FRI".to_owned(), vec![("timezone", "Europe/London".to_owned())]);
+        assert_eq!(zoned, Ok(Trigger::Cron { expression, options }));
         assert!(read(Kind::Every, "\"5m\", tz = \"UTC\"").is_err());
         assert!(read(Kind::On, "\"a/b\", tz = \"UTC\"").is_err());
         assert!(read(Kind::Daily, "\"09:00\", tz = \"not a zone\"").is_err());
@@ -305,8 +342,30 @@ mod tests {
 
     #[test]
     fn a_fixed_interval_is_at_least_a_second() {
-        assert_eq!(read(Kind::Every, "\"90s\""), Ok(Trigger::Every { millis: 90_000 }));
+        assert_eq!(read(Kind::Every, "\"90s\""), Ok(Trigger::Every { millis: 90_000, options: vec![] }));
         assert!(read(Kind::Every, "\"500ms\"").is_err());
+    }
+
+    #[test]
+    fn rules_belong_to_a_schedule() {
+        let every = read(Kind::Every, "\"1h\", overlap = \"allow\", phase = \"5m\"");
+        let options = vec![("phase", "5m".to_owned()), ("overlap", "allow".to_owned())];
+        assert_eq!(every, Ok(Trigger::Every { millis: 3_600_000, options }));
+        let cron = read(Kind::Cron, "\"0 9 13 * FRI\", day_rule = \"and\", tz = \"UTC\"");
+        let options = vec![("timezone", "UTC".to_owned()), ("day_rule", "and".to_owned())];
+        assert_eq!(cron, Ok(Trigger::Cron { expression: "0 9 13 * FRI".to_owned(), options }));
+        assert!(read(Kind::Daily, "\"09:00\", jitter = \"5m\"").is_ok());
+        for (kind, arguments, part) in [
+            (Kind::On, "\"a/b\", overlap = \"skip\"", "only a schedule has `overlap`"),
+            (Kind::Job, "phase = \"5m\"", "only a schedule has `phase`"),
+            (Kind::Daily, "\"09:00\", day_rule = \"and\"", "only #[cron(..)] has `day_rule`"),
+            (Kind::Every, "\"1h\", day_rule = \"and\"", "only #[cron(..)] has `day_rule`"),
+            (Kind::Cron, "\"0 9 * * *\", phase = \"5m\"", "only #[every(..)] has `phase`"),
+            (Kind::Every, "\"1h\", phase = \"60m\"", "less than the interval \"1h\""),
+        ] {
+            let refusal = read(kind, arguments).unwrap_err();
+            assert!(refusal.contains(part), "{arguments}: {refusal}");
+        }
     }
 
     #[test]

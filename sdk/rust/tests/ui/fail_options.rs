@@ -18,4 +18,13 @@ fn no_zone() {}
 #[on("shop/user.created", attempts = "8")]
 fn quoted() {}
 
+#[on("shop/order.*", order_per = "customer.id", concurrency_per = "customer.id")]
+fn keyed_twice() {}
+
+#[on("shop/order.*", rate = "10 a second")]
+fn too_wordy() {}
+
+#[job(priority = "urgent")]
+fn urgent() {}
+
 fn main() {}

@@ -1,7 +1,7 @@
 use hookbox_sdk::{cron, daily, every, every_minutes, monthly};
 
-#[cron("0 0 9 * * MON-FRI")]
-fn six_fields() {}
+#[cron("0 0 9 * * MON-FRI 2026")]
+fn seven_fields() {}
 
 #[cron("@daily")]
 fn nickname() {}

@@ -27,6 +27,15 @@ mod handlers {
     #[every("90s")]
     fn nothing() {}
 
+    #[every(
+        "1h", phase = "0s", start = "2026-12-01T00:00:00Z", end = "2026-12-24T18:00:00+01:00", count = 3, jitter = "30s",
+        overlap = "buffer-all:5", missed = "all:10", missed_within = "2h", pause_after = 4, timeout = "5s",
+    )]
+    fn with_rules() {}
+
+    #[cron("30 0 9 13 * FRI", day_rule = "and")]
+    fn both_days() {}
+
     #[every_minutes(15)]
     fn own_error() -> std::result::Result<(), std::num::ParseIntError> {
         "1".parse::<u8>().map(drop)
@@ -52,7 +61,10 @@ mod handlers {
     #[monthly("1 09:00")]
     fn rent() {}
 
-    #[job]
+    #[job(
+        backoff_curve = "linear", backoff_max = "5m", priority = "high", concurrency = 4, order_per = "customer.id",
+        rate = "10/s", unique_per = "order.id", delay = "1m", expires = "30d",
+    )]
     fn r#match() {}
 
     #[job]
@@ -66,7 +78,8 @@ fn main() {
     assert_eq!(handlers::still_a_function().unwrap().0, 1);
     let names: Vec<_> = testing::describe().handlers.iter().map(|handler| handler.name).collect();
     let expected = [
-        "another-name", "everything", "failing", "match", "nothing", "of-a-job", "outcome", "own-error", "rent", "still-a-function",
+        "another-name", "both-days", "everything", "failing", "match", "nothing", "of-a-job", "outcome", "own-error", "rent",
+        "still-a-function", "with-rules",
     ];
     assert_eq!(names, expected);
 }

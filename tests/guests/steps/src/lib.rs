@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hookbox_sdk::{Context, Error, Event, Json, Result, Value, job, json, kv, on, queue};
+use hookbox_sdk::{Context, Error, Event, Job, Json, Result, Value, job, json, kv, on, queue};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -45,6 +45,34 @@ fn slow(Json(slow): Json<Slow>, context: &Context) -> Result<Json<Value>> {
         std::thread::sleep(left);
     }
     Ok(Json(json!({ "attempt": context.attempt })))
+}
+
+#[derive(Deserialize)]
+struct Parcel {
+    customer: String,
+    number: u64,
+    /// Attempts that fail.
+    fails: u32,
+}
+
+/// Writes down each customer's parcels as they go out: in the order in which they came.
+#[on(
+    "shop/parcel",
+    order_per = "customer",
+    attempts = 100,
+    backoff = "1ms",
+    backoff_curve = "constant",
+    concurrency = 8
+)]
+fn parcel(Json(parcel): Json<Parcel>, context: &Context) -> Result<Json<Vec<u64>>> {
+    let key = format!("parcels-{}", parcel.customer);
+    let mut sent: Vec<u64> = kv::get_json(&key)?.unwrap_or_default();
+    sent.push(parcel.number);
+    kv::set_json(&key, &sent)?;
+    if context.attempt <= parcel.fails {
+        return Err(Error::retry("no carrier"));
+    }
+    Ok(Json(sent))
 }
 
 #[derive(Deserialize)]
@@ -102,6 +130,25 @@ fn chained(event: &Event) -> Json<Value> {
 #[job]
 fn link(Json(payload): Json<Value>) -> Json<Value> {
     Json(payload)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Work {
+    /// How long it takes.
+    ms: u64,
+    fails: bool,
+}
+
+/// What schedules are made for.
+#[job(attempts = 1, timeout = "5m")]
+fn work(job: &Job, Json(work): Json<Work>) -> Result<Json<Value>> {
+    std::thread::sleep(Duration::from_millis(work.ms));
+    if work.fails {
+        return Err(Error::permanent("as it was told"));
+    }
+    let slot = job.scheduled_at.duration_since(UNIX_EPOCH)?;
+    Ok(Json(json!({ "slot_ms": slot.as_millis() as u64, "ms": work.ms })))
 }
 
 /// Emits what it listens to.

@@ -11,7 +11,7 @@ fn tick(job: &Job) -> Result<Json<Value>> {
     Ok(Json(json!({ "slot_ms": slot.as_millis() as u64, "schedule": job.schedule() })))
 }
 
-#[cron("0 0 1 1 *")]
+#[cron("0 0 1 1 *", overlap = "buffer-all:5", missed = "all:10", jitter = "30s", pause_after = 3)]
 fn new_year(job: &Job) -> Json<Value> {
     Json(json!({ "schedule": job.schedule() }))
 }
