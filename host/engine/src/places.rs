@@ -143,7 +143,7 @@ mod tests {
             ["bad/work", "bad/calm"].map(|handler| Claimable::new(handler.parse().unwrap())).into();
         let _busy = take(&places, "bad", 4);
         let calm = handlers[1].clone().with_at_most(1);
-        assert_eq!(places.share(&handlers).handlers[..], [calm.clone()]);
+        assert_eq!(*places.share(&handlers).handlers, *std::slice::from_ref(&calm));
         let _calm = places.take(&calm.handler);
         assert_eq!(places.share(&handlers).handlers.len(), 0);
     }
