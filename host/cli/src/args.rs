@@ -3,6 +3,7 @@
 mod cron;
 mod events;
 mod runs;
+mod schedules;
 mod verify;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
+pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
 pub(crate) use verify::VerifyArgs;
 
 /// The configuration unless another is named.
@@ -104,7 +106,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         args: EnqueueArgs,
     },
-    /// Look at schedules, and run one now.
+    /// Look at schedules; make, change, pause, run and backfill them.
     Schedules {
         #[command(flatten)]
         operator: OperatorArgs,
@@ -332,16 +334,6 @@ pub(crate) struct PageArgs {
     /// Where the page before ended.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SchedulesCommand {
-    /// All schedules with their next and last firing.
-    List,
-    /// One schedule with its next and last ten slots.
-    Show { name: String },
-    /// Run a schedule's handler now; its slots stay as they are.
-    Run { name: String },
 }
 
 #[derive(Debug, Subcommand)]

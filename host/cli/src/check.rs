@@ -8,9 +8,9 @@ use anyhow::Result;
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Config;
 use hookbox_core::cron::Zones;
-use hookbox_core::name::{PluginName, ProviderName};
+use hookbox_core::name::{HandlerRef, PluginName, ProviderName};
 use hookbox_core::plugin::{PluginInfo, Trigger};
-use hookbox_core::schedule::When;
+use hookbox_core::schedule::{BadWhen, Schedule};
 use hookbox_core::verify::Scheme;
 use hookbox_sandbox::{Sandbox, SandboxOptions};
 use serde_json::json;
@@ -190,20 +190,33 @@ fn check_references(project: &Project, plugins: &[PluginInfo], findings: &mut Fi
     }
 }
 
-/// Schedules that no host would make today.
+/// Schedules that no host would make today, and those that do not count.
 fn check_times(project: &Project, plugins: &[PluginInfo], findings: &mut Findings) {
     let (now, zones) = (SystemClock::new().now(), Zones::default());
-    let mut check = |place: String, when: &When| {
-        findings.mistakes.extend(when.first_after(now, &zones).err().map(|error| format!("{place}: {error}")));
+    let check = |findings: &mut Findings, place: String, schedule: &Schedule| {
+        match schedule.first_after(now, &zones) {
+            Ok(_) => {}
+            // It was good when it was written.
+            Err(over @ (BadWhen::Past(_) | BadWhen::OutOfBounds)) => {
+                findings.warnings.push(format!("{place}: {over}"));
+            }
+            Err(error) => findings.mistakes.push(format!("{place}: {error}")),
+        }
     };
-    for schedule in &project.config.schedules {
-        check(format!("schedules.{}", schedule.name), &schedule.when);
-    }
+    let own = &project.config.schedules;
+    own.iter().for_each(|schedule| check(findings, format!("schedules.{}", schedule.name), schedule));
     for plugin in plugins {
         for handler in &plugin.handlers {
-            if let Trigger::Schedule(declared) = &handler.trigger {
-                check(format!("{}/{}", plugin.name, handler.name), &declared.when);
+            let Trigger::Schedule(declared) = &handler.trigger else { continue };
+            let target = HandlerRef { plugin: plugin.name.clone(), handler: handler.name.clone() };
+            if own.iter().any(|schedule| schedule.name == declared.name) {
+                findings.warnings.push(format!(
+                    "schedules.{}: stands in the place of the one that {target} declares: hooks.yaml comes first",
+                    declared.name
+                ));
+                continue;
             }
+            check(findings, target.to_string(), &declared.of(target.clone()));
         }
     }
 }

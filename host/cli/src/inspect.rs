@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::args::{EventsCommand, PageArgs, PluginsCommand, RunsCommand, SchedulesCommand};
+use crate::args::{EventsCommand, PageArgs, PluginsCommand, RunsCommand};
 use crate::client::Client;
 use crate::output::{self, Column};
 use crate::queue;
@@ -35,14 +35,6 @@ const RUNS: [Column; 7] = [
     ("STATE", "state"),
     ("TRIES", "attempts_begun"),
     ("LAST MESSAGE", "last_message"),
-];
-const SCHEDULES: [Column; 6] = [
-    ("NAME", "name"),
-    ("WHEN", "when.text"),
-    ("NEXT", "next"),
-    ("LAST FIRED", "last_fired"),
-    ("FIRED", "counts.fired"),
-    ("MISSED", "counts.missed"),
 ];
 const PLUGINS: [Column; 5] =
     [("NAME", "name"), ("STATE", "state"), ("VERSION", "version"), ("DIGEST", "digest"), ("REFUSED", "refused.reason")];
@@ -89,17 +81,6 @@ pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Resul
     }
 }
 
-pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
-    match command {
-        SchedulesCommand::List => {
-            let empty = "No schedules. Declare one in a plugin with #[cron(..)], or in hooks.yaml under schedules.";
-            list(&client.get("schedules", &[])?, &SCHEDULES, empty, print)
-        }
-        SchedulesCommand::Show { name } => show(&client.get(&format!("schedules/{name}"), &[])?, print),
-        SchedulesCommand::Run { name } => made(&client.post(&format!("schedules/{name}/run"))?, print),
-    }
-}
-
 pub(crate) fn plugins(client: &Client, command: PluginsCommand, print: Print) -> Result<()> {
     match command {
         PluginsCommand::List => {
@@ -110,7 +91,7 @@ pub(crate) fn plugins(client: &Client, command: PluginsCommand, print: Print) ->
     }
 }
 
-fn query(page: &PageArgs) -> Vec<(&'static str, String)> {
+pub(crate) fn query(page: &PageArgs) -> Vec<(&'static str, String)> {
     let mut query = vec![("limit", page.limit.to_string())];
     query.extend(page.cursor.clone().map(|cursor| ("cursor", cursor)));
     query

@@ -202,7 +202,7 @@ fn change_all(client: &Client, change: &Change, bulk: &BulkArgs, print: Print) -
     if bulk.dry_run {
         return tell(&counted, &format!("would be {}", change.done), runs, print);
     }
-    if runs > 0 && !bulk.yes && !agreed(change.verb, runs)? {
+    if runs > 0 && !bulk.yes && !agreed(&format!("{} {runs} runs?", change.verb))? {
         bail!("nothing is done");
     }
     asked.insert("dry_run".to_owned(), json!(false));
@@ -240,8 +240,8 @@ fn tell(sum: &Sum, what: &str, runs: u64, print: Print) -> Result<()> {
     Ok(())
 }
 
-fn agreed(verb: &str, runs: u64) -> Result<bool> {
-    eprint!("{verb} {runs} runs? [y/N] ");
+pub(crate) fn agreed(question: &str) -> Result<bool> {
+    eprint!("{question} [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

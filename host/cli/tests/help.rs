@@ -30,6 +30,8 @@ fn each_command_says_what_it_does() {
     insta::assert_snapshot!("hookbox-runs-cancel", help(&["runs", "cancel"]));
     insta::assert_snapshot!("hookbox-runs-replay", help(&["runs", "replay"]));
     insta::assert_snapshot!("hookbox-holds-add", help(&["holds", "add"]));
+    insta::assert_snapshot!("hookbox-schedules-put", help(&["schedules", "put"]));
+    insta::assert_snapshot!("hookbox-schedules-backfill", help(&["schedules", "backfill"]));
     insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
     insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));

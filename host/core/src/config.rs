@@ -29,7 +29,7 @@ pub use provider::{
     DEDUPE_MAX, DEDUPE_MIN, Provider, SCHEMAS_MAX, SECRETS_MAX, Schema, TOLERANCE_MAX, TOLERANCE_MIN, provider_for_env,
     secret_variable, verify_token_variable,
 };
-pub use schedule::{PAYLOAD_BYTES_MAX, schedule_of_operator};
+pub use schedule::{PAYLOAD_BYTES_MAX, SCHEDULE_KINDS, schedule_of_operator};
 pub use server::{
     BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_MIN, Engine, HOSTS_MAX,
     IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX, KEPT_FOR_MIN, KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention,

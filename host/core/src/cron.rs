@@ -43,6 +43,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Months, NaiveDateTime, SubsecRound, TimeDelta, Utc};
 
+pub(crate) use calendar::latest_first;
 pub use calendar::{Calendar, TooRare};
 pub use clocks::{ClockChange, Fate};
 pub use days::DayRule;

@@ -8,7 +8,7 @@ use crate::cron::DayRule;
 use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use crate::route::Pattern;
 use crate::route::filter::Filter;
-use crate::schedule::{Rules, When, ZoneName};
+use crate::schedule::{Origin, Rules, Schedule, When, ZoneName};
 use crate::time::{Millis, NotADuration};
 
 pub use crate::policy::PolicyPatch;
@@ -95,6 +95,20 @@ pub struct DeclaredSchedule {
     pub name: ScheduleName,
     pub when: When,
     pub rules: Rules,
+}
+
+impl DeclaredSchedule {
+    /// The schedule of this handler.
+    pub fn of(&self, target: HandlerRef) -> Schedule {
+        Schedule {
+            name: self.name.clone(),
+            target,
+            when: self.when.clone(),
+            payload: None,
+            origin: Origin::Plugin,
+            rules: self.rules,
+        }
+    }
 }
 
 /// What `describe()` returned, as it came.

@@ -126,11 +126,13 @@ impl CancelCause {
 }
 
 /// The right to execute a run, and the fence that keeps a late result of an older right out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     pub boot: BootId,
     /// The attempt it was given for.
     pub attempt: u32,
+    /// Times that the run had been put back: the lease after that is for the same attempt, and another one.
+    pub drains: u8,
     pub at: Timestamp,
 }
 
@@ -264,7 +266,7 @@ impl Run {
         self.state = match (self.state, event) {
             (Pending { .. }, RunEvent::Claimed { boot, at }) => {
                 self.attempts_begun += 1;
-                Leased { lease: Lease { boot, attempt: self.attempts_begun, at } }
+                Leased { lease: Lease { boot, attempt: self.attempts_begun, drains: self.drains, at } }
             }
             (Pending { .. }, RunEvent::Abandoned { at, cause }) => Dead { at, cause },
             (Pending { .. }, RunEvent::Cancelled { at, cause }) => Cancelled { at, cause },

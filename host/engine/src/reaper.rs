@@ -143,8 +143,7 @@ impl Reaper {
             }
         }
         if retired {
-            let declared = schedules::declared(&self.store.catalogue(), &self.settings.load());
-            self.store.declare_schedules(declared, now).await?;
+            schedules::declare(&*self.store, &self.settings.load(), now).await?;
         }
         Ok(())
     }

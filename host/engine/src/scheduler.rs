@@ -118,7 +118,8 @@ impl Scheduler {
             };
             let (to, next) = (decision.to, decision.next);
             let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
-            let fired = self.store.fire(Firing { schedule: name.clone(), decision, jobs, now }).await?;
+            let fired =
+                self.store.fire(Firing { schedule: name.clone(), basis: row.basis(), decision, jobs, now }).await?;
             match fired {
                 Fired::Stale => {
                     tracing::debug!(schedule = %name, "somebody else decided the slots of {name}");
@@ -182,7 +183,7 @@ impl Scheduler {
             fire: Vec::new(),
             next,
         };
-        self.store.fire(Firing { schedule: name, decision, jobs: Vec::new(), now }).await?;
+        self.store.fire(Firing { schedule: name, basis: row.basis(), decision, jobs: Vec::new(), now }).await?;
         Ok(true)
     }
 

@@ -96,8 +96,15 @@ pub fn router(operator: Operator) -> Router {
         .route("/holds", get(holds::list))
         .route("/holds/{*target}", put(holds::hold).delete(holds::release))
         .route("/schedules", get(schedules::list))
-        .route("/schedules/{name}", get(schedules::show))
+        .route(
+            "/schedules/{name}",
+            get(schedules::show).put(schedules::put).post(schedules::preview).delete(schedules::remove),
+        )
         .route("/schedules/{name}/run", post(schedules::run))
+        .route("/schedules/{name}/pause", post(schedules::pause))
+        .route("/schedules/{name}/resume", post(schedules::resume))
+        .route("/schedules/{name}/reset", post(schedules::reset))
+        .route("/schedules/{name}/backfill", post(schedules::backfill))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::show))
         .route("/providers", get(providers::list))

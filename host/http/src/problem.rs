@@ -24,11 +24,29 @@ pub(crate) struct Problem {
     /// What was wrong here, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Cow<'static, str>>,
-    /// Where in the body, as a JSON Pointer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<Box<str>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    more: Option<Box<More>>,
     #[serde(skip)]
     header: Option<(&'static str, Cow<'static, str>)>,
+}
+
+/// What few problems have to tell.
+#[derive(Debug, Clone, Default, Serialize)]
+struct More {
+    /// Where in the body, as a JSON Pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    /// Everything that was wrong, where there is more to tell than one thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<PartialError>,
+}
+
+/// One of several things that are wrong.
+#[derive(Debug, Clone, Serialize)]
+struct PartialError {
+    /// The member of the body, as hooks.yaml has it; empty where it is the whole.
+    path: String,
+    message: String,
 }
 
 macro_rules! problems {
@@ -60,6 +78,7 @@ problems! {
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     invalid_body, UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as it must be";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
+    bad_schedule, UNPROCESSABLE_ENTITY, "bad-schedule", "The schedule is not as it must be";
     too_many, TOO_MANY_REQUESTS, "too-many", "Too many requests";
     damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
     unavailable, SERVICE_UNAVAILABLE, "unavailable", "Not able to take this now";
@@ -67,7 +86,7 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Problem {
-        Problem { kind, title, status: status.as_u16(), detail: None, pointer: None, header: None }
+        Problem { kind, title, status: status.as_u16(), detail: None, more: None, header: None }
     }
 
     pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
@@ -76,7 +95,14 @@ impl Problem {
     }
 
     pub(crate) fn at(mut self, pointer: String) -> Problem {
-        self.pointer = Some(pointer.into());
+        self.more.get_or_insert_default().pointer = Some(pointer);
+        self
+    }
+
+    /// Each with its path in the body.
+    pub(crate) fn with_errors(mut self, errors: impl Iterator<Item = (String, String)>) -> Problem {
+        let errors = errors.map(|(path, message)| PartialError { path, message });
+        self.more.get_or_insert_default().errors = errors.collect();
         self
     }
 

@@ -79,6 +79,10 @@ pub trait Store: Send + Sync + 'static {
     /// Takes in a job that an operator asks for, with its run.
     async fn enqueue(&self, job: NewJob) -> Result<RunId, StoreError>;
 
+    /// Takes in jobs that an operator asks for, each with its run, in one commit; tells the runs that it made. A job is
+    /// left out where one of its id is kept, or where its run is unique and another with its key is alive.
+    async fn enqueue_all(&self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+
     /// A new run of the same work, with the same idempotency key unless its payload was edited; the old one stays as it is. `NotFound` where there
     /// is no such run, `Conflict` where it is not finished or its work has been pruned.
     async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError>;
@@ -160,8 +164,8 @@ pub trait Store: Send + Sync + 'static {
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 
-    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule's mark is still where the
-    /// decision began.
+    /// Commits the verdicts on some slots and the jobs of those that fire, if the schedule and its mark are still what the
+    /// decision was made from.
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError>;
 
     async fn put_plugin(&self, row: PluginRow) -> Result<(), StoreError>;

@@ -123,6 +123,10 @@ impl<B: Backend> Store for Ledgered<B> {
         .await
     }
 
+    async fn enqueue_all(&self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.change(move |ledger| ledger.enqueue_all(jobs, now)).await
+    }
+
     async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
         self.change(move |ledger| ledger.replay(replay, now)).await
     }

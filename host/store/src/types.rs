@@ -13,7 +13,7 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
-use hookbox_core::schedule::{Pause, SlotDecision, SlotRecord};
+use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
@@ -198,6 +198,7 @@ pub struct Waiting {
 #[derive(Debug, Clone)]
 pub struct Firing {
     pub schedule: ScheduleName,
+    pub basis: Basis,
     pub decision: SlotDecision,
     /// A job for each slot that fires.
     pub jobs: Vec<NewJob>,

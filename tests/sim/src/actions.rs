@@ -10,7 +10,7 @@ use hookbox_core::name::HandlerRef;
 use hookbox_core::policy::{PolicyPatch, Priority, Terms};
 use hookbox_core::rate::Rate;
 use hookbox_core::run::{CancelCause, RunStatus};
-use hookbox_core::schedule::{Origin, Schedule, When};
+use hookbox_core::schedule::{Missed, Origin, Overlap, Pause, Rules, Schedule, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::Settings;
 use hookbox_store::Store;
@@ -34,7 +34,8 @@ impl World {
             81 => self.change_settings(),
             82 => self.change_plugin(),
             83 | 84 => self.vanish_or_return(),
-            85..=87 => self.declare(),
+            85 | 86 => self.declare(),
+            87 => self.change_schedule(),
             88 | 89 => self.replay(),
             90 => self.release().await,
             91 => self.jump(),
@@ -42,6 +43,7 @@ impl World {
             95 if self.rng.one_in(3) => self.crash().await,
             96 => self.cancel(),
             97 => self.hold_or_release(),
+            98 => self.fail_or_recover(),
             _ => self.finish_one(),
         }
         self.time_out();
@@ -90,7 +92,7 @@ impl World {
         let runs = runs_of(&mint, targets, now);
         let mut hash = [0; 32];
         hash[..8].copy_from_slice(&number.to_be_bytes());
-        let until = now.plus(if number % 2 == 0 { Millis::DAY } else { Millis(5 * 60_000) });
+        let until = now.plus(if number.is_multiple_of(2) { Millis::DAY } else { Millis(5 * 60_000) });
         let mut fingerprint = [0; 16];
         fingerprint[0] = self.rng.below(2) as u8;
         NewEvent { event, dedupe: vec![DedupeMark { hash, until }], fingerprint, runs }
@@ -219,6 +221,12 @@ impl World {
         tokio::spawn(async move { ingress.cancel(runs, CancelCause::Operator, now).await });
     }
 
+    fn fail_or_recover(&mut self) {
+        let is_down = !self.faults.is_down() && self.rng.one_in(2);
+        self.trace.note(format_args!("the disk fails: {is_down}"));
+        self.faults.set_down(is_down);
+    }
+
     fn hold_or_release(&mut self) {
         let held = match self.rng.below(4) {
             0 => Held::Host,
@@ -249,8 +257,8 @@ impl World {
             day_rule: DayRule::default(),
         };
         let rules = [
-            When::Every { period: Millis::SECOND },
-            When::Every { period: Millis(45_000) },
+            When::Every { period: Millis::SECOND, phase: None },
+            When::Every { period: Millis(45_000), phase: self.rng.one_in(2).then_some(Millis(7000)) },
             cron("* * * * *"),
             cron("*/10 * * * * *"),
         ];
@@ -265,10 +273,37 @@ impl World {
                 when: rules[self.rng.below(4) as usize].clone(),
                 payload: None,
                 origin: Origin::Config,
+                rules: self.rules(),
             });
         }
         let (ingress, now) = (self.ingress.clone(), self.clock.now());
         tokio::spawn(async move { ingress.declare_schedules(declared, now).await });
+    }
+
+    fn rules(&mut self) -> Rules {
+        let overlaps =
+            [Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll(3), Overlap::Allow, Overlap::CancelRunning];
+        let missed = [Missed::None, Missed::Latest, Missed::All(5)];
+        Rules {
+            overlap: overlaps[self.rng.below(5) as usize],
+            missed: missed[self.rng.below(3) as usize],
+            count: self.rng.one_in(6).then(|| self.rng.between(1, 20)),
+            jitter: Millis(if self.rng.one_in(4) { 5000 } else { 0 }),
+            pause_after: self.rng.one_in(4).then_some(2),
+            ..Rules::default()
+        }
+    }
+
+    fn change_schedule(&mut self) {
+        let name = ["one", "two", "three"][self.rng.below(3) as usize].parse().unwrap();
+        let now = self.clock.now();
+        let change = match self.rng.below(5) {
+            0 | 1 => ScheduleChange::Pause(Pause::new(now, None)),
+            2 | 3 => ScheduleChange::Resume,
+            _ => ScheduleChange::Reset,
+        };
+        let ingress = self.ingress.clone();
+        tokio::spawn(async move { ingress.change_schedule(&name, change, now).await });
     }
 
     fn replay(&mut self) {

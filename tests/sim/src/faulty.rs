@@ -125,6 +125,10 @@ impl Store for Faulty {
         self.through("enqueue", self.store.enqueue(job), |watch, answer| watch.enqueued(&new, answer)).await
     }
 
+    async fn enqueue_all(&self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.store.enqueue_all(jobs, now).await
+    }
+
     async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
         let old = replay.run;
         let seen = |watch: &Watch, answer: &Result<RunId, StoreError>| watch.replayed(old, now, answer);
@@ -223,13 +227,41 @@ impl Store for Faulty {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        let new = declared.clone();
-        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.declared(&new, now, answer);
+        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("declare", None, answer);
         self.through("declare", self.store.declare_schedules(declared, now), seen).await
     }
 
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
-        self.read("schedules", self.store.schedules()).await
+    async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("put", None, answer);
+        self.through("put schedule", self.store.put_schedule(schedule, now), seen).await
+    }
+
+    async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
+        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("remove", None, answer);
+        self.through("remove schedule", self.store.remove_schedule(name, now), seen).await
+    }
+
+    async fn change_schedule(
+        &self,
+        name: &ScheduleName,
+        change: ScheduleChange,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, StoreError> {
+        let reset = (change == ScheduleChange::Reset).then(|| name.clone());
+        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("change", reset, answer);
+        self.through("change schedule", self.store.change_schedule(name, change, now), seen).await
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.read("schedules", self.store.schedules(after, limit)).await
+    }
+
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.read("due schedules", self.store.due_schedules(now, limit)).await
+    }
+
+    async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read("next slot", self.store.next_slot()).await
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
@@ -303,6 +335,6 @@ impl Store for Faulty {
     }
 
     fn failure(&self) -> Option<String> {
-        self.store.failure()
+        self.faults.is_down().then(|| "the disk fails".to_owned())
     }
 }

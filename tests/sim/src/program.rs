@@ -151,6 +151,8 @@ impl Op {
         match self {
             Op::Get(_) | Op::List(_) => false,
             Op::Set { .. } => true,
+            // What was not there is not taken away.
+            Op::Swap { expected: None, new: None, .. } => false,
             Op::Delete(_) | Op::Swap { .. } => *told == Answer::Was(true),
             Op::Add(..) | Op::Increment(..) => *told != Answer::WrongType,
         }

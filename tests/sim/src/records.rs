@@ -69,7 +69,12 @@ impl Watch {
 
     fn committed(&self, model: &mut Model, node: usize, record: &Record, changes: &Changes) -> Result<(), String> {
         let (id, now) = (record.run, record.now);
-        let told = self.stage.get().and_then(|stage| stage.told(node, id)).ok_or("it was not executed")?;
+        let told = self
+            .stage
+            .get()
+            .and_then(|stage| stage.told(node, id, record.lease.attempt))
+            .ok_or("it was not executed")?;
+        self.trace.note(format_args!("{id} at {} was told {told:?}", now.0));
         model.keys.commit(&changes.plugin, &told, now).map_err(|why| format!("{id} was not alone: {why}"))?;
         for (op, _) in &told {
             self.same_value(model, changes, op.key(), now)?;

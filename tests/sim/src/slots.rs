@@ -4,131 +4,181 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::{Schedule, When};
+use hookbox_core::run::RunStatus;
+use hookbox_core::schedule::{Overlap, ScheduleRow, SlotCounts, SlotRecord, Verdict, When};
 use hookbox_core::time::Timestamp;
-use hookbox_store::StoreError;
-use hookbox_store::types::{Fired, Firing};
+use hookbox_store::types::{Fired, Firing, NewJob};
+use hookbox_store::{Store, StoreError};
 
 use crate::model::Model;
-use crate::watch::Watch;
+use crate::watch::{Watch, at_once, follow};
 
 #[derive(Default)]
-pub(crate) struct Slots {
-    schedules: BTreeMap<ScheduleName, Row>,
+pub(crate) struct Slots(BTreeMap<ScheduleName, Seen>);
+
+struct Seen {
+    row: ScheduleRow,
+    /// Slots that had a verdict of their own since it was begun anew.
+    decided: BTreeSet<Timestamp>,
+    counts: SlotCounts,
+    /// Runs of its slots that may be alive.
+    open: Vec<RunId>,
 }
 
-struct Row {
-    when: When,
-    anchor: Timestamp,
-    decided: Timestamp,
-    fired: BTreeSet<Timestamp>,
-    pub(crate) counts: [u64; 3],
-}
-
-impl Row {
-    /// Slots after `from` up to `to`: how many, and the last.
-    fn slots(&self, from: Timestamp, to: Timestamp) -> (u64, Option<Timestamp>) {
-        let (anchor, period) = match &self.when {
-            When::Every { period } => (self.anchor.0, period.0),
-            When::Cron { expression, .. } => (0, if expression.starts_with("*/10") { 10_000 } else { 60_000 }),
-        };
-        // How many there are up to a time, the anchor itself among them.
-        let up_to = |at: Timestamp| at.0.checked_sub(anchor).map_or(0, |gone| gone / period + 1);
-        let count = up_to(to).saturating_sub(up_to(from));
-        (count, (count > 0).then(|| Timestamp(anchor + (up_to(to) - 1) * period)))
-    }
-}
-
-impl Slots {
-    fn declare(&mut self, declared: &[Schedule], now: Timestamp) {
-        self.schedules.retain(|name, _| declared.iter().any(|schedule| schedule.name == *name));
-        for schedule in declared {
-            let fresh = || Row {
-                when: schedule.when.clone(),
-                anchor: now,
-                decided: now,
-                fired: BTreeSet::new(),
-                counts: [0; 3],
-            };
-            let row = self.schedules.entry(schedule.name.clone()).or_insert_with(fresh);
-            if row.when != schedule.when {
-                (row.when, row.anchor, row.decided) = (schedule.when.clone(), now, now.max(row.decided));
-            }
-        }
-    }
-
-    /// Whether what the store says of a schedule is what was seen.
-    pub(crate) fn compare(&self, name: &ScheduleName, decided: Timestamp, counts: [u64; 3]) -> Result<(), String> {
-        match self.schedules.get(name) {
-            Some(row) if row.decided == decided && row.counts == counts => Ok(()),
-            Some(row) => Err(format!("{name}: {decided:?} {counts:?}, seen were {:?} {:?}", row.decided, row.counts)),
-            None => Err(format!("nobody declared {name}")),
-        }
-    }
+/// Slots after `from` up to `to`: how many, and the last.
+fn slots(row: &ScheduleRow, from: Timestamp, to: Timestamp) -> (u64, Option<Timestamp>) {
+    let (anchor, period) = match &row.schedule.when {
+        When::Every { period, phase } => (phase.map_or(row.anchor.0, |phase| phase.0), period.0),
+        When::Cron { expression, .. } => (0, if expression.starts_with("*/10") { 10_000 } else { 60_000 }),
+        When::Once { at } => (at.0, u64::MAX),
+    };
+    // How many there are up to a time, the anchor itself among them.
+    let up_to = |at: Timestamp| at.0.checked_sub(anchor).map_or(0, |gone| gone / period + 1);
+    let count = up_to(to).saturating_sub(up_to(from));
+    (count, (count > 0).then(|| Timestamp(anchor + (up_to(to) - 1) * period)))
 }
 
 impl Watch {
-    pub(crate) fn declared(&self, declared: &[Schedule], now: Timestamp, answer: &Result<(), StoreError>) {
-        self.trace.note(format_args!("declare {} schedules: {answer:?}", declared.len()));
-        if answer.is_ok() {
-            self.model().slots.declare(declared, now);
+    /// Definitions changed: the store is believed, except that nothing is decided anew unless somebody asked for it.
+    pub(crate) fn rescheduled<T>(&self, what: &str, reset: Option<ScheduleName>, answer: &Result<T, StoreError>) {
+        if answer.is_err() {
+            return;
+        }
+        let rows = at_once(self.store().schedules(None, usize::MAX)).and_then(Result::ok).unwrap_or_default();
+        self.trace.note(format_args!("{what}: {} schedules", rows.len()));
+        let mut model = self.model();
+        let known = &mut model.slots.0;
+        known.retain(|name, _| rows.iter().any(|row| row.schedule.name == *name));
+        for row in rows {
+            let name = row.schedule.name.clone();
+            let fresh =
+                || Seen { row: row.clone(), decided: BTreeSet::new(), counts: row.counts, open: row.open.clone() };
+            let seen = known.entry(name.clone()).or_insert_with(fresh);
+            if reset.as_ref() == Some(&name) {
+                seen.decided.clear();
+            } else if row.decided < seen.row.decided {
+                self.trace.broken(format!("{what}: the mark of {name} goes back from {:?}", seen.row.decided));
+            }
+            seen.row = row;
         }
     }
 
     pub(crate) fn fired(&self, firing: &Firing, answer: &Result<Fired, StoreError>) {
         let (name, to) = (&firing.schedule, firing.decision.to);
         self.trace.note(format_args!("fire {name} up to {}: {answer:?}", to.0));
-        let Ok(fired) = answer else { return };
-        let checked = self.fire(&mut self.model(), firing, fired);
+        let Ok(Fired::Decided(records)) = answer else { return };
+        let checked = self.fire(&mut self.model(), firing, records);
         self.check("fire", checked);
     }
 
-    fn fire(&self, model: &mut Model, firing: &Firing, fired: &Fired) -> Result<(), String> {
+    fn fire(&self, model: &mut Model, firing: &Firing, records: &[SlotRecord]) -> Result<(), String> {
         let (name, decision) = (&firing.schedule, &firing.decision);
-        let run = match fired {
-            Fired::Stale => return Ok(()),
-            Fired::Run(run) => Some(*run),
-            Fired::OverlapSkipped(_) | Fired::Missed => None,
-        };
-        let row = model.slots.schedules.get_mut(name).ok_or_else(|| format!("nobody declared {name}"))?;
-        if decision.from != row.decided || decision.to > firing.now {
-            return Err(format!("{name} is decided from {:?}, its mark is {:?}", decision.from, row.decided));
+        let seen = model.slots.0.get_mut(name).ok_or_else(|| format!("nobody declared {name}"))?;
+        if decision.from != seen.row.decided || decision.to.plus(seen.row.schedule.put_off()) > firing.now {
+            // A mark may be ahead of a clock that was set back; nothing is decided then.
+            if decision.from != decision.to || decision.from != seen.row.decided {
+                return Err(format!("{name} is decided from {:?}, its mark is {:?}", decision.from, seen.row.decided));
+            }
         }
-        let (slots, last) = row.slots(decision.from, decision.to);
-        let verdicts = decision.missed + u64::from(decision.fire.is_some());
-        if (slots, last) != (verdicts, Some(decision.to)) {
-            return Err(format!("{name} has {slots} slots up to {last:?}, {verdicts} are decided: {decision:?}"));
+        let (count, last) = slots(&seen.row, decision.from, decision.to);
+        let verdicts = decision.paused.slots + decision.missed.slots + decision.fire.len() as u64;
+        if count != verdicts || (count > 0 && last != Some(decision.to)) {
+            return Err(format!("{name} has {count} slots up to {last:?}, {verdicts} are decided: {decision:?}"));
         }
-        row.decided = decision.to;
-        let added = match fired {
-            Fired::Run(_) => [1, decision.missed, 0],
-            Fired::OverlapSkipped(_) => [0, decision.missed, 1],
-            Fired::Missed | Fired::Stale => [0, decision.missed, 0],
-        };
-        for (sum, more) in row.counts.iter_mut().zip(added) {
-            *sum += more;
+        if decision.fire.iter().any(|slot| !seen.decided.insert(*slot)) {
+            return Err(format!("{name} decides a slot twice: {:?}", decision.fire));
         }
-        if run.is_some() && !decision.fire.is_some_and(|slot| row.fired.insert(slot)) {
-            return Err(format!("{name} fired {:?} twice", decision.fire));
+        seen.row.decided = decision.to;
+        seen.counts.missed += decision.missed.slots;
+        seen.counts.paused += decision.paused.slots;
+        model.tally.missed += decision.missed.slots;
+        for (slot, job) in decision.fire.iter().zip(&firing.jobs) {
+            let record = records.iter().find(|record| {
+                record.slot == *slot && !matches!(record.verdict, Verdict::Missed { .. } | Verdict::Paused { .. })
+            });
+            let record = record.ok_or_else(|| format!("{slot:?} of {name} has no verdict"))?;
+            self.verdict(model, name, record, job)?;
         }
-        model.tally.fired += added[0];
-        model.tally.missed += added[1];
-        model.tally.overlapped += added[2];
-        self.job_of(model, firing, fired, run)
+        if let Some(seen) = model.slots.0.get_mut(name).filter(|seen| seen.row.schedule.rules.overlap == Overlap::Allow)
+        {
+            // Those that may overlap are not looked at again.
+            seen.open.clear();
+        }
+        self.next_is_right(model, name)
     }
 
-    fn job_of(&self, model: &mut Model, firing: &Firing, fired: &Fired, run: Option<RunId>) -> Result<(), String> {
-        if let Fired::OverlapSkipped(other) = fired
-            && !model.is_alive(*other)
-        {
-            return Err(format!("{} skipped a slot for {other}, which is over", firing.schedule));
+    /// One slot that is to fire.
+    fn verdict(&self, model: &mut Model, name: &ScheduleName, record: &SlotRecord, job: &NewJob) -> Result<(), String> {
+        let Some(mut seen) = model.slots.0.remove(name) else { return Ok(()) };
+        let overlap = seen.row.schedule.rules.overlap;
+        if overlap == Overlap::CancelRunning {
+            self.cancelled_by_overlap(model, &seen.open)?;
         }
-        match (run, &firing.job) {
-            (Some(run), Some(job)) if job.run.id == run && Some(job.job.scheduled_at) == firing.decision.fire => {
-                self.enqueue(model, job).map(|_| ())
+        seen.open.retain(|run| model.is_alive(*run));
+        let open = seen.open.len();
+        let most = match overlap {
+            Overlap::Skip | Overlap::CancelRunning => 1,
+            Overlap::BufferOne => 2,
+            Overlap::BufferAll(most) => most as usize + 1,
+            Overlap::Allow => usize::MAX,
+        };
+        let kept_out = model.holder(&job.run).is_some();
+        let counts = &mut seen.counts;
+        let (made, count, right) = match &record.verdict {
+            Verdict::Fired { run } => (Some(*run), &mut counts.fired, open == 0 || overlap == Overlap::Allow),
+            Verdict::Buffered { run } => (Some(*run), &mut counts.buffered, open > 0 && most > 1),
+            Verdict::OverlapSkipped => {
+                model.tally.overlapped += 1;
+                (None, &mut counts.overlap_skipped, kept_out || (open > 0 && overlap == Overlap::Skip))
             }
-            (Some(run), _) => Err(format!("{run} is not the job of the slot")),
-            (None, _) => Ok(()),
+            Verdict::Dropped => (None, &mut counts.dropped, open >= most),
+            _ => (None, &mut counts.missed, false),
+        };
+        *count += 1;
+        if !right || made.is_some_and(|run| run != job.run.id || open >= most) {
+            return Err(format!("{name} has {open} runs alive with {overlap:?}: {record:?}"));
+        }
+        if let Some(run) = made {
+            model.tally.fired += 1;
+            seen.open.push(run);
+            self.enqueue(model, job)?;
+        }
+        model.slots.0.insert(name.clone(), seen);
+        Ok(())
+    }
+
+    fn cancelled_by_overlap(&self, model: &mut Model, open: &[RunId]) -> Result<(), String> {
+        for id in open.iter().filter(|id| model.is_alive(**id)).copied().collect::<Vec<_>>() {
+            match self.stored(id).filter(|run| run.status() == RunStatus::Cancelled) {
+                Some(run) => follow(model, &run)?,
+                None => return Err(format!("{id} goes on beside a later slot")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The store looks at a schedule when its next slot has come: a wrong one would be late, or never.
+    fn next_is_right(&self, model: &Model, name: &ScheduleName) -> Result<(), String> {
+        let stored = at_once(self.store().schedule(name)).and_then(Result::ok);
+        let Some((stored, seen)) = stored.zip(model.slots.0.get(name)) else { return Ok(()) };
+        let next = stored.slots().ok().and_then(|slots| slots.next_after(seen.row.decided));
+        let next = next.filter(|_| stored.left() != Some(0));
+        match stored.next == next {
+            true => Ok(()),
+            false => Err(format!("the next slot of {name} is {:?}, it should be {next:?}", stored.next)),
+        }
+    }
+
+    /// Whether what the store says of its schedules is what was seen.
+    pub(crate) fn check_schedules(&self) {
+        let rows = at_once(self.store().schedules(None, usize::MAX)).and_then(Result::ok).unwrap_or_default();
+        let model = self.model();
+        for row in rows {
+            let seen = model.slots.0.get(&row.schedule.name).map(|seen| (seen.row.decided, seen.counts));
+            if seen != Some((row.decided, row.counts)) {
+                let name = &row.schedule.name;
+                self.trace.broken(format!("{name}: {:?} {:?}, seen were {seen:?}", row.decided, row.counts));
+            }
         }
     }
 }

@@ -48,8 +48,8 @@ struct Inner {
     handlers: BTreeMap<HandlerRef, bool>,
     next: u64,
     running: BTreeMap<u64, Running>,
-    /// What the last execution of a run by an engine was told.
-    told: BTreeMap<(usize, RunId), Vec<(Op, Answer)>>,
+    /// What the last execution of an attempt by an engine was told.
+    told: BTreeMap<(usize, RunId, u32), Vec<(Op, Answer)>>,
     /// Executions of a lease.
     times: BTreeMap<(usize, RunId, u32, u64), u32>,
     /// One attempt in so many makes jobs and events.
@@ -110,8 +110,8 @@ impl Stage {
     }
 
     /// What the attempt that an engine records was told.
-    pub(crate) fn told(&self, node: usize, run: RunId) -> Option<Vec<(Op, Answer)>> {
-        self.inner().told.get(&(node, run)).cloned()
+    pub(crate) fn told(&self, node: usize, run: RunId, attempt: u32) -> Option<Vec<(Op, Answer)>> {
+        self.inner().told.get(&(node, run, attempt)).cloned()
     }
 
     fn begin(&self, node: usize, call: &Call, lease: u64) -> (u64, oneshot::Receiver<Finish>) {
@@ -190,7 +190,7 @@ impl Execute for Actor {
             Err(_) => pending().await,
         };
         self.stage.trace.note(format_args!("{node} ended {} with {} as {id}", call.run, outcome.code()));
-        self.stage.inner().told.insert((node, call.run), told);
+        self.stage.inner().told.insert((node, call.run, call.attempt), told);
         let (reads, scans, writes) = transaction.into_parts();
         let effects = Effects { reads, scans, writes, jobs: program.jobs, events: program.events };
         let version = Some(Digest([7; 32]));

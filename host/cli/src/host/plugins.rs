@@ -284,8 +284,7 @@ impl Plugins {
     }
 
     async fn declare_schedules(&self) -> Result<(), StoreError> {
-        let declared = hookbox_engine::schedules::declared(&self.store.catalogue(), &self.engine.load());
-        self.store.declare_schedules(declared, self.clock.now()).await
+        hookbox_engine::schedules::declare(&*self.store, &self.engine.load(), self.clock.now()).await
     }
 
     /// Schedules of hooks.yaml whose firings would come to nothing.

@@ -1,7 +1,8 @@
 //! Schedules: when which handler runs, and with what.
 
 use super::reader::{Field, Place, Report, Section};
-use super::{Mistakes, size, tree};
+use super::tree::Node;
+use super::{Mistakes, size};
 use crate::attempt::Output;
 use crate::cron::{CronExpr, DayRule, Every, kinds};
 use crate::effects::QUEUE_DATA_BYTES_MAX;
@@ -12,17 +13,17 @@ use crate::time::{Millis, NotATime};
 /// As JSON: what any other job may carry.
 pub const PAYLOAD_BYTES_MAX: usize = QUEUE_DATA_BYTES_MAX;
 
-const KINDS: [&str; 8] = ["cron", "every", "every_minutes", "hourly", "daily", "weekly", "monthly", "at"];
+/// A schedule has one of these keys, which says when.
+pub const SCHEDULE_KINDS: [&str; 8] = ["cron", "every", "every_minutes", "hourly", "daily", "weekly", "monthly", "at"];
 
 pub(super) fn read(section: Section<'_>) -> Vec<Schedule> {
     section.entries(ScheduleName::parse).filter_map(|(name, section)| schedule(name, section)).collect()
 }
 
 /// A schedule that an operator makes: an object with the keys that hooks.yaml has.
-pub fn schedule_of_operator(name: ScheduleName, text: &str) -> Result<Schedule, Mistakes> {
-    let tree = tree::parse(text).map_err(|mistake| Mistakes(vec![mistake]))?;
+pub fn schedule_of_operator(name: ScheduleName, asked: serde_json::Value) -> Result<Schedule, Mistakes> {
     let report = Report::default();
-    let made = schedule(name, Section::root(tree, &report));
+    let made = schedule(name, Section::root(Node::from(asked), &report));
     let mistakes = report.into_mistakes();
     match made {
         Some(made) if mistakes.is_empty() => Ok(Schedule { origin: Origin::Operator, ..made }),
@@ -45,7 +46,8 @@ fn schedule(name: ScheduleName, mut section: Section<'_>) -> Option<Schedule> {
 }
 
 fn when(section: &mut Section<'_>) -> Option<When> {
-    let given: Vec<_> = KINDS.iter().filter_map(|kind| section.take(kind).map(|field| (*kind, field))).collect();
+    let given: Vec<_> =
+        SCHEDULE_KINDS.iter().filter_map(|kind| section.take(kind).map(|field| (*kind, field))).collect();
     let zone = section.take("timezone");
     let day_rule = section.take("day_rule");
     let phase = section.take("phase");
@@ -93,7 +95,7 @@ fn interval(field: &Field<'_>, phase: Option<Field<'_>>) -> Option<When> {
 }
 
 fn kinds_are_wrong(place: &Place<'_>, given: &[(&str, Field<'_>)]) {
-    let all = KINDS.join(", ");
+    let all = SCHEDULE_KINDS.join(", ");
     match given {
         [] => place.wrong(format_args!("does not say when; write one of {all}")),
         several => {

@@ -113,6 +113,29 @@ fn words(error: &Error) -> String {
     }
 }
 
+/// What came as JSON has no lines.
+impl From<serde_json::Value> for Node {
+    fn from(value: serde_json::Value) -> Node {
+        Node { line: 0, value: Value::from(value) }
+    }
+}
+
+impl From<serde_json::Value> for Value {
+    fn from(value: serde_json::Value) -> Value {
+        match value {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => Value::Bool(value),
+            serde_json::Value::Number(value) => Value::Number(value),
+            serde_json::Value::String(value) => Value::Text(value),
+            serde_json::Value::Array(items) => Value::List(items.into_iter().map(Node::from).collect()),
+            serde_json::Value::Object(entries) => {
+                let entry = |(key, value)| Entry { key, line: 0, value: Value::from(value) };
+                Value::Map(entries.into_iter().map(entry).collect())
+            }
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;

@@ -46,11 +46,9 @@ impl Calendar {
     /// hooks.yaml is, is refused only for what holds on any day, [`CronExpr::names_a_day`]: else a host that has run
     /// for years would not start again.
     pub fn first_after(&self, now: Timestamp) -> Result<Timestamp, TooRare> {
-        let first = self.next_after(now);
-        let latest = now.to_utc().checked_add_months(Months::new(12 * FIRST_YEARS_MAX)).map(Timestamp::from_utc);
-        match (first, latest) {
+        match (self.next_after(now), latest_first(now)) {
             (Some(first), Some(latest)) if first <= latest => Ok(first),
-            _ => Err(TooRare { first }),
+            (first, _) => Err(TooRare { first }),
         }
     }
 
@@ -61,6 +59,11 @@ impl Calendar {
             Calendar::Every(every) => format!("every {}", every.period()),
         }
     }
+}
+
+/// The latest first time of a schedule that is made at `now`.
+pub(crate) fn latest_first(now: Timestamp) -> Option<Timestamp> {
+    now.to_utc().checked_add_months(Months::new(12 * FIRST_YEARS_MAX)).map(Timestamp::from_utc)
 }
 
 impl std::error::Error for TooRare {}

@@ -107,6 +107,14 @@ fn a_crash_counts_as_an_attempt_and_a_drain_does_not() {
 }
 
 #[test]
+fn a_lease_that_is_given_again_after_a_drain_is_another() {
+    let first = run().apply(claimed()).unwrap();
+    let drained = first.clone().apply(RunEvent::Drained { at: NOW }).unwrap();
+    let again = drained.apply(claimed()).unwrap();
+    assert_ne!(first.lease(), again.lease());
+}
+
+#[test]
 fn a_drain_counts_after_twenty() {
     let mut run = run();
     for _ in 0..=DRAINS_MAX {

@@ -73,8 +73,8 @@ pub fn decide(slots: &Slots, rules: &Rules, progress: Progress, now: Timestamp) 
     }
     let last = [decision.paused.last, decision.missed.last, decision.fire.last().copied()];
     decision.to = last.into_iter().flatten().max()?;
-    let more = progress.left.is_none_or(|left| left > decision.fire.len() as u64);
-    decision.next = slots.next_after(decision.to).filter(|_| more);
+    // Whether it is the last one is known when it is committed: a slot that is skipped does not count.
+    decision.next = slots.next_after(decision.to);
     Some(decision)
 }
 

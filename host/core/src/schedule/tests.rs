@@ -1,4 +1,5 @@
 use super::*;
+use crate::cron::DayRule;
 use crate::name::{HandlerName, PluginName};
 use proptest::prelude::*;
 
@@ -119,7 +120,7 @@ fn a_schedule_ends_when_its_count_is_used_up() {
     let rules = Rules { missed: Missed::All(9), ..Rules::default() };
     let left = |left| decide(&every(Millis::HOUR), &rules, Progress { left, ..at(Timestamp(0)) }, Timestamp(3 * HOUR));
     let last = left(Some(1)).unwrap();
-    assert_eq!((last.fire, last.missed.slots, last.next), (stamps(&[3 * HOUR]), 2, None));
+    assert_eq!((last.fire, last.missed.slots), (stamps(&[3 * HOUR]), 2));
     assert_eq!(left(Some(0)), None);
 }
 
@@ -185,6 +186,47 @@ fn an_interval_with_a_phase_does_not_depend_on_when_it_was_made() {
 fn a_rule_that_cannot_fire_is_refused() {
     assert_eq!(When::cron("0 0 31 2 *", None), Err(BadWhen::Never("0 0 31 2 *".into())));
     assert!(When::every(Millis(10)).is_err());
+}
+
+#[test]
+fn a_new_schedule_fires_within_ten_years_and_its_bounds() {
+    let zones = Zones::default();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let now = at("2026-11-25T00:00:00Z");
+    let yearly = When::cron("0 0 1 1 *", None).unwrap();
+    let with = |rules, when: &When| Schedule { rules, ..schedule(when.clone()) }.first_after(now, &zones);
+    assert_eq!(with(Rules::default(), &yearly), Ok(at("2027-01-01T00:00:00Z")));
+    let (start, end) = (Some(at("2028-06-01T00:00:00Z")), Some(at("2028-12-31T00:00:00Z")));
+    assert_eq!(with(Rules { start, ..Rules::default() }, &yearly), Ok(at("2029-01-01T00:00:00Z")));
+    assert_eq!(with(Rules { start, end, ..Rules::default() }, &yearly), Err(BadWhen::OutOfBounds));
+    let far = Some(at("2036-11-25T00:00:00Z"));
+    let rare = with(Rules { start: far, ..Rules::default() }, &yearly).unwrap_err();
+    assert!(rare.to_string().contains("within 10 years: its next time is 2037-01-01"), "{rare}");
+    let leap = When::cron_with("0 0 29 2 1", ZoneName::default(), DayRule::And).unwrap();
+    assert!(matches!(with(Rules::default(), &leap), Err(BadWhen::TooRare(..))));
+    let once = |text: &str| with(Rules::default(), &When::Once { at: at(text) });
+    assert_eq!(once("2026-11-25T00:00:01Z"), Ok(at("2026-11-25T00:00:01Z")));
+    assert_eq!(once("2026-11-25T00:00:00Z"), Err(BadWhen::Past(now)));
+}
+
+#[test]
+fn a_rule_says_in_words_which_of_two_days_count() {
+    let words =
+        |rule| When::cron_with("0 9 13 * fri", ZoneName::parse("Europe/London").unwrap(), rule).unwrap().describe();
+    assert_eq!(words(DayRule::Or), "at 09:00, on the 13th of the month or on any Friday (Europe/London)");
+    assert_eq!(words(DayRule::And), "at 09:00, on the 13th of the month, but only if that is a Friday (Europe/London)");
+    assert_eq!(When::every_with(Millis::HOUR, Millis(300_000)).unwrap().describe(), "every 1h, 5m later");
+}
+
+#[test]
+fn a_backfill_has_one_key_and_one_job_for_a_slot() {
+    let schedule = schedule(When::every(Millis::HOUR).unwrap());
+    let (key, job) = schedule.backfill_key(NOON);
+    assert_eq!(key, format!("daily-digest.digest@{NOON}/backfill"));
+    assert_ne!(key, schedule.slot_key(NOON));
+    assert_eq!(schedule.backfill_key(NOON).1, job);
+    assert_eq!(job.time(), NOON);
+    assert_ne!(schedule.backfill_key(NOON.plus(Millis(1))).1, job);
 }
 
 #[test]

@@ -225,6 +225,7 @@ impl Dispatcher {
                 ended => return ended,
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(STORE_WAIT.as_duration()) => {}
                 () = self.stop.reached(Phase::Abandoning) => {}
             }

@@ -87,6 +87,10 @@ impl Store for Wire {
         self.through(self.store.enqueue(job)).await
     }
 
+    async fn enqueue_all(&self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.through(self.store.enqueue_all(jobs, now)).await
+    }
+
     async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
         self.through(self.store.replay(replay, now)).await
     }

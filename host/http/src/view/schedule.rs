@@ -1,12 +1,19 @@
-use hookbox_core::cron::DayRule;
-use hookbox_core::schedule::{Origin, ScheduleRow, SlotRecord, Verdict, When};
-use hookbox_core::time::Timestamp;
+//! Schedules: what they are, how far they came, and what will be next.
+
+mod change;
+mod rules;
+mod slots;
+mod when;
+
+use hookbox_core::id::RunId;
+use hookbox_core::schedule::{Lateness, Origin, Pause, Schedule, ScheduleRow, SlotCounts};
 use serde::Serialize;
 
 use super::payload::PayloadView;
-
-/// Firings that are shown ahead.
-const UPCOMING_MAX: usize = 10;
+pub(crate) use change::{BackfillView, MistakeView, PreviewView, PutView, RemovedView, ScheduleRunView};
+use rules::RulesView;
+use slots::{SlotView, UpcomingView};
+use when::WhenView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ScheduleView {
@@ -14,30 +21,27 @@ pub(crate) struct ScheduleView {
     plugin: String,
     handler: String,
     when: WhenView,
-    /// `plugin` or `config`: who declares it.
+    /// Who declares it: `plugin`, `config` (hooks.yaml) or `operator`.
     origin: &'static str,
+    /// Who else declares one of this name, which does not count.
+    shadows: Vec<&'static str>,
     /// The next slot; null where none will come.
     next: Option<String>,
+    /// When that slot is decided: later than it by the jitter, and null while it is paused.
+    due: Option<String>,
+    paused: Option<PauseView>,
     /// The slot that fired last, and its run.
     last_fired: Option<String>,
     last_run: Option<String>,
     counts: SlotCountsView,
 }
 
-/// The rule, in words and in parts.
 #[derive(Debug, Serialize)]
-struct WhenView {
-    text: String,
-    #[serde(flatten)]
-    rule: RuleView,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum RuleView {
-    Cron { expression: String, timezone: String, day_rule: &'static str },
-    Every { period_ms: u64, phase_ms: Option<u64> },
-    Once { at: String },
+struct PauseView {
+    since: String,
+    note: Option<String>,
+    /// So many runs in a row had failed for good: nobody asked for the pause.
+    failures: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +49,17 @@ struct SlotCountsView {
     fired: u64,
     missed: u64,
     overlap_skipped: u64,
+    buffered: u64,
+    dropped: u64,
+    paused: u64,
+}
+
+pub(crate) fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Plugin => "plugin",
+        Origin::Config => "config",
+        Origin::Operator => "operator",
+    }
 }
 
 impl ScheduleView {
@@ -55,40 +70,34 @@ impl ScheduleView {
             plugin: schedule.target.plugin.to_string(),
             handler: schedule.target.handler.to_string(),
             when: WhenView::of(&schedule.when),
-            origin: match schedule.origin {
-                Origin::Plugin => "plugin",
-                Origin::Config => "config",
-                Origin::Operator => "operator",
-            },
+            origin: origin(schedule.origin),
+            shadows: row.shadowed.iter().map(|other| origin(other.origin)).collect(),
             next: row.next.map(|at| at.to_string()),
+            due: row.due().map(|at| at.to_string()),
+            paused: row.pause.as_ref().map(PauseView::of),
             last_fired: row.last_fired.map(|at| at.to_string()),
             last_run: row.last_run.map(|run| run.to_string()),
-            counts: SlotCountsView {
-                fired: row.counts.fired,
-                missed: row.counts.missed,
-                overlap_skipped: row.counts.overlap_skipped,
-            },
+            counts: SlotCountsView::of(&row.counts),
         }
     }
 }
 
-impl WhenView {
-    fn of(when: &When) -> WhenView {
-        let rule = match when {
-            When::Cron { expression, timezone, day_rule } => RuleView::Cron {
-                expression: expression.clone(),
-                timezone: timezone.clone(),
-                day_rule: match day_rule {
-                    DayRule::Or => "or",
-                    DayRule::And => "and",
-                },
-            },
-            When::Every { period, phase } => {
-                RuleView::Every { period_ms: period.0, phase_ms: phase.map(|phase| phase.0) }
-            }
-            When::Once { at } => RuleView::Once { at: at.to_string() },
-        };
-        WhenView { text: when.to_string(), rule }
+impl PauseView {
+    fn of(pause: &Pause) -> PauseView {
+        PauseView { since: pause.since.to_string(), note: pause.note.clone(), failures: pause.failures }
+    }
+}
+
+impl SlotCountsView {
+    fn of(counts: &SlotCounts) -> SlotCountsView {
+        SlotCountsView {
+            fired: counts.fired,
+            missed: counts.missed,
+            overlap_skipped: counts.overlap_skipped,
+            buffered: counts.buffered,
+            dropped: counts.dropped,
+            paused: counts.paused,
+        }
     }
 }
 
@@ -96,63 +105,74 @@ impl WhenView {
 pub(crate) struct ScheduleDetailView {
     #[serde(flatten)]
     schedule: ScheduleView,
+    rules: RulesView,
+    /// Slots that may still make a run, where `count` is set.
+    left: Option<u64>,
+    /// Runs in a row that failed for good, where `pause_after` is set.
+    failures: u32,
+    lateness: LatenessView,
     /// Every slot up to here has its verdict.
     decided: String,
     /// The next slots.
-    upcoming: Vec<String>,
+    upcoming: Vec<UpcomingView>,
     /// The latest verdicts, newest first.
     recent: Vec<SlotView>,
+    /// Runs of slots that are alive; not told where they may run beside one another.
+    open: Vec<String>,
     /// What its jobs carry.
     payload: Option<PayloadView>,
+    /// Declarations of the same name that do not count, by rank.
+    shadowed: Vec<DeclarationView>,
 }
 
+/// From when a slot is due to when its run is on disk.
 #[derive(Debug, Serialize)]
-struct SlotView {
-    /// For several missed ones the last of them.
-    slot: String,
-    decided_at: String,
-    /// `fired`, `missed` or `overlap-skipped`.
-    verdict: &'static str,
-    run: Option<String>,
-    slots: u64,
+struct LatenessView {
+    last_ms: u64,
+    longest_ms: u64,
+}
+
+/// A declaration that does not count.
+#[derive(Debug, Serialize)]
+struct DeclarationView {
+    origin: &'static str,
+    plugin: String,
+    handler: String,
+    when: WhenView,
+    /// Why it does not count.
+    why: String,
 }
 
 impl ScheduleDetailView {
-    pub(crate) fn of(row: &ScheduleRow) -> ScheduleDetailView {
+    /// `open` are those of the row's that are alive.
+    pub(crate) fn of(row: &ScheduleRow, open: &[RunId]) -> ScheduleDetailView {
         let payload = row.schedule.payload.as_ref();
+        let Lateness { last, longest } = row.lateness;
         ScheduleDetailView {
             schedule: ScheduleView::of(row),
+            rules: RulesView::of(&row.schedule),
+            left: row.left(),
+            failures: row.failures,
+            lateness: LatenessView { last_ms: last.0, longest_ms: longest.0 },
             decided: row.decided.to_string(),
-            upcoming: upcoming(row).iter().map(ToString::to_string).collect(),
-            recent: row.recent.iter().rev().map(SlotView::of).collect(),
+            upcoming: slots::upcoming(row),
+            recent: row.recent.iter().rev().map(|record| SlotView::of(record, &row.schedule)).collect(),
+            open: open.iter().map(ToString::to_string).collect(),
             payload: payload.map(|payload| PayloadView::exact(&payload.content_type, &payload.data)),
+            shadowed: row.shadowed.iter().map(|other| DeclarationView::of(other, &row.schedule)).collect(),
         }
     }
 }
 
-fn upcoming(row: &ScheduleRow) -> Vec<Timestamp> {
-    // A rule that this release cannot read has no slots.
-    let Ok(slots) = row.slots() else { return Vec::new() };
-    let left = row.left().map_or(UPCOMING_MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-    std::iter::successors(row.next, |slot| slots.next_after(*slot)).take(UPCOMING_MAX.min(left)).collect()
-}
-
-impl SlotView {
-    fn of(record: &SlotRecord) -> SlotView {
-        let (verdict, run, slots) = match &record.verdict {
-            Verdict::Fired { run } => ("fired", Some(run.to_string()), 1),
-            Verdict::Buffered { run } => ("buffered", Some(run.to_string()), 1),
-            Verdict::Missed { slots } => ("missed", None, *slots),
-            Verdict::Paused { slots } => ("paused", None, *slots),
-            Verdict::OverlapSkipped => ("overlap-skipped", None, 1),
-            Verdict::Dropped => ("dropped", None, 1),
-        };
-        SlotView { slot: record.slot.to_string(), decided_at: record.decided_at.to_string(), verdict, run, slots }
+impl DeclarationView {
+    fn of(schedule: &Schedule, counts: &Schedule) -> DeclarationView {
+        let order = Origin::BY_RANK.map(Origin::code).join(", then ");
+        DeclarationView {
+            origin: origin(schedule.origin),
+            plugin: schedule.target.plugin.to_string(),
+            handler: schedule.target.handler.to_string(),
+            when: WhenView::of(&schedule.when),
+            why: format!("{} has one of this name, too, and comes first: {order}", counts.origin.code()),
+        }
     }
-}
-
-/// The run of a schedule that an operator started.
-#[derive(Debug, Serialize)]
-pub(crate) struct ScheduleRunView {
-    pub(crate) run: String,
 }

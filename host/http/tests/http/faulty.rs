@@ -55,6 +55,9 @@ impl Store for Faulty {
     async fn enqueue(&self, _: NewJob) -> Result<RunId, StoreError> {
         self.fail()
     }
+    async fn enqueue_all(&self, _: Vec<NewJob>, _: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.fail()
+    }
     async fn replay(&self, _: Replay, _: Timestamp) -> Result<RunId, StoreError> {
         self.fail()
     }

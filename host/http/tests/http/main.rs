@@ -15,6 +15,7 @@ mod protection;
 mod queue;
 mod refusals;
 mod routing;
+mod schedules;
 mod schemas;
 mod socket;
 mod suppressed;

@@ -7,7 +7,7 @@ use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, ScheduleName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{CancelCause, Lease, Run, RunPolicy, RunState, Work};
+use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
 use hookbox_core::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -61,11 +61,19 @@ enum WorkV1 {
 #[derive(Debug, Serialize, Deserialize)]
 enum StateV1 {
     Pending { due: u64 },
-    Leased { lease: Lease },
+    Leased { lease: LeaseV1 },
     Succeeded { at: u64 },
     Dead { at: u64, cause: DeadCause },
     Cancelled { at: u64 },
     CancelledBecause { at: u64, cause: CancelCause },
+}
+
+/// How often the run was put back is told by the run.
+#[derive(Debug, Serialize, Deserialize)]
+struct LeaseV1 {
+    boot: BootId,
+    attempt: u32,
+    at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,7 +150,9 @@ impl StoredRun {
             hops: run.hops,
             state: match run.state {
                 RunState::Pending { due } => StateV1::Pending { due: due.0 },
-                RunState::Leased { lease } => StateV1::Leased { lease },
+                RunState::Leased { lease: Lease { boot, attempt, at, .. } } => {
+                    StateV1::Leased { lease: LeaseV1 { boot, attempt, at } }
+                }
                 RunState::Succeeded { at } => StateV1::Succeeded { at: at.0 },
                 RunState::Dead { at, cause } => StateV1::Dead { at: at.0, cause },
                 RunState::Cancelled { at, cause } => StateV1::CancelledBecause { at: at.0, cause },
@@ -247,7 +257,9 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         schedule,
         state: match form.state {
             StateV1::Pending { due } => RunState::Pending { due: Timestamp(due) },
-            StateV1::Leased { lease } => RunState::Leased { lease },
+            StateV1::Leased { lease: LeaseV1 { boot, attempt, at } } => {
+                RunState::Leased { lease: Lease { boot, attempt, drains: form.drains, at } }
+            }
             StateV1::Succeeded { at } => RunState::Succeeded { at: Timestamp(at) },
             StateV1::Dead { at, cause } => RunState::Dead { at: Timestamp(at), cause },
             StateV1::Cancelled { at } => RunState::Cancelled { at: Timestamp(at), cause: CancelCause::Operator },

@@ -177,7 +177,7 @@ fn a_run_in_every_state() {
     let at = NOW.plus(Millis(9));
     let states = [
         ("pending", RunState::Pending { due: at }),
-        ("leased", RunState::Leased { lease: Lease { boot: BootId(4), attempt: 12, at } }),
+        ("leased", RunState::Leased { lease: Lease { boot: BootId(4), attempt: 12, drains: 1, at } }),
         ("succeeded", RunState::Succeeded { at }),
         ("dead", RunState::Dead { at, cause: DeadCause::AttemptsExhausted }),
         ("cancelled", RunState::Cancelled { at, cause: CancelCause::Operator }),

@@ -40,7 +40,7 @@ fn pending(n: u128, target: &str, due: u64) -> Run {
 }
 
 fn lease(boot: u64) -> Lease {
-    Lease { boot: BootId(boot), attempt: 1, at: Timestamp(1) }
+    Lease { boot: BootId(boot), attempt: 1, drains: 0, at: Timestamp(1) }
 }
 
 fn leased(run: &Run, boot: u64) -> Run {

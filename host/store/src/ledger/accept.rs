@@ -117,6 +117,18 @@ impl Ledger<'_> {
         Ok(id)
     }
 
+    /// Leaves out those whose id is that of a job that is kept.
+    pub(crate) fn enqueue_all(&mut self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        let mut made = Vec::new();
+        for job in jobs {
+            let wanted = job.run.id;
+            if self.tree.get(&keys::job(job.job.id))?.is_none() && self.enqueue(job, now)? == wanted {
+                made.push(wanted);
+            }
+        }
+        Ok(made)
+    }
+
     /// A run that must wait for none, or is the only one with its key.
     fn insert_unique_run(&mut self, run: Run) -> Result<(), StoreError> {
         if let Some(hash) = &run.unique {

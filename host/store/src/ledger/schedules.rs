@@ -112,8 +112,7 @@ impl Ledger<'_> {
     pub(crate) fn fire(&mut self, firing: Firing) -> Result<Fired, StoreError> {
         let Some(mut row) = self.schedule_row(&firing.schedule)? else { return Ok(Fired::Stale) };
         let (decision, now) = (firing.decision, firing.now);
-        let other_target = firing.jobs.iter().any(|job| job.run.target != row.schedule.target);
-        if row.decided != decision.from || row.pause.is_some() || other_target {
+        if row.decided != decision.from || row.pause.is_some() || row.basis() != firing.basis {
             return Ok(Fired::Stale);
         }
         if firing.jobs.len() != decision.fire.len() {

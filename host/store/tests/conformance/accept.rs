@@ -3,7 +3,7 @@
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunStatus, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Accepted, NewRun, Replay};
+use hookbox_store::types::{Accepted, NewJob, NewRun, Replay};
 use tokio::task::JoinSet;
 
 use crate::world::{World, delivery, delivery_at, event, job, later, new_run, success, unique_job};
@@ -24,6 +24,8 @@ conformance! {
     a_unique_key_leaves_out_a_job_while_its_run_is_alive,
     a_unique_key_is_free_when_its_run_has_ended,
     a_unique_key_is_of_one_handler,
+    of_many_jobs_those_are_made_whose_id_is_free,
+    of_many_jobs_unique_ones_are_made_once,
     a_run_of_an_event_is_replayed,
     a_run_of_a_job_is_replayed,
     a_run_that_is_alive_is_not_replayed,
@@ -179,6 +181,30 @@ async fn a_unique_key_is_of_one_handler(world: &mut World) {
     let first = world.enqueue(unique("a/work")).await.unwrap();
     assert_ne!(world.enqueue(unique("a/rest")).await.unwrap(), first);
     assert_ne!(world.enqueue(unique("b/work")).await.unwrap(), first);
+}
+
+async fn of_many_jobs_those_are_made_whose_id_is_free(world: &mut World) {
+    let [first, second] = [job("a/on-job"), job("a/on-job")];
+    assert_eq!(world.enqueue_all(vec![first.clone()], later(5)).await.unwrap(), [first.run.id]);
+    world.pause();
+    let again = NewJob { run: new_run("a/on-job"), ..first.clone() };
+    let made = world.enqueue_all(vec![again.clone(), second.clone(), second.clone()], later(9)).await.unwrap();
+    assert_eq!(made, [second.run.id]);
+    world.pause();
+    assert_eq!(world.run(first.run.id).await.unwrap().created, later(5), "not when the work was due");
+    assert_eq!((world.counts().pending, world.job(second.job.id).await.unwrap()), (2, second.job));
+    assert!(matches!(world.run(again.run.id).await, Err(StoreError::NotFound(_))));
+    // What has ended is kept, too.
+    let run = world.claim_some(&["a/on-job"], 1, later(9)).await.remove(0);
+    world.record(success(&run, None)).await.unwrap();
+    assert_eq!(world.enqueue_all(vec![again], later(9)).await.unwrap(), []);
+}
+
+async fn of_many_jobs_unique_ones_are_made_once(world: &mut World) {
+    let jobs = vec![unique_job("a/on-job", "k"), unique_job("a/on-job", "k"), unique_job("a/on-job", "l")];
+    let wanted = [jobs[0].run.id, jobs[2].run.id];
+    assert_eq!(world.enqueue_all(jobs, later(0)).await.unwrap(), wanted);
+    assert_eq!(world.counts().pending, 2);
 }
 
 async fn a_run_of_an_event_is_replayed(world: &mut World) {

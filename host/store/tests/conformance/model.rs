@@ -280,7 +280,7 @@ impl Pair {
             job.job.origin = JobOrigin::Schedule(name.clone());
             jobs.push(job);
         }
-        let firing = Firing { schedule: name, decision, jobs, now: self.now };
+        let firing = Firing { schedule: name, basis: row.basis(), decision, jobs, now: self.now };
         both!(self, store => store.fire(firing.clone()).await).unwrap();
     }
 

@@ -29,6 +29,7 @@ conformance! {
     missed_slots_before_one_that_fires_are_recorded,
     a_removed_schedule_does_not_fire,
     a_firing_for_an_older_target_is_stale,
+    a_firing_by_an_older_rule_is_stale_also_where_the_mark_stays,
     a_slot_to_fire_without_a_job_is_refused,
     each_slot_has_one_verdict_whoever_ticks,
     runs_are_filtered_by_schedule,
@@ -40,6 +41,7 @@ conformance! {
     a_paused_schedule_is_not_due_and_its_slots_are_not_made_up_for,
     a_schedule_is_paused_after_failures_in_a_row,
     a_schedule_ends_with_its_count,
+    a_slot_that_is_skipped_is_not_the_last_of_a_count,
     a_reset_begins_anew_before_what_was_decided,
     operators_make_change_and_remove_schedules,
     the_first_of_three_declarations_counts,
@@ -98,7 +100,7 @@ fn job_of(row: &ScheduleRow, slot: Timestamp) -> NewJob {
 fn firing(row: &ScheduleRow, now: Timestamp) -> Option<Firing> {
     let decision = decide(&row.slots().unwrap(), &row.schedule.rules, row.progress(), now)?;
     let jobs = decision.fire.iter().map(|slot| job_of(row, *slot)).collect();
-    Some(Firing { schedule: row.schedule.name.clone(), decision, jobs, now })
+    Some(Firing { schedule: row.schedule.name.clone(), basis: row.basis(), decision, jobs, now })
 }
 
 async fn a_declared_schedule_is_kept(world: &mut World) {
@@ -249,6 +251,15 @@ async fn a_firing_for_an_older_target_is_stale(world: &mut World) {
     let fired = world.fire(firing(&row(&*world.store, "a").await, later(60_000)).unwrap()).await.unwrap();
     made(&fired);
     assert_eq!(world.claim_some(&["a/tick", "b/tick"], 9, later(60_000)).await[0].target, handler("b/tick"));
+}
+
+async fn a_firing_by_an_older_rule_is_stale_also_where_the_mark_stays(world: &mut World) {
+    world.declare_schedules(vec![every_minute("a")], NOW).await.unwrap();
+    let seen = row(&*world.store, "a").await;
+    let hourly = Schedule { when: When::every(Millis::HOUR).unwrap(), ..every_minute("a") };
+    world.declare_schedules(vec![hourly], NOW).await.unwrap();
+    assert_eq!(row(&*world.store, "a").await.decided, seen.decided);
+    assert_eq!(world.fire(firing(&seen, later(60_000)).unwrap()).await.unwrap(), Fired::Stale);
 }
 
 async fn a_slot_to_fire_without_a_job_is_refused(world: &mut World) {
@@ -435,6 +446,16 @@ async fn a_schedule_ends_with_its_count(world: &mut World) {
     let ended = row(&*world.store, "a").await;
     assert_eq!((ended.next, ended.left(), world.next_slot().await.unwrap()), (None, Some(0), None));
     assert!(firing(&ended, later(999_999)).is_none());
+}
+
+async fn a_slot_that_is_skipped_is_not_the_last_of_a_count(world: &mut World) {
+    let rules = Rules { count: Some(2), ..Rules::default() };
+    world.declare_schedules(vec![with(rules)], NOW).await.unwrap();
+    run_in(&fire(world, 1).await);
+    assert_eq!(fire(world, 2).await, [Verdict::OverlapSkipped]);
+    world.pause();
+    let skipped = row(&*world.store, "a").await;
+    assert_eq!((skipped.next, skipped.left()), (Some(later(180_000)), Some(1)));
 }
 
 async fn a_reset_begins_anew_before_what_was_decided(world: &mut World) {
