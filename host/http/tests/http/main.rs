@@ -8,6 +8,7 @@ mod cloudevents;
 mod content;
 mod faulty;
 mod harness;
+mod holds;
 mod ingress;
 mod operator;
 mod pairing;
