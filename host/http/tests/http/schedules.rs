@@ -37,7 +37,10 @@ async fn tick(host: &Host, name: &str, now: Timestamp) -> Fired {
         host.store.catalogue().new_firing(&row.schedule, *slot, ids, key, now)
     };
     let jobs = decision.fire.iter().map(job).collect();
-    host.store.fire(Firing { schedule: row.schedule.name.clone(), basis: row.basis(), decision, jobs, now }).await.unwrap()
+    host.store
+        .fire(Firing { schedule: row.schedule.name.clone(), basis: row.basis(), decision, jobs, now })
+        .await
+        .unwrap()
 }
 
 #[track_caller]
