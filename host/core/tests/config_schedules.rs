@@ -1,6 +1,6 @@
 //! Schedules of hooks.yaml and of operators: every key, and what is wrong with one.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use hookbox_core::config::{Config, schedule_of_operator};
 use hookbox_core::cron::DayRule;
