@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
-use hookbox_core::schedule::{
-    BUFFER_MAX, BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict,
-};
+use hookbox_core::schedule::{BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict};
 use hookbox_core::time::Timestamp;
 
 use super::Ledger;
@@ -135,9 +133,7 @@ impl Ledger<'_> {
             records.push(record);
         }
         if row.schedule.rules.overlap == Overlap::Allow {
-            // Those that another rule would have to know.
-            let surplus = row.open.len().saturating_sub(BUFFER_MAX as usize);
-            row.open.drain(..surplus);
+            row.open.clear();
         }
         let put_off = row.schedule.put_off();
         for record in &records {
