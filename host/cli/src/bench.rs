@@ -103,7 +103,7 @@ struct Done {
     complete: bool,
 }
 
-/// Waits until nothing is alive any longer; bounded by progress.
+/// Waits until no more is alive than before; bounded by progress.
 fn wait(client: &Client, before: (u64, u64), accepted: u64, clock: &SystemClock, began: Monotonic) -> Result<Done> {
     let (mut last, mut progress) = (0, clock.monotonic());
     loop {
@@ -112,7 +112,7 @@ fn wait(client: &Client, before: (u64, u64), accepted: u64, clock: &SystemClock,
         let runs = ended.saturating_sub(before.0);
         let made = (ended + alive).saturating_sub(before.0 + before.1);
         let ms = now.since(began).0.max(1);
-        if alive == 0 && runs >= accepted.min(1) {
+        if alive <= before.1 && runs >= accepted.min(1) {
             return Ok(Done { made, runs, ms, complete: true });
         }
         if runs > last {

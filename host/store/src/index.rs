@@ -6,6 +6,7 @@
 //! a claim never looks through runs that it cannot hand out.
 
 mod gated;
+mod loading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,15 +20,17 @@ use hookbox_core::time::Timestamp;
 
 use crate::types::{Claim, Claimable, Waiting};
 use gated::Gated;
+pub(crate) use loading::Loading;
 
+/// A million runs may wait, so of one that waits for its time only nothing is kept but that time.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     queues: Vec<Queue>,
     queue_of: HashMap<Arc<HandlerRef>, usize>,
-    pending: HashMap<RunId, Pending>,
+    pending: usize,
     leased: BTreeMap<RunId, Leased>,
     gates: HashMap<GateId, Gated>,
-    expiring: BTreeSet<(Timestamp, RunId)>,
+    expiring: BTreeSet<Due>,
     /// Where the next claim begins, so that no handler waits for another.
     turn: usize,
 }
@@ -37,19 +40,28 @@ pub(crate) struct Index {
 struct Queue {
     target: Arc<HandlerRef>,
     /// Those that could begin.
-    open: BTreeSet<(Timestamp, RunId)>,
+    open: BTreeSet<Due>,
     pending: usize,
     leased: usize,
     /// Some were left waiting because so many are executed.
     full: bool,
 }
 
-#[derive(Debug)]
-struct Pending {
-    queue: usize,
-    due: Timestamp,
-    /// Most runs have none.
-    terms: Option<Box<Terms>>,
+/// When a run is due, and the bytes of its id: as a number it would be followed by as much padding as the time has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Timestamp,
+    run: [u8; 16],
+}
+
+impl Due {
+    fn new(at: Timestamp, run: RunId) -> Due {
+        Due { at, run: run.to_bytes() }
+    }
+
+    fn run(&self) -> RunId {
+        RunId::from_bytes(self.run)
+    }
 }
 
 #[derive(Debug)]
@@ -79,23 +91,23 @@ enum Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Delta {
     run: RunId,
+    target: HandlerRef,
+    terms: Terms,
+    /// When it was due before, where it was pending.
+    was_due: Option<Timestamp>,
     /// Nothing where the run has ended.
-    alive: Option<(HandlerRef, Place, Terms)>,
+    place: Option<Place>,
 }
 
 impl Delta {
-    /// Where the run is after the commit; `until` counts for a lease.
-    pub(crate) fn of(run: &Run, until: Monotonic) -> Delta {
+    /// Where a run is after the commit that was pending until `was_due`, or was not; `until` counts for a lease.
+    pub(crate) fn of(run: &Run, was_due: Option<Timestamp>, until: Monotonic) -> Delta {
         let place = match run.state {
-            RunState::Pending { due } => Place::Pending { due },
-            RunState::Leased { lease } => Place::Leased { lease, until },
-            RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => {
-                return Delta { run: run.id, alive: None };
-            }
+            RunState::Pending { due } => Some(Place::Pending { due }),
+            RunState::Leased { lease } => Some(Place::Leased { lease, until }),
+            RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => None,
         };
-        let gate = run.gate.as_ref().map(|gate| (gate.id(&run.target), gate.order));
-        let terms = Terms { gate, sequence: run.sequence, expires: run.expires };
-        Delta { run: run.id, alive: Some((run.target.clone(), place, terms)) }
+        Delta { run: run.id, target: run.target.clone(), terms: Terms::of(run), was_due, place }
     }
 
     pub(crate) fn run(&self) -> RunId {
@@ -104,76 +116,77 @@ impl Delta {
 
     /// The handler of a run that is leased by it.
     pub(crate) fn leases(&self) -> Option<&HandlerRef> {
-        match &self.alive {
-            Some((target, Place::Leased { .. }, _)) => Some(target),
-            _ => None,
-        }
+        matches!(self.place, Some(Place::Leased { .. })).then_some(&self.target)
+    }
+}
+
+impl Terms {
+    fn of(run: &Run) -> Terms {
+        let gate = run.gate.as_ref().map(|gate| (gate.id(&run.target), gate.order));
+        Terms { gate, sequence: run.sequence, expires: run.expires }
     }
 }
 
 impl Index {
     /// True where a run may be claimed that could not be before.
     pub(crate) fn apply(&mut self, delta: Delta) -> bool {
-        let opened = self.remove(delta.run);
-        match delta.alive {
+        let Delta { run, target, terms, was_due, place } = delta;
+        let queue = self.queue(&target);
+        let opened = match was_due {
+            Some(due) => self.remove_pending(run, queue, due, &terms),
+            None => self.remove_leased(run),
+        };
+        match place {
             None => opened,
-            Some((target, Place::Pending { due }, terms)) => self.put_pending(delta.run, target, due, terms) || opened,
-            Some((target, Place::Leased { lease, until }, terms)) => {
-                let queue = self.queue(target);
+            Some(Place::Pending { due }) => self.put_pending(run, queue, due, &terms) || opened,
+            Some(Place::Leased { lease, until }) => {
                 let gate = terms.gate.map(|(gate, _)| gate);
                 if let Some(gate) = gate {
                     self.at_gate(gate, queue, |gated| gated.leased += 1);
                 }
                 self.queues[queue].leased += 1;
-                self.leased.insert(delta.run, Leased { queue, lease, until, gate });
+                self.leased.insert(run, Leased { queue, lease, until, gate });
                 opened
             }
         }
     }
 
-    fn queue(&mut self, target: HandlerRef) -> usize {
-        if let Some(queue) = self.queue_of.get(&target) {
+    fn queue(&mut self, target: &HandlerRef) -> usize {
+        if let Some(queue) = self.queue_of.get(target) {
             return *queue;
         }
-        let (target, queue) = (Arc::new(target), self.queues.len());
+        let (target, queue) = (Arc::new(target.clone()), self.queues.len());
         self.queues.push(Queue { target: target.clone(), open: BTreeSet::new(), pending: 0, leased: 0, full: false });
         self.queue_of.insert(target, queue);
         queue
     }
 
-    fn put_pending(&mut self, run: RunId, target: HandlerRef, due: Timestamp, terms: Terms) -> bool {
-        let queue = self.queue(target);
+    fn put_pending(&mut self, run: RunId, queue: usize, due: Timestamp, terms: &Terms) -> bool {
+        self.pending += 1;
         self.queues[queue].pending += 1;
-        self.expiring.extend(terms.expires.map(|expires| (expires, run)));
-        let (gate, sequence) = (terms.gate, terms.sequence);
-        let terms = (terms.gate.is_some() || terms.expires.is_some()).then(|| Box::new(terms));
-        self.pending.insert(run, Pending { queue, due, terms });
-        match gate {
-            None => self.queues[queue].open.insert((due, run)),
-            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.put(order, sequence, due, run)),
+        self.expiring.extend(terms.expires.map(|expires| Due::new(expires, run)));
+        match terms.gate {
+            None => self.queues[queue].open.insert(Due::new(due, run)),
+            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.put(order, terms.sequence, due, run)),
         }
     }
 
-    fn remove(&mut self, run: RunId) -> bool {
-        if let Some(Pending { queue, due, terms }) = self.pending.remove(&run) {
-            self.queues[queue].pending -= 1;
-            let Some(terms) = terms else {
-                self.queues[queue].open.remove(&(due, run));
-                return false;
-            };
-            if let Some(expires) = terms.expires {
-                self.expiring.remove(&(expires, run));
-            }
-            match terms.gate {
-                None => {
-                    self.queues[queue].open.remove(&(due, run));
-                    return false;
-                }
-                Some((gate, order)) => {
-                    return self.at_gate(gate, queue, |gated| gated.take(order, terms.sequence, due, run));
-                }
-            }
+    fn remove_pending(&mut self, run: RunId, queue: usize, due: Timestamp, terms: &Terms) -> bool {
+        self.pending = self.pending.saturating_sub(1);
+        self.queues[queue].pending = self.queues[queue].pending.saturating_sub(1);
+        if let Some(expires) = terms.expires {
+            self.expiring.remove(&Due::new(expires, run));
         }
+        match terms.gate {
+            None => {
+                self.queues[queue].open.remove(&Due::new(due, run));
+                false
+            }
+            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.take(order, terms.sequence, due, run)),
+        }
+    }
+
+    fn remove_leased(&mut self, run: RunId) -> bool {
         let Some(Leased { queue, gate, .. }) = self.leased.remove(&run) else { return false };
         self.queues[queue].leased -= 1;
         let was_full = std::mem::take(&mut self.queues[queue].full);
@@ -196,10 +209,10 @@ impl Index {
             return false;
         }
         let open = &mut self.queues[queue].open;
-        if let Some(before) = before {
-            open.remove(&before);
+        if let Some((due, run)) = before {
+            open.remove(&Due::new(due, run));
         }
-        open.extend(after);
+        open.extend(after.map(|(due, run)| Due::new(due, run)));
         after.is_some()
     }
 
@@ -231,8 +244,8 @@ impl Index {
             .into_iter()
             .filter_map(|turn| {
                 let open = &self.queues[*self.queue_of.get(&turn.claimable.handler)?].open;
-                let runs = open.iter().take_while(|(due, _)| *due <= claim.now);
-                Some((turn, runs.map(|(_, run)| *run).filter(|run| !moved.contains(run))))
+                let runs = open.iter().take_while(|due| due.at <= claim.now);
+                Some((turn, runs.map(Due::run).filter(|run| !moved.contains(run))))
             })
             .collect();
         let (mut found, mut found_of) = (Vec::new(), HashMap::<&PluginName, usize>::new());
@@ -263,7 +276,7 @@ impl Index {
             if queue.room(claimable) == 0 {
                 queue.full = true;
             } else if claimable.at_most > 0 {
-                let due = queue.open.first().map(|(due, _)| *due);
+                let due = queue.open.first().map(|due| due.at);
                 next = [next, due].into_iter().flatten().min();
             }
         }
@@ -275,7 +288,7 @@ impl Index {
         let waiting = queues.map(|queue| Waiting {
             handler: HandlerRef::clone(&queue.target),
             runs: queue.pending,
-            due: queue.open.first().map(|(due, _)| *due),
+            due: queue.open.first().map(|due| due.at),
         });
         waiting.collect()
     }
@@ -283,13 +296,13 @@ impl Index {
     /// Pending runs of one handler; of those that wait at one gate at most one.
     pub(crate) fn pending_of(&self, handler: &HandlerRef, limit: usize) -> Vec<RunId> {
         let queue = self.queue_of.get(handler).and_then(|queue| self.queues.get(*queue));
-        queue.into_iter().flat_map(|queue| &queue.open).take(limit).map(|(_, run)| *run).collect()
+        queue.into_iter().flat_map(|queue| &queue.open).take(limit).map(Due::run).collect()
     }
 
     /// Pending runs whose time to begin is over.
     pub(crate) fn expired(&self, now: Timestamp, limit: usize) -> Vec<RunId> {
-        let over = self.expiring.iter().take_while(|(expires, _)| *expires <= now);
-        over.take(limit).map(|(_, run)| *run).collect()
+        let over = self.expiring.iter().take_while(|expires| expires.at <= now);
+        over.take(limit).map(Due::run).collect()
     }
 
     /// When this lease is lost; nothing where it is not the run's.
@@ -314,7 +327,7 @@ impl Index {
     }
 
     pub(crate) fn pending_count(&self) -> u64 {
-        self.pending.len() as u64
+        self.pending as u64
     }
 
     pub(crate) fn leased_count(&self) -> u64 {

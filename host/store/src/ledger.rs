@@ -168,28 +168,28 @@ impl Ledger<'_> {
         match run.state {
             RunState::Pending { .. } => {
                 values::insert(&mut self.tree, keys::live_run(run.id), &row)?;
-                self.deltas.push(Delta::of(&run, Monotonic(0)));
+                self.deltas.push(Delta::of(&run, None, Monotonic(0)));
             }
             _ => values::insert(&mut self.tree, keys::ended_run(run.id), &row)?,
         }
         Ok(())
     }
 
-    /// Writes a run that was alive, where its state belongs.
+    /// Writes a run that was alive when it was read in this change, where its state belongs.
     fn update_run(&mut self, mut stored: StoredRun, until: Monotonic) -> Result<(), StoreError> {
         let (row, details) = stored.encode()?;
-        let run = stored.run;
+        let StoredRun { run, row_bytes, was_due, .. } = stored;
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
-        self.deltas.push(Delta::of(&run, until));
+        self.deltas.push(Delta::of(&run, was_due, until));
         if let Some(at) = run.finished() {
             self.schedule_run_ended(&run, at)?;
             self.count_end(run.status(), 1);
-            values::remove(&mut self.tree, keys::live_run(run.id))?;
+            values::erase(&mut self.tree, keys::live_run(run.id), row_bytes);
             values::insert(&mut self.tree, keys::ended_run(run.id), &row)?;
         } else {
-            values::replace(&mut self.tree, keys::live_run(run.id), &row)?;
+            values::overwrite(&mut self.tree, keys::live_run(run.id), row_bytes, &row)?;
         }
         Ok(())
     }

@@ -41,26 +41,43 @@ pub(crate) fn insert(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) -> Resu
 
 /// Writes a key that may be there, and removes the chunks it had.
 pub(crate) fn replace(tree: &mut Overlay<'_>, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
-    let old = tree.get(&key)?;
-    remove_chunks(tree, &key, old.as_deref());
+    if let Some((_, length)) = tree.get(&key)?.as_deref().and_then(head) {
+        remove_chunks(tree, &key, length);
+    }
+    insert(tree, key, value)
+}
+
+/// As [`replace`], for a key whose value was read since: `old` is its length. It is not read again.
+pub(crate) fn overwrite(tree: &mut Overlay<'_>, key: Vec<u8>, old: usize, value: &[u8]) -> Result<(), StoreError> {
+    if old >= VALUE_BYTES_MAX {
+        remove_chunks(tree, &key, old);
+    }
     insert(tree, key, value)
 }
 
 /// Removes a key and its chunks. True if it was there.
 pub(crate) fn remove(tree: &mut Overlay<'_>, key: Vec<u8>) -> Result<bool, StoreError> {
     let old = tree.get(&key)?;
-    remove_chunks(tree, &key, old.as_deref());
+    if let Some((_, length)) = old.as_deref().and_then(head) {
+        remove_chunks(tree, &key, length);
+    }
     if old.is_some() {
         tree.delete(key);
     }
     Ok(old.is_some())
 }
 
-fn remove_chunks(tree: &mut Overlay<'_>, key: &[u8], stored: Option<&[u8]>) {
-    if let Some((_, length)) = stored.and_then(head) {
-        for n in 0..length.div_ceil(CHUNK_BYTES) {
-            tree.delete(keys::chunk(key, u32::try_from(n).unwrap_or(u32::MAX)));
-        }
+/// As [`remove`], for a key whose value was read since: `old` is its length. It is not read again.
+pub(crate) fn erase(tree: &mut Overlay<'_>, key: Vec<u8>, old: usize) {
+    if old >= VALUE_BYTES_MAX {
+        remove_chunks(tree, &key, old);
+    }
+    tree.delete(key);
+}
+
+fn remove_chunks(tree: &mut Overlay<'_>, key: &[u8], length: usize) {
+    for n in 0..length.div_ceil(CHUNK_BYTES) {
+        tree.delete(keys::chunk(key, u32::try_from(n).unwrap_or(u32::MAX)));
     }
 }
 
@@ -68,6 +85,10 @@ pub(crate) fn get(tree: &dyn Read, key: &[u8]) -> Result<Option<Vec<u8>>, StoreE
     for _ in 0..READ_TRIES {
         match tree.get(key)? {
             None => return Ok(None),
+            Some(mut stored) if stored.first() == Some(&WHOLE) => {
+                stored.remove(0);
+                return Ok(Some(stored));
+            }
             Some(stored) => {
                 if let Some(value) = open(tree, key, &stored)? {
                     return Ok(Some(value));
@@ -80,7 +101,7 @@ pub(crate) fn get(tree: &dyn Read, key: &[u8]) -> Result<Option<Vec<u8>>, StoreE
 
 /// The value of a row that a scan showed. Nothing where it changed meanwhile.
 pub(crate) fn open(tree: &dyn Read, key: &[u8], stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    if let Some((WHOLE, value)) = stored.split_first().map(|(tag, rest)| (*tag, rest)) {
+    if let Some(value) = whole(stored) {
         return Ok(Some(value.to_vec()));
     }
     let Some((number, length)) = head(stored) else {
@@ -95,6 +116,11 @@ pub(crate) fn open(tree: &dyn Read, key: &[u8], stored: &[u8]) -> Result<Option<
         }
     }
     Ok((value.len() == length).then_some(value))
+}
+
+/// The value of a row that a scan showed, if it is in one piece.
+pub(crate) fn whole(stored: &[u8]) -> Option<&[u8]> {
+    stored.split_first().filter(|(tag, _)| **tag == WHOLE).map(|(_, value)| value)
 }
 
 /// The value of a row that a scan showed, or the newer one where it changed meanwhile. Nothing where it is gone.

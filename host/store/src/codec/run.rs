@@ -105,11 +105,15 @@ pub(crate) struct StoredRun {
     /// Attempts whose detail is kept apart have none here.
     pub(crate) run: Run,
     pub(crate) apart: Vec<u32>,
+    /// Length of the row that it was read from.
+    pub(crate) row_bytes: usize,
+    /// When it was due by that row, where it was pending.
+    pub(crate) was_due: Option<Timestamp>,
 }
 
 impl StoredRun {
     pub(crate) fn new(run: Run) -> StoredRun {
-        StoredRun { run, apart: Vec::new() }
+        StoredRun { run, apart: Vec::new(), row_bytes: 0, was_due: None }
     }
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
@@ -269,7 +273,43 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         drains: form.drains,
         attempts,
     };
-    Ok(StoredRun { run, apart })
+    let was_due = match run.state {
+        RunState::Pending { due } => Some(due),
+        _ => None,
+    };
+    Ok(StoredRun { run, apart, row_bytes: bytes.len(), was_due })
+}
+
+/// What [`waiting`] has to read of a row.
+#[derive(Deserialize)]
+struct BeginningV2<'a> {
+    plugin: &'a str,
+    handler: &'a str,
+    _work: WorkV1,
+    _parent: Option<[u8; 16]>,
+    _idempotency_key: &'a str,
+    _created: u64,
+    _hops: u8,
+    state: StateV1,
+    _attempts_begun: u32,
+    _drains: u8,
+    _attempts: Vec<AttemptV1>,
+    gate: Option<GateV2>,
+    _sequence: u64,
+    expires: Option<u64>,
+}
+
+/// Plugin, handler and time of a run that waits for its time only, read from its row without what else is in it. Nothing:
+/// it is another kind of run or row, and has to be decoded.
+pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
+    let (_, rest) = row.split_first().filter(|(version, _)| **version == VERSION_WITH_TERMS)?;
+    let form: BeginningV2<'_> = postcard::from_bytes(rest).ok()?;
+    match form.state {
+        StateV1::Pending { due } if form.gate.is_none() && form.expires.is_none() => {
+            Some((form.plugin, form.handler, Timestamp(due)))
+        }
+        _ => None,
+    }
 }
 
 /// Puts a detail that was kept apart back into its attempt.

@@ -206,6 +206,23 @@ fn a_run_in_every_state() {
 }
 
 #[test]
+fn a_run_that_waits_for_its_time_only_is_known_by_the_beginning_of_its_row() {
+    let pending = run(RunState::Pending { due: NOW }, all_outcomes());
+    let row = |run: Run| StoredRun::new(run).encode().unwrap().0;
+    assert_eq!(waiting(&row(pending.clone())), Some(("welcome", "on-user", NOW)));
+    let leased = RunState::Leased { lease: Lease { boot: BootId(4), attempt: 12, drains: 0, at: NOW } };
+    for other in [
+        Run { state: leased, ..pending.clone() },
+        Run { gate: Some(Gate::new("customer", Order::Due)), ..pending.clone() },
+        Run { expires: Some(NOW), ..pending.clone() },
+    ] {
+        assert_eq!(waiting(&row(other)), None);
+    }
+    assert_eq!(waiting(&kept("run-pending")), None);
+    assert_eq!(waiting(&row(pending)[..20]), None);
+}
+
+#[test]
 fn a_suppressed_delivery() {
     let form = SuppressedV1 {
         first: EventId::new(NOW, 7).to_bytes(),

@@ -10,8 +10,8 @@ use hookbox_core::time::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Gated {
     /// By their place in the order of acceptance.
-    in_order: BTreeSet<(u64, RunId, Timestamp)>,
-    by_due: BTreeSet<(Timestamp, RunId)>,
+    pub(super) in_order: BTreeSet<(u64, RunId, Timestamp)>,
+    pub(super) by_due: BTreeSet<(Timestamp, RunId)>,
     pub(super) leased: usize,
     /// The one that is in its handler's queue.
     pub(super) open: Option<(Timestamp, RunId)>,

@@ -56,7 +56,15 @@ fn keyed(run: Run, order: Order) -> Run {
 }
 
 fn put(index: &mut Index, run: &Run) -> bool {
-    index.apply(Delta::of(run, Monotonic(1000)))
+    index.apply(Delta::of(run, due_of(index, run.id), Monotonic(1000)))
+}
+
+/// When a run is due that is pending, as its row would tell.
+fn due_of(index: &Index, run: RunId) -> Option<Timestamp> {
+    let open = index.queues.iter().flat_map(|queue| &queue.open).map(|due| (due.at, due.run()));
+    let by_due = index.gates.values().flat_map(|gated| &gated.by_due).copied();
+    let in_order = index.gates.values().flat_map(|gated| &gated.in_order).map(|(_, run, due)| (*due, *run));
+    open.chain(by_due).chain(in_order).find(|(_, other)| *other == run).map(|(due, _)| due)
 }
 
 fn claimable(name: &str) -> Claimable {
@@ -110,7 +118,7 @@ fn only_what_is_due_and_can_run_is_found() {
 fn a_lease_is_lost_by_another_boot_or_by_time() {
     let mut index = Index::default();
     for (n, boot, until) in [(1, 1, 100), (2, 2, 100), (3, 2, 10)] {
-        index.apply(Delta::of(&leased(&pending(n, "a", 1), boot), Monotonic(until)));
+        index.apply(Delta::of(&leased(&pending(n, "a", 1), boot), None, Monotonic(until)));
     }
     assert_eq!(index.lost(BootId(2), Monotonic(50), 10), [id(1), id(3)]);
     assert!(!index.renew(id(3), Lease { attempt: 2, ..lease(2) }, Monotonic(90)));
@@ -181,4 +189,36 @@ fn what_was_not_begun_in_time_is_found() {
     assert_eq!(index.expired(Timestamp(7), 10), [id(1)]);
     put(&mut index, &ended(&late));
     assert_eq!(index.expired(Timestamp(7), 10), []);
+}
+
+#[test]
+fn an_index_that_is_loaded_is_as_one_that_grew() {
+    let runs = [
+        pending(1, "a", 9),
+        pending(2, "b", 1),
+        pending(3, "a", 4),
+        keyed(pending(4, "a", 2), Order::Due),
+        keyed(pending(5, "a", 1), Order::Due),
+        Run { expires: Some(Timestamp(7)), ..pending(6, "b", 3) },
+        leased(&pending(7, "b", 1), 1),
+    ];
+    let (mut grown, mut loading) = (Index::default(), Loading::default());
+    for run in &runs {
+        grown.apply(Delta::of(run, None, Monotonic(0)));
+        match (&run.state, run.target.handler.as_str()) {
+            (RunState::Pending { due }, name) if run.gate.is_none() && run.expires.is_none() => {
+                assert!(loading.put_waiting(run.id, "p", name, *due));
+            }
+            _ => loading.put(run),
+        }
+    }
+    assert!(!loading.put_waiting(id(8), "p", "No Name", Timestamp(1)));
+    assert_eq!(format!("{:?}", loading.done().queues), format!("{:?}", grown.queues));
+    let mut loading = Loading::default();
+    runs.iter().for_each(|run| loading.put(run));
+    let mut loaded = loading.done();
+    assert_eq!(format!("{:?}", loaded.queues), format!("{:?}", grown.queues));
+    assert_eq!((loaded.pending_count(), loaded.leased_count()), (6, 1));
+    let all = [claimable("a"), claimable("b")];
+    assert_eq!(due(&mut loaded, &all, 9, 10), due(&mut grown, &all, 9, 10));
 }

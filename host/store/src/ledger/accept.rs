@@ -31,8 +31,8 @@ impl Ledger<'_> {
         let (id, now) = (new.event.id, new.event.time);
         let mark = |until: Timestamp| DedupeV1 { event: id.to_bytes(), until: until.0, fingerprint: new.fingerprint };
         for dedupe in &new.dedupe {
-            // An expired mark of the same key is written over.
-            values::replace(&mut self.tree, keys::dedupe(&dedupe.hash), &codec::encode(&mark(dedupe.until))?)?;
+            // An expired mark of the same key is written over; none has chunks.
+            values::insert(&mut self.tree, keys::dedupe(&dedupe.hash), &codec::encode(&mark(dedupe.until))?)?;
         }
         self.counts.events += 1;
         if new.runs.is_empty() {
@@ -132,7 +132,7 @@ impl Ledger<'_> {
     /// A run that must wait for none, or is the only one with its key.
     fn insert_unique_run(&mut self, run: Run) -> Result<(), StoreError> {
         if let Some(hash) = &run.unique {
-            values::replace(&mut self.tree, keys::unique(&run.target, hash), &run.id.to_bytes())?;
+            values::insert(&mut self.tree, keys::unique(&run.target, hash), &run.id.to_bytes())?;
         }
         self.insert_run(run)
     }

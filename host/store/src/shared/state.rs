@@ -17,7 +17,7 @@ use crate::codec;
 use crate::counts::Counts;
 use crate::due::DueSchedules;
 use crate::error::StoreError;
-use crate::index::{Delta, Index};
+use crate::index::{Delta, Index, Loading};
 use crate::keys;
 use crate::ledger::{Closed, Ledger, PruneCursor, Shown};
 use crate::overlay::{Changed, Order, Overlay, Read};
@@ -79,15 +79,19 @@ struct Loaded {
 
 impl Loaded {
     fn from(tree: &dyn Read) -> Result<Loaded, StoreError> {
-        let (mut index, mut leased) = (Index::default(), Vec::new());
+        let (mut index, mut leased) = (Loading::default(), Vec::new());
         let mut damage = None;
         tree.scan(&[keys::LIVE_RUN], &keys::end_of(&[keys::LIVE_RUN]), Order::Ascending, &mut |key, stored| {
             let id = keys::id_of(key).map(RunId::from_bytes);
+            let waiting = id.zip(values::whole(stored).and_then(codec::waiting));
+            if waiting.is_some_and(|(id, (plugin, handler, due))| index.put_waiting(id, plugin, handler, due)) {
+                return Ok(std::ops::ControlFlow::Continue(()));
+            }
             let row = values::current(tree, key, stored)?;
             match id.zip(row).map(|(id, row)| codec::decode_run(id, &row)) {
                 Some(Ok(stored)) => {
                     leased.extend(stored.run.lease().map(|lease| (stored.run.id, lease)));
-                    index.apply(Delta::of(&stored.run, Monotonic(0)));
+                    index.put(&stored.run);
                 }
                 Some(Err(error)) => damage = Some(error),
                 None => damage = Some(StoreError::Corrupt("the row of a run does not read".to_owned())),
@@ -102,6 +106,7 @@ impl Loaded {
             None => Counts::default(),
         };
         let (catalogue, holds) = (Catalogue::new(query::plugins(tree)?), query::holds(tree)?);
+        let index = index.done();
         Ok(Loaded { index, leased, counts, catalogue, holds, schedules: due_schedules(tree)? })
     }
 }
@@ -332,7 +337,7 @@ fn put_back(tree: &mut Overlay<'_>, run: RunId) -> Result<Option<Delta>, StoreEr
         values::insert(tree, keys::attempt_detail(run, number), &detail)?;
     }
     values::replace(tree, keys::live_run(run), &row)?;
-    Ok(Some(Delta::of(&stored.run, Monotonic(0))))
+    Ok(Some(Delta::of(&stored.run, None, Monotonic(0))))
 }
 
 fn due_schedules(tree: &dyn Read) -> Result<DueSchedules, StoreError> {
