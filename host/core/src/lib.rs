@@ -7,6 +7,7 @@
 
 pub mod attempt;
 pub mod body_schema;
+mod bounded;
 pub mod clock;
 pub mod config;
 pub mod cron;

@@ -8,13 +8,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::{number, span};
 use crate::gate::{Gate, Order};
 use crate::rate::Rate;
 use crate::retry::{ATTEMPTS, ATTEMPTS_MAX, BACKOFF, BACKOFF_MAX, Backoff, TIMEOUT, TIMEOUT_MAX};
 use crate::route::filter::Subject;
 use crate::route::key::Key;
 use crate::run::RunPolicy;
-use crate::time::{Millis, NotADuration};
+use crate::time::Millis;
 
 /// Attempts of one handler at one time: no more than a host has slots.
 pub const CONCURRENCY_MAX: u32 = 512;
@@ -284,18 +285,6 @@ impl PolicyPatch {
             delay: self.delay.unwrap_or(usual.delay),
             expires: self.expires,
         }
-    }
-}
-
-fn span(text: &str, min: Millis, max: Millis) -> Result<Millis, String> {
-    let span: Millis = text.parse().map_err(|error: NotADuration| error.to_string())?;
-    if (min..=max).contains(&span) { Ok(span) } else { Err(format!("must be {min}..={max}, got {text}")) }
-}
-
-fn number(text: &str, max: u32) -> Result<u32, String> {
-    match text.parse() {
-        Ok(number) if (1..=max).contains(&number) => Ok(number),
-        _ => Err(format!("must be 1..={max}, got {text:?}")),
     }
 }
 

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::{number, span};
 use crate::policy::{PolicyPatch, WAIT_MAX};
 use crate::run::RunPolicy;
-use crate::time::{Millis, NotADuration, NotATime, Timestamp};
+use crate::time::{Millis, NotATime, Timestamp};
 
 /// Runs of one schedule that wait for one another at most.
 pub const BUFFER_MAX: u32 = 100;
@@ -178,18 +179,6 @@ fn capped(text: &str, most: u32) -> Result<(&str, Option<u32>), String> {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|error: NotATime| error.to_string())
-}
-
-fn span(text: &str, min: Millis, max: Millis) -> Result<Millis, String> {
-    let span: Millis = text.parse().map_err(|error: NotADuration| error.to_string())?;
-    if (min..=max).contains(&span) { Ok(span) } else { Err(format!("must be {min}..={max}, got {text}")) }
-}
-
-fn number(text: &str, max: u32) -> Result<u32, String> {
-    match text.parse() {
-        Ok(number) if (1..=max).contains(&number) => Ok(number),
-        _ => Err(format!("must be 1..={max}, got {text:?}")),
-    }
 }
 
 #[cfg(test)]
