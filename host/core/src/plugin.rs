@@ -84,6 +84,7 @@ pub struct Handler {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each handler, and few handlers")]
 pub enum Trigger {
     Events(Vec<Pattern>),
     Schedule(DeclaredSchedule),

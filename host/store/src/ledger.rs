@@ -20,11 +20,11 @@ use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::{Run, RunState, RunStatus};
-use hookbox_core::time::Timestamp;
 
 use crate::catalogue::Catalogue;
 use crate::codec::{self, StoredRun};
 use crate::counts::Counts;
+use crate::due::Standing;
 use crate::error::StoreError;
 use crate::index::{Delta, Index};
 use crate::keys;
@@ -32,6 +32,7 @@ use crate::overlay::{Changed, Overlay, Read};
 use crate::values;
 
 pub(crate) use prune::PruneCursor;
+pub(crate) use schedules::is_declared_by;
 
 pub(crate) struct Ledger<'a> {
     tree: Overlay<'a>,
@@ -39,8 +40,8 @@ pub(crate) struct Ledger<'a> {
     counts: Counts,
     counts_on_disk: Counts,
     deltas: Vec<Delta>,
-    /// When the next slots of schedules that were changed are due.
-    schedules: Vec<(ScheduleName, Option<Timestamp>)>,
+    /// Where schedules that were changed stand; nothing for those that are gone.
+    schedules: Vec<(ScheduleName, Option<Standing>)>,
     shown: Shown,
     undo: Undo,
 }
@@ -82,7 +83,7 @@ struct Undo {
 pub(crate) struct Closed {
     pub(crate) changed: Changed,
     pub(crate) deltas: Vec<Delta>,
-    pub(crate) schedules: Vec<(ScheduleName, Option<Timestamp>)>,
+    pub(crate) schedules: Vec<(ScheduleName, Option<Standing>)>,
     pub(crate) counts: Counts,
     pub(crate) shown: Shown,
 }

@@ -55,13 +55,13 @@ pub use crate::error::StoreError;
 use crate::types::{
     Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
     PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    Suppressed, SuppressedPage, Waiting,
+    ScheduleCounts, Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
 /// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
 /// method that shows events, runs or schedules waits until what it shows is on disk. While the disk fails, all of them
-/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`).
+/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`, `schedule_counts`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
@@ -135,7 +135,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Declares all schedules of plugins and of hooks.yaml anew, one for each name and origin; those that operators made
     /// stay. The first by [`Origin::BY_RANK`](hookbox_core::schedule::Origin::BY_RANK) counts. Those that nobody declares
-    /// are removed, those that changed are redefined, the others keep their state.
+    /// are removed, those that changed are redefined, the others keep their state. One that comes back within 30 days goes
+    /// on from where it was.
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError>;
 
     /// Makes or changes a schedule of an operator's. `Conflict` where hooks.yaml has one of the name.
@@ -161,6 +162,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// When the next slot of any schedule is due.
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many schedules there are, by where they stand at this moment; from memory.
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts;
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 

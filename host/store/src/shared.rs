@@ -2,6 +2,7 @@
 
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,12 +20,12 @@ use tokio::sync::oneshot;
 use crate::catalogue::{Catalogue, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, is_declared_by};
 use crate::overlay::Read;
 use crate::types::{
     Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
     PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    Suppressed, SuppressedPage, Waiting,
+    ScheduleCounts, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -198,7 +199,33 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        self.change(move |ledger| ledger.declare_schedules(declared, now)).await
+        // One at a time: what is declared stays what is seen here. Most of it is so already, and is no work for a group.
+        let _turn = self.backend.state().declaring.lock().await;
+        let mut declarations = BTreeMap::<ScheduleName, Vec<Schedule>>::new();
+        for schedule in declared {
+            declarations.entry(schedule.name.clone()).or_default().push(schedule);
+        }
+        let (mut changed, mut after) = (BTreeMap::new(), None);
+        loop {
+            let rows = self.schedules(after.as_ref(), query::PAGE_MAX).await?;
+            for row in &rows {
+                let name = &row.schedule.name;
+                let mut declared = declarations.remove(name).unwrap_or_default();
+                if !is_declared_by(row, &mut declared) {
+                    changed.insert(name.clone(), declared);
+                }
+            }
+            after = match rows.last() {
+                Some(last) if rows.len() == query::PAGE_MAX => Some(last.schedule.name.clone()),
+                _ => break,
+            };
+            tokio::task::yield_now().await;
+        }
+        changed.append(&mut declarations);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.change(move |ledger| ledger.declare_schedules(changed, now)).await
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
@@ -236,6 +263,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(locked(&self.backend.state().schedules).next())
+    }
+
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        locked(&self.backend.state().schedules).counts(now)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -223,6 +223,17 @@ pub enum ScheduleChange {
     Reset,
 }
 
+/// How many schedules there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScheduleCounts {
+    pub active: u64,
+    /// By whomever.
+    pub paused: u64,
+    pub ended: u64,
+    /// Those of them that somebody should look at, by [`Reason::ALL`](hookbox_core::schedule::Reason::ALL).
+    pub attention: [u64; 4],
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvPage {
     pub prefix: String,

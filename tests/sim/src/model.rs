@@ -53,7 +53,7 @@ macro_rules! tally {
 
 tally!(
     accepted, duplicates, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried, fired,
-    missed, overlapped, replayed, cancelled, expired, left_out, pruned
+    missed, changed, overlapped, replayed, cancelled, expired, left_out, pruned
 );
 
 pub(crate) struct RunSeen {

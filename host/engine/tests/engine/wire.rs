@@ -206,6 +206,10 @@ impl Store for Wire {
         self.store.next_slot().await
     }
 
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        self.store.schedule_counts(now)
+    }
+
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
         self.store.schedule(name).await
     }

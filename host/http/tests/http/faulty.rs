@@ -178,6 +178,9 @@ impl Store for Faulty {
     async fn runs(&self, _: PageRequest<RunId>, _: RunFilter) -> Result<RunPage, StoreError> {
         self.fail()
     }
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        self.inner.schedule_counts(now)
+    }
     fn counts(&self) -> Counts {
         self.inner.counts()
     }

@@ -31,6 +31,7 @@ mod plugins;
 mod prune;
 mod queue;
 mod record;
+mod schedule_changes;
 mod schedule_rules;
 mod schedules;
 mod suppressed;

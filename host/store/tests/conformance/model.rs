@@ -303,6 +303,7 @@ impl Pair {
         both!(self, store => store.counts());
         both!(self, store => store.holds());
         both!(self, store => store.schedules(None, 99).await).unwrap();
+        both!(self, store => store.schedule_counts(self.now));
         both!(self, store => {
             let mut waiting = store.waiting().await.unwrap();
             waiting.sort_by(|a, b| a.handler.cmp(&b.handler));

@@ -6,6 +6,7 @@ use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::RunId;
+use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, CancelCause, Run, RunEvent, RunPolicy, RunState, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
@@ -309,7 +310,13 @@ async fn all_runs_with_one_key_are_abandoned(world: &mut World) {
 
 async fn what_a_run_brings_along_is_kept(world: &mut World) {
     let mut new = gated("a/work", "k", Order::Due);
-    let own = RunPolicy { timeout: Some(Millis(7)), attempts: Some(2), backoff: Some(Millis(3)) };
+    let own = RunPolicy {
+        timeout: Some(Millis(7)),
+        attempts: Some(2),
+        backoff: Some(Millis(3)),
+        backoff_curve: Some(Curve::Constant),
+        backoff_max: Some(Millis(4)),
+    };
     let terms = &mut new.runs[0].terms;
     (terms.own, terms.delay, terms.expires) = (own, Millis(100), Some(Millis(50)));
     let id = new.runs[0].id;
