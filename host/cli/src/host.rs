@@ -104,6 +104,7 @@ impl Host {
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
+            bodies_bytes_max: usize::try_from(project.config.server.bodies_bytes_max)?,
             in_flight_max: project.config.server.in_flight_max as usize,
             queue_max: project.config.server.queue_max,
             per_source: project.config.server.per_source,

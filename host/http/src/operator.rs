@@ -37,6 +37,7 @@ use hookbox_store::Store;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::bodies::Held;
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::Lifecycle;
@@ -145,10 +146,12 @@ async fn nothing_in(body: Body) -> Result<(), Problem> {
 
 /// What a request's body asks for; no bytes are an object without members.
 async fn asked_in<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Problem> {
-    let body = body::read(body, bytes_max, BODY_READ_TIMEOUT).await.map_err(|unread| match unread {
+    let read = body::read(body, bytes_max, BODY_READ_TIMEOUT, Held::uncounted()).await;
+    let (body, _) = read.map_err(|unread| match unread {
         Unread::TooLarge => Problem::large_body().because(format!("at most {} KiB are read", bytes_max / 1024)),
         Unread::TooSlow => Problem::slow_body(),
         Unread::Cut => Problem::broken_body(),
+        Unread::NoRoom(_) => Problem::for_now(),
     })?;
     let text = if body.is_empty() { b"{}" } else { &body[..] };
     serde_json::from_slice(text).map_err(|error| Problem::broken_json().because(error.to_string()))

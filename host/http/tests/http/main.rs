@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod access;
+mod bodies;
 mod challenges;
 mod cloudevents;
 mod content;
@@ -15,6 +16,7 @@ mod pairing;
 mod protection;
 mod queue;
 mod refusals;
+mod room;
 mod routing;
 mod schedules;
 mod schemas;
