@@ -166,6 +166,7 @@ impl Host {
             lifecycle: lifecycle.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
+            queue_max: limits.queue_max,
         });
         let public_limits = ServerLimits {
             connections_max: descriptors::for_connections(project.config.server.connections_max as usize),

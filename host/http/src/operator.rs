@@ -68,6 +68,24 @@ pub struct Operator {
     pub access: Access,
     /// Of an event whose payload is edited, unless its provider has a limit of its own.
     pub body_bytes_max: usize,
+    /// Runs that may wait, those of webhooks and those that operators make.
+    pub queue_max: u64,
+}
+
+impl Operator {
+    /// Fails where so many more runs would be more than may wait.
+    fn has_room_for(&self, runs: usize) -> Result<(), Problem> {
+        let (waiting, most) = (self.store.counts().pending, self.queue_max);
+        let room = most.saturating_sub(waiting);
+        if u64::try_from(runs).is_ok_and(|runs| runs <= room) {
+            return Ok(());
+        }
+        let told = format!(
+            "{runs} more runs would wait, and there is room for {room}: {waiting} do, server.limits.queue is {most}. Ask \
+             for fewer at a time, wait until some have ended, or raise the limit"
+        );
+        Err(Problem::for_now().because(told))
+    }
 }
 
 type Api = State<Arc<Operator>>;
