@@ -47,12 +47,7 @@ pub(crate) async fn read(
     read
 }
 
-async fn whole(
-    body: &mut Body,
-    declared: usize,
-    bytes_max: usize,
-    mut held: Held,
-) -> Result<(Bytes, Held), Unread> {
+async fn whole(body: &mut Body, declared: usize, bytes_max: usize, mut held: Held) -> Result<(Bytes, Held), Unread> {
     // Most come in one piece. Where there are more, they are put together at once: each for itself would take more than
     // its bytes, and a sender can make them small.
     let (mut first, mut more) = (Bytes::new(), BytesMut::new());

@@ -30,7 +30,7 @@ use hookbox_store::Store;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::bodies::{Bodies, Held};
+use crate::bodies::Bodies;
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::{Lifecycle, Phase};

@@ -22,9 +22,9 @@ use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
+    ScheduleChange, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -140,8 +140,14 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.replay_all(runs, again, now)).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.change(move |ledger| ledger.cancel(&runs, cause, now)).await
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.change(move |ledger| ledger.cancel_those(&runs, which, cause, now)).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

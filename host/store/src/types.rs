@@ -97,6 +97,14 @@ impl Claimable {
     }
 }
 
+/// Which of some runs are cancelled, by the state that they are in when it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellable {
+    Alive,
+    Pending,
+    Leased,
+}
+
 /// A run and the lease that it has, or had.
 pub type Leased = (RunId, Lease);
 

@@ -104,8 +104,14 @@ impl Store for Wire {
         self.through(self.store.replay_all(runs, again, now)).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.through(self.store.cancel(runs, cause, now)).await
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.through(self.store.cancel(runs, which, cause, now)).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -9,7 +9,7 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::Reply;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Accepted, NewEvent, NewRun};
+use hookbox_store::types::{NewEvent, NewRun};
 
 use super::answer::Taken;
 use super::delivery::{Parts, Read};
