@@ -55,7 +55,7 @@ pub use crate::error::StoreError;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, Suppressed, SuppressedPage, Waiting,
+    ScheduleChange, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -123,6 +123,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
+
+    /// Keeps what an attempt had logged when it was stopped. False where its run was not cancelled while it was under way,
+    /// or that is kept already.
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError>;
 
     /// Takes back runs whose lease was lost: given by another boot, or not renewed in time.
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError>;

@@ -24,7 +24,7 @@ use crate::overlay::Read;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, Suppressed, SuppressedPage, Waiting,
+    ScheduleChange, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -181,6 +181,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
         self.change(|ledger| ledger.record(record)).await
+    }
+
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.change(|ledger| ledger.note_cancelled(stopped)).await
     }
 
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {

@@ -209,6 +209,10 @@ impl Store for Faulty {
         self.through("record", self.store.record(record), seen).await
     }
 
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.through("note a cancelled attempt", self.store.note_cancelled(stopped), |_, _| {}).await
+    }
+
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
         let asked = rescue.clone();
         self.through("rescue", self.store.rescue(rescue), |watch, answer| watch.rescued(&asked, answer)).await

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod attempts;
+mod cancel;
 mod conflicts;
 mod crash;
 mod drain;

@@ -136,6 +136,9 @@ impl Store for Faulty {
     async fn record(&self, _: Record) -> Result<Recorded, StoreError> {
         self.fail()
     }
+    async fn note_cancelled(&self, _: StoppedAttempt) -> Result<bool, StoreError> {
+        self.fail()
+    }
     async fn rescue(&self, _: Rescue) -> Result<Vec<Run>, StoreError> {
         self.fail()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookbox_core::attempt::{Attempt, Outcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
@@ -10,10 +11,12 @@ use hookbox_core::run::{CancelCause, Run, RunEvent, RunStatus};
 use hookbox_core::time::Timestamp;
 
 use super::{Ledger, illegal};
-use crate::codec::StoredRun;
+use crate::codec::{self, StoredRun};
 use crate::error::StoreError;
 use crate::index::Delta;
-use crate::types::{Cancellable, Changes, Claim, Record, Recorded, Rescue};
+use crate::keys;
+use crate::types::{Cancellable, Changes, Claim, Record, Recorded, Rescue, StoppedAttempt};
+use crate::values;
 
 impl Ledger<'_> {
     /// The index knows only what is on disk, so a run that was accepted in this very group is left for the next.
@@ -109,6 +112,26 @@ impl Ledger<'_> {
             }
         }
         Ok(Recorded::Done)
+    }
+
+    pub(crate) fn note_cancelled(&mut self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        let StoppedAttempt { run: id, lease, log, cost, version } = stopped;
+        let Some(row) = values::get(&self.tree, &keys::ended_run(id))? else { return Ok(false) };
+        let mut stored = codec::decode_run(id, &row)?;
+        let is_it = |attempt: &&mut Attempt| {
+            (attempt.number, attempt.started, &attempt.outcome) == (lease.attempt, lease.at, &Outcome::Cancelled)
+        };
+        let Some(attempt) = stored.run.attempts.iter_mut().find(is_it).filter(|attempt| attempt.version.is_none())
+        else {
+            return Ok(false);
+        };
+        (attempt.log, attempt.cost, attempt.version) = (log, cost, version);
+        let (row, details) = stored.encode()?;
+        for (number, detail) in details {
+            values::insert(&mut self.tree, keys::attempt_detail(id, number), &detail)?;
+        }
+        values::replace(&mut self.tree, keys::ended_run(id), &row)?;
+        Ok(true)
     }
 
     fn transition(&mut self, mut stored: StoredRun, event: RunEvent) -> Result<StoredRun, StoreError> {

@@ -1,10 +1,12 @@
-//! Runs that keep an order, and were put off; and which of them a cancel takes.
+//! Runs that keep an order, and were put off; which of them a cancel takes, and what it leaves.
 
+use hookbox_core::attempt::{Cost, Log, LogLevel, LogLine, LogStream, Outcome};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::RunId;
+use hookbox_core::plugin::Digest;
 use hookbox_core::run::{CancelCause, Run, RunEvent, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_store::types::{Cancellable, Claimable, Recorded};
+use hookbox_store::types::{Cancellable, Claimable, Recorded, Retention, StoppedAttempt};
 
 use crate::world::{World, ended, event, failed, handler, job, later, success};
 
@@ -13,6 +15,7 @@ conformance! {
     a_run_that_was_put_off_has_its_turn_by_its_time_and_waits_for_the_one_that_has_begun,
     a_drained_run_stays_before_those_that_were_due_earlier,
     only_what_is_meant_is_cancelled,
+    what_a_cancelled_attempt_had_logged_is_kept_once,
     a_claim_that_finds_only_what_has_expired_says_that_there_may_be_more,
 }
 
@@ -105,6 +108,51 @@ async fn only_what_is_meant_is_cancelled(world: &mut World) {
     let cancel_next = async |which| world.cancel(vec![next], which, CancelCause::Operator, later(9)).await.unwrap();
     assert_eq!(cancel_next(Cancellable::Leased).await, []);
     assert_eq!(cancel_next(Cancellable::Alive).await, [next]);
+}
+
+fn stopped(run: &Run, lines: usize) -> StoppedAttempt {
+    let line = LogLine {
+        at: later(1),
+        stream: LogStream::Log,
+        level: LogLevel::Info,
+        message: "half done".to_owned(),
+        fields: Vec::new(),
+    };
+    StoppedAttempt {
+        run: run.id,
+        lease: run.lease().unwrap(),
+        log: Log { lines: vec![line; lines], bytes_dropped: 0 },
+        cost: Cost { wall_us: 7, ..Cost::default() },
+        version: Some(Digest([3; 32])),
+    }
+}
+
+async fn what_a_cancelled_attempt_had_logged_is_kept_once(world: &mut World) {
+    // Beside the run's row, and apart from it.
+    for lines in [1, 1000] {
+        let run = world.leased("a/work").await;
+        assert!(!world.note_cancelled(stopped(&run, lines)).await.unwrap(), "it is executed still");
+        let done = world.cancel(vec![run.id], Cancellable::Alive, CancelCause::Operator, later(9)).await.unwrap();
+        assert_eq!(done, [run.id]);
+        world.pause();
+        let mut other = stopped(&run, lines);
+        other.lease.attempt += 1;
+        assert!(!world.note_cancelled(other).await.unwrap(), "of another attempt");
+        assert!(world.note_cancelled(stopped(&run, lines)).await.unwrap());
+        assert!(!world.note_cancelled(stopped(&run, 2)).await.unwrap(), "it is kept already");
+        world.pause();
+        let kept = world.run(run.id).await.unwrap();
+        assert_eq!((kept.status(), kept.attempts.len()), (RunStatus::Cancelled, 1));
+        let attempt = &kept.attempts[0];
+        assert_eq!((&attempt.outcome, attempt.log.lines.len()), (&Outcome::Cancelled, lines));
+        assert_eq!((attempt.cost.wall_us, attempt.version), (7, Some(Digest([3; 32]))));
+    }
+    let run = world.leased("a/work").await;
+    succeed(world, &run).await;
+    assert!(!world.note_cancelled(stopped(&run, 1)).await.unwrap());
+    let all = Retention { cancelled_for: Millis(0), ..Retention::default() };
+    while world.prune(later(Millis::DAY.0), all).await.unwrap().more {}
+    assert_eq!(world.counts().cancelled, 0);
 }
 
 async fn a_claim_that_finds_only_what_has_expired_says_that_there_may_be_more(world: &mut World) {
