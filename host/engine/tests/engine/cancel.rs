@@ -25,7 +25,7 @@ async fn cancel(host: &Host, id: RunId) {
 
 /// What the watcher is told next; of paused time, an hour is enough.
 async fn told(host: &mut Host) -> RunEnded {
-    tokio::time::timeout(Duration::from_secs(3600), host.ended.recv()).await.expect("nothing is told").unwrap()
+    tokio::time::timeout(Duration::from_secs(3600), host.ended.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
