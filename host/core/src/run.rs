@@ -256,6 +256,11 @@ impl Run {
         }
     }
 
+    /// Whether an attempt of it was ever under way, counted or not.
+    pub fn has_begun(&self) -> bool {
+        self.attempts_begun > 0 || self.drains > 0
+    }
+
     /// When it reached its last state; nothing while it is alive.
     pub fn finished(&self) -> Option<Timestamp> {
         match self.state {

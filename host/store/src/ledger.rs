@@ -56,6 +56,8 @@ pub(crate) struct Shown {
     pub(crate) schedules_changed: bool,
     /// Runs that are executed were cancelled.
     pub(crate) leases_lost: bool,
+    /// A claim met runs that it could not hand out: there may be others.
+    pub(crate) claim_again: bool,
 }
 
 impl Shown {
@@ -67,6 +69,7 @@ impl Shown {
             holds_changed: false,
             schedules_changed: false,
             leases_lost: false,
+            claim_again: false,
         }
     }
 }
@@ -179,11 +182,11 @@ impl Ledger<'_> {
     /// Writes a run that was alive when it was read in this change, where its state belongs.
     fn update_run(&mut self, mut stored: StoredRun, until: Monotonic) -> Result<(), StoreError> {
         let (row, details) = stored.encode()?;
-        let StoredRun { run, row_bytes, was_due, .. } = stored;
+        let StoredRun { run, row_bytes, waited, .. } = stored;
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
-        self.deltas.push(Delta::of(&run, was_due, until));
+        self.deltas.push(Delta::of(&run, waited, until));
         if let Some(at) = run.finished() {
             self.schedule_run_ended(&run, at)?;
             self.count_end(run.status(), 1);

@@ -53,9 +53,9 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    ScheduleCounts, Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
+    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -91,9 +91,15 @@ pub trait Store: Send + Sync + 'static {
     async fn replay_all(&self, runs: Vec<(RunId, RunId)>, again: Again, now: Timestamp)
     -> Result<Replayed, StoreError>;
 
-    /// Takes those of these runs that are alive off the queue, in one commit, and tells which. An attempt that is under
-    /// way is stopped, and what it wanted to write is lost.
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+    /// Takes those of these runs that are alive, and that are `which`, off the queue, in one commit, and tells which they
+    /// are. An attempt that is under way is stopped, and what it wanted to write is lost.
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError>;
 
     /// Cancels pending runs whose time to begin is over, at most `limit`; returns how many.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
@@ -117,6 +123,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
+
+    /// Keeps what an attempt had logged when it was stopped. False where its run was not cancelled while it was under way,
+    /// or that is kept already.
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError>;
 
     /// Takes back runs whose lease was lost: given by another boot, or not renewed in time.
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError>;

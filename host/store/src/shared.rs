@@ -23,9 +23,9 @@ use crate::error::StoreError;
 use crate::ledger::{Ledger, is_declared_by};
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    ScheduleCounts, Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
+    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -141,8 +141,14 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.replay_all(runs, again, now)).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.change(move |ledger| ledger.cancel(&runs, cause, now)).await
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.change(move |ledger| ledger.cancel_those(&runs, which, cause, now)).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -176,6 +182,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
         self.change(|ledger| ledger.record(record)).await
+    }
+
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.change(|ledger| ledger.note_cancelled(stopped)).await
     }
 
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {

@@ -152,10 +152,16 @@ impl Store for Faulty {
         self.through("replay all", self.store.replay_all(runs, again, now), seen).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
         let asked = runs.clone();
         let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, answer);
-        self.through("cancel", self.store.cancel(runs, cause, now), seen).await
+        self.through("cancel", self.store.cancel(runs, which, cause, now), seen).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -201,6 +207,10 @@ impl Store for Faulty {
         let asked = record.clone();
         let seen = |watch: &Watch, answer: &Result<Recorded, StoreError>| watch.recorded(self.node, &asked, answer);
         self.through("record", self.store.record(record), seen).await
+    }
+
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.through("note a cancelled attempt", self.store.note_cancelled(stopped), |_, _| {}).await
     }
 
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod attention;
+mod cancel;
 mod conflicts;
 mod crash;
 mod drain;

@@ -145,6 +145,7 @@ async fn start(operator: &Operator, name: &ScheduleName) -> Result<RunId, Proble
     let (job, run) = (mint.job(now), mint.run(now));
     // Not the key of a slot: its slots and their verdicts stay what they are.
     let key = format!("{name}@{run}");
+    operator.has_room_for(1)?;
     let new = operator.store.catalogue().new_extra(&schedule, now, (job, run), key, now);
     Ok(operator.store.enqueue(new).await?)
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod attention;
+mod bodies;
 mod challenges;
 mod cloudevents;
 mod content;
@@ -16,6 +17,7 @@ mod pairing;
 mod protection;
 mod queue;
 mod refusals;
+mod room;
 mod routing;
 mod schedules;
 mod schemas;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{decode, encode};
 use crate::error::StoreError;
+use crate::index::Waits;
 
 const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
@@ -113,13 +114,13 @@ pub(crate) struct StoredRun {
     pub(crate) apart: Vec<u32>,
     /// Length of the row that it was read from.
     pub(crate) row_bytes: usize,
-    /// When it was due by that row, where it was pending.
-    pub(crate) was_due: Option<Timestamp>,
+    /// How it waited by that row, where it was pending.
+    pub(crate) waited: Option<Waits>,
 }
 
 impl StoredRun {
     pub(crate) fn new(run: Run) -> StoredRun {
-        StoredRun { run, apart: Vec::new(), row_bytes: 0, was_due: None }
+        StoredRun { run, apart: Vec::new(), row_bytes: 0, waited: None }
     }
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
@@ -292,11 +293,8 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         drains: form.drains,
         attempts,
     };
-    let was_due = match run.state {
-        RunState::Pending { due } => Some(due),
-        _ => None,
-    };
-    Ok(StoredRun { run, apart, row_bytes: bytes.len(), was_due })
+    let waited = Waits::of(&run);
+    Ok(StoredRun { run, apart, row_bytes: bytes.len(), waited })
 }
 
 /// What [`waiting`] has to read of a row.

@@ -215,7 +215,7 @@ impl State {
 
     fn publish(&self, closed: Closed) {
         let shown = closed.shown;
-        let mut wakes = shown.catalogue_changed || shown.holds_changed;
+        let mut wakes = shown.catalogue_changed || shown.holds_changed || shown.claim_again;
         {
             let mut index = locked(&self.index);
             for delta in closed.deltas {

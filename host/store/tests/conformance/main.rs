@@ -26,6 +26,7 @@ mod folder;
 mod kv;
 mod model;
 mod operators;
+mod order;
 mod pages;
 mod plugins;
 mod prune;

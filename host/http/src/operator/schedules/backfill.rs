@@ -53,6 +53,7 @@ pub(in crate::operator) async fn backfill(
     if asked.dry_run {
         return Ok(Json(BackfillView::of(&slots, None)));
     }
+    operator.has_room_for(slots.len())?;
     let made = audited("backfill schedule", &name, make(&operator, &row, &slots).await)?;
     Ok(Json(BackfillView::of(&slots, Some(made))))
 }
