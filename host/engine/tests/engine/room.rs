@@ -11,9 +11,9 @@ use hookbox_core::time::Millis;
 use hookbox_store::Store;
 use hookbox_store::types::{Cancellable, NewJob};
 
-use crate::host::{Host, NOON};
+use crate::host::{Host, NOON, manual};
 use crate::log::Logged;
-use crate::script::{done_with, handler};
+use crate::script::{done, done_with, handler};
 
 /// What waits where one run may, and 512 that attempts make.
 const FULL: usize = 513;
@@ -41,6 +41,9 @@ fn making(host: &Host, target: &str, jobs: usize) {
 async fn full() -> (Host, Vec<RunId>) {
     let mut host = Host::new();
     host.parts.room = Room(1);
+    // Its handler is there.
+    host.plugin("other", &[manual("work")]).await;
+    host.script.on("other/work", |_| async { Ok(done()) });
     let mint = &host.parts.mint;
     let job = |_| {
         let job = Job {
