@@ -121,7 +121,8 @@ pub trait Store: Send + Sync + 'static {
     /// where its run has another by now.
     async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError>;
 
-    /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
+    /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds and
+    /// there is room for the runs that it makes.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
 
     /// Keeps what an attempt had logged when it was stopped. False where its run was not cancelled while it was under way,
