@@ -10,6 +10,7 @@ mod holds;
 mod kv;
 mod plugins;
 mod prune;
+mod room;
 mod schedules;
 mod suppress;
 

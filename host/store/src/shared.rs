@@ -219,6 +219,10 @@ impl<B: Backend> Store for Ledgered<B> {
         Ok(locked(&self.backend.state().index).waiting())
     }
 
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        locked(&self.backend.state().index).pending_of(handler)
+    }
+
     async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
         Ok(locked(&self.backend.state().index).next_due(handlers))
     }

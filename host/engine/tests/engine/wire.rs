@@ -293,6 +293,10 @@ impl Store for Wire {
         self.store.runs(page, filter).await
     }
 
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        self.store.waiting_of(handler)
+    }
+
     fn counts(&self) -> Counts {
         self.store.counts()
     }

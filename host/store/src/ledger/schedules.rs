@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
 use hookbox_core::schedule::{BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
@@ -243,7 +244,7 @@ impl Ledger<'_> {
         records.extend(passed(decision.missed, |slots| Verdict::Missed { slots }));
         records.iter().for_each(|record| row.note(record.clone()));
         for (slot, job) in decision.fire.into_iter().zip(firing.jobs) {
-            let verdict = self.fire_slot(&mut row, job, now)?;
+            let verdict = self.fire_slot(&mut row, job, firing.room, now)?;
             let record = SlotRecord { slot, decided_at: now, verdict };
             row.note(record.clone());
             records.push(record);
@@ -255,7 +256,13 @@ impl Ledger<'_> {
         Ok(Fired::Decided(records))
     }
 
-    fn fire_slot(&mut self, row: &mut ScheduleRow, job: NewJob, now: Timestamp) -> Result<Verdict, StoreError> {
+    fn fire_slot(
+        &mut self,
+        row: &mut ScheduleRow,
+        job: NewJob,
+        room: Room,
+        now: Timestamp,
+    ) -> Result<Verdict, StoreError> {
         let mut alive = Vec::new();
         for run in &row.open {
             if self.is_alive(*run)? {
@@ -268,6 +275,10 @@ impl Ledger<'_> {
             Overlap::Skip if open > 0 => return Ok(Verdict::OverlapSkipped),
             Overlap::BufferOne if open > 1 => return Ok(Verdict::Dropped),
             Overlap::BufferAll(most) if open > most as usize => return Ok(Verdict::Dropped),
+            // The others bound what waits by themselves.
+            Overlap::Allow if open > 0 && self.is_full(room, self.deltas.len(), &[&job.run.target]) => {
+                return Ok(Verdict::Dropped);
+            }
             Overlap::CancelRunning => {
                 self.cancel(&std::mem::take(&mut row.open), CancelCause::Overlap, now)?;
             }
