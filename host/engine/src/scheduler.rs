@@ -15,7 +15,7 @@ use hookbox_core::cron::Zones;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::queue::Room;
-use hookbox_core::schedule::{self, CLOCK_BEHIND, Progress, ScheduleRow, SlotRecord, Slots, State, Verdict};
+use hookbox_core::schedule::{self, CLOCK_BEHIND, Progress, Reason, ScheduleRow, SlotRecord, Slots, State, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob};
 use hookbox_store::{Store, StoreError};
@@ -158,7 +158,7 @@ impl Scheduler {
                 if row.next != next_of(&slots, row) {
                     self.move_next(&slots, row, now).await?;
                 }
-                behind += u64::from(row.decided.since(now) > CLOCK_BEHIND);
+                behind += u64::from(row.is_ahead_of_the_clock(now));
             }
             after = match rows.last() {
                 Some(last) if rows.len() == BATCH => Some(last.schedule.name.clone()),
@@ -168,7 +168,7 @@ impl Scheduler {
         if behind > 0 {
             tracing::warn!(
                 schedules = behind,
-                "the clock is behind the last slot of {behind} schedules: they wait, or are begun anew by `hookbox schedules reset`"
+                "the clock is behind the last slot of {behind} schedules: set the clock right, or begin them anew with `hookbox schedules reset --all`"
             );
         }
         Ok(())
@@ -242,8 +242,8 @@ fn next_of(slots: &Slots, row: &ScheduleRow) -> Option<Timestamp> {
 fn log_if_dry(row: &ScheduleRow, decided: Timestamp) {
     let row = ScheduleRow { decided, next: None, pause: None, ..row.clone() };
     if row.state() == State::Dry {
-        let name = &row.schedule.name;
-        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: change its rule, or `hookbox schedules reset {name}`");
+        let (name, cure) = (&row.schedule.name, row.cure(Reason::NoNextSlot));
+        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: {cure}");
     }
 }
 

@@ -156,6 +156,9 @@ pub trait Store: Send + Sync + 'static {
     /// Makes or changes a schedule of an operator's. `Conflict` where hooks.yaml has one of the name.
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError>;
 
+    /// What `put_schedule` would make of it; nothing is written.
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError>;
+
     /// Takes a schedule of an operator's away; a plugin's of the same name counts again. `Conflict` where no operator has
     /// made it.
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError>;

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::catalogue::{Catalogue, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::{Ending, Ledger, is_declared_by};
+use crate::ledger::{self, Ending, Ledger, is_declared_by};
 use crate::overlay::Read;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
@@ -270,6 +270,10 @@ impl<B: Backend> Store for Ledgered<B> {
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
         self.close(&schedule.name, Ending::Put(Box::new(schedule.clone())), now).await?;
         self.change(move |ledger| ledger.put_schedule(schedule, now)).await
+    }
+
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.read(|tree| ledger::preview_schedule(tree, schedule, now)).await
     }
 
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {

@@ -258,8 +258,11 @@ pub struct ScheduleCounts {
     pub active: u64,
     /// By whomever.
     pub paused: u64,
+    /// They have come to their bounds.
     pub ended: u64,
-    /// Those of them that somebody should look at, by [`Reason::ALL`](hookbox_core::schedule::Reason::ALL).
+    /// They have not, and yet no slot will come.
+    pub dry: u64,
+    /// Those of all that somebody should look at, by [`Reason::ALL`](hookbox_core::schedule::Reason::ALL).
     pub attention: [u64; 4],
 }
 

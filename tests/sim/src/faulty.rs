@@ -247,6 +247,10 @@ impl Store for Faulty {
         self.through("put schedule", self.store.put_schedule(schedule, now), seen).await
     }
 
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.read("preview schedule", self.store.preview_schedule(schedule, now)).await
+    }
+
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
         let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("remove", now, None, answer);
         self.through("remove schedule", self.store.remove_schedule(name, now), seen).await

@@ -43,14 +43,19 @@ impl Dispatcher {
     pub(super) async fn bring_to_end(&self, run: Run, held: &Held) {
         let id = run.id;
         // It may have been cancelled before it was on the list of those that are told.
-        let until = self.parts.clock.monotonic().plus(LEASE);
-        if self.parts.store.renew(&[(id, held.lease)], until).await.is_ok_and(|held| held.is_empty()) {
+        if self.has_lost(&run, held).await {
             return;
         }
         if let Err(error) = self.attempt(run, held).await {
             // The lease runs out and the run is put back.
             tracing::error!(run.id = %id, run.attempt = held.lease.attempt, %error, "the end of run {id} was not recorded");
         }
+    }
+
+    /// Whether the lease is gone. Where it is not, it is renewed.
+    async fn has_lost(&self, run: &Run, held: &Held) -> bool {
+        let until = self.parts.clock.monotonic().plus(LEASE);
+        self.parts.store.renew(&[(run.id, held.lease)], until).await.is_ok_and(|held| held.is_empty())
     }
 
     async fn attempt(&self, run: Run, held: &Held) -> Result<(), StoreError> {
@@ -65,7 +70,6 @@ impl Dispatcher {
         };
         let mut conflicts = 0;
         loop {
-            held.mark.is_at(Stage::Waiting);
             let plugin = &run.target.plugin;
             let _turn = match conflicts {
                 0..CONFLICTS_MAX => self.turns.shared(plugin).await,
@@ -105,7 +109,15 @@ impl Dispatcher {
                     let outcome = Outcome::Retryable { message, retry_after: None };
                     return self.conclude(&run, held, bare(outcome), None, started).await.map(|_| ());
                 }
-                Recorded::Conflict => conflicts += 1,
+                Recorded::Conflict => {
+                    conflicts += 1;
+                    held.mark.is_at(Stage::Waiting);
+                    // It may have been cancelled while its end was recorded, when nobody could stop it.
+                    if self.has_lost(&run, held).await {
+                        super::taken_away(run.id);
+                        return Ok(());
+                    }
+                }
                 Recorded::Done | Recorded::Stale | Recorded::Refused(_) | Recorded::QueueFull => return Ok(()),
             }
         }

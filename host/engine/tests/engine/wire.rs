@@ -202,6 +202,10 @@ impl Store for Wire {
         self.through(self.store.put_schedule(schedule, now)).await
     }
 
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.store.preview_schedule(schedule, now).await
+    }
+
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
         self.through(self.store.remove_schedule(name, now)).await
     }

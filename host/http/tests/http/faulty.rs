@@ -160,6 +160,9 @@ impl Store for Faulty {
     async fn put_schedule(&self, _: Schedule, _: Timestamp) -> Result<ScheduleRow, StoreError> {
         self.fail()
     }
+    async fn preview_schedule(&self, _: Schedule, _: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.fail()
+    }
     async fn remove_schedule(&self, _: &ScheduleName, _: Timestamp) -> Result<(), StoreError> {
         self.fail()
     }

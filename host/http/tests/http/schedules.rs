@@ -30,7 +30,7 @@ async fn row(host: &Host, name: &str) -> ScheduleRow {
 }
 
 /// Decides the slots of a schedule that have come.
-async fn tick(host: &Host, name: &str, now: Timestamp) -> Fired {
+pub(crate) async fn tick(host: &Host, name: &str, now: Timestamp) -> Fired {
     let row = row(host, name).await;
     let decision = decide(&row.slots().unwrap(), &row.schedule.rules, row.progress(), now).unwrap();
     let job = |slot: &Timestamp| {

@@ -50,37 +50,22 @@ impl Ledger<'_> {
 
     /// One that was removed a while ago goes on.
     fn new_schedule(&mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-        self.shown.schedules_changed = true;
         let key = keys::removed_schedule(&schedule.name);
-        let row = match values::get(&self.tree, &key)? {
-            Some(removed) => {
-                values::remove(&mut self.tree, key)?;
-                let RemovedV1 { at, row } = codec::decode(&removed)?;
-                let kept = now.since(Timestamp(at)) <= REMOVED_FOR;
-                kept.then(|| codec::decode_schedule(&row)).transpose()?
-            }
-            None => None,
-        };
-        match row {
-            Some(row) => row.revived(schedule, now),
-            None => ScheduleRow::new(schedule, now),
-        }
-        .map_err(bad)
+        let row = begun(&self.tree, schedule, now)?;
+        values::remove(&mut self.tree, key)?;
+        self.shown.schedules_changed = true;
+        Ok(row)
     }
 
     /// Gives a schedule these declarations; without any it is removed.
-    fn redefine(&mut self, row: ScheduleRow, mut all: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        all.sort_by_key(rank);
-        let mut all = all.into_iter();
-        let Some(schedule) = all.next() else { return self.remove(row, now, |row| row) };
-        let shadowed: Vec<Schedule> = all.collect();
-        if schedule == row.schedule && shadowed == row.shadowed {
-            return Ok(());
+    fn redefine(&mut self, row: ScheduleRow, all: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
+        if all.is_empty() {
+            return self.remove(row, now, |row| row);
         }
-        let (row, closed) = row.redefined(schedule, now).map_err(bad)?;
+        let Redefined::Other { row, closed } = redefined(row, all, now)? else { return Ok(()) };
         self.count_closed(&row, &closed);
         self.shown.schedules_changed = true;
-        self.write_schedule(ScheduleRow { shadowed, ..row })
+        self.write_schedule(row)
     }
 
     /// Where the slots of a schedule are about to end, and very many of them have come and are undecided, gives some their
@@ -176,11 +161,7 @@ impl Ledger<'_> {
             self.write_schedule(row.clone())?;
             return Ok(row);
         };
-        if row.schedule.origin == Origin::Config {
-            return Err(StoreError::Conflict(format!("{name} is in hooks.yaml, which comes first: change it there")));
-        }
-        let (_, mut all) = by_operator(&row);
-        all.push(schedule);
+        let all = with_operators(&row, schedule)?;
         self.redefine(row, all, now)?;
         self.known_schedule(&name)
     }
@@ -316,8 +297,7 @@ impl Ledger<'_> {
     }
 
     fn schedule_row(&self, name: &ScheduleName) -> Result<Option<ScheduleRow>, StoreError> {
-        let row = values::get(&self.tree, &keys::schedule(name))?;
-        row.map(|row| codec::decode_schedule(&row)).transpose()
+        schedule_row(&self.tree, name)
     }
 
     fn known_schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
@@ -330,6 +310,64 @@ impl Ledger<'_> {
         values::replace(&mut self.tree, key, &codec::encode_schedule(row)?)?;
         Ok(())
     }
+}
+
+/// What [`Ledger::put_schedule`] would make of it.
+pub(crate) fn preview_schedule(tree: &dyn Read, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+    let Some(row) = schedule_row(tree, &schedule.name)? else { return begun(tree, schedule, now) };
+    let all = with_operators(&row, schedule)?;
+    Ok(match redefined(row, all, now)? {
+        Redefined::Same(row) | Redefined::Other { row, .. } => row,
+    })
+}
+
+fn schedule_row(tree: &dyn Read, name: &ScheduleName) -> Result<Option<ScheduleRow>, StoreError> {
+    let row = values::get(tree, &keys::schedule(name))?;
+    row.map(|row| codec::decode_schedule(&row)).transpose()
+}
+
+/// The row of a name that nobody declared. One that was removed a while ago goes on.
+fn begun(tree: &dyn Read, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+    let removed = values::get(tree, &keys::removed_schedule(&schedule.name))?;
+    let removed = removed.map(|removed| codec::decode::<RemovedV1>(&removed)).transpose()?;
+    match removed.filter(|removed| now.since(Timestamp(removed.at)) <= REMOVED_FOR) {
+        Some(removed) => codec::decode_schedule(&removed.row)?.revived(schedule, now),
+        None => ScheduleRow::new(schedule, now),
+    }
+    .map_err(bad)
+}
+
+enum Redefined {
+    Same(ScheduleRow),
+    /// With the verdicts on slots that end with the old definition.
+    Other {
+        row: ScheduleRow,
+        closed: Vec<SlotRecord>,
+    },
+}
+
+/// The row with these declarations, of which there is one at least.
+fn redefined(row: ScheduleRow, mut all: Vec<Schedule>, now: Timestamp) -> Result<Redefined, StoreError> {
+    all.sort_by_key(rank);
+    let mut all = all.into_iter();
+    let Some(schedule) = all.next() else { return Ok(Redefined::Same(row)) };
+    let shadowed: Vec<Schedule> = all.collect();
+    if schedule == row.schedule && shadowed == row.shadowed {
+        return Ok(Redefined::Same(row));
+    }
+    let (row, closed) = row.redefined(schedule, now).map_err(bad)?;
+    Ok(Redefined::Other { row: ScheduleRow { shadowed, ..row }, closed })
+}
+
+/// All declarations of a name where an operator declares this one.
+fn with_operators(row: &ScheduleRow, schedule: Schedule) -> Result<Vec<Schedule>, StoreError> {
+    if row.schedule.origin == Origin::Config {
+        let name = &schedule.name;
+        return Err(StoreError::Conflict(format!("{name} is in hooks.yaml, which comes first: change it there")));
+    }
+    let (_, mut all) = by_operator(row);
+    all.push(schedule);
+    Ok(all)
 }
 
 fn rank(schedule: &Schedule) -> usize {
