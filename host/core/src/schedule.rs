@@ -299,19 +299,18 @@ impl ScheduleRow {
         Some(next.plus(self.schedule.put_off()))
     }
 
-    /// Takes over a changed definition. Another rule begins anew at `now`; the same rule keeps its mark.
+    /// Takes over a changed definition. Another rule begins anew at `now`; the same rule keeps its mark, and what has
+    /// passed without a slot stays without one: other bounds make up for nothing.
     pub fn redefined(mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
         let other = schedule.when != self.schedule.when;
-        // One that had ended begins anew, too: what passed since is not made up for.
-        let ended = self.next.is_none();
+        // One that had ended has no next slot.
+        let without_slots = self.next.map_or(now, |next| now.min(next.minus(Millis(1))));
         self.schedule = schedule;
         if other {
             self.anchor = now;
-            // Never behind what is decided: a slot has one verdict, whatever the clock says.
-            self.decided = now.max(self.decided);
-        } else if ended {
-            self.decided = now.max(self.decided);
         }
+        // Never behind what is decided: a slot has one verdict, whatever the clock says.
+        self.decided = self.decided.max(if other { now } else { without_slots });
         self.next = self.slots()?.next_after(self.decided).filter(|_| self.left() != Some(0));
         Ok(self)
     }

@@ -3,13 +3,13 @@
 
 use hookbox_core::gate::{GateId, Order};
 use hookbox_core::id::RunId;
-use hookbox_core::run::{Run, RunStatus};
+use hookbox_core::run::{CancelCause, Run, RunState, RunStatus};
 use hookbox_core::time::Timestamp;
 use hookbox_store::StoreError;
 use hookbox_store::types::{Claim, Claimable};
 
 use crate::model::{Model, RunSeen, Seen};
-use crate::watch::{Watch, follow};
+use crate::watch::Watch;
 
 impl RunSeen {
     fn gate_id(&self) -> Option<(GateId, Order)> {
@@ -42,17 +42,17 @@ impl Watch {
         self.check("expire", checked);
     }
 
-    /// Takes over which of the runs whose time is over were cancelled.
+    /// Takes over which of the runs whose time is over were cancelled for it now.
     fn expired_in(&self, model: &mut Model, now: Timestamp) -> Result<usize, String> {
         let mut expired = 0;
+        let cancelled = RunState::Cancelled { at: now, cause: CancelCause::Expired };
         for id in model.with_status(RunStatus::Pending) {
             let over = model.runs.get(&id).and_then(|run| run.expires).is_some_and(|expires| expires <= now);
-            let Some(run) = over.then(|| self.stored(id)).flatten() else { continue };
-            if run.status() == RunStatus::Cancelled {
+            if over && self.stored(id).is_some_and(|run| run.state == cancelled) {
                 self.trace.note(format_args!("{id} was not begun in time"));
                 expired += 1;
                 model.tally.expired += 1;
-                follow(model, &run)?;
+                model.moves(id, Seen::Ended(RunStatus::Cancelled))?;
             }
         }
         Ok(expired)
@@ -62,17 +62,18 @@ impl Watch {
         self.trace.note(format_args!("cancel {asked:?}: {answer:?}"));
         let Ok(cancelled) = answer else { return };
         let mut model = self.model();
-        for id in asked {
-            if model.is_alive(*id) != cancelled.contains(id) {
-                self.trace.broken(format!("cancel: {id} was alive: {}", model.is_alive(*id)));
+        let mut alive: Vec<RunId> = Vec::new();
+        for id in asked.iter().filter(|id| model.is_alive(**id)) {
+            if !alive.contains(id) {
+                alive.push(*id);
             }
         }
+        if alive != *cancelled {
+            self.trace.broken(format!("cancel: {alive:?} were alive, and {cancelled:?} were cancelled"));
+        }
         model.tally.cancelled += cancelled.len() as u64;
-        for run in cancelled.iter().filter_map(|id| self.stored(*id)) {
-            let checked = match run.status() {
-                RunStatus::Cancelled => follow(&mut model, &run),
-                other => Err(format!("{} is {other:?}", run.id)),
-            };
+        for id in cancelled {
+            let checked = model.moves(*id, Seen::Ended(RunStatus::Cancelled));
             self.check("cancel", checked);
         }
     }
@@ -104,9 +105,8 @@ fn claim_one(model: &mut Model, node: usize, claim: &Claim, run: &Run) -> Result
     }
     if let Some(seen) = model.runs.get_mut(&run.id) {
         seen.leases += 1;
-        seen.state = Seen::Leased { lease, node, until: claim.until };
     }
-    Ok(())
+    model.moves(run.id, Seen::Leased { lease, node, until: claim.until })
 }
 
 fn within_limits(model: &Model, claim: &Claim, runs: &[Run]) -> Result<(), String> {

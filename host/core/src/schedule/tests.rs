@@ -230,13 +230,33 @@ fn a_backfill_has_one_key_and_one_job_for_a_slot() {
 }
 
 #[test]
-fn a_changed_rule_begins_anew_and_an_unchanged_one_keeps_its_mark() {
-    let row = ScheduleRow::new(schedule(When::every(Millis::HOUR).unwrap()), NOON).unwrap();
-    let later = NOON.plus(Millis(500));
-    let same = row.clone().redefined(schedule(When::every(Millis::HOUR).unwrap()), later).unwrap();
-    assert_eq!((same.anchor, same.decided), (NOON, NOON));
+fn a_changed_rule_begins_anew_and_an_unchanged_one_keeps_the_slots_that_have_come() {
+    let hourly = || schedule(When::every(Millis::HOUR).unwrap());
+    let row = ScheduleRow::new(hourly(), NOON).unwrap();
+    let later = NOON.plus(Millis(2 * HOUR + 500));
+    let same = row.clone().redefined(hourly(), later).unwrap();
+    assert_eq!((same.anchor, same.next), (NOON, Some(NOON.plus(Millis::HOUR))));
     let other = row.redefined(schedule(When::every(Millis::MINUTE).unwrap()), later).unwrap();
     assert_eq!((other.anchor, other.decided), (later, later));
+}
+
+#[test]
+fn other_bounds_make_up_for_nothing() {
+    let bounded = |start, end| {
+        let rules = Rules { start, end, missed: Missed::All(9), ..Rules::default() };
+        Schedule { rules, ..schedule(When::every_with(Millis::HOUR, Millis(0)).unwrap()) }
+    };
+    let at = |hours| Some(Timestamp(hours * HOUR));
+    let redefined = |before, after, now| {
+        let row = ScheduleRow::new(before, Timestamp(9 * HOUR)).unwrap().redefined(after, Timestamp(now)).unwrap();
+        row.next
+    };
+    // It would have begun at 15:00, and at 12:30 its start is taken away.
+    assert_eq!(redefined(bounded(at(15), None), bounded(None, None), 12 * HOUR + 30 * MINUTE), at(13));
+    // It has ended before its first slot, and is prolonged.
+    assert_eq!(redefined(bounded(None, at(10)), bounded(None, at(20)), 12 * HOUR + 30 * MINUTE), at(13));
+    // Slots that came within the old bounds keep waiting for their verdict.
+    assert_eq!(redefined(bounded(at(11), None), bounded(None, None), 12 * HOUR + 30 * MINUTE), at(11));
 }
 
 #[test]
