@@ -3,6 +3,8 @@
 //!
 //! `HOOKBOX_KILLS` says how many kills, `HOOKBOX_KILLS_SEED` another seed.
 
+mod schedules;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, RwLock};
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::{Host, Project, number, shop, until};
 use crate::random::{Chance, Random};
 use crate::schedules::{PERIOD, TICK, count, first_slot, millis};
+use schedules::{Backfilled, Made};
 
 const KILLS: u64 = 8;
 const SEED: u64 = 1;
@@ -102,9 +105,11 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
         let tick = first.get(TICK);
         (count(&tick, "fired") > 0).then_some(tick)
     }));
+    let made = Made::on(&first);
     first.kill();
 
     let (host, stop, all) = (RwLock::new(None), AtomicBool::new(false), Mutex::new(Sent::default()));
+    let backfilled = Mutex::new(Backfilled::default());
     thread::scope(|scope| {
         for sender in 0..SENDERS {
             let (host, stop, all) = (&host, &stop, &all);
@@ -115,12 +120,15 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
                 all.again += sent.again;
             });
         }
+        scope.spawn(|| *backfilled.lock().unwrap() = made.backfill(&host, &stop));
         // Senders end whatever happens.
         let _stop = StopAtEnd(&stop);
         kill_again_and_again(&project, &host, kills, &mut Random::new(seed, 0));
     });
     let (host, sent) = (host.into_inner().unwrap().unwrap(), all.into_inner().unwrap());
+    made.pause(&host);
     examine(&host, anchor, &sent);
+    made.examine(&host, &backfilled.into_inner().unwrap());
     host.stop();
     project.write("acks", sent.acknowledged.join("\n"));
     project.run(&["doctor", "--data", "data", "--has", "acks"]).text();

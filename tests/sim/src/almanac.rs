@@ -14,8 +14,8 @@ const HORIZON: u64 = 3 * 24 * 60 * MINUTE;
 
 /// A cron expression that fires each day, and what it means.
 pub(crate) struct Rule {
-    pub(crate) expression: &'static str,
-    pub(crate) zone: &'static str,
+    expression: &'static str,
+    zone: &'static str,
     is_wildcard: bool,
     /// No slot lies between two multiples of it.
     step: u64,
@@ -35,7 +35,7 @@ const fn fixed(expression: &'static str, zone: &'static str, fits: fn(u64, u64, 
     Rule { expression, zone, is_wildcard: false, step: MINUTE, fits }
 }
 
-pub(crate) const RULES: [Rule; 13] = [
+const RULES: [Rule; 13] = [
     star("* * * * *", "UTC", |_, _, _| true),
     Rule { step: 10_000, ..star("*/10 * * * * *", "UTC", |_, _, second| second % 10 == 0) },
     star("*/5 * * * *", NEW_YORK, |_, minute, _| minute % 5 == 0),
@@ -118,6 +118,17 @@ impl Rule {
             _ => self.fits(wall),
         }
     }
+}
+
+/// Those of one zone, or all.
+pub(crate) fn rules(zone: Option<&'static str>) -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().filter(move |rule| zone.is_none_or(|zone| rule.zone == zone))
+}
+
+/// Where clocks were changed lately, or will be.
+pub(crate) fn zone_of_change_near(now: Timestamp) -> Option<&'static str> {
+    let near = |change: &&Change| change.at.abs_diff(now.0) < Millis::DAY.0;
+    CHANGES.iter().find(near).map(|change| change.zone)
 }
 
 /// The first time of a rule after another.

@@ -3,10 +3,11 @@
 
 use hookbox_core::hold::{Held, Hold};
 use hookbox_core::id::RunId;
+use hookbox_core::name::HandlerRef;
 use hookbox_core::policy::Terms;
 use hookbox_core::time::Timestamp;
-use hookbox_store::StoreError;
 use hookbox_store::types::*;
+use hookbox_store::{Store, StoreError};
 
 use crate::model::{Model, RunSeen, Seen};
 use crate::watch::Watch;
@@ -112,11 +113,15 @@ impl Watch {
 
     /// An engine is about to claim.
     pub(crate) fn wants(&self, handlers: &[Claimable]) {
-        let model = self.model();
-        let held = handlers.iter().find(|claimable| model.holds.iter().any(|held| held.covers(&claimable.handler)));
-        if let Some(Claimable { handler, .. }) = held {
-            self.trace.broken(format!("{handler} is held, and its runs are claimed"));
+        if let Some(held) = handlers.iter().find(|claimable| self.is_held(&claimable.handler)) {
+            self.trace.broken(format!("{} is held, and its runs are claimed", held.handler));
         }
+    }
+
+    /// By the model and the store: of a commit of several changes one of them knows before the other.
+    pub(crate) fn is_held(&self, handler: &HandlerRef) -> bool {
+        let by_model = self.model().holds.iter().any(|held| held.covers(handler));
+        by_model && self.store().holds().hold(handler)
     }
 }
 

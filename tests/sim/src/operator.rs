@@ -5,7 +5,7 @@ use hookbox_core::gate::{Gate, Order};
 use hookbox_core::hold::{Held, Hold};
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::run::{CancelCause, RunStatus};
+use hookbox_core::run::{CancelCause, RunPolicy, RunStatus};
 use hookbox_core::schedule::{Missed, Origin, Overlap, Pause, Rules, Schedule, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::*;
@@ -69,7 +69,12 @@ impl World {
             0 => When::Every { period: Millis::SECOND, phase: None },
             1 => When::Every { period: Millis(45_000), phase: self.rng.one_in(2).then_some(Millis(7000)) },
             2 => When::Once { at: self.in_a_while() },
-            _ => self.rng.pick(&almanac::RULES).map_or(When::Once { at: Timestamp(1) }, almanac::Rule::when),
+            _ => {
+                // Two in three where the clocks are about to change.
+                let near = almanac::zone_of_change_near(self.clock.now()).filter(|_| !self.rng.one_in(3));
+                let rules: Vec<When> = almanac::rules(near).map(almanac::Rule::when).collect();
+                self.rng.pick(&rules).cloned().unwrap_or(When::Once { at: self.clock.now() })
+            }
         }
     }
 
@@ -88,8 +93,8 @@ impl World {
             missed_within: self.rng.one_in(4).then(|| Millis(self.rng.below(30 * Millis::MINUTE.0))),
             count: self.rng.one_in(6).then(|| self.rng.between(1, 20)),
             jitter: Millis(if self.rng.one_in(4) { 5000 } else { 0 }),
-            pause_after: self.rng.one_in(4).then_some(2),
-            ..Rules::default()
+            pause_after: self.rng.one_in(3).then(|| self.rng.between(1, 2) as u32),
+            policy: RunPolicy { attempts: self.rng.one_in(3).then_some(1), ..RunPolicy::default() },
         }
     }
 

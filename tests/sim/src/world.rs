@@ -207,5 +207,5 @@ impl World {
 /// Somewhen, or shortly before the clocks of a zone are changed.
 fn begin(rng: &mut Rng) -> u64 {
     let change = rng.pick(&almanac::CHANGES).map_or(0, |change| change.at);
-    if rng.one_in(3) { 1_780_000_000_000 + rng.below(Millis::DAY.0) } else { change - rng.below(45 * Millis::MINUTE.0) }
+    if rng.one_in(3) { 1_780_000_000_000 + rng.below(Millis::DAY.0) } else { change - rng.below(20 * Millis::MINUTE.0) }
 }
