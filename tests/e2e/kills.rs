@@ -26,6 +26,9 @@ const LIFE_MS: usize = 1500;
 /// One that is starting, too: so often, in percent.
 const STARTS_CUT_PERCENT: usize = 20;
 const START_MS: usize = 300;
+/// One that is ready may be killed so soon after a backfill was asked for: so often, in percent.
+const BACKFILLS_CUT_PERCENT: usize = 30;
+const BACKFILL_MS: usize = 60;
 /// Between two webhooks of a sender: the queue should be short enough to be finished in the end.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -69,7 +72,13 @@ fn send(sender: u32, host: &RwLock<Option<Host<'_>>>, stop: &AtomicBool) -> Sent
 }
 
 /// Starts hosts and kills them; the last one stays.
-fn kill_again_and_again<'a>(project: &'a Project, host: &RwLock<Option<Host<'a>>>, kills: u64, random: &mut Random) {
+fn kill_again_and_again<'a>(
+    project: &'a Project,
+    host: &RwLock<Option<Host<'a>>>,
+    made: &Made,
+    kills: u64,
+    random: &mut Random,
+) {
     for kill in 0..kills {
         if random.percent(STARTS_CUT_PERCENT) == Chance::Hit {
             let starting = Host::begin(project, project.command(&Host::arguments("serve")));
@@ -77,7 +86,13 @@ fn kill_again_and_again<'a>(project: &'a Project, host: &RwLock<Option<Host<'a>>
             starting.kill();
         } else {
             *host.write().unwrap() = Some(project.serve());
-            thread::sleep(Duration::from_millis(random.below(LIFE_MS) as u64));
+            let life = Duration::from_millis(random.below(LIFE_MS) as u64);
+            if random.percent(BACKFILLS_CUT_PERCENT) == Chance::Hit {
+                made.await_backfill(life);
+                thread::sleep(Duration::from_millis(random.below(BACKFILL_MS) as u64));
+            } else {
+                thread::sleep(life);
+            }
             // While senders wait for its answers: they hold it as long.
             let process = host.read().unwrap().as_ref().map(Host::id).unwrap();
             kill_process(process);
@@ -123,7 +138,7 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
         scope.spawn(|| *backfilled.lock().unwrap() = made.backfill(&host, &stop));
         // Senders end whatever happens.
         let _stop = StopAtEnd(&stop);
-        kill_again_and_again(&project, &host, kills, &mut Random::new(seed, 0));
+        kill_again_and_again(&project, &host, &made, kills, &mut Random::new(seed, 0));
     });
     let (host, sent) = (host.into_inner().unwrap().unwrap(), all.into_inner().unwrap());
     made.pause(&host);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -35,8 +35,12 @@ fn rules(name: &str) -> Value {
     })
 }
 
-/// When each schedule was made: its slots come after that.
-pub(super) struct Made(BTreeMap<&'static str, u64>);
+pub(super) struct Made {
+    /// When each schedule was made: its slots come after that.
+    begun: BTreeMap<&'static str, u64>,
+    /// Backfills that were asked for.
+    asked: AtomicU64,
+}
 
 /// What came of the backfills.
 #[derive(Default)]
@@ -49,17 +53,21 @@ pub(super) struct Backfilled {
 
 impl Made {
     pub(super) fn on(host: &Host<'_>) -> Made {
-        Made(NAMES.map(|name| (name, millis(&ask(host, "PUT", name, &rules(name)).unwrap()["decided"]))).into())
+        let begun = NAMES.map(|name| (name, millis(&ask(host, "PUT", name, &rules(name)).unwrap()["decided"])));
+        Made { begun: begun.into(), asked: AtomicU64::new(0) }
     }
 
     /// Backfills one range after the other, each until it is answered.
     pub(super) fn backfill(&self, host: &RwLock<Option<Host<'_>>>, stop: &AtomicBool) -> Backfilled {
-        let (mut backfilled, mut to) = (Backfilled::default(), self.0[BACKFILLED] / PERIOD * PERIOD);
+        let (mut backfilled, mut to) = (Backfilled::default(), self.begun[BACKFILLED] / PERIOD * PERIOD);
         while !stop.load(Ordering::Relaxed) {
             let from = to - BACKFILL_SLOTS * PERIOD;
             let range = json!({ "from": shown(from), "to": shown(to) });
             let answer = match &*host.read().unwrap() {
-                Some(host) => ask(host, "POST", &format!("{BACKFILLED}/backfill"), &range),
+                Some(host) => {
+                    self.asked.fetch_add(1, Ordering::Relaxed);
+                    ask(host, "POST", &format!("{BACKFILLED}/backfill"), &range)
+                }
                 None => None,
             };
             let Some(answer) = answer else {
@@ -75,6 +83,17 @@ impl Made {
         backfilled
     }
 
+    /// Waits until the next backfill is asked for, and no longer than that.
+    pub(super) fn await_backfill(&self, at_most: Duration) {
+        let (before, step) = (self.asked.load(Ordering::Relaxed), Duration::from_millis(1));
+        for _ in 0..at_most.as_millis() {
+            if self.asked.load(Ordering::Relaxed) > before {
+                return;
+            }
+            thread::sleep(step);
+        }
+    }
+
     /// Nothing more comes of them.
     pub(super) fn pause(&self, host: &Host<'_>) {
         for name in NAMES {
@@ -84,7 +103,7 @@ impl Made {
 
     /// To be called once they are paused and every run has ended.
     pub(super) fn examine(&self, host: &Host<'_>, backfilled: &Backfilled) {
-        for (name, begun) in &self.0 {
+        for (name, begun) in &self.begun {
             let row = host.get(&format!("schedules/{name}"));
             let passed = (begun / PERIOD + 1)..=(millis(&row["decided"]) / PERIOD);
             let verdicts = ["fired", "missed", "overlap_skipped", "buffered", "dropped", "paused"];
@@ -96,7 +115,10 @@ impl Made {
             let (extra, own): (Vec<&Value>, Vec<&Value>) = runs.iter().partition(|run| key(run).ends_with("/backfill"));
             let slots = distinct_slots(name, &own);
             assert_eq!(slots.len() as u64, fired + buffered, "{name}: each slot that fired has its run");
-            assert!(slots.iter().all(|slot| slot % PERIOD == 0 && passed.contains(&(slot / PERIOD))), "{name}: {slots:?}");
+            assert!(
+                slots.iter().all(|slot| slot % PERIOD == 0 && passed.contains(&(slot / PERIOD))),
+                "{name}: {slots:?}"
+            );
             let of_backfills = distinct_slots(name, &extra);
             assert!(of_backfills.is_superset(&backfilled.slots) || *name != BACKFILLED, "a backfill has lost slots");
             judge(name, host, (&own, &slots), [missed, skipped, dropped]);
@@ -105,7 +127,11 @@ impl Made {
                 extra.len()
             );
         }
-        eprintln!("{} slots backfilled for sure, {} backfills cut off by a kill", backfilled.slots.len(), backfilled.cut);
+        eprintln!(
+            "{} slots backfilled for sure, {} backfills cut off by a kill",
+            backfilled.slots.len(),
+            backfilled.cut
+        );
     }
 }
 

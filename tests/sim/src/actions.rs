@@ -81,7 +81,11 @@ impl World {
         let store = self.watch.store();
         store.gather();
         for _ in 0..self.rng.between(3, 12) {
-            if self.rng.one_in(3) { self.operate() } else { self.act() }
+            if self.rng.one_in(3) {
+                self.operate()
+            } else {
+                self.act()
+            }
             self.let_go_on().await;
         }
         let (changes, fails) = (self.watch.group.len(), self.rng.one_in(4));

@@ -79,12 +79,7 @@ impl Watch {
     }
 
     /// A page of runs: all that fit, newest first, down to where it says that there may be more.
-    pub(crate) fn listed(
-        &self,
-        page: PageRequest<RunId>,
-        filter: &RunFilter,
-        answer: &Result<RunPage, StoreError>,
-    ) {
+    pub(crate) fn listed(&self, page: PageRequest<RunId>, filter: &RunFilter, answer: &Result<RunPage, StoreError>) {
         let Ok(told) = answer else { return };
         let mut model = self.model();
         let in_page = |id: &RunId| page.before.is_none_or(|before| *id < before) && told.next.is_none_or(|n| *id >= n);

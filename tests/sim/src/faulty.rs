@@ -275,8 +275,7 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<ScheduleRow, StoreError> {
         let asked = change.clone();
-        let seen =
-            |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.changed(name, &asked, now, answer);
+        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.changed(name, &asked, now, answer);
         self.through("change schedule", self.store.change_schedule(name, change, now), seen).await
     }
 

@@ -12,8 +12,8 @@ use hookbox_core::run::{Lease, RunStatus};
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::{NewJob, NewRun};
 
-use crate::serial::Serial;
 use crate::schedules::Schedules;
+use crate::serial::Serial;
 
 #[derive(Default)]
 pub(crate) struct Model {
@@ -65,7 +65,7 @@ macro_rules! tally {
     };
 }
 
-tally!(
+tally! {
     // Runs.
     accepted, duplicates, left_out, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried,
     cancelled, expired, pruned,
@@ -77,7 +77,7 @@ tally!(
     backfilled_before, held,
     // Commits of several changes.
     grouped, groups_failed
-);
+}
 
 pub(crate) struct RunSeen {
     pub(crate) target: HandlerRef,

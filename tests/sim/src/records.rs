@@ -1,8 +1,8 @@
 //! The ends of attempts: under one live lease, once, with all of their effects or none.
 
 use hookbox_core::run::RunEvent;
-use hookbox_store::types::*;
 use hookbox_store::StoreError;
+use hookbox_store::types::*;
 
 use crate::model::{Model, Seen};
 use crate::watch::{Watch, state_after};

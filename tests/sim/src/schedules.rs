@@ -115,27 +115,15 @@ impl ScheduleSeen {
     fn differs(&self, row: &ScheduleRow) -> Option<String> {
         let declared: Vec<&Schedule> = std::iter::once(&row.schedule).chain(&row.shadowed).collect();
         let counts = &self.counts;
-        let decided = counts.fired
-            + counts.missed
-            + counts.overlap_skipped
-            + counts.buffered
-            + counts.dropped
-            + counts.paused;
+        let decided =
+            counts.fired + counts.missed + counts.overlap_skipped + counts.buffered + counts.dropped + counts.paused;
         let ours = format!(
             "{:?}",
             (&self.anchor, &self.decided, self.paused, self.paused_until, self.failures, self.counts, self.next())
         );
         let theirs = format!(
             "{:?}",
-            (
-                &row.anchor,
-                &row.decided,
-                row.pause.is_some(),
-                row.paused_until,
-                row.failures,
-                row.counts,
-                row.next
-            )
+            (&row.anchor, &row.decided, row.pause.is_some(), row.paused_until, row.failures, row.counts, row.next)
         );
         if declared != self.declared.iter().collect::<Vec<_>>() {
             return Some(format!("is declared as {declared:?}, it should be {:?}", self.declared));

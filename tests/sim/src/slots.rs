@@ -5,8 +5,8 @@ use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::RunStatus;
 use hookbox_core::schedule::{
-    Basis, FIRES_PER_DECISION_MAX, Missed, ON_TIME, Overlap, SLOTS_PER_DECISION_MAX, Schedule, SlotDecision, SlotRecord,
-    Verdict, When,
+    Basis, FIRES_PER_DECISION_MAX, Missed, ON_TIME, Overlap, SLOTS_PER_DECISION_MAX, Schedule, SlotDecision,
+    SlotRecord, Verdict, When,
 };
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;

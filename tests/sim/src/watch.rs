@@ -41,7 +41,13 @@ pub(crate) fn at_once<T>(asked: impl Future<Output = T>) -> Option<T> {
 
 impl Watch {
     pub(crate) fn new(trace: Arc<Trace>, store: Arc<MemoryStore>) -> Watch {
-        Watch { trace, stage: OnceLock::new(), group: Group::default(), store: Mutex::new(store), model: Mutex::default() }
+        Watch {
+            trace,
+            stage: OnceLock::new(),
+            group: Group::default(),
+            store: Mutex::new(store),
+            model: Mutex::default(),
+        }
     }
 
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
