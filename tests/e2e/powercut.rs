@@ -7,6 +7,7 @@
 mod disk;
 mod trace;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -24,14 +25,18 @@ const CUTS: u64 = 24;
 const SEED: u64 = 1;
 const SENDERS: u32 = 4;
 const WEBHOOKS_PER_SENDER: u32 = 40;
-/// Half of the cuts are within so many steps of the first acknowledgement: little is on disk then.
+/// A third of the cuts are within so many steps of the first acknowledgement: little is on disk then.
 const EARLY: usize = 400;
+/// So many places are the ones where the most writes wait for a sync.
+const LADEN: usize = 40;
 
 /// What is kept for a moment only is removed at the start that follows.
 const SHORT: &str = "keep: { succeeded_for: 1s, dead_for: 1s, events_for: 1s }\n";
 const KEPT_MS: u64 = 1000;
 /// Large events that wait for their removal.
 const OLD_EVENTS: u32 = 24;
+/// So many of each sender's webhooks are large and come first, all senders at once, while old ones are removed.
+const LARGE_FIRST: u32 = 6;
 /// As large as a body may be, but for what is around it.
 const LARGE: usize = (1 << 20) - 200;
 
@@ -49,10 +54,11 @@ fn send(host: &Host<'_>) {
         for number in 0..WEBHOOKS_PER_SENDER {
             let id = format!("{sender}-{number}");
             host.accept(&match number % 8 {
+                _ if number < LARGE_FIRST => padded("count", &id, LARGE),
                 0 => shop("chain", &id, json!({})),
                 1 => padded("count", &id, 20_000),
                 2 => padded("flaky", &id, 3000),
-                3 if number == 3 => padded("count", &id, LARGE),
+                3 if number % 16 == 3 => padded("count", &id, LARGE),
                 4 => keep(sender, number),
                 5 => padded("nobody", &id, 10_000),
                 7 => DROPBOX.sign("", json!({ "id": id, "padding": "x".repeat(10_000) }).to_string()),
@@ -122,12 +128,32 @@ fn record(project: &Project) -> Trace {
     Trace::read(&trace, &folder, &folder.join("data"))
 }
 
-/// Where the n-th cut is: half of them early, half anywhere.
-fn cut(trace: &Trace, n: u64, random: &mut Random) -> usize {
-    let first = trace.steps.iter().position(|step| !step.acknowledged().is_empty()).unwrap();
-    let end = trace.steps.len();
-    let last = if n.is_multiple_of(2) { end.min(first + EARLY) } else { end };
-    first + 1 + random.below(last - first)
+/// Where a trace may be cut.
+struct Cuts {
+    first: usize,
+    end: usize,
+    /// Right before the syncs that the most writes wait for, and as many before an acknowledgement.
+    laden: Vec<usize>,
+}
+
+impl Cuts {
+    fn of(trace: &Trace) -> Cuts {
+        let first = trace.steps.iter().position(|step| !step.acknowledged().is_empty()).unwrap();
+        let mut waiting: Vec<(usize, usize)> = trace.unsynced().into_iter().enumerate().skip(first + 1).collect();
+        waiting.sort_by_key(|(_, writes)| Reverse(*writes));
+        let laden: Vec<usize> = waiting.iter().take(LADEN).map(|(at, _)| *at).collect();
+        eprintln!("of writes to one file, at most {:?} waited for a sync", waiting.first().map(|(_, writes)| *writes));
+        Cuts { first: first + 1, end: trace.steps.len(), laden }
+    }
+
+    /// Where the n-th is: a third early, a third anywhere, a third where much is not synced.
+    fn at(&self, n: u64, random: &mut Random) -> usize {
+        match n % 3 {
+            0 => self.first + random.below(EARLY.min(self.end - self.first) + 1),
+            1 => self.first + random.below(self.end - self.first + 1),
+            _ => self.laden[random.below(self.laden.len())],
+        }
+    }
 }
 
 /// A delivery that comes again is answered with the id of the first.
@@ -158,12 +184,13 @@ fn no_power_cut_loses_what_was_acknowledged() {
     let removed = missing(&project, &all);
     assert!(removed.len() < all.len() / 2, "most is kept: {} of {} are not", removed.len(), all.len());
 
+    let places = Cuts::of(&trace);
     let (cuts, seed) = (number("HOOKBOX_POWERCUTS", CUTS), number("HOOKBOX_POWERCUT_SEED", SEED));
     let image = project.path("image");
     let mut failures = Vec::new();
     for n in 0..cuts {
         let mut random = Random::new(seed, n);
-        let at = cut(&trace, n, &mut random);
+        let at = places.at(n, &mut random);
         let acks: Vec<String> = acknowledged(&trace.steps[..at]).difference(&removed).cloned().collect();
         let how = Disk::after(&base, &trace.steps[..at]).cut_off(&mut random, &image);
         if let Err(words) = examine(&project, &image, &acks) {

@@ -16,18 +16,14 @@ const ROOM: &str = "room";
 /// Bytes that are written anew at a time.
 const SETTLE_BYTES: usize = 1 << 20;
 
-/// sled's data file, by our own handle.
-pub(crate) struct DataFile(File);
-
-impl DataFile {
-    pub(crate) fn open(folder: &Path) -> Result<DataFile, StoreError> {
-        let path = folder.join("db");
-        OpenOptions::new().write(true).open(&path).map(DataFile).map_err(|e| failed("open", &path, &e))
-    }
-
-    /// Returns once everything that was written to the file is on disk.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.0.sync_data().map_err(|e| StoreError::Unavailable(format!("the data file was not synced: {e}")))
+/// Returns once everything that was written to sled's data file is on disk, be it by a process that was killed before
+/// it could sync: sled takes what it reads there for safe.
+pub(crate) fn sync_data(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join("db");
+    match OpenOptions::new().write(true).open(&path) {
+        Ok(file) => file.sync_data().map_err(|e| failed("sync", &path, &e)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("open", &path, &error)),
     }
 }
 

@@ -1,16 +1,18 @@
 //! The embedded store: sled with a seat belt.
 //!
-//! sled's `flush` asks for `sync_file_range`, which is no sync, and its blob
-//! files are never synced. So: the folder, its parent and `conf` are synced
-//! once after opening; every group is applied as one batch, flushed, and synced
-//! by our own handle to `db`; and no value is large enough for a blob file, which
-//! the start checks, and a debug build after every group.
+//! sled asks for `sync_file_range` after a write, which is no sync, and its blob
+//! files are never synced. So: each write of its log is synced in its place, see
+//! [`log_sync`]; the data file is synced before opening, and the folder, its parent
+//! and `conf` once after; every group is applied as one batch and flushed; and no
+//! value is large enough for a blob file, which the start checks, and a debug build
+//! after every group.
 //!
 //! A store whose disk fails comes back by itself: see [`commits`].
 
 mod commits;
 mod disk;
 mod faults;
+mod log_sync;
 #[cfg(test)]
 mod tests;
 

@@ -82,6 +82,22 @@ impl Trace {
         Trace { steps: reader.steps }
     }
 
+    /// For each step, how many writes of one file no sync has covered when it begins, at most.
+    pub(crate) fn unsynced(&self) -> Vec<usize> {
+        let mut pending: HashMap<&Path, Vec<usize>> = HashMap::new();
+        let mut most = Vec::new();
+        for (at, step) in self.steps.iter().enumerate() {
+            most.push(pending.values().map(Vec::len).max().unwrap_or(0));
+            match step {
+                Step::Changed { path, .. } => pending.entry(path).or_default().push(at),
+                Step::Synced { path, begun } => pending.entry(path).or_default().retain(|at| at >= begun),
+                Step::SyncedAll { begun } => pending.values_mut().for_each(|writes| writes.retain(|at| at >= begun)),
+                _ => {}
+            }
+        }
+        most
+    }
+
     pub(crate) fn syncs(&self) -> usize {
         self.steps.iter().filter(|step| matches!(step, Step::Synced { .. } | Step::SyncedAll { .. })).count()
     }

@@ -8,6 +8,7 @@ use std::thread::{Builder, Scope, Thread};
 use std::time::Duration;
 
 use super::faults::{Faults, Step};
+use super::log_sync;
 use crate::codec;
 use crate::durable;
 use crate::error::StoreError;
@@ -34,7 +35,6 @@ pub(super) struct Tree(sled::Tree);
 pub(super) struct Disk {
     tree: Arc<Tree>,
     db: sled::Db,
-    data: durable::DataFile,
     folder: PathBuf,
     faults: Faults,
 }
@@ -47,11 +47,11 @@ impl Disk {
         if durable::is_distrusted(folder) {
             durable::settle(folder, LOCK_TRIES, LOCK_RETRY)?;
         }
+        durable::sync_data(folder)?;
         let db = open_db(folder)?;
         let tree = Arc::new(Tree(db.open_tree("hookbox").map_err(|e| unavailable("its tree does not open", &e))?));
-        let data = durable::DataFile::open(folder)?;
-        let disk = Disk { db, tree, data, folder: folder.to_owned(), faults };
-        disk.sync()?;
+        let disk = Disk { db, tree, folder: folder.to_owned(), faults };
+        disk.flush()?;
         durable::sync_folder(folder)?;
         durable::refuse_blobs(folder)?;
         disk.check_format()?;
@@ -95,14 +95,19 @@ impl Disk {
         self.faults.at(Step::Apply)?;
         self.tree.0.apply_batch(batch).map_err(|e| unavailable("a group was not applied", &e))?;
         self.faults.at(Step::Sync)?;
-        self.sync()?;
+        self.flush()?;
+        if !log_sync::is_ours() {
+            return Err(StoreError::Unavailable(
+                "sled syncs its log on its own, and a power cut would damage it".into(),
+            ));
+        }
         debug_assert!(durable::refuse_blobs(&self.folder).is_ok());
         self.faults.at(Step::Synced)
     }
 
-    fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(|e| unavailable("a flush failed", &e))?;
-        self.data.sync()
+    /// Returns once what was written to the tree is on disk: see [`log_sync`].
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(drop).map_err(|e| unavailable("a flush failed", &e))
     }
 
     fn check_format(&self) -> Result<(), StoreError> {
@@ -117,7 +122,7 @@ impl Disk {
             None => {
                 let row = [&[0], codec::encode(&FORMAT)?.as_slice()].concat();
                 self.tree.0.insert(keys::FORMAT, row).map_err(|e| unavailable("the format was not written", &e))?;
-                self.sync()
+                self.flush()
             }
         }
     }
