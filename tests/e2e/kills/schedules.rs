@@ -19,7 +19,8 @@ const NAMES: [&str; 5] = ["buffers-one", "buffers-some", "runs-beside", "takes-o
 const BACKFILLED: &str = "runs-beside";
 /// More than one commit of a backfill takes.
 const BACKFILL_SLOTS: u64 = 120;
-const BACKFILL_PAUSE: Duration = Duration::from_secs(1);
+/// The runs of the schedules share a handler with those of the backfills.
+const BACKFILL_PAUSE: Duration = Duration::from_secs(2);
 
 fn rules(name: &str) -> Value {
     let (overlap, missed, ms) = match name {
