@@ -1,19 +1,29 @@
 //! Claims, and what takes runs off the queue: one lease for a run, no more than
-//! a handler and a gate may have, and in the order of acceptance where that is asked for.
+//! a handler and a gate may have, and in order, by first due time and acceptance, where that is asked for.
 
 use hookbox_core::gate::{GateId, Order};
 use hookbox_core::id::RunId;
 use hookbox_core::run::{CancelCause, Run, RunState, RunStatus};
 use hookbox_core::time::Timestamp;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Claim, Claimable};
+use hookbox_store::types::{Cancellable, Claim, Claimable, StoppedAttempt};
 
 use crate::model::{Model, RunSeen, Seen};
 use crate::watch::Watch;
 
 impl RunSeen {
+    pub(crate) fn gate_of(&self) -> Option<GateId> {
+        self.gate_id().map(|(gate, _)| gate)
+    }
+
     fn gate_id(&self) -> Option<(GateId, Order)> {
         self.gate.as_ref().map(|gate| (gate.id(&self.target), gate.order))
+    }
+
+    /// Among the runs of a gate that keeps an order.
+    fn place(&self) -> (bool, Timestamp, u64) {
+        let has_begun = self.leases > 0;
+        (!has_begun, if has_begun { Timestamp(0) } else { self.first_due }, self.sequence)
     }
 }
 
@@ -58,23 +68,42 @@ impl Watch {
         Ok(expired)
     }
 
-    pub(crate) fn cancelled(&self, asked: &[RunId], answer: &Result<Vec<RunId>, StoreError>) {
-        self.trace.note(format_args!("cancel {asked:?}: {answer:?}"));
+    pub(crate) fn cancelled(&self, asked: &[RunId], which: Cancellable, answer: &Result<Vec<RunId>, StoreError>) {
+        self.trace.note(format_args!("cancel {which:?} of {asked:?}: {answer:?}"));
         let Ok(cancelled) = answer else { return };
         let mut model = self.model();
         let mut alive: Vec<RunId> = Vec::new();
-        for id in asked.iter().filter(|id| model.is_alive(**id)) {
+        let meant = |id: &RunId| match (which, model.runs.get(id).map(|run| run.state.status())) {
+            (Cancellable::Alive | Cancellable::Pending, Some(RunStatus::Pending)) => true,
+            (Cancellable::Alive | Cancellable::Leased, Some(RunStatus::Leased)) => true,
+            (_, _) => false,
+        };
+        for id in asked.iter().filter(|id| meant(id)) {
             if !alive.contains(id) {
                 alive.push(*id);
             }
         }
         if alive != *cancelled {
-            self.trace.broken(format!("cancel: {alive:?} were alive, and {cancelled:?} were cancelled"));
+            self.trace.broken(format!("cancel: {alive:?} were {which:?}, and {cancelled:?} were cancelled"));
         }
         model.tally.cancelled += cancelled.len() as u64;
         for id in cancelled {
             let checked = model.moves(*id, Seen::Ended(RunStatus::Cancelled));
             self.check("cancel", checked);
+        }
+    }
+}
+
+impl Watch {
+    /// What a cancelled attempt has logged belongs to a run that is cancelled.
+    pub(crate) fn noted(&self, stopped: &StoppedAttempt, answer: &Result<bool, StoreError>) {
+        self.trace.note(format_args!("note of {}: {answer:?}", stopped.run));
+        let mut model = self.model();
+        let state = model.runs.get(&stopped.run).map(|run| run.state);
+        let is_kept = matches!(answer, Ok(true));
+        model.tally.noted += u64::from(is_kept);
+        if is_kept && state != Some(Seen::Ended(RunStatus::Cancelled)) {
+            self.trace.broken(format!("the end of an attempt was noted of {}, which is {state:?}", stopped.run));
         }
     }
 }
@@ -90,7 +119,7 @@ fn claim_one(model: &mut Model, node: usize, claim: &Claim, run: &Run) -> Result
     }
     if let Some((gate, order)) = seen.gate_id() {
         let beside = |(id, other): &(&RunId, &RunSeen)| {
-            let earlier = order == Order::Accepted && other.sequence < seen.sequence;
+            let earlier = order == Order::Accepted && other.place() < seen.place();
             **id != run.id
                 && other.gate_id().is_some_and(|(theirs, _)| theirs == gate)
                 && match other.state {

@@ -31,11 +31,13 @@ pub(crate) struct Faulty {
     pub(crate) watch: Arc<Watch>,
     faults: Arc<Faults>,
     cut: AtomicBool,
+    /// Held by whoever declares schedules.
+    declaring: tokio::sync::Mutex<()>,
 }
 
 impl Faulty {
     pub(crate) fn new(store: Arc<MemoryStore>, node: usize, watch: Arc<Watch>, faults: Arc<Faults>) -> Faulty {
-        Faulty { store, node, watch, faults, cut: AtomicBool::new(false) }
+        Faulty { store, node, watch, faults, cut: AtomicBool::new(false), declaring: tokio::sync::Mutex::default() }
     }
 
     /// Whoever went this way crashed: from here on nothing gets through.
@@ -174,10 +176,16 @@ impl Store for Faulty {
         self.through("replay all", self.store.replay_all(runs, again, now), seen).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
         let asked = runs.clone();
-        let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, answer);
-        self.through("cancel", self.store.cancel(runs, cause, now), seen).await
+        let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, which, answer);
+        self.through("cancel", self.store.cancel(runs, which, cause, now), seen).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -227,6 +235,12 @@ impl Store for Faulty {
         self.through("record", self.store.record(record), seen).await
     }
 
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        let new = stopped.clone();
+        let seen = |watch: &Watch, answer: &Result<bool, StoreError>| watch.noted(&new, answer);
+        self.through("note a cancelled attempt", self.store.note_cancelled(stopped), seen).await
+    }
+
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
         let asked = rescue.clone();
         self.through("rescue", self.store.rescue(rescue), |watch, answer| watch.rescued(&asked, answer)).await
@@ -252,6 +266,8 @@ impl Store for Faulty {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
+        // The store has one do so at a time: whoever waits for that has no place in a group.
+        let _turn = self.declaring.lock().await;
         let all = declared.clone();
         let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.declared(&all, now, answer);
         self.through("declare", self.store.declare_schedules(declared, now), seen).await
@@ -289,6 +305,10 @@ impl Store for Faulty {
 
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
         self.read("next slot", self.store.next_slot()).await
+    }
+
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        self.store.schedule_counts(now)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -9,10 +9,11 @@ use hookbox_core::hold::Held;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{Lease, RunStatus};
+use hookbox_core::schedule::SlotCounts;
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::{NewJob, NewRun};
 
-use crate::schedules::Schedules;
+use crate::schedules::{ScheduleSeen, Schedules};
 use crate::serial::Serial;
 
 #[derive(Default)]
@@ -25,6 +26,10 @@ pub(crate) struct Model {
     pub(crate) unique: BTreeMap<(HandlerRef, String), RunId>,
     pub(crate) keys: Serial,
     pub(crate) schedules: Schedules,
+    /// Schedules that nobody declares, since when.
+    pub(crate) removed: BTreeMap<ScheduleName, (Timestamp, ScheduleSeen)>,
+    /// The verdicts on slots of all schedules.
+    pub(crate) slots: SlotCounts,
     pub(crate) holds: BTreeSet<Held>,
     /// The runs of jobs.
     pub(crate) jobs: BTreeMap<JobId, RunId>,
@@ -68,10 +73,10 @@ macro_rules! tally {
 tally! {
     // Runs.
     accepted, duplicates, left_out, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried,
-    cancelled, expired, pruned,
+    cancelled, noted, expired, pruned,
     // Slots, and what becomes of schedules.
-    fired, missed, overlapped, buffered, dropped, paused, taken_over, once, put_off, across_changes, ended, redefined,
-    removed, reset, paused_by_failures,
+    fired, missed, changed, changed_in_pause, overlapped, could_not_wait, buffered, dropped, paused, taken_over, once, put_off, across_changes, ended, redefined,
+    removed, revived, reset, paused_by_failures,
     // What operators do.
     replayed, replayed_in_bulk, not_replayed_again, edited, filtered, cancelled_in_bulk, run_by_hand, backfilled,
     backfilled_before, held,
@@ -84,6 +89,10 @@ pub(crate) struct RunSeen {
     pub(crate) gate: Option<Gate>,
     /// The schedule that it is of, by a slot or otherwise.
     pub(crate) schedule: Option<ScheduleName>,
+    /// One of its slots has made it.
+    pub(crate) of_slot: bool,
+    /// When it was due for the first time.
+    pub(crate) first_due: Timestamp,
     /// Its place in the order of acceptance.
     pub(crate) sequence: u64,
     pub(crate) expires: Option<Timestamp>,
@@ -127,6 +136,8 @@ impl Model {
             target: new.target.clone(),
             gate: new.terms.gate.clone(),
             schedule: None,
+            of_slot: false,
+            first_due: due,
             sequence: self.made,
             expires: new.terms.expires.map(|span| due.plus(span)),
             state,
@@ -162,7 +173,7 @@ impl Model {
             return Err(format!("{id} has ended as {status:?}, and becomes {state:?}"));
         }
         run.state = state;
-        let schedule = run.schedule.clone();
+        let schedule = run.schedule.clone().filter(|_| run.of_slot);
         self.touched.runs.insert(id);
         if let (Seen::Ended(status), Some(name)) = (state, schedule) {
             self.schedule_run_ended(&name, status);

@@ -193,7 +193,7 @@ impl World {
                     ingress.replay_all(runs, again, now).await?;
                 }
                 None => {
-                    let cancelled = ingress.cancel(found, CancelCause::Operator, now).await?;
+                    let cancelled = ingress.cancel(found, Cancellable::Alive, CancelCause::Operator, now).await?;
                     watch.model().tally.cancelled_in_bulk += cancelled.len() as u64;
                 }
             }
@@ -227,8 +227,10 @@ impl World {
         some.extend(self.watch.model().with_status(RunStatus::Leased));
         some.extend(self.watch.model().with_status(RunStatus::Dead).first());
         let runs: Vec<RunId> = (0..self.rng.between(1, 3)).filter_map(|_| self.rng.pick(&some).copied()).collect();
+        let which = [Cancellable::Alive, Cancellable::Alive, Cancellable::Pending, Cancellable::Leased];
+        let which = which[self.rng.below(4) as usize];
         let (ingress, now) = (self.ingress.clone(), self.clock.now());
-        tokio::spawn(async move { ingress.cancel(runs, CancelCause::Operator, now).await });
+        tokio::spawn(async move { ingress.cancel(runs, which, CancelCause::Operator, now).await });
     }
 
     pub(crate) fn hold_or_release(&mut self) {

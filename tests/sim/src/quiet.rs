@@ -157,6 +157,9 @@ impl World {
         let counted = [counts.succeeded, counts.dead, counts.cancelled, counts.pending, counts.leased];
         let statuses =
             [RunStatus::Succeeded, RunStatus::Dead, RunStatus::Cancelled, RunStatus::Pending, RunStatus::Leased];
+        if counts.slots != model.slots {
+            self.trace.broken(format!("the store counts {:?}, there were {:?}", counts.slots, model.slots));
+        }
         let seen = statuses.map(|status| model.count(status) as u64);
         if counted != seen {
             self.trace.broken(format!("the store counts {counted:?} of {statuses:?}, there are {seen:?}"));

@@ -5,7 +5,7 @@ use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::RunStatus;
 use hookbox_core::schedule::{
-    Basis, FIRES_PER_DECISION_MAX, Missed, ON_TIME, Overlap, SLOTS_PER_DECISION_MAX, Schedule, SlotDecision,
+    Basis, FIRES_PER_DECISION_MAX, Missed, ON_TIME, OPEN_MAX, Overlap, SLOTS_PER_DECISION_MAX, Schedule, SlotDecision,
     SlotRecord, Verdict, When,
 };
 use hookbox_core::time::{Millis, Timestamp};
@@ -13,7 +13,7 @@ use hookbox_store::StoreError;
 use hookbox_store::types::{Fired, Firing, NewJob};
 
 use crate::almanac;
-use crate::model::{Model, Seen};
+use crate::model::{Model, RunSeen, Seen};
 use crate::schedules::ScheduleSeen;
 use crate::watch::Watch;
 
@@ -33,7 +33,7 @@ impl Watch {
 
     fn fire(&self, model: &mut Model, firing: &Firing, records: &[SlotRecord]) -> Result<(), String> {
         let (name, decision) = (&firing.schedule, &firing.decision);
-        let Model { schedules, tally, touched, .. } = model;
+        let Model { schedules, tally, touched, slots, .. } = model;
         touched.schedules.insert(name.clone());
         let seen = schedules.get_mut(name).ok_or("it is not there")?;
         let schedule = seen.schedule().cloned().ok_or("nobody declares it")?;
@@ -55,7 +55,10 @@ impl Watch {
             expected.extend(passed.last.map(|slot| SlotRecord { slot, decided_at: now, verdict }));
         }
         (tally.paused, tally.missed) = (tally.paused + decision.paused.slots, tally.missed + decision.missed.slots);
-        expected.iter().for_each(|record| seen.note(record.clone()));
+        for record in &expected {
+            slots.add(&record.verdict);
+            seen.note(record.clone());
+        }
         if records.get(..expected.len()) != Some(&expected) || records.len() != expected.len() + decision.fire.len() {
             return Err(format!("{name} from {before} is told {records:?}, it should begin with {expected:?}"));
         }
@@ -67,10 +70,6 @@ impl Watch {
         }
         if let Some(seen) = model.schedules.get_mut(name) {
             model.tally.ended += u64::from(seen.next().is_none());
-            if schedule.rules.overlap == Overlap::Allow {
-                // Those that may overlap are not looked at again.
-                seen.open.clear();
-            }
         }
         Ok(())
     }
@@ -100,11 +99,15 @@ impl Watch {
             Overlap::Allow | Overlap::CancelRunning => usize::MAX,
         };
         let kept_out = model.holder(&job.run).is_some();
+        let buffers = matches!(overlap, Overlap::BufferOne | Overlap::BufferAll(_)) && beside > 0;
+        let gate = job.run.terms.gate.as_ref().map(|gate| gate.id(&job.run.target));
+        let waits_for = |run: &RunId| gate.is_some() && model.runs.get(run).and_then(RunSeen::gate_of) == gate;
+        let cannot_wait = buffers && !open.iter().all(waits_for);
         let expected = match overlap {
             Overlap::Skip if beside >= most => Verdict::OverlapSkipped,
             _ if beside >= most => Verdict::Dropped,
-            _ if kept_out => Verdict::OverlapSkipped,
-            Overlap::BufferOne | Overlap::BufferAll(_) if beside > 0 => Verdict::Buffered { run: job.run.id },
+            _ if cannot_wait || kept_out => Verdict::OverlapSkipped,
+            _ if buffers => Verdict::Buffered { run: job.run.id },
             _ => Verdict::Fired { run: job.run.id },
         };
         if record.verdict != expected {
@@ -116,9 +119,15 @@ impl Watch {
             Verdict::Dropped => model.tally.dropped += 1,
             _ => model.tally.overlapped += 1,
         }
+        model.tally.could_not_wait += u64::from(cannot_wait && beside < most);
+        model.slots.add(&record.verdict);
         if let Some(run) = expected.run() {
             open.push(run);
+            open.drain(..open.len().saturating_sub(OPEN_MAX));
             model.enqueue(job)?;
+            if let Some(run) = model.runs.get_mut(&run) {
+                run.of_slot = true;
+            }
         }
         if let Some(seen) = model.schedules.get_mut(name) {
             seen.open = open;
