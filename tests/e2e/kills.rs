@@ -86,13 +86,13 @@ fn kill_again_and_again<'a>(
             starting.kill();
         } else {
             *host.write().unwrap() = Some(project.serve());
-            let life = Duration::from_millis(random.below(LIFE_MS) as u64);
-            if random.percent(BACKFILLS_CUT_PERCENT) == Chance::Hit {
-                made.await_backfill(life);
-                thread::sleep(Duration::from_millis(random.below(BACKFILL_MS) as u64));
+            let life = if random.percent(BACKFILLS_CUT_PERCENT) == Chance::Hit {
+                made.await_backfill();
+                random.below(BACKFILL_MS)
             } else {
-                thread::sleep(life);
-            }
+                random.below(LIFE_MS)
+            };
+            thread::sleep(Duration::from_millis(life as u64));
             // While senders wait for its answers: they hold it as long.
             let process = host.read().unwrap().as_ref().map(Host::id).unwrap();
             kill_process(process);

@@ -84,10 +84,10 @@ impl Made {
         backfilled
     }
 
-    /// Waits until the next backfill is asked for, and no longer than that.
-    pub(super) fn await_backfill(&self, at_most: Duration) {
+    /// Waits until the next backfill is asked for, or was not when it should have been.
+    pub(super) fn await_backfill(&self) {
         let (before, step) = (self.asked.load(Ordering::Relaxed), Duration::from_millis(1));
-        for _ in 0..at_most.as_millis() {
+        for _ in 0..2 * BACKFILL_PAUSE.as_millis() {
             if self.asked.load(Ordering::Relaxed) > before {
                 return;
             }
