@@ -7,7 +7,7 @@
 //! | [`actions`], [`operator`] | what may happen next |
 //! | [`faulty`], [`faults`], [`group`] | the way to the store, and how it fails |
 //! | [`stage`], [`program`] | the scripted sandbox |
-//! | [`watch`], [`claims`], [`records`], [`slots`], [`answers`] | what must hold at every step |
+//! | [`watch`], [`claims`], [`records`], [`slots`], [`declared`], [`answers`] | what must hold at every step |
 //! | [`model`], [`schedules`], [`serial`] | what the store must hold, by what it answered |
 //! | [`almanac`] | when schedules fire |
 //! | [`quiet`] | how it ends, and what must hold then |
@@ -22,6 +22,7 @@ mod almanac;
 mod answers;
 mod claims;
 mod clock;
+mod declared;
 mod faults;
 mod faulty;
 mod group;

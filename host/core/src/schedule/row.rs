@@ -242,3 +242,6 @@ impl ScheduleRow {
         self.lateness.longest = self.lateness.longest.max(self.lateness.last);
     }
 }
+
+#[cfg(test)]
+mod tests;
