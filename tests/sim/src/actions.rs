@@ -80,6 +80,7 @@ impl World {
     async fn act_together(&mut self) {
         let store = self.watch.store();
         store.gather();
+        self.watch.group.begin();
         for _ in 0..self.rng.between(3, 12) {
             if self.rng.one_in(3) {
                 self.operate()

@@ -22,7 +22,7 @@ use hookbox_store::types::*;
 use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
 
 use crate::faults::{Fault, Faults};
-use crate::watch::Watch;
+use crate::watch::{Watch, at_once};
 
 pub(crate) struct Faulty {
     pub(crate) store: Arc<MemoryStore>,
@@ -31,13 +31,11 @@ pub(crate) struct Faulty {
     pub(crate) watch: Arc<Watch>,
     faults: Arc<Faults>,
     cut: AtomicBool,
-    /// Held by whoever declares schedules.
-    declaring: tokio::sync::Mutex<()>,
 }
 
 impl Faulty {
     pub(crate) fn new(store: Arc<MemoryStore>, node: usize, watch: Arc<Watch>, faults: Arc<Faults>) -> Faulty {
-        Faulty { store, node, watch, faults, cut: AtomicBool::new(false), declaring: tokio::sync::Mutex::default() }
+        Faulty { store, node, watch, faults, cut: AtomicBool::new(false) }
     }
 
     /// Whoever went this way crashed: from here on nothing gets through.
@@ -70,7 +68,13 @@ impl Faulty {
             }
             Fault::None | Fault::AnswerLost | Fault::AnswerLate(_) => {}
         }
+        // The store has one declare at a time: whoever waits for that has no place in a group.
+        let turn = match what {
+            "declare" => Some(self.watch.declaring.lock().await),
+            _ => None,
+        };
         let answer = self.done(ask, seen).await;
+        drop(turn);
         match fault {
             Fault::AnswerLost => return Err(StoreError::Unavailable("the answer was lost".to_owned())),
             Fault::AnswerLate(span) => {
@@ -105,6 +109,19 @@ impl Faulty {
             self.watch.check_touched();
         }
         answer
+    }
+
+    /// Where very many slots end, the store needs several commits: these are in no group.
+    async fn in_one_commit<T>(
+        &self,
+        now: Timestamp,
+        ask: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let rows = at_once(self.store.schedules(None, usize::MAX)).and_then(Result::ok).unwrap_or_default();
+        if self.watch.group.gathers() && rows.iter().any(|row| row.is_far_behind(now)) {
+            return Err(StoreError::Unavailable("it takes several commits".to_owned()));
+        }
+        ask.await
     }
 
     async fn read<T>(
@@ -266,22 +283,20 @@ impl Store for Faulty {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        // The store has one do so at a time: whoever waits for that has no place in a group.
-        let _turn = self.declaring.lock().await;
         let all = declared.clone();
         let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.declared(&all, now, answer);
-        self.through("declare", self.store.declare_schedules(declared, now), seen).await
+        self.through("declare", self.in_one_commit(now, self.store.declare_schedules(declared, now)), seen).await
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
         let new = schedule.clone();
         let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.put(&new, now, answer);
-        self.through("put schedule", self.store.put_schedule(schedule, now), seen).await
+        self.through("put schedule", self.in_one_commit(now, self.store.put_schedule(schedule, now)), seen).await
     }
 
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
         let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.removed(name, now, answer);
-        self.through("remove schedule", self.store.remove_schedule(name, now), seen).await
+        self.through("remove schedule", self.in_one_commit(now, self.store.remove_schedule(name, now)), seen).await
     }
 
     async fn change_schedule(
@@ -292,7 +307,8 @@ impl Store for Faulty {
     ) -> Result<ScheduleRow, StoreError> {
         let asked = change.clone();
         let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.changed(name, &asked, now, answer);
-        self.through("change schedule", self.store.change_schedule(name, change, now), seen).await
+        self.through("change schedule", self.in_one_commit(now, self.store.change_schedule(name, change, now)), seen)
+            .await
     }
 
     async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {

@@ -18,6 +18,8 @@ struct Inner {
     /// Changes whose answer nobody has seen.
     unseen: BTreeSet<u64>,
     committed: bool,
+    /// Changes wait for a commit.
+    gathers: bool,
 }
 
 /// The place of a change in its group, given up when its answer was seen or nobody waits for it.
@@ -32,6 +34,15 @@ impl Group {
         Place(self, place)
     }
 
+    /// From here on changes wait.
+    pub(crate) fn begin(&self) {
+        self.inner().gathers = true;
+    }
+
+    pub(crate) fn gathers(&self) -> bool {
+        self.inner().gathers
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.inner().unseen.len()
     }
@@ -39,6 +50,7 @@ impl Group {
     /// The answers are there.
     pub(crate) fn committed(&self) {
         let mut inner = self.inner();
+        inner.gathers = false;
         inner.committed = !inner.unseen.is_empty();
         self.moved.notify_waiters();
     }

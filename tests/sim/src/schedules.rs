@@ -34,8 +34,8 @@ pub(crate) struct ScheduleSeen {
     pub(crate) open: Vec<RunId>,
 }
 
-/// Slots that are counted where their rule ends.
-const CLOSED_MAX: usize = 100_000;
+/// Slots that have one verdict together where their rule ends.
+const CLOSED_AT_ONCE: usize = 5000;
 
 impl ScheduleSeen {
     pub(crate) fn new(declared: Vec<Schedule>, now: Timestamp) -> ScheduleSeen {
@@ -137,24 +137,19 @@ impl ScheduleSeen {
             return Vec::new();
         }
         let due = now.minus(self.schedule().map_or(Millis(0), Schedule::put_off));
-        let mut come = self.undecided(due);
-        come.truncate(CLOSED_MAX);
+        let come = self.undecided(due);
         self.passed += come.len() as u64;
         self.decided = come.last().copied().unwrap_or(self.decided);
-        let in_pause = if self.paused {
-            come.len()
-        } else {
-            come.partition_point(|slot| self.paused_until.is_some_and(|until| *slot <= until))
-        };
-        let (paused, changed) = come.split_at(in_pause);
         let record = |slots: &[Timestamp], verdict| {
             slots.last().map(|slot| SlotRecord { slot: *slot, decided_at: now, verdict })
         };
-        let records = [
-            record(paused, Verdict::Paused { slots: paused.len() as u64 }),
-            record(changed, Verdict::Changed { slots: changed.len() as u64 }),
-        ];
-        let records: Vec<SlotRecord> = records.into_iter().flatten().collect();
+        let mut records = Vec::new();
+        for come in come.chunks(CLOSED_AT_ONCE) {
+            let in_pause = |slot: &Timestamp| self.paused || self.paused_until.is_some_and(|until| *slot <= until);
+            let (paused, changed) = come.split_at(come.partition_point(in_pause));
+            records.extend(record(paused, Verdict::Paused { slots: paused.len() as u64 }));
+            records.extend(record(changed, Verdict::Changed { slots: changed.len() as u64 }));
+        }
         records.iter().for_each(|record| self.note(record.clone()));
         records
     }

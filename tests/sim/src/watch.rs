@@ -24,6 +24,8 @@ pub(crate) struct Watch {
     pub(crate) trace: Arc<Trace>,
     pub(crate) stage: OnceLock<Arc<Stage>>,
     pub(crate) group: Group,
+    /// Held by whoever declares schedules.
+    pub(crate) declaring: tokio::sync::Mutex<()>,
     store: Mutex<Arc<MemoryStore>>,
     model: Mutex<Model>,
 }
@@ -45,6 +47,7 @@ impl Watch {
             trace,
             stage: OnceLock::new(),
             group: Group::default(),
+            declaring: tokio::sync::Mutex::default(),
             store: Mutex::new(store),
             model: Mutex::default(),
         }
