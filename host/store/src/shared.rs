@@ -30,8 +30,7 @@ use crate::types::{
 use crate::unrouted;
 use crate::{Signals, Store};
 use crate::{query, suppressed};
-use state::locked;
-pub(crate) use state::{Grouped, State};
+pub(crate) use state::{Grouped, State, locked};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
 pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;

@@ -17,6 +17,7 @@ use crate::faulty::Faulty;
 use crate::stage::{Actor, Stage};
 
 pub(crate) const DOERS: usize = 5;
+pub(crate) const SCHEDULER: usize = 2;
 /// The last of them.
 pub(crate) const PRUNER: usize = 4;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::queue::Room;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
@@ -15,7 +16,7 @@ use crate::due::Standing;
 use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
-use crate::types::{Fired, Firing, NewJob, ScheduleChange};
+use crate::types::{Fired, Firing, NewJob, NewRun, ScheduleChange};
 use crate::values;
 
 /// A schedule that is declared again within this time goes on.
@@ -77,14 +78,17 @@ impl Ledger<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(mut row) = self.schedule_row(name)? else { return Ok(false) };
-        let own = by_operator(&row).0;
+        let (own, others) = by_operator(&row);
         let ends = match ending {
             Ending::Declared(declared) => {
                 let next = declared.iter().chain(&own).min_by_key(|schedule| rank(schedule));
                 next.is_none_or(|next| row.ends_with(next))
             }
             Ending::Put(schedule) => row.schedule.origin != Origin::Config && row.ends_with(schedule),
-            Ending::Removed => !own.is_empty(),
+            Ending::Removed => {
+                let next = others.iter().min_by_key(|schedule| rank(schedule));
+                !own.is_empty() && next.is_none_or(|next| row.ends_with(next))
+            }
             Ending::Reset => true,
         };
         let Some(closed) = Some(&mut row).filter(|_| ends).and_then(|row| row.close_some(now)) else {
@@ -252,7 +256,9 @@ impl Ledger<'_> {
         }
         row.open = alive;
         let open = row.open.len();
-        match row.schedule.rules.overlap {
+        let overlap = row.schedule.rules.overlap;
+        let waits = matches!(overlap, Overlap::BufferOne | Overlap::BufferAll(_)) && open > 0;
+        match overlap {
             Overlap::Skip if open > 0 => return Ok(Verdict::OverlapSkipped),
             Overlap::BufferOne if open > 1 => return Ok(Verdict::Dropped),
             Overlap::BufferAll(most) if open > most as usize => return Ok(Verdict::Dropped),
@@ -260,12 +266,13 @@ impl Ledger<'_> {
             Overlap::Allow if open > 0 && self.is_full(room, self.deltas.len(), &[&job.run.target]) => {
                 return Ok(Verdict::Dropped);
             }
+            // Made by another definition: it would begin beside them.
+            _ if waits && !self.are_at_its_gate(&row.open, &job.run)? => return Ok(Verdict::OverlapSkipped),
             Overlap::CancelRunning => {
                 self.cancel(&std::mem::take(&mut row.open), CancelCause::Overlap, now)?;
             }
             _ => {}
         }
-        let waits = matches!(row.schedule.rules.overlap, Overlap::BufferOne | Overlap::BufferAll(_)) && open > 0;
         let new = job.run.id;
         match self.enqueue(job, now)? {
             run if run == new && waits => Ok(Verdict::Buffered { run }),
@@ -273,6 +280,18 @@ impl Ledger<'_> {
             // The handler lets one run with its key be alive, and it is another's.
             _ => Ok(Verdict::OverlapSkipped),
         }
+    }
+
+    /// Whether a new run would wait for each of these.
+    fn are_at_its_gate(&self, runs: &[RunId], new: &NewRun) -> Result<bool, StoreError> {
+        let Some(gate) = new.terms.gate.as_ref().map(|gate| gate.id(&new.target)) else { return Ok(false) };
+        for run in runs {
+            let run = self.live_run(*run)?.map(|stored| stored.run);
+            if run.and_then(|run| Some(run.gate?.id(&run.target))) != Some(gate) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A run that was alive has ended: its schedule may have to be paused.
