@@ -24,8 +24,9 @@ use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
+use hookbox_core::queue::Room;
 use hookbox_core::time::Millis;
-use hookbox_engine::{Engine, Parts, RunEnded, Settings};
+use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
@@ -123,6 +124,7 @@ impl Host {
             clock: clock.clone(),
         })?);
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
+        let schedules = Arc::new(Declarer::new(store.clone(), engine_settings.clone(), clock.clone()));
         let plugins = Arc::new(Plugins {
             store: store.clone(),
             sandbox,
@@ -131,6 +133,7 @@ impl Host {
             settings: plugin_settings.clone(),
             reserved: reserved.clone(),
             engine: engine_settings.clone(),
+            schedules: schedules.clone(),
             versions: Versions::open(project.data.join("versions"))?,
             folder: project.plugins.clone(),
             turn: tokio::sync::Mutex::default(),
@@ -189,11 +192,13 @@ impl Host {
         lifecycle.begin_serving();
         let guests = guest_runtime()?;
         let engine = Engine::start(Parts {
+            room: Room(limits.queue_max),
             store: store.clone(),
             execute,
             clock: clock.clone(),
             mint,
             settings: engine_settings.clone(),
+            schedules,
             guests: guests.handle().clone(),
             slots,
             observer,

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
+use hookbox_core::queue::Room;
 use hookbox_core::time::Millis;
 use hookbox_store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -40,6 +41,7 @@ use tokio::task::JoinSet;
 pub use dispatcher::RunEnded;
 pub use doers::{Attempts, Doers};
 pub use execute::{Execute, ExecuteError, Interrupt};
+pub use schedules::Declarer;
 pub use settings::Settings;
 
 use dispatcher::Dispatcher;
@@ -56,11 +58,14 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub mint: Arc<Mint>,
     pub settings: Arc<ArcSwap<Settings>>,
+    pub schedules: Arc<Declarer>,
     /// Where plugins run: a runtime of their own, so that a busy guest takes no turn from a sender.
     pub guests: tokio::runtime::Handle,
     /// Attempts that are executed at the same time; one plugin has at most three quarters of them, or the only one, and
     /// what is given back goes to whoever holds the fewest.
     pub slots: usize,
+    /// Runs that may wait.
+    pub room: Room,
     /// Told of each attempt that ended; what does not fit is dropped.
     pub observer: Option<mpsc::Sender<RunEnded>>,
 }

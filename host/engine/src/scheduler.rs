@@ -14,6 +14,7 @@ use hookbox_core::clock::Clock;
 use hookbox_core::cron::Zones;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::schedule::{self, CLOCK_BEHIND, Progress, Reason, ScheduleRow, SlotRecord, Slots, State, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob};
@@ -36,6 +37,7 @@ pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     mint: Arc<Mint>,
+    room: Room,
     zones: Zones,
     /// The clock as it was read last; nothing before the first look.
     looked: Option<Timestamp>,
@@ -54,6 +56,7 @@ impl Scheduler {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
+            room: parts.room,
             zones,
             looked: None,
             unreadable: HashSet::new(),
@@ -123,9 +126,9 @@ impl Scheduler {
             }
             let (to, next) = (decision.to, decision.next);
             let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
-            let fired =
-                self.store.fire(Firing { schedule: name.clone(), basis: row.basis(), decision, jobs, now }).await?;
-            match fired {
+            let (schedule, room) = (name.clone(), self.room);
+            let firing = Firing { schedule, basis: row.basis(), decision, jobs, room, now };
+            match self.store.fire(firing).await? {
                 Fired::Stale => {
                     tracing::debug!(schedule = %name, "somebody else decided the slots of {name}");
                     return Ok(true);
@@ -187,7 +190,8 @@ impl Scheduler {
             fire: Vec::new(),
             next,
         };
-        self.store.fire(Firing { schedule: name, basis: row.basis(), decision, jobs: Vec::new(), now }).await?;
+        let (basis, room) = (row.basis(), self.room);
+        self.store.fire(Firing { schedule: name, basis, decision, jobs: Vec::new(), room, now }).await?;
         if next.is_none() && row.left() != Some(0) {
             log_if_dry(row, row.decided);
         }

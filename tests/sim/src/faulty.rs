@@ -341,6 +341,10 @@ impl Store for Faulty {
         self.read("runs", self.store.runs(page, filter)).await
     }
 
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        self.store.waiting_of(handler)
+    }
+
     fn counts(&self) -> Counts {
         self.store.counts()
     }

@@ -30,7 +30,7 @@ impl Watch {
             Recorded::Stale => model.tally.stale += 1,
             _ if !held => return Err(format!("{node} recorded {id} without its lease: {:?}", run.state)),
             Recorded::Conflict => model.tally.conflicts += 1,
-            Recorded::Refused(_) => model.tally.refused += 1,
+            Recorded::Refused(_) | Recorded::QueueFull => model.tally.refused += 1,
             Recorded::Done => return self.done(model, node, record),
         }
         Ok(())

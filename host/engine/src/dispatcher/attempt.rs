@@ -28,6 +28,11 @@ const STORE_TRIES: u32 = 3;
 const STORE_WAIT: Millis = Millis::SECOND;
 /// A run whose handler went away before the call is looked at again after this.
 const HANDLER_GONE_WAIT: Millis = Millis::SECOND;
+/// The longest wait of a run that found the queue full.
+const QUEUE_FULL_WAIT_MAX: Millis = Millis::MINUTE;
+/// Why what an attempt wanted was not committed.
+const QUEUE_FULL: &str =
+    "the queue is full (server.limits.queue), or the share of one handler is, and it makes several runs";
 
 /// The attempt did not take place, because the host is going down or the handler is gone: not counted.
 struct PutBack {
@@ -113,7 +118,7 @@ impl Dispatcher {
                         return Ok(());
                     }
                 }
-                Recorded::Done | Recorded::Stale | Recorded::Refused(_) => return Ok(()),
+                Recorded::Done | Recorded::Stale | Recorded::Refused(_) | Recorded::QueueFull => return Ok(()),
             }
         }
     }
@@ -185,12 +190,14 @@ impl Dispatcher {
             catalogue: &catalogue,
             mint: &self.parts.mint,
             kv_bytes_max: self.parts.settings.load().kv_bytes_max(&call.target.plugin),
+            room: self.parts.room,
             now: self.parts.clock.now(),
         };
         changes::of(effects, call, &context)
     }
 
-    /// Records the end of the attempt. Effects that can never be committed make the attempt a failure for good.
+    /// Records the end of the attempt. Effects that can never be committed make the attempt a failure for good; those that
+    /// find no room on the queue have it made again.
     async fn conclude(
         &self,
         run: &Run,
@@ -204,11 +211,19 @@ impl Dispatcher {
         let recorded = self.record(run, held, event, changes).await?;
         match &recorded {
             Recorded::Refused(why) => {
-                let refused = Executed { outcome: Outcome::Permanent { message: why.clone() }, ..executed };
-                let (event, status) = self.decide(run, held, &refused, started);
-                if self.record(run, held, event, None).await? == Recorded::Done {
-                    self.tell(run, held, refused, status);
-                }
+                let outcome = Outcome::Permanent { message: why.clone() };
+                self.fail(run, held, Executed { outcome, ..executed }, started).await?;
+            }
+            // No fault of the handler's, for a while.
+            Recorded::QueueFull if run.drains < DRAINS_MAX => {
+                let (id, handler) = (run.id, &run.target);
+                tracing::warn!(run.id = %id, %handler, "run {id} of {handler} is put back: {QUEUE_FULL}");
+                let wait = self.policy(run).backoff.after(u32::from(run.drains) + 1, self.jitter());
+                self.put_back(run, held, self.parts.clock.now().plus(wait.min(QUEUE_FULL_WAIT_MAX))).await?;
+            }
+            Recorded::QueueFull => {
+                let outcome = Outcome::Retryable { message: QUEUE_FULL.to_owned(), retry_after: None };
+                self.fail(run, held, Executed { outcome, ..executed }, started).await?;
             }
             Recorded::Done => {
                 if looped > 0 {
@@ -225,6 +240,15 @@ impl Dispatcher {
             }
         }
         Ok(recorded)
+    }
+
+    /// Records an attempt whose effects were not committed.
+    async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<(), StoreError> {
+        let (event, status) = self.decide(run, held, &failed, started);
+        if self.record(run, held, event, None).await? == Recorded::Done {
+            self.tell(run, held, failed, status);
+        }
+        Ok(())
     }
 
     /// Keeps what an attempt has logged that was stopped.
@@ -284,13 +308,16 @@ impl Dispatcher {
             cost: executed.cost,
             version: executed.version,
         };
-        #[expect(clippy::cast_possible_truncation, reason = "any 64 of the random bits will do")]
-        let jitter = Jitter::new(self.parts.mint.random() as u64);
-        match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, jitter) {
+        match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, self.jitter()) {
             Decision::Succeed => (RunEvent::Succeeded { attempt }, RunStatus::Succeeded),
             Decision::RetryAt(due) => (RunEvent::FailedForNow { attempt, due }, RunStatus::Pending),
             Decision::Bury(cause) => (RunEvent::FailedForGood { attempt, cause }, RunStatus::Dead),
         }
+    }
+
+    fn jitter(&self) -> Jitter {
+        #[expect(clippy::cast_possible_truncation, reason = "any 64 of the random bits will do")]
+        Jitter::new(self.parts.mint.random() as u64)
     }
 
     async fn put_back(&self, run: &Run, held: &Held, due: Timestamp) -> Result<(), StoreError> {

@@ -10,10 +10,11 @@ use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{Mint, RunId};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::policy::Terms;
+use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunState, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_engine::{Engine, Parts, RunEnded, Settings};
+use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{NewEvent, NewRun, PageRequest, RunFilter};
 use hookbox_store::{PluginRow, Store};
@@ -43,14 +44,17 @@ impl Host {
         let (clock, script) = (Arc::new(ManualClock::at(NOON)), Arc::new(Script::default()));
         let store = Wire::to(memory.clone());
         let (observer, ended) = mpsc::channel(1000);
+        let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
         let parts = Parts {
+            schedules: Arc::new(Declarer::new(store.clone(), settings.clone(), clock.clone())),
             store: store.clone(),
             execute: script.clone(),
             clock: clock.clone(),
             mint: Arc::new(Mint::new([1; 32])),
-            settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+            settings,
             guests: tokio::runtime::Handle::current(),
             slots: 1000,
+            room: Room(1_000_000),
             observer: Some(observer),
         };
         Host { memory, store, clock, script, parts, ended, engine: None }

@@ -1,12 +1,16 @@
 //! Plugins that are gone for good, and rows that are too old.
 
-use hookbox_core::plugin::{DeclaredSchedule, PolicyPatch, Trigger};
+use std::sync::atomic::Ordering;
+
+use hookbox_core::plugin::{DeclaredSchedule, Trigger};
+use hookbox_core::policy::PolicyPatch;
 use hookbox_core::run::{BootId, RunStatus};
-use hookbox_core::schedule::Schedule;
+use hookbox_core::schedule::{Rules, When};
 use hookbox_core::time::{Millis, Timestamp};
+use hookbox_engine::Settings;
 use hookbox_engine::pruner::Pruner;
 use hookbox_engine::reaper::{Reaper, VANISHED_GRACE};
-use hookbox_engine::{Settings, schedules};
+
 use hookbox_store::types::Retention;
 use hookbox_store::{PluginRow, Store};
 
@@ -14,6 +18,13 @@ use crate::host::{Host, NOON, on};
 use crate::log::Logged;
 use crate::scheduler::every;
 use crate::script::{done, hopeless};
+
+fn nightly() -> (&'static str, Trigger, PolicyPatch) {
+    let name = "shop.nightly".parse().unwrap();
+    let when = When::every(Millis::HOUR).unwrap();
+    let declared = DeclaredSchedule { name, when, rules: Rules::default() };
+    ("nightly", Trigger::Schedule(declared), PolicyPatch::default())
+}
 
 async fn missing_since(host: &Host, since: Timestamp) {
     let row = host.store.catalogue().plugin(&"shop".parse().unwrap()).unwrap().clone();
@@ -27,26 +38,38 @@ async fn names(host: &Host) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_plugin_that_is_gone_for_good_loses_its_routes_and_schedules() {
     let host = Host::new();
-    let Schedule { name, when, rules, .. } = every(Millis::HOUR);
-    let digest = Trigger::Schedule(DeclaredSchedule { name, when, rules });
-    let handlers = [on("on-user", "shop/user.*"), ("digest", digest, PolicyPatch::default())];
-    host.plugin("shop", &handlers).await;
+    host.plugin("shop", &[on("on-user", "shop/user.*"), nightly()]).await;
     // One of hooks.yaml is no plugin's to take along.
-    let config = Schedule { name: "nightly".parse().unwrap(), ..every(Millis::HOUR) };
-    host.set(Settings { schedules: vec![config], ..Settings::default() });
-    schedules::declare(&*host.store, &host.parts.settings.load(), NOON).await.unwrap();
+    host.set(Settings { schedules: vec![every(Millis::HOUR)], ..Settings::default() });
+    host.parts.schedules.declare().await.unwrap();
     missing_since(&host, NOON).await;
     let mut reaper = Reaper::new(&host.parts, BootId(1));
     host.clock.advance(Millis(VANISHED_GRACE.0 - 1));
     reaper.tick().await;
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 1);
-    assert_eq!(names(&host).await, ["digest", "nightly"]);
+    assert_eq!(names(&host).await, ["digest", "shop.nightly"]);
     host.clock.advance(Millis(1));
     reaper.tick().await;
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 0);
-    assert_eq!(names(&host).await, ["nightly"]);
+    assert_eq!(names(&host).await, ["digest"]);
     let row = host.store.catalogue().plugin(&"shop".parse().unwrap()).unwrap().clone();
     assert_eq!((row.history.len(), row.missing_since), (1, Some(NOON)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn schedules_of_a_plugin_that_is_gone_are_taken_down_though_the_store_fails_meanwhile() {
+    let host = Host::new();
+    host.plugin("shop", &[nightly()]).await;
+    host.parts.schedules.declare().await.unwrap();
+    assert_eq!(host.store.schedules(None, 9).await.unwrap().len(), 1);
+    missing_since(&host, NOON).await;
+    host.clock.advance(VANISHED_GRACE);
+    host.store.failing_declarations.store(1, Ordering::SeqCst);
+    let mut reaper = Reaper::new(&host.parts, BootId(1));
+    reaper.tick().await;
+    assert_eq!(host.store.schedules(None, 9).await.unwrap().len(), 1);
+    reaper.tick().await;
+    assert!(host.store.schedules(None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

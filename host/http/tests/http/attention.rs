@@ -1,6 +1,7 @@
 //! Schedules that somebody should look at are shown with their cure, and told as metrics.
 
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::schedule::{Pause, SlotDecision};
 use hookbox_core::time::Millis;
 use hookbox_store::types::{Firing, ScheduleChange};
@@ -62,7 +63,8 @@ async fn one_that_has_no_next_slot_is_told_until_it_is_begun_anew() {
     let (from, to) = (row.decided, row.decided);
     let (paused, missed) = (Default::default(), Default::default());
     let decision = SlotDecision { from, to, paused, missed, fire: Vec::new(), next: None };
-    let firing = Firing { schedule: name(), basis: row.basis(), decision, jobs: Vec::new(), now: NOW };
+    let firing =
+        Firing { schedule: name(), basis: row.basis(), decision, jobs: Vec::new(), room: Room(1_000_000), now: NOW };
     host.store.fire(firing).await.unwrap();
     let (list, own, number) = told(&host, "no-next-slot").await;
     assert_eq!((&list, number), (&json!("no-next-slot"), 1));

@@ -232,6 +232,10 @@ impl Store for Faulty {
     fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
         self.inner.schedule_counts(now)
     }
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        self.inner.waiting_of(handler)
+    }
+
     fn counts(&self) -> Counts {
         self.inner.counts()
     }

@@ -22,6 +22,7 @@ mod room;
 mod routing;
 mod schedules;
 mod schemas;
+mod share;
 mod socket;
 mod suppressed;
 mod tally;

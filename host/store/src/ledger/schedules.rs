@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
 use hookbox_core::schedule::{BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
@@ -65,6 +66,34 @@ impl Ledger<'_> {
         self.count_closed(&row, &closed);
         self.shown.schedules_changed = true;
         self.write_schedule(row)
+    }
+
+    /// Where the slots of a schedule are about to end, and very many of them have come and are undecided, gives some their
+    /// verdict: one commit is bounded. True where there may be more of them.
+    pub(crate) fn close_some(
+        &mut self,
+        name: &ScheduleName,
+        ending: &Ending,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(mut row) = self.schedule_row(name)? else { return Ok(false) };
+        let own = by_operator(&row).0;
+        let ends = match ending {
+            Ending::Declared(declared) => {
+                let next = declared.iter().chain(&own).min_by_key(|schedule| rank(schedule));
+                next.is_none_or(|next| row.ends_with(next))
+            }
+            Ending::Put(schedule) => row.schedule.origin != Origin::Config && row.ends_with(schedule),
+            Ending::Removed => !own.is_empty(),
+            Ending::Reset => true,
+        };
+        let Some(closed) = Some(&mut row).filter(|_| ends).and_then(|row| row.close_some(now)) else {
+            return Ok(false);
+        };
+        self.count_closed(&row, &closed);
+        self.shown.schedules_changed = true;
+        self.write_schedule(row)?;
+        Ok(true)
     }
 
     /// Nobody declares it. What it was is kept for a while: it may come back, and no slot fires twice.
@@ -196,7 +225,7 @@ impl Ledger<'_> {
         records.extend(passed(decision.missed, |slots| Verdict::Missed { slots }));
         records.iter().for_each(|record| row.note(record.clone()));
         for (slot, job) in decision.fire.into_iter().zip(firing.jobs) {
-            let verdict = self.fire_slot(&mut row, job, now)?;
+            let verdict = self.fire_slot(&mut row, job, firing.room, now)?;
             let record = SlotRecord { slot, decided_at: now, verdict };
             row.note(record.clone());
             records.push(record);
@@ -208,7 +237,13 @@ impl Ledger<'_> {
         Ok(Fired::Decided(records))
     }
 
-    fn fire_slot(&mut self, row: &mut ScheduleRow, job: NewJob, now: Timestamp) -> Result<Verdict, StoreError> {
+    fn fire_slot(
+        &mut self,
+        row: &mut ScheduleRow,
+        job: NewJob,
+        room: Room,
+        now: Timestamp,
+    ) -> Result<Verdict, StoreError> {
         let mut alive = Vec::new();
         for run in &row.open {
             if self.is_alive(*run)? {
@@ -221,6 +256,10 @@ impl Ledger<'_> {
             Overlap::Skip if open > 0 => return Ok(Verdict::OverlapSkipped),
             Overlap::BufferOne if open > 1 => return Ok(Verdict::Dropped),
             Overlap::BufferAll(most) if open > most as usize => return Ok(Verdict::Dropped),
+            // The others bound what waits by themselves.
+            Overlap::Allow if open > 0 && self.is_full(room, self.deltas.len(), &[&job.run.target]) => {
+                return Ok(Verdict::Dropped);
+            }
             Overlap::CancelRunning => {
                 self.cancel(&std::mem::take(&mut row.open), CancelCause::Overlap, now)?;
             }
@@ -333,6 +372,18 @@ fn with_operators(row: &ScheduleRow, schedule: Schedule) -> Result<Vec<Schedule>
 
 fn rank(schedule: &Schedule) -> usize {
     Origin::BY_RANK.iter().position(|origin| *origin == schedule.origin).unwrap_or(usize::MAX)
+}
+
+/// What ends the slots of a schedule, if it does.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// These are declared now.
+    Declared(Vec<Schedule>),
+    /// An operator puts this one.
+    Put(Box<Schedule>),
+    /// An operator takes their own away.
+    Removed,
+    Reset,
 }
 
 /// Whether these are the declarations of plugins and of hooks.yaml that a row has.
