@@ -10,7 +10,6 @@ use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::Settings;
 use hookbox_engine::pruner::Pruner;
 use hookbox_engine::reaper::{Reaper, VANISHED_GRACE};
-
 use hookbox_store::types::Retention;
 use hookbox_store::{PluginRow, Store};
 
