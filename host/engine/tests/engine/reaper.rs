@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use hookbox_core::plugin::{DeclaredSchedule, PolicyPatch, Trigger};
+use hookbox_core::plugin::{DeclaredSchedule, Trigger};
+use hookbox_core::policy::PolicyPatch;
 use hookbox_core::run::{BootId, RunStatus};
-use hookbox_core::schedule::{Rules, Schedule, When};
+use hookbox_core::schedule::{Rules, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::Settings;
 use hookbox_engine::pruner::Pruner;
@@ -36,24 +37,20 @@ async fn names(host: &Host) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_plugin_that_is_gone_for_good_loses_its_routes_and_schedules() {
     let host = Host::new();
-    let Schedule { name, when, rules, .. } = every(Millis::HOUR);
-    let digest = Trigger::Schedule(DeclaredSchedule { name, when, rules });
-    let handlers = [on("on-user", "shop/user.*"), ("digest", digest, PolicyPatch::default())];
-    host.plugin("shop", &handlers).await;
+    host.plugin("shop", &[on("on-user", "shop/user.*"), nightly()]).await;
     // One of hooks.yaml is no plugin's to take along.
-    let config = Schedule { name: "nightly".parse().unwrap(), ..every(Millis::HOUR) };
-    host.set(Settings { schedules: vec![config], ..Settings::default() });
+    host.set(Settings { schedules: vec![every(Millis::HOUR)], ..Settings::default() });
     host.parts.schedules.declare().await.unwrap();
     missing_since(&host, NOON).await;
     let mut reaper = Reaper::new(&host.parts, BootId(1));
     host.clock.advance(Millis(VANISHED_GRACE.0 - 1));
     reaper.tick().await;
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 1);
-    assert_eq!(names(&host).await, ["digest", "nightly"]);
+    assert_eq!(names(&host).await, ["digest", "shop.nightly"]);
     host.clock.advance(Millis(1));
     reaper.tick().await;
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 0);
-    assert_eq!(names(&host).await, ["nightly"]);
+    assert_eq!(names(&host).await, ["digest"]);
     let row = host.store.catalogue().plugin(&"shop".parse().unwrap()).unwrap().clone();
     assert_eq!((row.history.len(), row.missing_since), (1, Some(NOON)));
 }

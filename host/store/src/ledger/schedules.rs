@@ -1,5 +1,7 @@
 //! Declaring, changing and pausing schedules, and deciding their slots.
 
+mod declared;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -18,6 +20,8 @@ use crate::keys;
 use crate::overlay::{Order, Read};
 use crate::types::{Fired, Firing, NewJob, NewRun, ScheduleChange};
 use crate::values;
+pub(crate) use declared::preview_schedule;
+use declared::{Redefined, begun, redefined, schedule_row, with_operators};
 
 /// A schedule that is declared again within this time goes on.
 const REMOVED_FOR: Millis = Millis(30 * Millis::DAY.0);
@@ -329,64 +333,6 @@ impl Ledger<'_> {
         values::replace(&mut self.tree, key, &codec::encode_schedule(row)?)?;
         Ok(())
     }
-}
-
-/// What [`Ledger::put_schedule`] would make of it.
-pub(crate) fn preview_schedule(tree: &dyn Read, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-    let Some(row) = schedule_row(tree, &schedule.name)? else { return begun(tree, schedule, now) };
-    let all = with_operators(&row, schedule)?;
-    Ok(match redefined(row, all, now)? {
-        Redefined::Same(row) | Redefined::Other { row, .. } => row,
-    })
-}
-
-fn schedule_row(tree: &dyn Read, name: &ScheduleName) -> Result<Option<ScheduleRow>, StoreError> {
-    let row = values::get(tree, &keys::schedule(name))?;
-    row.map(|row| codec::decode_schedule(&row)).transpose()
-}
-
-/// The row of a name that nobody declared. One that was removed a while ago goes on.
-fn begun(tree: &dyn Read, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-    let removed = values::get(tree, &keys::removed_schedule(&schedule.name))?;
-    let removed = removed.map(|removed| codec::decode::<RemovedV1>(&removed)).transpose()?;
-    match removed.filter(|removed| now.since(Timestamp(removed.at)) <= REMOVED_FOR) {
-        Some(removed) => codec::decode_schedule(&removed.row)?.revived(schedule, now),
-        None => ScheduleRow::new(schedule, now),
-    }
-    .map_err(bad)
-}
-
-enum Redefined {
-    Same(ScheduleRow),
-    /// With the verdicts on slots that end with the old definition.
-    Other {
-        row: ScheduleRow,
-        closed: Vec<SlotRecord>,
-    },
-}
-
-/// The row with these declarations, of which there is one at least.
-fn redefined(row: ScheduleRow, mut all: Vec<Schedule>, now: Timestamp) -> Result<Redefined, StoreError> {
-    all.sort_by_key(rank);
-    let mut all = all.into_iter();
-    let Some(schedule) = all.next() else { return Ok(Redefined::Same(row)) };
-    let shadowed: Vec<Schedule> = all.collect();
-    if schedule == row.schedule && shadowed == row.shadowed {
-        return Ok(Redefined::Same(row));
-    }
-    let (row, closed) = row.redefined(schedule, now).map_err(bad)?;
-    Ok(Redefined::Other { row: ScheduleRow { shadowed, ..row }, closed })
-}
-
-/// All declarations of a name where an operator declares this one.
-fn with_operators(row: &ScheduleRow, schedule: Schedule) -> Result<Vec<Schedule>, StoreError> {
-    if row.schedule.origin == Origin::Config {
-        let name = &schedule.name;
-        return Err(StoreError::Conflict(format!("{name} is in hooks.yaml, which comes first: change it there")));
-    }
-    let (_, mut all) = by_operator(row);
-    all.push(schedule);
-    Ok(all)
 }
 
 fn rank(schedule: &Schedule) -> usize {
