@@ -1,5 +1,6 @@
 //! What becomes of slots and of state where a schedule is changed, removed and declared again.
 
+use hookbox_core::queue::Room;
 use hookbox_core::schedule::{
     Missed, Origin, Overlap, Passed, Pause, Rules, Schedule, SlotCounts, SlotDecision, Verdict, When,
 };
@@ -214,7 +215,14 @@ async fn schedules_are_counted_by_where_they_stand(world: &mut World) {
         let row = row(&*world.store, which).await;
         let (from, paused, missed) = (row.decided, Passed::default(), Passed::default());
         let decision = SlotDecision { from, to, paused, missed, fire: Vec::new(), next: None };
-        let firing = Firing { schedule: name(which), basis: row.basis(), decision, jobs: Vec::new(), now: later(5) };
+        let firing = Firing {
+            schedule: name(which),
+            basis: row.basis(),
+            decision,
+            jobs: Vec::new(),
+            room: Room(1_000_000),
+            now: later(5),
+        };
         world.fire(firing).await.unwrap();
     }
     world.pause();
