@@ -36,6 +36,8 @@ pub(crate) struct Model {
     /// What the last commit changed: it is compared with the store.
     pub(crate) touched: Touched,
     pub(crate) tally: Tally,
+    /// Runs that are gone and that no pass has told of: a later one of the same commit does.
+    pub(crate) untold: u64,
     /// Runs that were made so far.
     made: u64,
 }

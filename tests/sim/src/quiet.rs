@@ -157,6 +157,9 @@ impl World {
         let counted = [counts.succeeded, counts.dead, counts.cancelled, counts.pending, counts.leased];
         let statuses =
             [RunStatus::Succeeded, RunStatus::Dead, RunStatus::Cancelled, RunStatus::Pending, RunStatus::Leased];
+        if model.untold > 0 {
+            self.trace.broken(format!("{} runs are gone that no pass has told of", model.untold));
+        }
         if counts.slots != model.slots {
             self.trace.broken(format!("the store counts {:?}, there were {:?}", counts.slots, model.slots));
         }

@@ -245,8 +245,10 @@ impl Watch {
             }
         }
         model.tally.pruned += gone;
-        if gone != pruned.runs {
-            self.trace.broken(format!("prune: {gone} runs are gone, {} were told", pruned.runs));
+        model.untold += gone;
+        match model.untold.checked_sub(pruned.runs) {
+            Some(untold) => model.untold = untold,
+            None => self.trace.broken(format!("prune: {gone} runs are gone, {} were told", pruned.runs)),
         }
         let is_gone = |event| !matches!(at_once(store.event_input(event)), Some(Ok(_)));
         model.marks.retain(|_, (event, until)| *until > now || !is_gone(*event));
