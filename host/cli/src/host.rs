@@ -33,7 +33,7 @@ use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
-use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
+use hookbox_sandbox::{Folder, Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use tokio::net::{TcpListener, TcpSocket};
@@ -120,6 +120,7 @@ impl Host {
             cache: project.data.join("compiled"),
             slots,
             clock: clock.clone(),
+            resolver: Arc::new(SystemResolver),
         })?);
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
         let plugins = Arc::new(Plugins {

@@ -168,6 +168,41 @@ pub struct Cost {
     pub memory_peak_bytes: u64,
 }
 
+/// Requests of one attempt that are kept one by one; further ones are counted.
+pub const REQUESTS_KEPT_MAX: usize = 100;
+
+/// A request that an attempt sent, or was not allowed to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub method: String,
+    /// Without its query, and with long parts of the path masked: both may hold secrets.
+    pub url: String,
+    /// Until its answer was read, as far as it was.
+    pub ms: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub end: RequestEnd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestEnd {
+    /// The attempt ended before.
+    Unfinished,
+    /// With this status.
+    Answered(u16),
+    Failed(String),
+    /// It was not sent, and why.
+    Denied(String),
+}
+
+/// Requests of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Requests {
+    pub kept: Vec<Request>,
+    /// Over [`REQUESTS_KEPT_MAX`].
+    pub dropped: u32,
+}
+
 /// What comes back from the sandbox.
 #[derive(Debug, Clone)]
 pub struct Executed {
@@ -176,6 +211,7 @@ pub struct Executed {
     pub effects: Effects,
     pub log: Log,
     pub cost: Cost,
+    pub requests: Requests,
     /// The version that really ran; nothing where none could be run.
     pub version: Option<Digest>,
 }

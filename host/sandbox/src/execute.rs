@@ -11,6 +11,7 @@ use wasmtime::Store;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::capability::Capabilities;
+use crate::egress::Sender;
 use crate::guest::{Access, Guest};
 use crate::logbook::LogBook;
 use crate::meter::Meter;
@@ -32,7 +33,10 @@ impl Sandbox {
         let log = LogBook::new(Arc::clone(&self.clock));
         let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
         let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));
-        let mut store = Guest::store(&self.engine, meter, log.clone(), access);
+        let egress = Arc::clone(&version.settings().egress);
+        let sender = Sender::new(egress, version.client(), log.clone(), &call.idempotency_key);
+        let requests = sender.records();
+        let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
         let began = Instant::now();
@@ -48,7 +52,8 @@ impl Sandbox {
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
-        Ok(Executed { outcome, effects, log: log.finish(), cost, version: Some(version.digest) })
+        let requests = requests.take();
+        Ok(Executed { outcome, effects, log: log.finish(), cost, requests, version: Some(version.digest) })
     }
 
     fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {

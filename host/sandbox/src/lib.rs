@@ -19,6 +19,7 @@
 mod bindings;
 mod cache;
 mod capability;
+mod egress;
 mod engine;
 mod execute;
 mod folder;
@@ -34,6 +35,7 @@ mod stdio;
 mod text;
 mod version;
 
+pub use egress::{Resolve, SystemResolver};
 pub use folder::{Folder, FolderEvent};
 pub use plugin_kv::{KvUnavailable, MemoryKv, NotANumber, PluginKv};
 pub use rejection::Rejection;
