@@ -104,6 +104,7 @@ impl Host {
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
+            bodies_bytes_max: usize::try_from(project.config.server.bodies_bytes_max)?,
             in_flight_max: project.config.server.in_flight_max as usize,
             queue_max: project.config.server.queue_max,
             per_source: project.config.server.per_source,
@@ -166,6 +167,7 @@ impl Host {
             lifecycle: lifecycle.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
+            queue_max: limits.queue_max,
         });
         let public_limits = ServerLimits {
             connections_max: descriptors::for_connections(project.config.server.connections_max as usize),

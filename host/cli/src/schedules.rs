@@ -15,7 +15,7 @@ use crate::output::{self, Column};
 use crate::project::Mistakes;
 use crate::queue;
 
-const SCHEDULES: [Column; 8] = [
+const SCHEDULES: [Column; 9] = [
     ("NAME", "name"),
     ("WHEN", "when.words"),
     ("BY", "origin"),
@@ -24,6 +24,7 @@ const SCHEDULES: [Column; 8] = [
     ("FIRED", "counts.fired"),
     ("MISSED", "counts.missed"),
     ("PAUSED", "paused.since"),
+    ("ATTENTION", "attention.reason"),
 ];
 const UPCOMING: [Column; 3] = [("SLOT", "slot"), ("ON ITS CLOCK", "local"), ("DECIDED AT", "due")];
 const RECENT: [Column; 5] =
@@ -59,7 +60,8 @@ pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print
         }
         SchedulesCommand::Run { name } => inspect::made(&client.post(&format!("{}/run", place(&name)?))?, print),
         SchedulesCommand::Backfill(args) => backfill(client, &args, print),
-        SchedulesCommand::Reset { name, yes } => reset(client, &name, yes, print),
+        SchedulesCommand::Reset { all: true, yes, .. } => reset_all(client, yes, print),
+        SchedulesCommand::Reset { name, yes, .. } => reset(client, &name.unwrap_or_default(), yes, print),
     }
 }
 
@@ -94,19 +96,59 @@ fn of(origin: &str) -> &str {
 fn reset(client: &Client, name: &str, yes: bool, print: Print) -> Result<()> {
     let place = place(name)?;
     if !yes {
-        if !std::io::stdin().is_terminal() {
-            bail!(Mistakes(vec!["nobody can be asked here: say --yes".to_owned()]));
-        }
         let row = client.get(&place, &[])?;
         let decided = output::plain(&row["decided"]);
-        let question =
-            format!("every slot up to {decided} is decided; those later than now may run again. Begin {name} anew?");
-        if !queue::agreed(&question)? {
-            bail!("nothing is done");
-        }
+        agreed(&format!(
+            "every slot up to {decided} is decided; those later than now may run again. Begin {name} anew?"
+        ))?;
     }
     let row = client.post(&format!("{place}/reset"))?;
     told(&row, &format!("{name} begins anew: its next slot is {}", next(&row)), print)
+}
+
+/// Those that are not ahead of the clock keep their mark and their phase.
+fn reset_all(client: &Client, yes: bool, print: Print) -> Result<()> {
+    let names = ahead_of_the_clock(client)?;
+    let number = names.len();
+    if number > 0 && !yes {
+        agreed(&format!(
+            "{number} schedules are ahead of the clock; their slots later than now may run again. Begin them anew?"
+        ))?;
+    }
+    for name in &names {
+        client.post(&format!("{}/reset", place(name)?))?;
+    }
+    let text = match number {
+        0 => "no schedule is ahead of the clock: nothing is done".to_owned(),
+        _ => format!("{number} schedules begin anew: {}", names.join(", ")),
+    };
+    told(&json!({ "reset": names }), &text, print)
+}
+
+fn ahead_of_the_clock(client: &Client) -> Result<Vec<String>> {
+    let (mut names, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = vec![("limit", "200".to_owned())];
+        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        let page = client.get("schedules", &query)?;
+        let items = page["items"].as_array().into_iter().flatten();
+        let ahead = items.filter(|item| item["attention"]["reason"] == "clock-behind");
+        names.extend(ahead.filter_map(|item| item["name"].as_str().map(str::to_owned)));
+        match page["next"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return Ok(names),
+        }
+    }
+}
+
+fn agreed(question: &str) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!(Mistakes(vec!["nobody can be asked here: say --yes".to_owned()]));
+    }
+    if !queue::agreed(question)? {
+        bail!("nothing is done");
+    }
+    Ok(())
 }
 
 fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
@@ -179,6 +221,8 @@ fn asked(args: &PutArgs) -> Result<Value> {
         ("timeout", &rules.timeout),
         ("attempts", &rules.attempts),
         ("backoff", &rules.backoff),
+        ("backoff_curve", &rules.backoff_curve),
+        ("backoff_max", &rules.backoff_max),
     ];
     let given = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
     let mut asked: Map<String, Value> = given.collect();
@@ -242,6 +286,9 @@ fn show(row: &Value, print: Print) -> Result<()> {
         line("", format!("not by {}: {}", of(other["origin"].as_str().unwrap_or("?")), text(&other["why"])));
     }
     line("state", state(row));
+    if row["attention"].is_object() {
+        line("attention", attention(&row["attention"]));
+    }
     line("rules", rules(row));
     let counts = VERDICTS.map(|verdict| format!("{} {}", row["counts"][verdict], verdict.replace('_', "-")));
     line("slots", counts.join(", "));
@@ -261,6 +308,9 @@ fn show(row: &Value, print: Print) -> Result<()> {
         .map(|slot| {
             let mut slot = slot.clone();
             slot["late"] = json!(span(&slot["late_ms"]));
+            if let Some(why) = slot["why"].as_str() {
+                slot["verdict"] = json!(format!("{}, {why}", output::plain(&slot["verdict"])));
+            }
             slot
         })
         .collect();
@@ -282,6 +332,12 @@ fn state(row: &Value) -> String {
         (None, Some(_)) => format!("paused since {since}: {}", output::plain(&paused["note"])),
         (None, None) => format!("paused since {since}"),
     }
+}
+
+fn attention(attention: &Value) -> String {
+    let since = attention["since"].as_str().map(|since| format!(" since {since}"));
+    let (reason, cure) = (output::plain(&attention["reason"]), output::plain(&attention["cure"]));
+    format!("{reason}{}: {cure}", since.unwrap_or_default())
 }
 
 /// Those that are not said are as the handler has them, or do not exist.
@@ -308,5 +364,7 @@ fn rules(row: &Value) -> String {
     all.extend(number("timeout_ms").map(|ms| format!("timeout {}", Millis(ms))));
     all.extend(number("attempts").map(|most| format!("attempts {most}")));
     all.extend(number("backoff_ms").map(|ms| format!("backoff {}", Millis(ms))));
+    all.extend(rules["backoff_curve"].as_str().map(|curve| format!("backoff curve {curve}")));
+    all.extend(number("backoff_max_ms").map(|ms| format!("backoff at most {}", Millis(ms))));
     all.join("; ")
 }

@@ -20,8 +20,9 @@ pub struct Gate {
 pub enum Order {
     /// Whichever is due first: while one waits for its next attempt, others go on.
     Due,
-    /// As they were accepted: later ones wait while one waits for its next attempt, until it succeeds, is a dead letter
-    /// or is cancelled.
+    /// As they were due for the first time, and of those that were at once, as they were accepted: one that was put off
+    /// keeps nobody waiting before its time. While one that has begun waits for its next attempt, later ones wait, until
+    /// it succeeds, is a dead letter or is cancelled.
     Accepted,
 }
 

@@ -1,5 +1,6 @@
 //! What a plugin says of itself, checked: handlers, triggers and policies.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,7 @@ pub struct Handler {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each handler, and few handlers")]
 pub enum Trigger {
     Events(Vec<Pattern>),
     Schedule(DeclaredSchedule),
@@ -177,6 +179,7 @@ impl PluginInfo {
                 Err(mistakes) => wrong.extend(mistakes.into_iter().map(|m| format!("handler {name:?}: {m}"))),
             }
         }
+        wrong.extend(schedules_named_twice(&handlers));
         if wrong.is_empty() {
             let description = declared.description.as_deref().map(clipped);
             Ok(PluginInfo { name: file.clone(), version: clipped(&declared.version), description, handlers })
@@ -188,6 +191,22 @@ impl PluginInfo {
     pub fn handler(&self, name: &HandlerName) -> Option<&Handler> {
         self.handlers.iter().find(|handler| handler.name == *name)
     }
+}
+
+/// Of two schedules of one name only one would count.
+fn schedules_named_twice(handlers: &[Handler]) -> Vec<String> {
+    let mut first = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for handler in handlers {
+        let Trigger::Schedule(schedule) = &handler.trigger else { continue };
+        if let Some(other) = first.insert(&schedule.name, &handler.name) {
+            wrong.push(format!(
+                "handlers {other} and {} both name the schedule {}: give one of them another name",
+                handler.name, schedule.name
+            ));
+        }
+    }
+    wrong
 }
 
 fn check_handler(declared: DeclaredHandler, plugin: &PluginName) -> Result<Handler, Vec<String>> {
@@ -303,98 +322,4 @@ fn clipped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::retry::Backoff;
-
-    fn declared(handlers: Vec<DeclaredHandler>) -> Declared {
-        Declared { name: "welcome".into(), version: "1.0.0".into(), description: None, handlers, options: vec![] }
-    }
-
-    fn on(name: &str, patterns: &[&str], options: &[(&str, &str)]) -> DeclaredHandler {
-        DeclaredHandler {
-            name: name.into(),
-            trigger: DeclaredTrigger::Events(patterns.iter().map(|p| (*p).into()).collect()),
-            options: options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-        }
-    }
-
-    fn welcome() -> PluginName {
-        PluginName::parse("welcome").unwrap()
-    }
-
-    #[test]
-    fn a_good_description_is_accepted_with_its_policy() {
-        let info = declared(vec![on("on-user", &["shop/user.*"], &[("timeout", "5s"), ("attempts", "8")])]);
-        let info = PluginInfo::check(info, &welcome()).unwrap();
-        let policy = info.handlers[0].policy.clone().policy();
-        assert_eq!((policy.timeout, policy.attempts), (Millis(5000), 8));
-        assert_eq!(policy.backoff, Backoff::default());
-    }
-
-    #[test]
-    fn every_mistake_is_told_at_once() {
-        let mut info = declared(vec![
-            on("on-user", &["user.created"], &[("timeout", "5"), ("colour", "red")]),
-            on("Bad Name", &["a/b"], &[]),
-            on("twice", &["a/b"], &[]),
-            on("twice", &["a/b"], &[]),
-        ]);
-        info.name = "payments".into();
-        let BadDescription(wrong) = PluginInfo::check(info, &welcome()).unwrap_err();
-        let all = wrong.join("\n");
-        for part in ["calls itself", "user.created", "timeout", "known: timeout, attempts", "Bad Name", "twice"] {
-            assert!(all.contains(part), "{part:?} is missing in:\n{all}");
-        }
-    }
-
-    #[test]
-    fn a_filter_is_compiled_with_the_description() {
-        let info = declared(vec![on("on-user", &["shop/user.*"], &[("filter", "data.amount > 1000")])]);
-        let info = PluginInfo::check(info, &welcome()).unwrap();
-        assert_eq!(info.handlers[0].filter, Some(Filter::parse("data.amount > 1000").unwrap()));
-    }
-
-    #[test]
-    fn a_filter_that_is_none_is_told_with_its_handler() {
-        let job = DeclaredHandler {
-            name: "by-hand".into(),
-            trigger: DeclaredTrigger::Manual,
-            options: vec![("filter".into(), "true".into())],
-        };
-        let broken = on("on-user", &["shop/user.*"], &[("filter", "data.amount >")]);
-        let BadDescription(wrong) = PluginInfo::check(declared(vec![broken, job]), &welcome()).unwrap_err();
-        let all = wrong.join("\n");
-        for part in ["handler \"on-user\": filter: ", "such as data.amount > 1000", "handler \"by-hand\": filter: only"]
-        {
-            assert!(all.contains(part), "{part:?} is missing in:\n{all}");
-        }
-    }
-
-    #[test]
-    fn a_plugin_without_handlers_is_refused() {
-        assert!(PluginInfo::check(declared(vec![]), &welcome()).is_err());
-    }
-
-    #[test]
-    fn a_schedule_is_named_below_its_plugin() {
-        let handler = DeclaredHandler {
-            name: "digest".into(),
-            trigger: DeclaredTrigger::Cron {
-                expression: "0 9 * * MON-FRI".into(),
-                options: vec![("timezone".into(), "Europe/London".into()), ("name".into(), "mornings".into())],
-            },
-            options: vec![],
-        };
-        let info = PluginInfo::check(declared(vec![handler]), &welcome()).unwrap();
-        let Trigger::Schedule(schedule) = &info.handlers[0].trigger else { panic!("{info:?}") };
-        assert_eq!(schedule.name.as_str(), "welcome.mornings");
-    }
-
-    #[test]
-    fn a_digest_reads_back() {
-        let digest = Digest([7; 32]);
-        assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
-        assert_eq!(Digest::parse("sha256:07"), None);
-    }
-}
+mod tests;

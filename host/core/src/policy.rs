@@ -3,6 +3,7 @@
 //! A policy is put together from what the plugin declares, what hooks.yaml says
 //! of the plugin, and what it says of the handler; the later word counts.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +22,9 @@ use crate::time::Millis;
 pub const CONCURRENCY_MAX: u32 = 512;
 /// A run may be put off, and may wait to be executed, for so long at most.
 pub const WAIT_MAX: Millis = Millis(30 * Millis::DAY.0);
+
+/// What stands in place of a value where there is to be none.
+const NONE: &str = "none";
 
 /// How the runs of a handler are treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,9 +189,16 @@ pub struct PolicyPatch {
     pub unique_per: Option<Key>,
     pub delay: Option<Millis>,
     pub expires: Option<Millis>,
+    /// Of [`PolicyPatch::SWITCHES`], those that are off, whatever is below. A patch that is stored has nothing below it.
+    #[serde(skip)]
+    pub off: BTreeSet<&'static str>,
 }
 
 impl PolicyPatch {
+    /// Parts that a handler may be without: `none` switches them off.
+    pub const SWITCHES: [&'static str; 6] =
+        ["concurrency", "concurrency_per", "order_per", "rate", "unique_per", "expires"];
+
     /// By these names plugins and hooks.yaml set the parts.
     pub const OPTIONS: [&'static str; 13] = [
         "timeout",
@@ -207,6 +218,10 @@ impl PolicyPatch {
 
     /// Sets the part with this name, one of [`PolicyPatch::OPTIONS`]. The mistake says what to write.
     pub fn set(&mut self, option: &str, text: &str) -> Result<(), String> {
+        if let Some(switch) = Self::SWITCHES.into_iter().find(|switch| *switch == option && text.trim() == NONE) {
+            self.off.insert(switch);
+            return Ok(());
+        }
         match option {
             "timeout" => self.timeout = Some(span(text, Millis(1), TIMEOUT_MAX)?),
             "attempts" => self.attempts = Some(number(text, ATTEMPTS_MAX)?),
@@ -232,8 +247,10 @@ impl PolicyPatch {
     /// With what is missing here as it is in `below`.
     #[must_use]
     pub fn over(self, below: PolicyPatch) -> PolicyPatch {
+        let is_off = |switch| self.off.contains(switch);
         // One word on keys takes the place of the other.
-        let keyed = self.concurrency_per.is_some() || self.order_per.is_some();
+        let keyed = [&self.concurrency_per, &self.order_per].into_iter().any(Option::is_some);
+        let keyed = keyed || is_off("concurrency_per") || is_off("order_per");
         let below_key = |key: Option<Key>| if keyed { None } else { key };
         PolicyPatch {
             timeout: self.timeout.or(below.timeout),
@@ -242,13 +259,14 @@ impl PolicyPatch {
             backoff_curve: self.backoff_curve.or(below.backoff_curve),
             backoff_max: self.backoff_max.or(below.backoff_max),
             priority: self.priority.or(below.priority),
-            concurrency: self.concurrency.or(below.concurrency),
+            concurrency: self.concurrency.or(below.concurrency.filter(|_| !is_off("concurrency"))),
             concurrency_per: self.concurrency_per.or(below_key(below.concurrency_per)),
             order_per: self.order_per.or(below_key(below.order_per)),
-            rate: self.rate.or(below.rate),
-            unique_per: self.unique_per.or(below.unique_per),
+            rate: self.rate.or(below.rate.filter(|_| !is_off("rate"))),
+            unique_per: self.unique_per.or(below.unique_per.filter(|_| !is_off("unique_per"))),
             delay: self.delay.or(below.delay),
-            expires: self.expires.or(below.expires),
+            expires: self.expires.or(below.expires.filter(|_| !is_off("expires"))),
+            off: &self.off | &below.off,
         }
     }
 
@@ -293,56 +311,4 @@ fn key(text: &str) -> Result<Key, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn patch(options: &[(&str, &str)]) -> PolicyPatch {
-        let mut patch = PolicyPatch::default();
-        options.iter().for_each(|(option, text)| patch.set(option, text).unwrap());
-        patch
-    }
-
-    #[test]
-    fn every_option_that_is_named_can_be_set() {
-        let good = ["5s", "8", "1s", "linear", "1m", "high", "3", "id", "id", "5/s", "id", "1m", "1h"];
-        for (option, text) in PolicyPatch::OPTIONS.into_iter().zip(good) {
-            let mut patch = PolicyPatch::default();
-            patch.set(option, text).unwrap();
-            assert_ne!(patch, PolicyPatch::default(), "{option}");
-        }
-    }
-
-    #[test]
-    fn what_is_out_of_range_is_refused_with_the_range() {
-        let refused = [
-            ("timeout", "2h", "1ms..=1h"),
-            ("attempts", "0", "1..=100"),
-            ("backoff", "5", "duration"),
-            ("backoff_curve", "steep", "exponential, linear, constant"),
-            ("priority", "9", "lowest, low, normal"),
-            ("concurrency", "513", "1..=512"),
-            ("concurrency_per", "a b", "customer.id"),
-            ("rate", "5", "1/s"),
-            ("delay", "31d", "30d"),
-            ("colour", "red", "known: timeout"),
-        ];
-        for (option, text, cure) in refused {
-            let refusal = PolicyPatch::default().set(option, text).unwrap_err();
-            assert!(refusal.contains(cure), "{option}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn the_later_word_counts() {
-        let declared = patch(&[("attempts", "3"), ("timeout", "5s"), ("order_per", "customer")]);
-        let policy = patch(&[("attempts", "8"), ("concurrency_per", "shop")]).over(declared).policy();
-        assert_eq!((policy.attempts, policy.timeout), (8, Millis(5000)));
-        assert_eq!(policy.key, Some((Key::parse("shop").unwrap(), Order::Due)));
-    }
-
-    #[test]
-    fn order_and_concurrency_per_key_exclude_each_other() {
-        let mut patch = patch(&[("order_per", "customer")]);
-        assert!(patch.set("concurrency_per", "customer").unwrap_err().contains("order_per or concurrency_per"));
-    }
-}
+mod tests;

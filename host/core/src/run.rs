@@ -6,7 +6,7 @@ use crate::attempt::{Attempt, Outcome};
 use crate::gate::Gate;
 use crate::id::{EventId, JobId, RunId};
 use crate::name::{HandlerRef, ScheduleName};
-use crate::policy::Policy;
+use crate::policy::{Curve, Policy};
 use crate::retry::DeadCause;
 use crate::time::{Millis, Timestamp};
 
@@ -57,6 +57,8 @@ pub struct RunPolicy {
     pub attempts: Option<u32>,
     /// The wait after the first failure.
     pub backoff: Option<Millis>,
+    pub backoff_curve: Option<Curve>,
+    pub backoff_max: Option<Millis>,
 }
 
 impl RunPolicy {
@@ -64,7 +66,10 @@ impl RunPolicy {
     pub fn over(self, mut policy: Policy) -> Policy {
         policy.timeout = self.timeout.unwrap_or(policy.timeout);
         policy.attempts = self.attempts.unwrap_or(policy.attempts);
-        policy.backoff.first = self.backoff.unwrap_or(policy.backoff.first);
+        let backoff = &mut policy.backoff;
+        backoff.first = self.backoff.unwrap_or(backoff.first);
+        backoff.curve = self.backoff_curve.unwrap_or(backoff.curve);
+        backoff.longest = self.backoff_max.unwrap_or(backoff.longest);
         policy
     }
 }
@@ -249,6 +254,11 @@ impl Run {
             RunState::Leased { lease } => Some(lease),
             _ => None,
         }
+    }
+
+    /// Whether an attempt of it was ever under way, counted or not.
+    pub fn has_begun(&self) -> bool {
+        self.attempts_begun > 0 || self.drains > 0
     }
 
     /// When it reached its last state; nothing while it is alive.

@@ -6,7 +6,9 @@
 //! was made from, so any number of nodes may tick and each slot has exactly one
 //! verdict.
 
+mod attention;
 mod decide;
+mod row;
 mod rules;
 mod slots;
 #[cfg(test)]
@@ -25,13 +27,12 @@ use crate::name::{HandlerRef, ScheduleName};
 use crate::time::{Millis, Timestamp};
 
 pub use crate::cron::Zone as ZoneName;
+pub use attention::{Attention, CLOCK_BEHIND, Reason, State, UNDECIDED_FOR};
 pub use decide::{FIRES_PER_DECISION_MAX, Passed, Progress, SLOTS_PER_DECISION_MAX, SlotDecision, decide};
+pub use row::{Basis, OPEN_MAX, RECENT_MAX, ScheduleRow};
 pub use rules::{BUFFER_MAX, CATCH_UP_MAX, FAILURES_MAX, MISSED_WITHIN, Missed, ON_TIME, Overlap, Rules};
 pub use slots::Slots;
 pub use when::{BadWhen, When};
-
-/// Verdicts that are kept with a schedule.
-pub const RECENT_MAX: usize = 10;
 
 /// Who declares a schedule. Where several name the same one, the first of these counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,15 +74,20 @@ impl Schedule {
         slots::put_off(&self.name, self.rules.jitter)
     }
 
-    /// There is always a slot to come.
-    pub fn is_endless(&self) -> bool {
-        let bounded = self.rules.end.is_some() || self.rules.count.is_some();
-        !bounded && !matches!(self.when, When::Once { .. })
-    }
-
     /// The idempotency key of a slot's run; those made by hand and by a backfill have others.
     pub fn slot_key(&self, slot: Timestamp) -> String {
         format!("{}@{slot}", self.name)
+    }
+
+    /// Whether this is the key of a slot's run.
+    pub fn is_slot_key(name: &ScheduleName, key: &str) -> bool {
+        let slot = key.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('@'));
+        slot.is_some_and(|slot| slot.parse::<Timestamp>().is_ok())
+    }
+
+    /// Whether it still is the schedule that `count` counts for: the same slots for the same handler, from the same hand.
+    fn counts_on(&self, other: &Schedule) -> bool {
+        self.when == other.when && self.target == other.target && self.origin == other.origin
     }
 
     /// The idempotency key of the run that a backfill makes for a slot, and the id of its job: the same for every
@@ -119,41 +125,6 @@ impl Schedule {
     pub fn backfill_gate(&self) -> Option<Gate> {
         self.gate().map(|gate| Gate::new(&format!("{} backfill", gate.key), gate.order))
     }
-}
-
-/// What a schedule is and how far it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduleRow {
-    /// The declaration that counts.
-    pub schedule: Schedule,
-    /// Declarations of the same name that do not count, by rank.
-    pub shadowed: Vec<Schedule>,
-    /// Phase of an interval; the first registration.
-    pub anchor: Timestamp,
-    /// Every slot up to here has its verdict.
-    pub decided: Timestamp,
-    pub next: Option<Timestamp>,
-    pub last_fired: Option<Timestamp>,
-    pub last_run: Option<RunId>,
-    pub pause: Option<Pause>,
-    /// Slots up to here came while it was paused.
-    pub paused_until: Option<Timestamp>,
-    /// Runs in a row that failed for good.
-    pub failures: u32,
-    /// Runs that slots have made and that may be alive.
-    pub open: Vec<RunId>,
-    pub counts: SlotCounts,
-    pub lateness: Lateness,
-    /// The latest verdicts, oldest first.
-    pub recent: Vec<SlotRecord>,
-}
-
-/// A decision holds only for what it was made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Basis {
-    pub schedule: Schedule,
-    pub anchor: Timestamp,
-    pub paused_until: Option<Timestamp>,
 }
 
 /// A schedule that is paused decides no slot; when it goes on, those that came meanwhile are not made up for.
@@ -221,6 +192,10 @@ pub enum Verdict {
     Paused {
         slots: u64,
     },
+    /// So many slots had come and were undecided when the schedule was changed, removed or begun anew: missed, too.
+    Changed {
+        slots: u64,
+    },
 }
 
 impl SlotCounts {
@@ -228,7 +203,7 @@ impl SlotCounts {
         match verdict {
             Verdict::Fired { .. } => self.fired += 1,
             Verdict::Buffered { .. } => self.buffered += 1,
-            Verdict::Missed { slots } => self.missed += slots,
+            Verdict::Missed { slots } | Verdict::Changed { slots } => self.missed += slots,
             Verdict::Paused { slots } => self.paused += slots,
             Verdict::OverlapSkipped => self.overlap_skipped += 1,
             Verdict::Dropped => self.dropped += 1,
@@ -241,129 +216,8 @@ impl Verdict {
     pub fn run(&self) -> Option<RunId> {
         match self {
             Verdict::Fired { run } | Verdict::Buffered { run } => Some(*run),
-            Verdict::Missed { .. } | Verdict::Paused { .. } | Verdict::OverlapSkipped | Verdict::Dropped => None,
+            Verdict::Missed { .. } | Verdict::Paused { .. } | Verdict::Changed { .. } => None,
+            Verdict::OverlapSkipped | Verdict::Dropped => None,
         }
-    }
-}
-
-impl ScheduleRow {
-    /// Nothing before `now` is due for a schedule that is new.
-    pub fn new(schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
-        let mut row = ScheduleRow {
-            schedule,
-            shadowed: Vec::new(),
-            anchor: now,
-            decided: now,
-            next: None,
-            last_fired: None,
-            last_run: None,
-            pause: None,
-            paused_until: None,
-            failures: 0,
-            open: Vec::new(),
-            counts: SlotCounts::default(),
-            lateness: Lateness::default(),
-            recent: Vec::new(),
-        };
-        row.next = row.slots()?.next_after(now);
-        Ok(row)
-    }
-
-    pub fn slots(&self) -> Result<Slots, BadWhen> {
-        self.slots_in(&Zones::default())
-    }
-
-    /// As [`ScheduleRow::slots`], with zones of the caller's.
-    pub fn slots_in(&self, zones: &Zones) -> Result<Slots, BadWhen> {
-        let times = self.schedule.when.times(self.anchor, zones)?;
-        Ok(Slots::new(times, &self.schedule.rules, &self.schedule.name))
-    }
-
-    pub fn progress(&self) -> Progress {
-        Progress { decided: self.decided, paused_until: self.paused_until, left: self.left() }
-    }
-
-    /// What a decision on its slots follows from, besides how far it came.
-    pub fn basis(&self) -> Basis {
-        Basis { schedule: self.schedule.clone(), anchor: self.anchor, paused_until: self.paused_until }
-    }
-
-    /// Slots that may still make a run.
-    pub fn left(&self) -> Option<u64> {
-        self.schedule.rules.count.map(|count| count.saturating_sub(self.counts.fired + self.counts.buffered))
-    }
-
-    /// When its next slot is to be decided; nothing where it is paused or has ended.
-    pub fn due(&self) -> Option<Timestamp> {
-        let next = self.next.filter(|_| self.pause.is_none())?;
-        Some(next.plus(self.schedule.put_off()))
-    }
-
-    /// Takes over a changed definition. Another rule begins anew at `now`; the same rule keeps its mark.
-    pub fn redefined(mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, BadWhen> {
-        let other = schedule.when != self.schedule.when;
-        // One that had ended begins anew, too: what passed since is not made up for.
-        let ended = self.next.is_none();
-        self.schedule = schedule;
-        if other {
-            self.anchor = now;
-            // Never behind what is decided: a slot has one verdict, whatever the clock says.
-            self.decided = now.max(self.decided);
-        } else if ended {
-            self.decided = now.max(self.decided);
-        }
-        self.next = self.slots()?.next_after(self.decided).filter(|_| self.left() != Some(0));
-        Ok(self)
-    }
-
-    /// Stops deciding slots, or goes on. False where it is so already.
-    pub fn set_pause(&mut self, pause: Option<Pause>, now: Timestamp) -> bool {
-        if self.pause.is_some() == pause.is_some() {
-            return false;
-        }
-        if pause.is_none() {
-            // Of slots that are put off, those that are not yet due go on.
-            self.paused_until = Some(now.minus(self.schedule.put_off()));
-            self.failures = 0;
-        }
-        self.pause = pause;
-        true
-    }
-
-    /// Begins anew at `now`, be that before what is decided: for a clock that was wrong.
-    pub fn reset(&mut self, now: Timestamp) -> Result<(), BadWhen> {
-        (self.anchor, self.decided) = (now, now);
-        self.paused_until = None;
-        self.next = self.slots()?.next_after(now).filter(|_| self.left() != Some(0));
-        Ok(())
-    }
-
-    /// A run of it has ended. True where that changes the row.
-    pub fn run_ended(&mut self, failed: bool, now: Timestamp) -> bool {
-        let Some(most) = self.schedule.rules.pause_after else { return false };
-        let before = self.failures;
-        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
-        if self.failures >= most && self.pause.is_none() {
-            self.pause = Some(Pause { since: now, note: None, failures: Some(self.failures) });
-        }
-        self.failures != before
-    }
-
-    pub fn note(&mut self, record: SlotRecord) {
-        self.counts.add(&record.verdict);
-        if let Some(run) = record.verdict.run() {
-            self.made(run, &record);
-        }
-        self.recent.push(record);
-        let surplus = self.recent.len().saturating_sub(RECENT_MAX);
-        self.recent.drain(..surplus);
-    }
-
-    fn made(&mut self, run: RunId, record: &SlotRecord) {
-        self.last_fired = Some(record.slot);
-        self.last_run = Some(run);
-        self.open.push(run);
-        self.lateness.last = record.decided_at.since(record.slot.plus(self.schedule.put_off()));
-        self.lateness.longest = self.lateness.longest.max(self.lateness.last);
     }
 }

@@ -45,6 +45,7 @@ fn an_empty_file_means_the_defaults() {
     let usual = Config::default();
     assert_eq!(usual.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((usual.server.body_bytes_max, usual.server.in_flight_max), (1 << 20, 1024));
+    assert_eq!(usual.server.bodies_bytes_max, 64 << 20);
     assert_eq!(usual.operator.listen.to_string(), "127.0.0.1:5555");
     assert_eq!(usual.store, StoreLocation::Sled(PathBuf::from("./data")));
     assert_eq!(usual.engine, Engine { slots: 16 });
@@ -162,6 +163,7 @@ fn a_mistake_knows_its_line() {
 fn ranges_include_their_ends() {
     for (path, ends, outside) in [
         ("server: { limits: { body: $ } }", ["1KiB", "32MiB"], ["1023", "33554433"]),
+        ("server: { limits: { bodies: $ } }", ["32MiB", "64GiB"], ["33554431", "65GiB"]),
         ("server: { limits: { in_flight: $ } }", ["1", "65536"], ["0", "65537"]),
         ("server: { limits: { per_source: $ } }", ["1/s", "100000/s"], ["0/s", "100001/s"]),
         ("server: { limits: { connections: $ } }", ["64", "1000000"], ["63", "1000001"]),

@@ -5,6 +5,7 @@
 use hookbox_core::config::{Config, schedule_of_operator};
 use hookbox_core::cron::DayRule;
 use hookbox_core::name::ScheduleName;
+use hookbox_core::policy::Curve;
 use hookbox_core::run::RunPolicy;
 use hookbox_core::schedule::{Missed, Origin, Overlap, Rules, When};
 use hookbox_core::time::{Millis, Timestamp};
@@ -44,7 +45,7 @@ fn a_schedule_fires_by_any_kind() {
 fn a_schedule_has_rules() {
     let all = "plugin: a, handler: b, every: 1h, phase: 5m, start: 2026-12-01T00:00:00Z, end: 2026-12-24T18:00:00+01:00, \
                count: 3, jitter: 30s, overlap: buffer-all:5, missed: all:10, missed_within: 2h, pause_after: 4, timeout: 5s, \
-               attempts: 2, backoff: 1s";
+               attempts: 2, backoff: 1s, backoff_curve: constant, backoff_max: 9s";
     let config = good(&format!("schedules: {{ n: {{ {all} }} }}"));
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let rules = Rules {
@@ -56,7 +57,13 @@ fn a_schedule_has_rules() {
         missed: Missed::All(10),
         missed_within: Some(Millis(7_200_000)),
         pause_after: Some(4),
-        policy: RunPolicy { timeout: Some(Millis(5000)), attempts: Some(2), backoff: Some(Millis(1000)) },
+        policy: RunPolicy {
+            timeout: Some(Millis(5000)),
+            attempts: Some(2),
+            backoff: Some(Millis(1000)),
+            backoff_curve: Some(Curve::Constant),
+            backoff_max: Some(Millis(9000)),
+        },
     };
     assert_eq!(config.schedules[0].rules, rules);
     assert_eq!(config.schedules[0].when, When::every_with(Millis::HOUR, Millis(300_000)).unwrap());

@@ -6,6 +6,7 @@
 //! Neither places nor slots can all be held by one plugin.
 
 mod attempt;
+mod mark;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hookbox_core::attempt::{Log, Outcome};
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
-use hookbox_core::run::{BootId, Run, RunStatus};
+use hookbox_core::run::{BootId, Lease, Run, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
 use hookbox_store::types::{Claim, Leased};
@@ -25,6 +26,7 @@ use crate::pace::{Phase, Stop};
 use crate::places::{Places, Share};
 use crate::slots::Slots;
 use crate::turns::Turns;
+use mark::{Held, Mark};
 
 /// A lease that is not renewed within this is lost.
 pub const LEASE: Millis = Millis(30_000);
@@ -135,15 +137,13 @@ impl Dispatcher {
     fn begin(self: &Arc<Self>, run: Run) {
         let place = self.places.take(&run.target);
         let Some(lease) = run.lease() else { return };
-        let (listed, id) = (Listed::new(self.clone(), (run.id, lease)), run.id);
+        let (listed, id) = (Listed::new(self.clone(), run.id, lease), run.id);
         self.parts.guests.spawn(async move {
             tokio::select! {
                 biased;
-                () = listed.dispatcher.bring_to_end(run, lease) => {}
+                () = listed.dispatcher.bring_to_end(run, &listed.held) => {}
                 // Dropped, the attempt stops; nobody waits for its result.
-                () = listed.lease_lost.notified() => {
-                    tracing::info!(run.id = %id, "run {id} was taken away while it was executed: it is stopped");
-                }
+                () = listed.held.mark.dropped.notified() => taken_away(id),
             }
             drop(place);
             drop(listed);
@@ -166,13 +166,13 @@ impl Dispatcher {
     /// Renews the lease of each attempt under way, once. One whose lease is gone is stopped: its run was cancelled or
     /// taken back.
     pub(crate) async fn renew(&self) {
-        let running: Vec<Leased> = self.locked().attempts.values().map(|attempt| attempt.leased).collect();
+        let running: Vec<Leased> = self.locked().attempts.values().map(Attempt::leased).collect();
         let until = self.parts.clock.monotonic().plus(LEASE);
         match self.parts.store.renew(&running, until).await {
             Ok(renewed) => {
                 let attempts = self.locked();
-                let asked = attempts.attempts.values().filter(|attempt| running.contains(&attempt.leased));
-                asked.filter(|attempt| !renewed.contains(&attempt.leased)).for_each(|a| a.lease_lost.notify_one());
+                let asked = attempts.attempts.values().filter(|attempt| running.contains(&attempt.leased()));
+                asked.filter(|attempt| !renewed.contains(&attempt.leased())).for_each(|a| a.held.mark.stop());
             }
             Err(error) => tracing::error!(%error, "leases were not renewed"),
         }
@@ -226,28 +226,38 @@ struct Running {
 
 #[derive(Debug)]
 struct Attempt {
-    leased: Leased,
-    lease_lost: Arc<Notify>,
+    run: RunId,
+    held: Arc<Held>,
+}
+
+impl Attempt {
+    fn leased(&self) -> Leased {
+        (self.run, self.held.lease)
+    }
+}
+
+fn taken_away(id: RunId) {
+    tracing::info!(run.id = %id, "run {id} was taken away while it was executed: it is stopped");
 }
 
 /// An attempt on the list. It comes off even where its task panics or is never begun; its lease then runs out.
 struct Listed {
     dispatcher: Arc<Dispatcher>,
     number: u64,
-    lease_lost: Arc<Notify>,
+    held: Arc<Held>,
 }
 
 impl Listed {
-    fn new(dispatcher: Arc<Dispatcher>, leased: Leased) -> Listed {
-        let lease_lost = Arc::<Notify>::default();
+    fn new(dispatcher: Arc<Dispatcher>, run: RunId, lease: Lease) -> Listed {
+        let held = Arc::new(Held { lease, mark: Mark::default() });
         let number = {
             let mut running = dispatcher.locked();
             running.begun += 1;
             let number = running.begun;
-            running.attempts.insert(number, Attempt { leased, lease_lost: lease_lost.clone() });
+            running.attempts.insert(number, Attempt { run, held: held.clone() });
             number
         };
-        Listed { dispatcher, number, lease_lost }
+        Listed { dispatcher, number, held }
     }
 }
 

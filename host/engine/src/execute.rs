@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hookbox_core::attempt::{Call, Executed};
+use hookbox_core::attempt::{Call, Executed, Log, Outcome};
 use hookbox_core::name::HandlerRef;
+use tokio::sync::Notify;
 
 /// Executes handlers: the sandbox, or a script in a test.
 #[async_trait]
@@ -14,6 +15,36 @@ pub trait Execute: Send + Sync + 'static {
 
     /// Runs one attempt. A fault of the guest is an outcome; an error is ours. Dropping the future stops the guest.
     async fn execute(&self, call: Call) -> Result<Executed, ExecuteError>;
+
+    /// The same, stopped as soon as `interrupt` is told: then the outcome is [`Outcome::Cancelled`], with what the guest
+    /// has logged until then.
+    async fn execute_until(&self, call: Call, interrupt: Interrupt) -> Result<Executed, ExecuteError> {
+        tokio::select! {
+            biased;
+            executed = self.execute(call) => executed,
+            () = interrupt.told() => Ok(bare(Outcome::Cancelled)),
+        }
+    }
+}
+
+/// Stops one attempt.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<Notify>);
+
+impl Interrupt {
+    pub(crate) fn tell(&self) {
+        self.0.notify_one();
+    }
+
+    /// For the one who stops it.
+    pub async fn told(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// An end that no guest had a part in.
+pub(crate) fn bare(outcome: Outcome) -> Executed {
+    Executed { outcome, effects: Default::default(), log: Log::default(), cost: Default::default(), version: None }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -39,7 +39,7 @@ use tokio::task::JoinSet;
 
 pub use dispatcher::RunEnded;
 pub use doers::{Attempts, Doers};
-pub use execute::{Execute, ExecuteError};
+pub use execute::{Execute, ExecuteError, Interrupt};
 pub use settings::Settings;
 
 use dispatcher::Dispatcher;

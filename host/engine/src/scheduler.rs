@@ -5,14 +5,16 @@
 //! commit. So a tick may be repeated, and any number of hosts may tick.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::future::join_all;
 use hookbox_core::clock::Clock;
 use hookbox_core::cron::Zones;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::{self, Progress, ScheduleRow, SlotRecord, Slots, Verdict};
+use hookbox_core::schedule::{self, CLOCK_BEHIND, Progress, ScheduleRow, SlotRecord, Slots, State, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob};
 use hookbox_store::{Store, StoreError};
@@ -21,12 +23,12 @@ use crate::Parts;
 
 /// The longest wait between two looks: the wall clock may be set forward while we sleep.
 const LOOK_EVERY: Millis = Millis::SECOND;
-/// A clock this far behind a schedule's mark is worth a warning.
-const CLOCK_BEHIND: Millis = Millis(5000);
 /// The least wait while there are schedules that do not read.
 const UNREADABLE_WAIT: Millis = Millis(50);
 /// Schedules that are decided together: their commits share a sync.
 const BATCH: usize = 512;
+/// A decision on so many slots is some work: others have their turn after it.
+const SLOTS_AT_ONCE: u64 = 500;
 /// Decisions on one schedule before the others have their turn: of a year of missed seconds there are thousands.
 const DECISIONS_IN_A_ROW: usize = 8;
 
@@ -116,6 +118,9 @@ impl Scheduler {
                 // Another release, or other zones: its next slot is elsewhere.
                 return if round == 0 { self.move_next(slots, row, now).await } else { Ok(true) };
             };
+            if decision.paused.slots + decision.missed.slots >= SLOTS_AT_ONCE {
+                give_way().await;
+            }
             let (to, next) = (decision.to, decision.next);
             let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
             let fired =
@@ -126,14 +131,13 @@ impl Scheduler {
                     return Ok(true);
                 }
                 Fired::Decided(records) => {
-                    if next.is_none() && row.schedule.is_endless() {
-                        // Its rule gave no time that is later than the last: it is left there, not looked for for ever.
-                        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: change its rule, or `hookbox schedules reset {name}`");
-                    }
-                    let made = records.iter().filter(|record| is_made(record)).count() as u64;
+                    let made = records.iter().filter(|record| record.verdict.run().is_some()).count() as u64;
                     records.iter().for_each(|record| log_verdict(row, record, now));
                     let left = progress.left.map(|left| left.saturating_sub(made));
                     progress = Progress { decided: to, left, ..progress };
+                    if next.is_none() && left != Some(0) {
+                        log_if_dry(row, to);
+                    }
                 }
             }
         }
@@ -184,6 +188,9 @@ impl Scheduler {
             next,
         };
         self.store.fire(Firing { schedule: name, basis: row.basis(), decision, jobs: Vec::new(), now }).await?;
+        if next.is_none() && row.left() != Some(0) {
+            log_if_dry(row, row.decided);
+        }
         Ok(true)
     }
 
@@ -210,12 +217,30 @@ impl Scheduler {
     }
 }
 
+/// Not tokio's: by that, all that are decided together would come first.
+async fn give_way() {
+    let mut gave = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
 fn next_of(slots: &Slots, row: &ScheduleRow) -> Option<Timestamp> {
     slots.next_after(row.decided).filter(|_| row.left() != Some(0))
 }
 
-fn is_made(record: &SlotRecord) -> bool {
-    matches!(record.verdict, Verdict::Fired { .. } | Verdict::Buffered { .. })
+/// A rule that gives no time later than `decided`, and none to look for, is left there; its row says so to whoever asks.
+fn log_if_dry(row: &ScheduleRow, decided: Timestamp) {
+    let row = ScheduleRow { decided, next: None, pause: None, ..row.clone() };
+    if row.state() == State::Dry {
+        let name = &row.schedule.name;
+        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: change its rule, or `hookbox schedules reset {name}`");
+    }
 }
 
 fn log_verdict(row: &ScheduleRow, record: &SlotRecord, now: Timestamp) {
@@ -232,6 +257,8 @@ fn log_verdict(row: &ScheduleRow, record: &SlotRecord, now: Timestamp) {
         Verdict::Paused { slots } => {
             tracing::info!(schedule = %name, slots, "{slots} slots of {name} came while it was paused");
         }
+        // None of the scheduler's: whoever changes it tells.
+        Verdict::Changed { .. } => {}
         Verdict::OverlapSkipped => {
             tracing::warn!(schedule = %name, "schedule {name} skipped a slot: an earlier run is not finished");
         }

@@ -16,7 +16,7 @@ pub fn declared(catalogue: &Catalogue, settings: &Settings) -> Vec<Schedule> {
         for handler in row.active.iter().flat_map(|active| &active.info.handlers) {
             if let Trigger::Schedule(declared) = &handler.trigger {
                 let own = declared.of(HandlerRef { plugin: row.name.clone(), handler: handler.name.clone() });
-                // Two handlers of a plugin may give theirs the same name: the later one counts.
+                // Of two of a name, which a plugin that an older release took in may have, the later one counts.
                 schedules.retain(|other| other.name != own.name || other.origin != Origin::Plugin);
                 schedules.push(own);
             }

@@ -15,10 +15,12 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use hookbox_core::clock::Clock;
-use hookbox_core::config::{BODY_BYTES, IN_FLIGHT, PER_SOURCE, QUEUE};
+use hookbox_core::config::{BODIES_BYTES, BODY_BYTES, IN_FLIGHT, PER_SOURCE, QUEUE};
 use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::rate::Rate;
@@ -26,8 +28,9 @@ use hookbox_core::time::Millis;
 use hookbox_core::verify::{Delivery, Refusal};
 use hookbox_store::Store;
 use ipnet::IpNet;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::bodies::Bodies;
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -40,6 +43,7 @@ use answer::Taken;
 use charge::Sources;
 use delivery::{Known, Read};
 use refused::Refused;
+use take_in::New;
 
 /// A body comes within this: senders give up on an answer after about as long.
 pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
@@ -48,6 +52,9 @@ pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
 pub struct IngressLimits {
     /// Of one webhook, unless its provider has a limit of its own.
     pub body_bytes_max: usize,
+    /// Of all bodies that are held at one time, until they are answered; one source has a quarter of it, or room for
+    /// one body.
+    pub bodies_bytes_max: usize,
     /// Runs that may wait: more would be promises that nobody can keep.
     pub queue_max: u64,
     /// Webhooks that are read, checked or written at one time.
@@ -61,6 +68,7 @@ impl Default for IngressLimits {
     fn default() -> IngressLimits {
         IngressLimits {
             body_bytes_max: usize::try_from(BODY_BYTES).unwrap_or(usize::MAX),
+            bodies_bytes_max: usize::try_from(BODIES_BYTES).unwrap_or(usize::MAX),
             queue_max: QUEUE,
             in_flight_max: usize::try_from(IN_FLIGHT).unwrap_or(usize::MAX),
             body_read_timeout: BODY_READ_TIMEOUT,
@@ -89,20 +97,36 @@ pub struct Ingress {
 
 struct Receiver {
     ingress: Ingress,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
+    bodies: Bodies,
     sources: Sources,
     shares: Shares,
 }
 
+/// A request that was let in, until this is dropped.
+struct Admitted {
+    _place: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+/// What is to be done with a delivery.
+enum Judged {
+    Answer(Taken),
+    /// It is the sender's own: its events.
+    TakeIn(New),
+}
+
 /// `POST /api/v1/webhooks/webhook/{provider}`, `GET` and `OPTIONS` there for senders that ask first, and `GET /api/v1/webhooks/webhook/health`, nothing else.
 pub fn router(ingress: Ingress) -> Router {
-    let in_flight = Semaphore::new(ingress.limits.in_flight_max.min(Semaphore::MAX_PERMITS));
+    let in_flight = Arc::new(Semaphore::new(ingress.limits.in_flight_max.min(Semaphore::MAX_PERMITS)));
+    let bodies = Bodies::new(ingress.limits.bodies_bytes_max);
+    let (shares, sources) = (Shares::default(), Sources::new());
     Router::new()
         .route("/api/v1/webhooks/webhook/{provider}", post(receive).get(challenge::ask).options(challenge::permit))
         .route("/api/v1/webhooks/webhook/health", get(health))
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || Problem::not_found())
-        .with_state(Arc::new(Receiver { ingress, in_flight, shares: Shares::default(), sources: Sources::new() }))
+        .with_state(Arc::new(Receiver { ingress, in_flight, bodies, shares, sources }))
 }
 
 async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
@@ -167,37 +191,57 @@ impl Receiver {
     }
 
     /// What is looked at before the body is read.
-    fn admit(&self, source: IpAddr) -> Result<(SemaphorePermit<'_>, Share), Refused> {
+    fn admit(&self, source: IpAddr) -> Result<Admitted, Refused> {
         let Ingress { clock, limits, .. } = &self.ingress;
         self.is_serving()?;
         self.sources.charge(source, limits.per_source, clock.monotonic()).map_err(Refused::SourceRate)?;
         if self.ingress.store.counts().pending >= limits.queue_max {
             return Err(Refused::QueueFull);
         }
-        let permit = self.in_flight.try_acquire().map_err(|_| Refused::Busy)?;
+        let place = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Refused::Busy)?;
         let share = self.shares.enter(source, limits.in_flight_max.div_ceil(PART)).ok_or(Refused::SourceBusy)?;
-        Ok((permit, share))
+        Ok(Admitted { _place: place, _share: share })
     }
 
-    /// Returns once the event is on disk. Everything that takes long for a provider that exists is done for one that
-    /// does not.
+    /// Returns once the event is on disk.
     async fn take(&self, name: &str, source: IpAddr, request: Request) -> Result<Taken, Refused> {
-        let Ingress { clock, limits, tally, .. } = &self.ingress;
         let (head, mut body) = request.into_parts();
-        let _permit = match self.admit(source) {
-            Ok(permit) => permit,
+        let admitted = match self.admit(source) {
+            Ok(admitted) => admitted,
             Err(refused) => {
                 body::discard(&mut body).await;
                 return Err(refused);
             }
         };
+        let limits = &self.ingress.limits;
         let providers = self.ingress.providers.load_full();
         let provider = providers.find(name);
         let own_max = provider.and_then(|(_, live)| live.body_bytes_max).unwrap_or(limits.body_bytes_max);
         // A smaller limit of the provider's own is looked at later: here it would tell strangers that there is one.
-        let body = body::read(body, own_max.max(limits.body_bytes_max), limits.body_read_timeout)
-            .await
-            .map_err(Refused::Unread)?;
+        let most = own_max.max(limits.body_bytes_max);
+        let held = self.bodies.of(source, most);
+        let read = body::read(body, most, limits.body_read_timeout, held).await;
+        let (body, held) = read.map_err(Refused::Unread)?;
+        let judged = self.judge(&providers, name, source, &head, &body)?;
+        // Its events have copies of what they need.
+        drop((head, body));
+        match judged {
+            Judged::Answer(taken) => Ok(taken),
+            Judged::TakeIn(new) => self.take_in(new, admitted, held).await,
+        }
+    }
+
+    /// Everything that takes long for a provider that exists is done for one that does not.
+    fn judge(
+        &self,
+        providers: &Providers,
+        name: &str,
+        source: IpAddr,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Result<Judged, Refused> {
+        let Ingress { clock, limits, .. } = &self.ingress;
+        let provider = providers.find(name);
         let url = url_of(provider.and_then(|(_, live)| live.public_url.as_deref()), head.uri.query());
         let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let delivery = Delivery {
@@ -205,13 +249,13 @@ impl Receiver {
             url: &url,
             query: head.uri.query().unwrap_or_default(),
             headers: &headers,
-            body: &body,
+            body,
         };
         let now = clock.now();
         let Some((name, live)) = provider else {
             let _ = providers.decoy(name).map(|decoy| decoy.verify(&delivery, now));
-            return if self.pairs(&providers, name, &body, source) {
-                Ok(Taken::Paired)
+            return if self.pairs(providers, name, body, source) {
+                Ok(Judged::Answer(Taken::Paired))
             } else {
                 Err(Refused::UnknownProvider)
             };
@@ -226,35 +270,31 @@ impl Receiver {
             // As where nobody has a larger limit.
             Err(_) if body.len() > limits.body_bytes_max => return Err(Refused::Unread(Unread::TooLarge)),
             Err(Refusal::MissingHeader { .. } | Refusal::MissingSignature { .. })
-                if self.pairs(&providers, name.as_str(), &body, source) =>
+                if self.pairs(providers, name.as_str(), body, source) =>
             {
-                return Ok(Taken::Paired);
+                return Ok(Judged::Answer(Taken::Paired));
             }
             Err(refusal) => return Err(Refused::Unverified(refusal)),
         };
-        if body.len() > own_max {
+        if body.len() > live.body_bytes_max.unwrap_or(limits.body_bytes_max) {
             return Err(Refused::Unread(Unread::TooLarge));
         }
         if let Some(reply) = verified.challenge.take() {
-            return Ok(Taken::Reply(reply));
+            return Ok(Judged::Answer(Taken::Reply(reply)));
         }
         if let Some(allowance) = &live.allowance {
             allowance.charge(clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
-        let secret = verified.secret;
         let encoding = delivery::encoding(&delivery).map_err(Refused::NotInflated)?;
-        let inflated = encoding.map(|encoding| encoding.inflate(&body)).transpose().map_err(Refused::NotInflated)?;
-        let read = Delivery { body: inflated.as_deref().unwrap_or(&body), ..delivery };
+        let inflated = encoding.map(|encoding| encoding.inflate(body)).transpose().map_err(Refused::NotInflated)?;
+        let read = Delivery { body: inflated.as_deref().unwrap_or(body), ..delivery };
         let (scheme, window, integrity) = (live.verifier.scheme(), live.dedupe, verified.integrity);
         let events = Read::new(Known { provider: name, scheme, window, integrity, encoding }, &read)?;
-        let is_batch = events.is_batch();
         if let Some(allowance) = &live.allowance {
             // The delivery was charged as one; each of its events counts.
             allowance.charge_many(events.len().saturating_sub(1), clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
-        let accepted = self.take_in(name, live, events, &body, now).await?;
-        tally.accepted(name, live.secret_place(secret), &accepted, now);
-        Ok(if is_batch { Taken::Batch(accepted) } else { Taken::Event(accepted, scheme.answer()) })
+        Ok(Judged::TakeIn(self.new_events(name, live, events, verified.secret, body, now)?))
     }
 
     fn is_serving(&self) -> Result<(), Refused> {

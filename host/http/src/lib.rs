@@ -14,6 +14,7 @@ pub mod serve;
 pub mod tally;
 pub mod tls;
 
+mod bodies;
 mod body;
 mod health;
 mod json;

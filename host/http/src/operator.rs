@@ -37,6 +37,7 @@ use hookbox_store::Store;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::bodies::Held;
 use crate::body::{self, Unread};
 use crate::health::{self, Detail};
 use crate::lifecycle::Lifecycle;
@@ -67,6 +68,24 @@ pub struct Operator {
     pub access: Access,
     /// Of an event whose payload is edited, unless its provider has a limit of its own.
     pub body_bytes_max: usize,
+    /// Runs that may wait, those of webhooks and those that operators make.
+    pub queue_max: u64,
+}
+
+impl Operator {
+    /// Fails where so many more runs would be more than may wait.
+    fn has_room_for(&self, runs: usize) -> Result<(), Problem> {
+        let (waiting, most) = (self.store.counts().pending, self.queue_max);
+        let room = most.saturating_sub(waiting);
+        if u64::try_from(runs).is_ok_and(|runs| runs <= room) {
+            return Ok(());
+        }
+        let told = format!(
+            "{runs} more runs would wait, and there is room for {room}: {waiting} do, server.limits.queue is {most}. Ask \
+             for fewer at a time, wait until some have ended, or raise the limit"
+        );
+        Err(Problem::for_now().because(told))
+    }
 }
 
 type Api = State<Arc<Operator>>;
@@ -145,10 +164,12 @@ async fn nothing_in(body: Body) -> Result<(), Problem> {
 
 /// What a request's body asks for; no bytes are an object without members.
 async fn asked_in<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Problem> {
-    let body = body::read(body, bytes_max, BODY_READ_TIMEOUT).await.map_err(|unread| match unread {
+    let read = body::read(body, bytes_max, BODY_READ_TIMEOUT, Held::uncounted()).await;
+    let (body, _) = read.map_err(|unread| match unread {
         Unread::TooLarge => Problem::large_body().because(format!("at most {} KiB are read", bytes_max / 1024)),
         Unread::TooSlow => Problem::slow_body(),
         Unread::Cut => Problem::broken_body(),
+        Unread::NoRoom(_) => Problem::for_now(),
     })?;
     let text = if body.is_empty() { b"{}" } else { &body[..] };
     serde_json::from_slice(text).map_err(|error| Problem::broken_json().because(error.to_string()))

@@ -1,4 +1,4 @@
-//! How much of what is bounded one source holds, connections or requests: a stranger must not hold all of it.
+//! How much of what is bounded one source holds, connections, requests or bytes: a stranger must not hold all of it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,25 +12,26 @@ pub(crate) const PART: usize = 4;
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Shares(Arc<Mutex<HashMap<u128, usize>>>);
 
-/// One of what a source holds, until it is dropped.
+/// Some of what a source holds, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     shares: Shares,
     key: u128,
+    amount: usize,
+    /// Loopback is not bounded: it is this machine, or a proxy on it that would stand for everyone.
+    is_bounded: bool,
 }
 
 impl Shares {
-    /// `None` where the source holds `max` already. Loopback is not counted: it is this machine, or a proxy on it that
-    /// would stand for everyone.
+    /// One. `None` where the source holds `max` already.
     pub(crate) fn enter(&self, source: IpAddr, max: usize) -> Option<Share> {
-        let key = key(source);
-        let mut held = self.held();
-        let count = held.get(&key).copied().unwrap_or_default();
-        if count >= max && !source.is_loopback() {
-            return None;
-        }
-        held.insert(key, count + 1);
-        Some(Share { shares: self.clone(), key })
+        let mut share = self.none_of(source);
+        share.grow(1, max).then_some(share)
+    }
+
+    /// To grow.
+    pub(crate) fn none_of(&self, source: IpAddr) -> Share {
+        Share { shares: self.clone(), key: key(source), amount: 0, is_bounded: !source.is_loopback() }
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<u128, usize>> {
@@ -38,14 +39,36 @@ impl Shares {
     }
 }
 
-impl Drop for Share {
-    fn drop(&mut self) {
+impl Share {
+    /// False where the source would hold more than `max`: then it is as it was.
+    pub(crate) fn grow(&mut self, by: usize, max: usize) -> bool {
+        let mut held = self.shares.held();
+        let all = held.get(&self.key).copied().unwrap_or_default().saturating_add(by);
+        if all > max && self.is_bounded {
+            return false;
+        }
+        if all > 0 {
+            held.insert(self.key, all);
+        }
+        self.amount += by;
+        true
+    }
+
+    pub(crate) fn shrink(&mut self, by: usize) {
+        let by = by.min(self.amount);
+        self.amount -= by;
         if let Entry::Occupied(mut entry) = self.shares.held().entry(self.key) {
-            match entry.get() {
-                0 | 1 => drop(entry.remove()),
-                _ => *entry.get_mut() -= 1,
+            match entry.get().saturating_sub(by) {
+                0 => drop(entry.remove()),
+                left => *entry.get_mut() = left,
             }
         }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.shrink(self.amount);
     }
 }
 

@@ -24,9 +24,25 @@ impl Sandbox {
     /// Runs one handler. Waits for a slot, then takes the version that is active at that moment and keeps it to the
     /// end. Dropping the future stops the guest.
     pub async fn execute(&self, call: Call, kv: Arc<dyn PluginKv>) -> Result<Executed, SandboxError> {
+        self.execute_until(call, kv, std::future::pending()).await
+    }
+
+    /// The same, stopped when `interrupted` is ready: the outcome is [`Outcome::Cancelled`], and the log what it had
+    /// logged until then.
+    pub async fn execute_until(
+        &self,
+        call: Call,
+        kv: Arc<dyn PluginKv>,
+        interrupted: impl Future<Output = ()> + Send,
+    ) -> Result<Executed, SandboxError> {
         let broken = |_| SandboxError::Broken("the sandbox is closed".to_owned());
+        let mut interrupted = std::pin::pin!(interrupted);
         // Before the store, so that it is given back after it.
-        let _slot = self.slots.acquire().await.map_err(broken)?;
+        let _slot = tokio::select! {
+            biased;
+            slot = self.slots.acquire() => slot.map_err(broken)?,
+            () = &mut interrupted => return Ok(never_begun()),
+        };
         let version = self.version_for(&call)?;
         // The time that it waited for a slot is not the guest's: its deadline counts from here.
         let call = Call { started: self.clock.now(), ..call };
@@ -40,15 +56,20 @@ impl Sandbox {
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
         let began = Instant::now();
-        let ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))).await;
+        let ended = tokio::select! {
+            biased;
+            ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
+            () = &mut interrupted => None,
+        };
         let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
 
         let meter = &store.data().meter;
         let cost = Cost { wall_us, cpu_ms: meter.cpu().0, memory_peak_bytes: meter.memory_peak() };
         let outcome = match ended {
-            Ok(Ok(answer)) => outcome::of_answer(answer),
-            Ok(Err(fault)) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,
-            Err(_) => Outcome::TimedOut { limit: call.timeout },
+            Some(Ok(Ok(answer))) => outcome::of_answer(answer),
+            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,
+            Some(Err(_)) => Outcome::TimedOut { limit: call.timeout },
+            None => Outcome::Cancelled,
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
@@ -67,6 +88,12 @@ impl Sandbox {
             (Trigger::Schedule(_) | Trigger::Manual, Input::Event(_)) => Err(refuse("takes jobs, not events")),
         }
     }
+}
+
+/// Interrupted before a guest was there.
+fn never_begun() -> Executed {
+    let (outcome, effects) = (Outcome::Cancelled, Effects::default());
+    Executed { outcome, effects, log: Default::default(), cost: Cost::default(), version: None }
 }
 
 type Answer = Result<types::Outcome, types::HandlerError>;

@@ -19,7 +19,7 @@ use crate::error::StoreError;
 
 pub(crate) use plugin::{decode_plugin, encode_plugin};
 pub(crate) use run::{StoredRun, decode_run, restore_detail, waiting};
-pub(crate) use schedule::{decode_schedule, encode_schedule};
+pub(crate) use schedule::{RemovedV1, decode_schedule, encode_schedule, removed_at};
 
 const VERSION: u8 = 1;
 /// A body up to this is kept with its event; a larger one apart, so that listing events does not read it.

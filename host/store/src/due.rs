@@ -1,25 +1,43 @@
-//! When the schedules have something to decide, in memory: a hint, as the index of runs is.
+//! Where the schedules stand and when they have something to decide, in memory: a hint, as the index of runs is.
 
 use std::collections::{BTreeSet, HashMap};
 
 use hookbox_core::name::ScheduleName;
+use hookbox_core::schedule::{Attention, Reason, ScheduleRow, State};
 use hookbox_core::time::Timestamp;
+
+use crate::types::ScheduleCounts;
+
+/// What is known of a schedule without its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    state: State,
+    /// Nothing where no slot will come, or it is paused.
+    due: Option<Timestamp>,
+    decided: Timestamp,
+}
+
+impl Standing {
+    pub(crate) fn of(row: &ScheduleRow) -> Standing {
+        Standing { state: row.state(), due: row.due(), decided: row.decided }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct DueSchedules {
     by_time: BTreeSet<(Timestamp, ScheduleName)>,
-    by_name: HashMap<ScheduleName, Timestamp>,
+    by_name: HashMap<ScheduleName, Standing>,
 }
 
 impl DueSchedules {
-    /// Nothing: it has no slot to come, is paused or is gone.
-    pub(crate) fn put(&mut self, name: ScheduleName, due: Option<Timestamp>) {
-        if let Some(before) = self.by_name.remove(&name) {
+    /// Nothing: it is gone.
+    pub(crate) fn put(&mut self, name: ScheduleName, standing: Option<Standing>) {
+        if let Some(before) = self.by_name.remove(&name).and_then(|before| before.due) {
             self.by_time.remove(&(before, name.clone()));
         }
-        if let Some(due) = due {
-            self.by_name.insert(name.clone(), due);
-            self.by_time.insert((due, name));
+        if let Some(standing) = standing {
+            self.by_time.extend(standing.due.map(|due| (due, name.clone())));
+            self.by_name.insert(name, standing);
         }
     }
 
@@ -32,6 +50,24 @@ impl DueSchedules {
         let due = self.by_time.iter().take_while(|(due, _)| *due <= now);
         due.take(limit).map(|(_, name)| name.clone()).collect()
     }
+
+    /// Some milliseconds for 100,000.
+    pub(crate) fn counts(&self, now: Timestamp) -> ScheduleCounts {
+        let mut counts = ScheduleCounts::default();
+        for Standing { state, due, decided } in self.by_name.values().copied() {
+            match state {
+                State::Active => counts.active += 1,
+                State::Paused | State::Failing => counts.paused += 1,
+                State::Ended | State::Dry => counts.ended += 1,
+            }
+            let attention = Attention::of(state, due, decided, now);
+            let place = attention.and_then(|(reason, _)| Reason::ALL.iter().position(|other| *other == reason));
+            if let Some(number) = place.and_then(|place| counts.attention.get_mut(place)) {
+                *number += 1;
+            }
+        }
+        counts
+    }
 }
 
 #[cfg(test)]
@@ -41,15 +77,19 @@ mod tests {
     #[test]
     fn the_earliest_is_due_first_and_a_change_moves_it() {
         let name = |text: &str| text.parse::<ScheduleName>().unwrap();
+        let at = |due: Option<u64>| Standing { state: State::Active, due: due.map(Timestamp), decided: Timestamp(0) };
         let mut schedules = DueSchedules::default();
         for (text, due) in [("a", 30), ("b", 10), ("c", 20)] {
-            schedules.put(name(text), Some(Timestamp(due)));
+            schedules.put(name(text), Some(at(Some(due))));
         }
         assert_eq!(schedules.due(Timestamp(20), 9), [name("b"), name("c")]);
         assert_eq!(schedules.due(Timestamp(20), 1), [name("b")]);
-        schedules.put(name("b"), Some(Timestamp(40)));
-        schedules.put(name("c"), None);
+        schedules.put(name("b"), Some(at(Some(40))));
+        schedules.put(name("c"), Some(at(None)));
         let due = schedules.due(Timestamp(99), 9);
         assert_eq!((schedules.next(), due), (Some(Timestamp(30)), vec![name("a"), name("b")]));
+        assert_eq!(schedules.counts(Timestamp(0)).active, 3);
+        schedules.put(name("c"), None);
+        assert_eq!(schedules.counts(Timestamp(0)).active, 2);
     }
 }

@@ -72,6 +72,23 @@ struct Leased {
     gate: Option<GateId>,
 }
 
+/// How a pending run waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waits {
+    due: Timestamp,
+    /// Its place in an order, before its sequence: when it was due for the first time, and before all others once it has
+    /// begun, since it was the first.
+    place: Timestamp,
+}
+
+impl Waits {
+    /// Nothing where the run does not wait.
+    pub(crate) fn of(run: &Run) -> Option<Waits> {
+        let RunState::Pending { due } = run.state else { return None };
+        Some(Waits { due, place: if run.has_begun() { Timestamp(0) } else { due } })
+    }
+}
+
 /// What a run that waits depends on, besides its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Terms {
@@ -83,7 +100,7 @@ struct Terms {
 /// Where an alive run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    Pending { due: Timestamp },
+    Pending(Waits),
     Leased { lease: Lease, until: Monotonic },
 }
 
@@ -93,21 +110,18 @@ pub(crate) struct Delta {
     run: RunId,
     target: HandlerRef,
     terms: Terms,
-    /// When it was due before, where it was pending.
-    was_due: Option<Timestamp>,
+    /// How it waited before, where it was pending.
+    waited: Option<Waits>,
     /// Nothing where the run has ended.
     place: Option<Place>,
 }
 
 impl Delta {
-    /// Where a run is after the commit that was pending until `was_due`, or was not; `until` counts for a lease.
-    pub(crate) fn of(run: &Run, was_due: Option<Timestamp>, until: Monotonic) -> Delta {
-        let place = match run.state {
-            RunState::Pending { due } => Some(Place::Pending { due }),
-            RunState::Leased { lease } => Some(Place::Leased { lease, until }),
-            RunState::Succeeded { .. } | RunState::Dead { .. } | RunState::Cancelled { .. } => None,
-        };
-        Delta { run: run.id, target: run.target.clone(), terms: Terms::of(run), was_due, place }
+    /// Where a run is after the commit that `waited` until then, or did not; `until` counts for a lease.
+    pub(crate) fn of(run: &Run, waited: Option<Waits>, until: Monotonic) -> Delta {
+        let leased = run.lease().map(|lease| Place::Leased { lease, until });
+        let place = Waits::of(run).map(Place::Pending).or(leased);
+        Delta { run: run.id, target: run.target.clone(), terms: Terms::of(run), waited, place }
     }
 
     pub(crate) fn run(&self) -> RunId {
@@ -130,15 +144,15 @@ impl Terms {
 impl Index {
     /// True where a run may be claimed that could not be before.
     pub(crate) fn apply(&mut self, delta: Delta) -> bool {
-        let Delta { run, target, terms, was_due, place } = delta;
+        let Delta { run, target, terms, waited, place } = delta;
         let queue = self.queue(&target);
-        let opened = match was_due {
-            Some(due) => self.remove_pending(run, queue, due, &terms),
+        let opened = match waited {
+            Some(waited) => self.remove_pending(run, queue, waited, &terms),
             None => self.remove_leased(run),
         };
         match place {
             None => opened,
-            Some(Place::Pending { due }) => self.put_pending(run, queue, due, &terms) || opened,
+            Some(Place::Pending(waits)) => self.put_pending(run, queue, waits, &terms) || opened,
             Some(Place::Leased { lease, until }) => {
                 let gate = terms.gate.map(|(gate, _)| gate);
                 if let Some(gate) = gate {
@@ -161,17 +175,17 @@ impl Index {
         queue
     }
 
-    fn put_pending(&mut self, run: RunId, queue: usize, due: Timestamp, terms: &Terms) -> bool {
+    fn put_pending(&mut self, run: RunId, queue: usize, waits: Waits, terms: &Terms) -> bool {
         self.pending += 1;
         self.queues[queue].pending += 1;
         self.expiring.extend(terms.expires.map(|expires| Due::new(expires, run)));
         match terms.gate {
-            None => self.queues[queue].open.insert(Due::new(due, run)),
-            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.put(order, terms.sequence, due, run)),
+            None => self.queues[queue].open.insert(Due::new(waits.due, run)),
+            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.put(order, terms.sequence, waits, run)),
         }
     }
 
-    fn remove_pending(&mut self, run: RunId, queue: usize, due: Timestamp, terms: &Terms) -> bool {
+    fn remove_pending(&mut self, run: RunId, queue: usize, waited: Waits, terms: &Terms) -> bool {
         self.pending = self.pending.saturating_sub(1);
         self.queues[queue].pending = self.queues[queue].pending.saturating_sub(1);
         if let Some(expires) = terms.expires {
@@ -179,10 +193,10 @@ impl Index {
         }
         match terms.gate {
             None => {
-                self.queues[queue].open.remove(&Due::new(due, run));
+                self.queues[queue].open.remove(&Due::new(waited.due, run));
                 false
             }
-            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.take(order, terms.sequence, due, run)),
+            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.take(order, terms.sequence, waited, run)),
         }
     }
 
@@ -293,10 +307,15 @@ impl Index {
         waiting.collect()
     }
 
-    /// Pending runs of one handler; of those that wait at one gate at most one.
-    pub(crate) fn pending_of(&self, handler: &HandlerRef, limit: usize) -> Vec<RunId> {
+    /// Pending runs of one handler that could begin: of those that wait at one gate at most one.
+    pub(crate) fn open_of(&self, handler: &HandlerRef, limit: usize) -> Vec<RunId> {
         let queue = self.queue_of.get(handler).and_then(|queue| self.queues.get(*queue));
         queue.into_iter().flat_map(|queue| &queue.open).take(limit).map(Due::run).collect()
+    }
+
+    /// Pending runs at a gate, those in order first.
+    pub(crate) fn pending_at(&self, gate: GateId, limit: usize) -> Vec<RunId> {
+        self.gates.get(&gate).into_iter().flat_map(Gated::pending).take(limit).collect()
     }
 
     /// Pending runs whose time to begin is over.

@@ -15,6 +15,7 @@
 //! | `x` | event id, run id | a replay of an event's run |
 //! | `y` | plugin, handler, hash | run that holds a unique key |
 //! | `s` | schedule | definition and state |
+//! | `t` | schedule | one that was removed, for a while |
 //! | `p` | plugin | versions and handlers |
 //! | `h` | what is held | since when, and why |
 //! | `k` | plugin, 0, key | a plugin's key |
@@ -34,6 +35,7 @@ pub(crate) const EVENT: u8 = b'e';
 pub(crate) const LIVE_RUN: u8 = b'q';
 pub(crate) const ENDED_RUN: u8 = b'r';
 pub(crate) const SCHEDULE: u8 = b's';
+pub(crate) const REMOVED_SCHEDULE: u8 = b't';
 pub(crate) const PLUGIN: u8 = b'p';
 pub(crate) const HOLD: u8 = b'h';
 pub(crate) const KV: u8 = b'k';
@@ -124,6 +126,10 @@ pub(crate) fn unique(target: &HandlerRef, hash: &[u8; 32]) -> Vec<u8> {
 
 pub(crate) fn schedule(name: &ScheduleName) -> Vec<u8> {
     with(SCHEDULE, &[name.as_str().as_bytes()])
+}
+
+pub(crate) fn removed_schedule(name: &ScheduleName) -> Vec<u8> {
+    with(REMOVED_SCHEDULE, &[name.as_str().as_bytes()])
 }
 
 pub(crate) fn plugin(name: &PluginName) -> Vec<u8> {

@@ -20,11 +20,11 @@ use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::{Run, RunState, RunStatus};
-use hookbox_core::time::Timestamp;
 
 use crate::catalogue::Catalogue;
 use crate::codec::{self, StoredRun};
 use crate::counts::Counts;
+use crate::due::Standing;
 use crate::error::StoreError;
 use crate::index::{Delta, Index};
 use crate::keys;
@@ -32,6 +32,7 @@ use crate::overlay::{Changed, Overlay, Read};
 use crate::values;
 
 pub(crate) use prune::PruneCursor;
+pub(crate) use schedules::is_declared_by;
 
 pub(crate) struct Ledger<'a> {
     tree: Overlay<'a>,
@@ -39,8 +40,8 @@ pub(crate) struct Ledger<'a> {
     counts: Counts,
     counts_on_disk: Counts,
     deltas: Vec<Delta>,
-    /// When the next slots of schedules that were changed are due.
-    schedules: Vec<(ScheduleName, Option<Timestamp>)>,
+    /// Where schedules that were changed stand; nothing for those that are gone.
+    schedules: Vec<(ScheduleName, Option<Standing>)>,
     shown: Shown,
     undo: Undo,
 }
@@ -55,6 +56,8 @@ pub(crate) struct Shown {
     pub(crate) schedules_changed: bool,
     /// Runs that are executed were cancelled.
     pub(crate) leases_lost: bool,
+    /// A claim met runs that it could not hand out: there may be others.
+    pub(crate) claim_again: bool,
 }
 
 impl Shown {
@@ -66,6 +69,7 @@ impl Shown {
             holds_changed: false,
             schedules_changed: false,
             leases_lost: false,
+            claim_again: false,
         }
     }
 }
@@ -82,7 +86,7 @@ struct Undo {
 pub(crate) struct Closed {
     pub(crate) changed: Changed,
     pub(crate) deltas: Vec<Delta>,
-    pub(crate) schedules: Vec<(ScheduleName, Option<Timestamp>)>,
+    pub(crate) schedules: Vec<(ScheduleName, Option<Standing>)>,
     pub(crate) counts: Counts,
     pub(crate) shown: Shown,
 }
@@ -178,11 +182,11 @@ impl Ledger<'_> {
     /// Writes a run that was alive when it was read in this change, where its state belongs.
     fn update_run(&mut self, mut stored: StoredRun, until: Monotonic) -> Result<(), StoreError> {
         let (row, details) = stored.encode()?;
-        let StoredRun { run, row_bytes, was_due, .. } = stored;
+        let StoredRun { run, row_bytes, waited, .. } = stored;
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
-        self.deltas.push(Delta::of(&run, was_due, until));
+        self.deltas.push(Delta::of(&run, waited, until));
         if let Some(at) = run.finished() {
             self.schedule_run_ended(&run, at)?;
             self.count_end(run.status(), 1);

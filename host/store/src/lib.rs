@@ -53,15 +53,15 @@ pub use crate::catalogue::{Catalogue, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
+    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
 /// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
 /// method that shows events, runs or schedules waits until what it shows is on disk. While the disk fails, all of them
-/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`).
+/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`, `schedule_counts`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
@@ -91,9 +91,15 @@ pub trait Store: Send + Sync + 'static {
     async fn replay_all(&self, runs: Vec<(RunId, RunId)>, again: Again, now: Timestamp)
     -> Result<Replayed, StoreError>;
 
-    /// Takes those of these runs that are alive off the queue, in one commit, and tells which. An attempt that is under
-    /// way is stopped, and what it wanted to write is lost.
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+    /// Takes those of these runs that are alive, and that are `which`, off the queue, in one commit, and tells which they
+    /// are. An attempt that is under way is stopped, and what it wanted to write is lost.
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError>;
 
     /// Cancels pending runs whose time to begin is over, at most `limit`; returns how many.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
@@ -118,6 +124,10 @@ pub trait Store: Send + Sync + 'static {
     /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
 
+    /// Keeps what an attempt had logged when it was stopped. False where its run was not cancelled while it was under way,
+    /// or that is kept already.
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError>;
+
     /// Takes back runs whose lease was lost: given by another boot, or not renewed in time.
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError>;
 
@@ -135,7 +145,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Declares all schedules of plugins and of hooks.yaml anew, one for each name and origin; those that operators made
     /// stay. The first by [`Origin::BY_RANK`](hookbox_core::schedule::Origin::BY_RANK) counts. Those that nobody declares
-    /// are removed, those that changed are redefined, the others keep their state.
+    /// are removed, those that changed are redefined, the others keep their state. One that comes back within 30 days goes
+    /// on from where it was.
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError>;
 
     /// Makes or changes a schedule of an operator's. `Conflict` where hooks.yaml has one of the name.
@@ -161,6 +172,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// When the next slot of any schedule is due.
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many schedules there are, by where they stand at this moment; from memory.
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts;
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 

@@ -2,6 +2,7 @@
 
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,12 +20,12 @@ use tokio::sync::oneshot;
 use crate::catalogue::{Catalogue, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, is_declared_by};
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Again, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun,
-    PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
-    Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
+    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -140,8 +141,14 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.replay_all(runs, again, now)).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.change(move |ledger| ledger.cancel(&runs, cause, now)).await
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.change(move |ledger| ledger.cancel_those(&runs, which, cause, now)).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -177,6 +184,10 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(|ledger| ledger.record(record)).await
     }
 
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.change(|ledger| ledger.note_cancelled(stopped)).await
+    }
+
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
         self.change(move |ledger| ledger.rescue(rescue)).await
     }
@@ -198,7 +209,33 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        self.change(move |ledger| ledger.declare_schedules(declared, now)).await
+        // One at a time: what is declared stays what is seen here. Most of it is so already, and is no work for a group.
+        let _turn = self.backend.state().declaring.lock().await;
+        let mut declarations = BTreeMap::<ScheduleName, Vec<Schedule>>::new();
+        for schedule in declared {
+            declarations.entry(schedule.name.clone()).or_default().push(schedule);
+        }
+        let (mut changed, mut after) = (BTreeMap::new(), None);
+        loop {
+            let rows = self.schedules(after.as_ref(), query::PAGE_MAX).await?;
+            for row in &rows {
+                let name = &row.schedule.name;
+                let mut declared = declarations.remove(name).unwrap_or_default();
+                if !is_declared_by(row, &mut declared) {
+                    changed.insert(name.clone(), declared);
+                }
+            }
+            after = match rows.last() {
+                Some(last) if rows.len() == query::PAGE_MAX => Some(last.schedule.name.clone()),
+                _ => break,
+            };
+            tokio::task::yield_now().await;
+        }
+        changed.append(&mut declarations);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.change(move |ledger| ledger.declare_schedules(changed, now)).await
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
@@ -236,6 +273,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(locked(&self.backend.state().schedules).next())
+    }
+
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        locked(&self.backend.state().schedules).counts(now)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hookbox_core::attempt::{Cost, Log};
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
@@ -10,6 +11,7 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::gate::Gate;
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
@@ -95,6 +97,25 @@ impl Claimable {
     pub fn with_at_most(self, most: usize) -> Claimable {
         Claimable { at_most: self.at_most.min(most), ..self }
     }
+}
+
+/// An attempt that was stopped because its run was cancelled.
+#[derive(Debug, Clone)]
+pub struct StoppedAttempt {
+    pub run: RunId,
+    pub lease: Lease,
+    /// Until then.
+    pub log: Log,
+    pub cost: Cost,
+    pub version: Option<Digest>,
+}
+
+/// Which of some runs are cancelled, by the state that they are in when it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellable {
+    Alive,
+    Pending,
+    Leased,
 }
 
 /// A run and the lease that it has, or had.
@@ -221,6 +242,17 @@ pub enum ScheduleChange {
     Resume,
     /// Its slots begin anew now, be that before the last decided one: for a clock that was wrong.
     Reset,
+}
+
+/// How many schedules there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScheduleCounts {
+    pub active: u64,
+    /// By whomever.
+    pub paused: u64,
+    pub ended: u64,
+    /// Those of them that somebody should look at, by [`Reason::ALL`](hookbox_core::schedule::Reason::ALL).
+    pub attention: [u64; 4],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -65,7 +65,9 @@ pub struct Context {
 
 impl Event {
     /// How much of the body the signature covers (`integrity`: `full`, `partial` or
-    /// `none`), and other facts that hookbox adds. `name` in lower case.
+    /// `none`, also where an operator has edited it: then `edited-from` names the
+    /// event that was received), and other facts that hookbox adds. `name` in lower
+    /// case.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         attribute(&self.attributes, name)
     }

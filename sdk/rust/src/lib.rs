@@ -118,7 +118,7 @@
 //! | `priority = "high"` | `normal` | `lowest`, `low`, `normal`, `high`, `highest`: where many wait, each step has twice as many turns |
 //! | `concurrency = 4` | no limit of its own | attempts of the handler at one time, at most 512 |
 //! | `concurrency_per = "customer.id"` | none | one run at a time of those with the same key |
-//! | `order_per = "customer.id"` | none | and in the order of acceptance: while one waits for its next attempt, so do those behind it; a dead letter lets them go on |
+//! | `order_per = "customer.id"` | none | and in order, by the time when they were first due, then by acceptance: while one waits for its next attempt, so do those behind it; a dead letter lets them go on |
 //! | `rate = "10/s"` | no limit | attempts that begin in a second, minute (`/m`) or hour (`/h`); more of them wait |
 //! | `unique_per = "order.id"` | none | while a run with the same key is alive, another is not executed |
 //! | `delay = "1m"` | none | from acceptance to the first attempt, at most 30 days |

@@ -218,7 +218,7 @@ impl World {
         let mut runs: Vec<_> = (0..self.rng.between(1, 3)).filter_map(|_| self.rng.pick(&alive).copied()).collect();
         runs.dedup();
         let (ingress, now) = (self.ingress.clone(), self.clock.now());
-        tokio::spawn(async move { ingress.cancel(runs, CancelCause::Operator, now).await });
+        tokio::spawn(async move { ingress.cancel(runs, Cancellable::Alive, CancelCause::Operator, now).await });
     }
 
     fn fail_or_recover(&mut self) {

@@ -1,5 +1,5 @@
 //! Claims, and what takes runs off the queue: one lease for a run, no more than
-//! a handler and a gate may have, and in the order of acceptance where that is asked for.
+//! a handler and a gate may have, and in order, by first due time and acceptance, where that is asked for.
 
 use hookbox_core::gate::{GateId, Order};
 use hookbox_core::id::RunId;
@@ -14,6 +14,12 @@ use crate::watch::{Watch, follow};
 impl RunSeen {
     fn gate_id(&self) -> Option<(GateId, Order)> {
         self.gate.as_ref().map(|gate| (gate.id(&self.target), gate.order))
+    }
+
+    /// Among the runs of a gate that keeps an order.
+    fn place(&self) -> (bool, Timestamp, u64) {
+        let has_begun = self.leases > 0;
+        (!has_begun, if has_begun { Timestamp(0) } else { self.first_due }, self.sequence)
     }
 }
 
@@ -89,7 +95,7 @@ fn claim_one(model: &mut Model, node: usize, claim: &Claim, run: &Run) -> Result
     }
     if let Some((gate, order)) = seen.gate_id() {
         let beside = |(id, other): &(&RunId, &RunSeen)| {
-            let earlier = order == Order::Accepted && other.sequence < seen.sequence;
+            let earlier = order == Order::Accepted && other.place() < seen.place();
             **id != run.id
                 && other.gate_id().is_some_and(|(theirs, _)| theirs == gate)
                 && match other.state {

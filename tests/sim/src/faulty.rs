@@ -152,10 +152,16 @@ impl Store for Faulty {
         self.through("replay all", self.store.replay_all(runs, again, now), seen).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
         let asked = runs.clone();
         let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, answer);
-        self.through("cancel", self.store.cancel(runs, cause, now), seen).await
+        self.through("cancel", self.store.cancel(runs, which, cause, now), seen).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -203,6 +209,10 @@ impl Store for Faulty {
         self.through("record", self.store.record(record), seen).await
     }
 
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.through("note a cancelled attempt", self.store.note_cancelled(stopped), |_, _| {}).await
+    }
+
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
         let asked = rescue.clone();
         self.through("rescue", self.store.rescue(rescue), |watch, answer| watch.rescued(&asked, answer)).await
@@ -227,17 +237,18 @@ impl Store for Faulty {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("declare", None, answer);
+        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("declare", now, None, answer);
         self.through("declare", self.store.declare_schedules(declared, now), seen).await
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("put", None, answer);
+        let seen =
+            |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("put", now, None, answer);
         self.through("put schedule", self.store.put_schedule(schedule, now), seen).await
     }
 
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
-        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("remove", None, answer);
+        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("remove", now, None, answer);
         self.through("remove schedule", self.store.remove_schedule(name, now), seen).await
     }
 
@@ -248,7 +259,8 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<ScheduleRow, StoreError> {
         let reset = (change == ScheduleChange::Reset).then(|| name.clone());
-        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("change", reset, answer);
+        let seen =
+            |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("change", now, reset, answer);
         self.through("change schedule", self.store.change_schedule(name, change, now), seen).await
     }
 
@@ -262,6 +274,10 @@ impl Store for Faulty {
 
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
         self.read("next slot", self.store.next_slot()).await
+    }
+
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        self.store.schedule_counts(now)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

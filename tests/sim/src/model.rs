@@ -53,12 +53,14 @@ macro_rules! tally {
 
 tally!(
     accepted, duplicates, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried, fired,
-    missed, overlapped, replayed, cancelled, expired, left_out, pruned
+    missed, changed, overlapped, replayed, cancelled, expired, left_out, pruned
 );
 
 pub(crate) struct RunSeen {
     pub(crate) target: HandlerRef,
     pub(crate) gate: Option<Gate>,
+    /// When it was due for the first time.
+    pub(crate) first_due: Timestamp,
     /// Its place in the order of acceptance.
     pub(crate) sequence: u64,
     pub(crate) expires: Option<Timestamp>,
@@ -99,6 +101,7 @@ impl Model {
         let run = RunSeen {
             target: new.target.clone(),
             gate: new.terms.gate.clone(),
+            first_due: due,
             sequence: self.made,
             expires: new.terms.expires.map(|span| due.plus(span)),
             state,

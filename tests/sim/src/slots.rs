@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::RunStatus;
-use hookbox_core::schedule::{Overlap, ScheduleRow, SlotCounts, SlotRecord, Verdict, When};
+use hookbox_core::schedule::{OPEN_MAX, Overlap, ScheduleRow, SlotCounts, SlotRecord, Verdict, When};
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::{Fired, Firing, NewJob};
 use hookbox_store::{Store, StoreError};
@@ -23,6 +23,42 @@ struct Seen {
     counts: SlotCounts,
     /// Runs of its slots that may be alive.
     open: Vec<RunId>,
+    /// Nobody declares it; when it went so many of its slots had come and were undecided.
+    gone: Option<u64>,
+}
+
+impl Seen {
+    fn new(row: &ScheduleRow) -> Seen {
+        Seen { decided: BTreeSet::new(), counts: row.counts, open: row.open.clone(), gone: None, row: row.clone() }
+    }
+
+    /// Slots that have come and are undecided up to a time: when its rule ends, they are missed.
+    fn undecided(&self, until: Timestamp) -> u64 {
+        if self.row.left() == Some(0) { 0 } else { slots(&self.row, self.row.decided, until).0 }
+    }
+
+    /// Its rule ends, and another begins or the same anew.
+    fn close(&mut self, paused: bool, now: Timestamp) {
+        let now = now.minus(self.row.schedule.put_off());
+        let all = self.undecided(now);
+        let in_pause = self.row.paused_until.map_or(0, |until| self.undecided(until.min(now)));
+        let in_pause = if paused { all } else { in_pause };
+        self.counts.paused += in_pause;
+        self.counts.missed += all - in_pause;
+    }
+
+    /// It is back: what it had goes on, and what came while it was gone never was.
+    fn is_back(&mut self, row: &ScheduleRow, now: Timestamp) -> Result<(), String> {
+        let over = self.gone.take().unwrap_or_default();
+        let (before, after) = (self.counts, row.counts);
+        let passed = |counts: SlotCounts| counts.missed + counts.paused;
+        self.counts = SlotCounts { missed: after.missed, paused: after.paused, ..before };
+        let phase = self.row.schedule.when == row.schedule.when && self.row.anchor != row.anchor;
+        if passed(before) + over != passed(after) || phase || row.decided < self.row.decided.max(now) {
+            return Err(format!("it had {before:?} and {over} slots at {:?}, it has {row:?}", self.row.decided));
+        }
+        Ok(())
+    }
 }
 
 /// Slots after `from` up to `to`: how many, and the last.
@@ -39,28 +75,57 @@ fn slots(row: &ScheduleRow, from: Timestamp, to: Timestamp) -> (u64, Option<Time
 }
 
 impl Watch {
-    /// Definitions changed: the store is believed, except that nothing is decided anew unless somebody asked for it.
-    pub(crate) fn rescheduled<T>(&self, what: &str, reset: Option<ScheduleName>, answer: &Result<T, StoreError>) {
+    /// Definitions changed: the store is believed, except that nothing is decided anew unless somebody asked for it, and
+    /// that slots whose rule ended are counted.
+    pub(crate) fn rescheduled<T>(
+        &self,
+        what: &str,
+        now: Timestamp,
+        reset: Option<ScheduleName>,
+        answer: &Result<T, StoreError>,
+    ) {
         if answer.is_err() {
             return;
         }
         let rows = at_once(self.store().schedules(None, usize::MAX)).and_then(Result::ok).unwrap_or_default();
         self.trace.note(format_args!("{what}: {} schedules", rows.len()));
         let mut model = self.model();
-        let known = &mut model.slots.0;
-        known.retain(|name, _| rows.iter().any(|row| row.schedule.name == *name));
+        let (known, mut ended) = (&mut model.slots.0, 0);
+        for (name, seen) in known.iter_mut().filter(|(_, seen)| seen.gone.is_none()) {
+            if rows.iter().all(|row| row.schedule.name != *name) {
+                let until = now.minus(seen.row.schedule.put_off());
+                seen.gone = Some(seen.undecided(until));
+                seen.row.decided =
+                    seen.row.decided.max(slots(&seen.row, seen.row.decided, until).1.unwrap_or_default());
+            }
+        }
         for row in rows {
             let name = row.schedule.name.clone();
-            let fresh =
-                || Seen { row: row.clone(), decided: BTreeSet::new(), counts: row.counts, open: row.open.clone() };
-            let seen = known.entry(name.clone()).or_insert_with(fresh);
-            if reset.as_ref() == Some(&name) {
+            let seen = known.entry(name.clone()).or_insert_with(|| Seen::new(&row));
+            let is_reset = reset.as_ref() == Some(&name);
+            if seen.gone.is_some() {
+                self.check(what, seen.is_back(&row, now).map_err(|why| format!("{name} is back: {why}")));
+            } else if is_reset || seen.row.schedule.when != row.schedule.when {
+                let before = seen.counts;
+                seen.close(row.pause.is_some(), now);
+                ended += seen.counts.missed - before.missed;
+            }
+            if is_reset {
                 seen.decided.clear();
             } else if row.decided < seen.row.decided {
                 self.trace.broken(format!("{what}: the mark of {name} goes back from {:?}", seen.row.decided));
             }
+            if seen.counts != row.counts {
+                self.trace.broken(format!("{what}: {name} has {:?}, seen were {:?}", row.counts, seen.counts));
+            }
+            let (old, new) = (&seen.row.schedule, &row.schedule);
+            let same = (&old.when, &old.target, old.origin) == (&new.when, &new.target, new.origin);
+            if row.counted != if same { seen.row.counted } else { 0 } {
+                self.trace.broken(format!("{what}: {name} has counted {}, before {}", row.counted, seen.row.counted));
+            }
             seen.row = row;
         }
+        model.tally.changed += ended;
     }
 
     pub(crate) fn fired(&self, firing: &Firing, answer: &Result<Fired, StoreError>) {
@@ -99,11 +164,6 @@ impl Watch {
             let record = record.ok_or_else(|| format!("{slot:?} of {name} has no verdict"))?;
             self.verdict(model, name, record, job)?;
         }
-        if let Some(seen) = model.slots.0.get_mut(name).filter(|seen| seen.row.schedule.rules.overlap == Overlap::Allow)
-        {
-            // Those that may overlap are not looked at again.
-            seen.open.clear();
-        }
         self.next_is_right(model, name)
     }
 
@@ -140,7 +200,10 @@ impl Watch {
         }
         if let Some(run) = made {
             model.tally.fired += 1;
+            seen.row.counted += 1;
             seen.open.push(run);
+            let surplus = seen.open.len().saturating_sub(OPEN_MAX);
+            seen.open.drain(..surplus);
             self.enqueue(model, job)?;
         }
         model.slots.0.insert(name.clone(), seen);

@@ -34,7 +34,11 @@ pub(crate) enum SchedulesCommand {
     Backfill(BackfillArgs),
     /// Begin anew at this moment: for a clock that was wrong. Slots after it may run a second time.
     Reset {
-        name: String,
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// Every schedule whose last slot is later than the host's clock.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -160,4 +164,10 @@ pub(crate) struct RuleArgs {
     /// After the first failure, in place of the handler's own.
     #[arg(long, value_name = "SPAN")]
     pub(crate) backoff: Option<String>,
+    /// How the waits after it grow, in place of the handler's own: exponential, linear or constant.
+    #[arg(long, value_name = "CURVE")]
+    pub(crate) backoff_curve: Option<String>,
+    /// No wait is longer, in place of the handler's own.
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) backoff_max: Option<String>,
 }

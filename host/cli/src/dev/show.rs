@@ -54,6 +54,7 @@ pub(crate) async fn runs(mut ended: mpsc::Receiver<RunEnded>) {
         let mark = match run.status {
             RunStatus::Succeeded => "ok   ",
             RunStatus::Dead => "DEAD ",
+            RunStatus::Cancelled => "stop ",
             _ => "retry",
         };
         let took = run.wall_us as f64 / 1000.0;

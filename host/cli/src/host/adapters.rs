@@ -9,7 +9,7 @@ use hookbox_core::clock::Clock;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::time::Millis;
-use hookbox_engine::{Execute, ExecuteError};
+use hookbox_engine::{Execute, ExecuteError, Interrupt};
 use hookbox_sandbox::{KvUnavailable, PluginKv, Sandbox, SandboxError};
 use hookbox_store::types::KvPage;
 use hookbox_store::{Store, StoreError};
@@ -59,7 +59,12 @@ impl Execute for InSandbox {
     }
 
     async fn execute(&self, call: Call) -> Result<Executed, ExecuteError> {
-        self.sandbox.execute(call, self.kv.clone()).await.map_err(|error| match error {
+        self.execute_until(call, Interrupt::default()).await
+    }
+
+    async fn execute_until(&self, call: Call, interrupt: Interrupt) -> Result<Executed, ExecuteError> {
+        let executed = self.sandbox.execute_until(call, self.kv.clone(), interrupt.told()).await;
+        executed.map_err(|error| match error {
             SandboxError::NoSuchHandler { .. } => ExecuteError::NoSuchHandler,
             SandboxError::Broken(message) => ExecuteError::Broken(message),
         })

@@ -16,7 +16,12 @@ pub const BODY_BYTES: u64 = 1 << 20;
 pub const BODY_BYTES_MIN: u64 = 1 << 10;
 /// GitHub is said to send up to 25 MiB.
 pub const BODY_BYTES_MAX: u64 = 32 << 20;
-/// Webhooks that are read, checked or written at one time: at worst so many bodies are in memory.
+/// Bodies that are held at one time, together: some dozens of the largest that come, and thousands of the usual ones.
+pub const BODIES_BYTES: u64 = 64 << 20;
+/// The largest body that may be taken has room.
+pub const BODIES_BYTES_MIN: u64 = BODY_BYTES_MAX;
+pub const BODIES_BYTES_MAX: u64 = 64 << 30;
+/// Webhooks that are read, checked or written at one time.
 pub const IN_FLIGHT: u32 = 1024;
 pub const IN_FLIGHT_MAX: u32 = 65_536;
 /// Webhooks of one source address: far more than a sender posts, far fewer than wear a host out.
@@ -53,6 +58,8 @@ pub struct Server {
     /// Without it, plain HTTP: behind a proxy that speaks TLS.
     pub tls: Option<TlsFiles>,
     pub body_bytes_max: u64,
+    /// Of all bodies that are held at one time.
+    pub bodies_bytes_max: u64,
     pub connections_max: u32,
     pub in_flight_max: u32,
     pub queue_max: u64,
@@ -112,6 +119,7 @@ impl Default for Server {
             public_url: None,
             tls: None,
             body_bytes_max: BODY_BYTES,
+            bodies_bytes_max: BODIES_BYTES,
             connections_max: CONNECTIONS,
             in_flight_max: IN_FLIGHT,
             queue_max: QUEUE,
@@ -130,6 +138,8 @@ impl Server {
         let trusted_proxies = network::list(&mut section, "trusted_proxies");
         let mut limits = section.section("limits");
         let body_bytes_max = limits.size("body", BODY_BYTES_MIN..=BODY_BYTES_MAX).unwrap_or(usual.body_bytes_max);
+        let bodies = BODIES_BYTES_MIN..=BODIES_BYTES_MAX;
+        let bodies_bytes_max = limits.size("bodies", bodies).unwrap_or(usual.bodies_bytes_max);
         let connections = CONNECTIONS_MIN..=CONNECTIONS_MAX;
         let connections_max = limits.number("connections", connections).unwrap_or(usual.connections_max);
         let in_flight_max = limits.number("in_flight", 1..=IN_FLIGHT_MAX).unwrap_or(usual.in_flight_max);
@@ -142,6 +152,7 @@ impl Server {
             public_url,
             tls,
             body_bytes_max,
+            bodies_bytes_max,
             connections_max,
             in_flight_max,
             queue_max,

@@ -32,7 +32,7 @@ pub struct Passed {
 }
 
 impl Passed {
-    fn count(&mut self, slot: Timestamp) {
+    pub(super) fn count(&mut self, slot: Timestamp) {
         self.slots += 1;
         self.last = Some(slot);
     }

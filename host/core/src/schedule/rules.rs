@@ -74,7 +74,7 @@ pub enum Missed {
 
 impl Rules {
     /// By these names plugins, hooks.yaml and operators set the parts.
-    pub const OPTIONS: [&'static str; 11] = [
+    pub const OPTIONS: [&'static str; 13] = [
         "start",
         "end",
         "count",
@@ -86,6 +86,8 @@ impl Rules {
         "timeout",
         "attempts",
         "backoff",
+        "backoff_curve",
+        "backoff_max",
     ];
 
     /// Sets the part with this name, one of [`Rules::OPTIONS`]. The mistake says what to write.
@@ -99,13 +101,15 @@ impl Rules {
             "missed" => self.missed = text.parse()?,
             "missed_within" => self.missed_within = Some(span(text, Millis(0), WAIT_MAX)?),
             "pause_after" => self.pause_after = Some(number(text, FAILURES_MAX)?),
-            "timeout" | "attempts" | "backoff" => {
+            "timeout" | "attempts" | "backoff" | "backoff_curve" | "backoff_max" => {
                 let mut patch = PolicyPatch::default();
                 patch.set(option, text)?;
                 let own = &mut self.policy;
                 own.timeout = patch.timeout.or(own.timeout);
                 own.attempts = patch.attempts.or(own.attempts);
                 own.backoff = patch.backoff.or(own.backoff);
+                own.backoff_curve = patch.backoff_curve.or(own.backoff_curve);
+                own.backoff_max = patch.backoff_max.or(own.backoff_max);
             }
             unknown => return Err(format!("unknown option {unknown:?}; known: {}", Self::OPTIONS.join(", "))),
         }
@@ -187,8 +191,8 @@ mod tests {
 
     #[test]
     fn every_option_that_is_named_can_be_set() {
-        let good =
-            ["2026-11-20T09:00:00Z", "2026-11-20T09:00:00Z", "3", "1m", "allow", "none", "1h", "5", "1s", "2", "3s"];
+        let time = "2026-11-20T09:00:00Z";
+        let good = [time, time, "3", "1m", "allow", "none", "1h", "5", "1s", "2", "3s", "linear", "1m"];
         for (option, text) in Rules::OPTIONS.into_iter().zip(good) {
             let mut rules = Rules::default();
             rules.set(option, text).unwrap();

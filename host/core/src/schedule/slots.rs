@@ -42,6 +42,15 @@ impl Slots {
         next.filter(|next| *next > after && *next >= self.start && *next < self.end)
     }
 
+    /// Whether its times go on after `after`, and only its end leaves them out.
+    pub(super) fn end_before(&self, after: Timestamp) -> bool {
+        let next = match &self.times {
+            Times::Calendar(calendar) => calendar.next_after(after.max(self.start.minus(Millis(1)))),
+            Times::Once(at) => Some(*at),
+        };
+        next.is_some_and(|next| next > after && next >= self.end)
+    }
+
     /// The first `count` slots later than `after`, [`Calendar::UPCOMING_MAX`] at most.
     pub fn upcoming(&self, after: Timestamp, count: usize) -> Vec<Timestamp> {
         let slots = std::iter::successors(self.next_after(after), |last| self.next_after(*last));

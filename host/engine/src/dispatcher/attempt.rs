@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use hookbox_core::attempt::{Attempt, Call, Executed, Input, Log, Outcome};
+use hookbox_core::attempt::{Attempt, Call, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
 use hookbox_core::name::PluginName;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
-use hookbox_core::run::{DRAINS_MAX, Lease, Run, RunEvent, RunStatus, Work};
+use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus, Work};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Changes, Record, Recorded};
+use hookbox_store::types::{Changes, Record, Recorded, StoppedAttempt};
 
+use super::mark::{Held, Stage};
 use super::{Dispatcher, LEASE, RunEnded};
 use crate::changes;
-use crate::execute::ExecuteError;
+use crate::execute::{ExecuteError, bare};
 use crate::pace::Phase;
 use crate::slots::Siblings;
 
@@ -34,30 +35,32 @@ struct PutBack {
 }
 
 impl Dispatcher {
-    pub(super) async fn bring_to_end(&self, run: Run, lease: Lease) {
+    pub(super) async fn bring_to_end(&self, run: Run, held: &Held) {
         let id = run.id;
         // It may have been cancelled before it was on the list of those that are told.
         let until = self.parts.clock.monotonic().plus(LEASE);
-        if self.parts.store.renew(&[(id, lease)], until).await.is_ok_and(|held| held.is_empty()) {
+        if self.parts.store.renew(&[(id, held.lease)], until).await.is_ok_and(|held| held.is_empty()) {
             return;
         }
-        if let Err(error) = self.attempt(run, lease).await {
+        if let Err(error) = self.attempt(run, held).await {
             // The lease runs out and the run is put back.
-            tracing::error!(run.id = %id, run.attempt = lease.attempt, %error, "the end of run {id} was not recorded");
+            tracing::error!(run.id = %id, run.attempt = held.lease.attempt, %error, "the end of run {id} was not recorded");
         }
     }
 
-    async fn attempt(&self, run: Run, lease: Lease) -> Result<(), StoreError> {
+    async fn attempt(&self, run: Run, held: &Held) -> Result<(), StoreError> {
         let input = match self.patiently(|| self.input(&run)).await {
             Ok(input) => input,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             Err(error) => {
                 let outcome = Outcome::Permanent { message: format!("its payload is gone: {error}") };
-                return self.conclude(&run, lease, bare(outcome), None, lease.at).await.map(|_| ());
+                held.mark.is_at(Stage::Ended);
+                return self.conclude(&run, held, bare(outcome), None, held.lease.at).await.map(|_| ());
             }
         };
         let mut conflicts = 0;
         loop {
+            held.mark.is_at(Stage::Waiting);
             let plugin = &run.target.plugin;
             let _turn = match conflicts {
                 0..CONFLICTS_MAX => self.turns.shared(plugin).await,
@@ -67,32 +70,35 @@ impl Dispatcher {
                 biased;
                 slot = self.slots.take(&run.target, self.siblings(plugin)) => slot,
                 () = self.stop.reached(Phase::Draining) => {
-                    return self.put_back(&run, lease, self.parts.clock.now()).await;
+                    return self.put_back(&run, held, self.parts.clock.now()).await;
                 }
             };
             // It has waited for its slot: what was held or is late by now does not begin.
             let (holds, now) = (self.parts.store.holds(), self.parts.clock.now());
             if holds.hold(&run.target) || run.expires.is_some_and(|expires| expires <= now) {
-                return self.put_back(&run, lease, now).await;
+                return self.put_back(&run, held, now).await;
             }
-            let call = self.call(&run, lease, input.clone());
+            let call = self.call(&run, held, input.clone());
             let started = call.started;
-            let mut executed = match self.execute(&run, call.clone()).await {
+            let mut executed = match self.execute(&run, held, call.clone()).await {
                 Ok(executed) => executed,
-                Err(PutBack { due }) => return self.put_back(&run, lease, due).await,
+                Err(PutBack { due }) => return self.put_back(&run, held, due).await,
             };
             drop(slot);
+            if executed.outcome == Outcome::Cancelled {
+                return self.note(&run, held, executed).await;
+            }
             // Without its keys a handler cannot do its work: that is no fault of its own.
             if !executed.outcome.is_success() && self.parts.store.failure().is_some() {
-                return self.put_back(&run, lease, self.parts.clock.now()).await;
+                return self.put_back(&run, held, self.parts.clock.now()).await;
             }
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
-            match self.conclude(&run, lease, executed, changes, started).await? {
+            match self.conclude(&run, held, executed, changes, started).await? {
                 Recorded::Conflict if conflicts == CONFLICTS_ALONE_MAX => {
                     let message = format!("what it read had changed each of the {} times it ran", conflicts + 1);
                     let outcome = Outcome::Retryable { message, retry_after: None };
-                    return self.conclude(&run, lease, bare(outcome), None, started).await.map(|_| ());
+                    return self.conclude(&run, held, bare(outcome), None, started).await.map(|_| ());
                 }
                 Recorded::Conflict => conflicts += 1,
                 Recorded::Done | Recorded::Stale | Recorded::Refused(_) => return Ok(()),
@@ -120,12 +126,12 @@ impl Dispatcher {
         run.own.over(self.parts.settings.load().policy(&self.parts.store.catalogue(), &run.target))
     }
 
-    fn call(&self, run: &Run, lease: Lease, input: Input) -> Call {
+    fn call(&self, run: &Run, held: &Held, input: Input) -> Call {
         let policy = self.policy(run);
         Call {
             target: run.target.clone(),
             run: run.id,
-            attempt: lease.attempt,
+            attempt: held.lease.attempt,
             attempts_max: policy.attempts,
             timeout: policy.timeout,
             started: self.parts.clock.now(),
@@ -135,16 +141,18 @@ impl Dispatcher {
         }
     }
 
-    async fn execute(&self, run: &Run, call: Call) -> Result<Executed, PutBack> {
+    async fn execute(&self, run: &Run, held: &Held, call: Call) -> Result<Executed, PutBack> {
         if self.stop.phase() != Phase::Running {
             return Err(PutBack { due: self.parts.clock.now() });
         }
+        held.mark.is_at(Stage::Executing);
         let executed = tokio::select! {
             // An attempt that has ended is recorded, however late.
             biased;
-            executed = self.parts.execute.execute(call) => executed,
+            executed = self.parts.execute.execute_until(call, held.mark.interrupt.clone()) => executed,
             () = self.stop.reached(Phase::Abandoning) => return Err(PutBack { due: self.parts.clock.now() }),
         };
+        held.mark.is_at(Stage::Ended);
         match executed {
             Ok(executed) => Ok(executed),
             // Due later, else it is claimed again at once for as long as the handler is listed.
@@ -174,20 +182,20 @@ impl Dispatcher {
     async fn conclude(
         &self,
         run: &Run,
-        lease: Lease,
+        held: &Held,
         executed: Executed,
         changes: Option<Changes>,
         started: Timestamp,
     ) -> Result<Recorded, StoreError> {
-        let (event, status) = self.decide(run, lease, &executed, started);
+        let (event, status) = self.decide(run, held, &executed, started);
         let looped = changes.as_ref().map_or(0, changes::dead);
-        let recorded = self.record(run, lease, event, changes).await?;
+        let recorded = self.record(run, held, event, changes).await?;
         match &recorded {
             Recorded::Refused(why) => {
                 let refused = Executed { outcome: Outcome::Permanent { message: why.clone() }, ..executed };
-                let (event, status) = self.decide(run, lease, &refused, started);
-                if self.record(run, lease, event, None).await? == Recorded::Done {
-                    self.tell(run, lease, refused, status);
+                let (event, status) = self.decide(run, held, &refused, started);
+                if self.record(run, held, event, None).await? == Recorded::Done {
+                    self.tell(run, held, refused, status);
                 }
             }
             Recorded::Done => {
@@ -195,26 +203,37 @@ impl Dispatcher {
                     let (id, handler) = (run.id, &run.target);
                     tracing::error!(run.id = %id, %handler, runs = looped, "run {id} of {handler} is one of a loop: {looped} runs that it made are dead letters");
                 }
-                self.tell(run, lease, executed, status);
+                self.tell(run, held, executed, status);
             }
             Recorded::Conflict => {
                 tracing::debug!(run.id = %run.id, "run {} met a conflict: it runs again", run.id);
             }
             Recorded::Stale => {
-                tracing::warn!(run.id = %run.id, run.attempt = lease.attempt, "a late result of run {} was refused", run.id);
+                tracing::warn!(run.id = %run.id, run.attempt = held.lease.attempt, "a late result of run {} was refused", run.id);
             }
         }
         Ok(recorded)
     }
 
+    /// Keeps what an attempt has logged that was stopped.
+    async fn note(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
+        let Executed { log, cost, version, .. } = executed.clone();
+        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, version };
+        match self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await? {
+            true => self.tell(run, held, executed, RunStatus::Cancelled),
+            false => super::taken_away(run.id),
+        }
+        Ok(())
+    }
+
     async fn record(
         &self,
         run: &Run,
-        lease: Lease,
+        held: &Held,
         event: RunEvent,
         changes: Option<Changes>,
     ) -> Result<Recorded, StoreError> {
-        let record = Record { run: run.id, lease, event, changes, now: self.parts.clock.now() };
+        let record = Record { run: run.id, lease: held.lease, event, changes, now: self.parts.clock.now() };
         // Where a try was written after all, the lease keeps the next one out.
         self.patiently(|| self.parts.store.record(record.clone())).await
     }
@@ -242,10 +261,10 @@ impl Dispatcher {
         }
     }
 
-    fn decide(&self, run: &Run, lease: Lease, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {
+    fn decide(&self, run: &Run, held: &Held, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {
         let now = self.parts.clock.now();
         let attempt = Attempt {
-            number: lease.attempt,
+            number: held.lease.attempt,
             started,
             finished: now,
             outcome: executed.outcome.clone(),
@@ -255,20 +274,21 @@ impl Dispatcher {
         };
         #[expect(clippy::cast_possible_truncation, reason = "any 64 of the random bits will do")]
         let jitter = Jitter::new(self.parts.mint.random() as u64);
-        match retry::decide(&self.policy(run), lease.attempt, &executed.outcome, now, jitter) {
+        match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, jitter) {
             Decision::Succeed => (RunEvent::Succeeded { attempt }, RunStatus::Succeeded),
             Decision::RetryAt(due) => (RunEvent::FailedForNow { attempt, due }, RunStatus::Pending),
             Decision::Bury(cause) => (RunEvent::FailedForGood { attempt, cause }, RunStatus::Dead),
         }
     }
 
-    async fn put_back(&self, run: &Run, lease: Lease, due: Timestamp) -> Result<(), StoreError> {
+    async fn put_back(&self, run: &Run, held: &Held, due: Timestamp) -> Result<(), StoreError> {
+        held.mark.is_at(Stage::Ended);
         let event = RunEvent::Drained { at: due };
-        self.record(run, lease, event, None).await.map(|_| ())
+        self.record(run, held, event, None).await.map(|_| ())
     }
 
-    fn tell(&self, run: &Run, lease: Lease, executed: Executed, status: RunStatus) {
-        let (id, attempt, handler) = (run.id, lease.attempt, &run.target);
+    fn tell(&self, run: &Run, held: &Held, executed: Executed, status: RunStatus) {
+        let (id, attempt, handler) = (run.id, held.lease.attempt, &run.target);
         let (duration_us, outcome) = (executed.cost.wall_us, executed.outcome.code());
         match status {
             RunStatus::Succeeded => {
@@ -277,6 +297,9 @@ impl Dispatcher {
             }
             RunStatus::Dead => {
                 tracing::error!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} is a dead letter");
+            }
+            RunStatus::Cancelled => {
+                tracing::info!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} was cancelled while it was executed");
             }
             _ => {
                 tracing::warn!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "attempt {attempt} of run {id} of {handler} failed");
@@ -295,9 +318,4 @@ impl Dispatcher {
             });
         }
     }
-}
-
-/// An end that no guest had a part in.
-fn bare(outcome: Outcome) -> Executed {
-    Executed { outcome, effects: Default::default(), log: Log::default(), cost: Default::default(), version: None }
 }

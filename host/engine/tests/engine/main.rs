@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod attempts;
+mod attention;
+mod cancel;
 mod conflicts;
 mod crash;
 mod drain;

@@ -14,6 +14,7 @@ use hookbox_core::run::{BootId, CancelCause, RunState, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_engine::reaper::Reaper;
 use hookbox_store::Store;
+use hookbox_store::types::Cancellable;
 
 use crate::host::{Host, NOON, manual};
 use crate::script::{Answer, busy, done, done_with, handler, hopeless};
@@ -50,7 +51,7 @@ fn called(host: &Host) -> Vec<RunId> {
 }
 
 async fn cancel(host: &Host, id: RunId) -> Vec<RunId> {
-    host.store.cancel(vec![id], CancelCause::Operator, host.parts.clock.now()).await.unwrap()
+    host.store.cancel(vec![id], Cancellable::Alive, CancelCause::Operator, host.parts.clock.now()).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +254,7 @@ async fn the_late_result_of_a_cancelled_run_is_refused_with_its_effects() {
         let (store, clock, mint) = (store.clone(), clock.clone(), mint.clone());
         async move {
             // Cancelled in the last moment: the dispatcher hears of it when the attempt has ended.
-            store.cancel(vec![call.run], CancelCause::Operator, clock.now()).await.unwrap();
+            store.cancel(vec![call.run], Cancellable::Alive, CancelCause::Operator, clock.now()).await.unwrap();
             let job = JobRequest {
                 id: mint.job(clock.now()),
                 run: mint.run(clock.now()),

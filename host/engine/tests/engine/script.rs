@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use hookbox_core::attempt::{Call, Cost, Executed, Outcome, Output};
+use hookbox_core::attempt::{Call, Cost, Executed, Log, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::effects::Effects;
 use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::plugin::Digest;
-use hookbox_core::time::Millis;
-use hookbox_engine::{Execute, ExecuteError};
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_engine::{Execute, ExecuteError, Interrupt};
 use tokio::sync::{Notify, watch};
 
 pub(crate) type Answer = Result<Executed, ExecuteError>;
@@ -80,6 +80,14 @@ impl Execute for Script {
         self.listed.lock().unwrap().clone().into()
     }
 
+    async fn execute_until(&self, call: Call, interrupt: Interrupt) -> Answer {
+        tokio::select! {
+            biased;
+            executed = self.execute(call) => executed,
+            () = interrupt.told() => Ok(interrupted()),
+        }
+    }
+
     async fn execute(&self, call: Call) -> Answer {
         let act = self.acts.lock().unwrap().get(&call.target).cloned();
         let Some(act) = act else { return Err(ExecuteError::NoSuchHandler) };
@@ -115,6 +123,18 @@ pub(crate) const VERSION: Digest = Digest([9; 32]);
 fn ended(outcome: Outcome) -> Executed {
     let cost = Cost { wall_us: 1500, cpu_ms: 1, memory_peak_bytes: 65_536 };
     Executed { outcome, effects: Effects::default(), log: Default::default(), cost, version: Some(VERSION) }
+}
+
+/// With what it had logged.
+pub(crate) fn interrupted() -> Executed {
+    let line = LogLine {
+        at: Timestamp(7),
+        stream: LogStream::Log,
+        level: LogLevel::Info,
+        message: "half done".into(),
+        fields: vec![],
+    };
+    Executed { log: Log { lines: vec![line], bytes_dropped: 3 }, ..ended(Outcome::Cancelled) }
 }
 
 pub(crate) fn done() -> Executed {

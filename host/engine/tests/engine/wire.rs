@@ -1,8 +1,8 @@
 //! The way to the store, which a test can cut: a host whose wire is cut is a host that crashed.
 
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
@@ -17,7 +17,7 @@ use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
 use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) struct Wire {
     store: Arc<MemoryStore>,
@@ -29,6 +29,8 @@ pub(crate) struct Wire {
     pub(crate) claims: AtomicU32,
     /// Schedules read as if a release with another grammar had written them.
     pub(crate) garbled: AtomicBool,
+    /// Answers to records are late: each waits for a permit.
+    pub(crate) late_answers: Mutex<Option<Arc<Semaphore>>>,
     /// Told of every change.
     pub(crate) changed: watch::Sender<()>,
 }
@@ -42,6 +44,7 @@ impl Wire {
             disk_fails: AtomicBool::new(false),
             claims: AtomicU32::new(0),
             garbled: AtomicBool::new(false),
+            late_answers: Mutex::default(),
             changed: watch::Sender::new(()),
         })
     }
@@ -104,8 +107,14 @@ impl Store for Wire {
         self.through(self.store.replay_all(runs, again, now)).await
     }
 
-    async fn cancel(&self, runs: Vec<RunId>, cause: CancelCause, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.through(self.store.cancel(runs, cause, now)).await
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.through(self.store.cancel(runs, which, cause, now)).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -146,7 +155,16 @@ impl Store for Wire {
         if fails.is_ok() || self.disk_fails.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the wire hums".into()));
         }
-        self.through(self.store.record(record)).await
+        let answer = self.through(self.store.record(record)).await;
+        let late = self.late_answers.lock().unwrap().clone();
+        if let Some(permits) = late {
+            permits.acquire().await.unwrap().forget();
+        }
+        answer
+    }
+
+    async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        self.through(self.store.note_cancelled(stopped)).await
     }
 
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
@@ -204,6 +222,10 @@ impl Store for Wire {
 
     async fn next_slot(&self) -> Result<Option<Timestamp>, StoreError> {
         self.store.next_slot().await
+    }
+
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        self.store.schedule_counts(now)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

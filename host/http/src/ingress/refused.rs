@@ -6,6 +6,7 @@ use hookbox_core::time::Millis;
 use hookbox_core::verify::{NotCloudEvents, Refusal};
 use hookbox_store::StoreError;
 
+use crate::bodies::Full;
 use crate::body::Unread;
 use crate::problem::Problem;
 
@@ -55,6 +56,12 @@ impl Refused {
             Refused::UnknownProvider => "no live provider has this name: hookbox check tells of secrets".to_owned(),
             Refused::Unread(Unread::TooLarge) => "the body is larger than limits.body".to_owned(),
             Refused::Unread(Unread::TooSlow) => "the body did not come in time".to_owned(),
+            Refused::Unread(Unread::NoRoom(Full::Host)) => {
+                "as many bytes of bodies are held as server.limits.bodies lets".to_owned()
+            }
+            Refused::Unread(Unread::NoRoom(Full::Source)) => {
+                "this address holds its share of server.limits.bodies".to_owned()
+            }
             Refused::NotInflated(error) => error.to_string(),
             Refused::BrokenJson => "the content type is JSON, and the body is none".to_owned(),
             Refused::Store(error) => error.to_string(),
@@ -73,6 +80,8 @@ impl Refused {
             Refused::Unread(Unread::TooLarge) => "large-body",
             Refused::Unread(Unread::TooSlow) => "slow-body",
             Refused::Unread(Unread::Cut) => "broken-body",
+            Refused::Unread(Unread::NoRoom(Full::Host)) => "bodies-full",
+            Refused::Unread(Unread::NoRoom(Full::Source)) => "source-bodies-full",
             Refused::UnknownProvider => "unknown-provider",
             Refused::SourceNotAllowed => "source-not-allowed",
             Refused::Unverified(refusal) => refusal.code(),
@@ -124,6 +133,7 @@ impl From<Refused> for Problem {
             | Refused::Busy
             | Refused::SourceBusy
             | Refused::QueueFull
+            | Refused::Unread(Unread::NoRoom(_))
             | Refused::Store(_) => Problem::for_now(),
         }
     }

@@ -7,9 +7,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::id::RunId;
-use hookbox_core::run::{CancelCause, Run};
+use hookbox_core::run::{CancelCause, Run, RunStatus};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Again, PageRequest, RunFilter};
+use hookbox_store::types::{Again, Cancellable, PageRequest, RunFilter};
 use serde::Deserialize;
 
 use super::query::Query;
@@ -49,7 +49,7 @@ struct Asked {
 /// What is done with the runs that are found.
 #[derive(Clone, Copy)]
 enum Change {
-    Cancel,
+    Cancel(Cancellable),
     Replay(Again),
 }
 
@@ -66,7 +66,13 @@ pub(super) async fn cancel(State(operator): Api, uri: Uri, body: Body) -> Result
         }
         found => RunFilter { alive: true, ..found },
     };
-    let done = sweep(&operator, &asked, found, Change::Cancel).await;
+    // One that has changed its state since it was found is not meant.
+    let which = match found.status {
+        Some(RunStatus::Pending) => Cancellable::Pending,
+        Some(RunStatus::Leased) => Cancellable::Leased,
+        _ => Cancellable::Alive,
+    };
+    let done = sweep(&operator, &asked, found, Change::Cancel(which)).await;
     Ok(Json(asked.audited("cancel runs", done)?))
 }
 
@@ -144,6 +150,9 @@ async fn sweep(operator: &Operator, asked: &Asked, filter: RunFilter, change: Ch
     }
     view.next = next.map(|next| next.to_string());
     if !asked.dry_run {
+        if let Change::Replay(_) = change {
+            operator.has_room_for(found.len())?;
+        }
         // The oldest first: where runs wait for one another, they go on in their old order.
         found.reverse();
         for batch in found.chunks(BATCH) {
@@ -164,8 +173,9 @@ impl Change {
     async fn apply(self, operator: &Operator, runs: &[RunId]) -> Result<usize, StoreError> {
         let now = operator.clock.now();
         match self {
-            Change::Cancel => {
-                operator.store.cancel(runs.to_vec(), CancelCause::Operator, now).await.map(|done| done.len())
+            Change::Cancel(which) => {
+                let done = operator.store.cancel(runs.to_vec(), which, CancelCause::Operator, now).await;
+                done.map(|done| done.len())
             }
             Change::Replay(again) => {
                 let runs = runs.iter().map(|run| (*run, operator.mint.run(now))).collect();

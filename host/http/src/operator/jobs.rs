@@ -82,6 +82,7 @@ async fn start(operator: &Operator, target: HandlerRef, body: Body) -> Result<Jo
     let mut new = catalogue.new_job(job, operator.mint.run(now), target, now);
     new.due = delay.map_or(new.due, |delay| now.plus(delay));
     new.run.terms.unique = unique.or(new.run.terms.unique);
+    operator.has_room_for(1)?;
     let wanted = new.run.id;
     let run = operator.store.enqueue(new).await?;
     Ok(JobMadeView { run: run.to_string(), new: run == wanted })

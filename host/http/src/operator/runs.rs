@@ -11,7 +11,7 @@ use hookbox_core::id::RunId;
 use hookbox_core::route::filter::Subject;
 use hookbox_core::run::{CancelCause, Run, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Edited, Replay};
+use hookbox_store::types::{Cancellable, Edited, Replay};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -78,7 +78,8 @@ pub(super) async fn cancel(
 }
 
 async fn stop(operator: &Operator, id: RunId) -> Result<RunView, Problem> {
-    let done = operator.store.cancel(vec![id], CancelCause::Operator, operator.clock.now()).await?;
+    let now = operator.clock.now();
+    let done = operator.store.cancel(vec![id], Cancellable::Alive, CancelCause::Operator, now).await?;
     let run = operator.store.run(id).await?;
     match done.is_empty() {
         true => Err(Problem::conflict().because(format!("run {id} has ended: it is {}", run.status().code()))),
@@ -120,6 +121,7 @@ async fn start(operator: &Operator, parent: RunId, body: Body) -> Result<RunId, 
     let payload = Written { data, text, base64, content_type }.read(usual.as_deref(), bytes_max)?;
     // Where the work has been pruned, the store says so.
     let edited = payload.map(|payload| edit(operator, &run, old, payload));
+    operator.has_room_for(1)?;
     let now = operator.clock.now();
     Ok(operator.store.replay(Replay { run: parent, new: operator.mint.run(now), edited }, now).await?)
 }

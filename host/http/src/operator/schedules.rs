@@ -27,7 +27,8 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Sch
     let page = query.page::<ScheduleName>()?;
     let rows = operator.store.schedules(page.before.as_ref(), page.limit).await?;
     let next = rows.last().filter(|_| rows.len() == page.limit).map(|last| last.schedule.name.clone());
-    Ok(Json(Page::new(rows.iter().map(ScheduleView::of), next)))
+    let now = operator.clock.now();
+    Ok(Json(Page::new(rows.iter().map(|row| ScheduleView::of(row, now)), next)))
 }
 
 pub(super) async fn show(
@@ -49,7 +50,7 @@ async fn detail(operator: &Operator, row: &ScheduleRow) -> Result<ScheduleDetail
             Err(error) => return Err(error),
         }
     }
-    Ok(ScheduleDetailView::of(row, &open))
+    Ok(ScheduleDetailView::of(row, &open, operator.clock.now()))
 }
 
 /// What others declare under the name counts again.
@@ -144,6 +145,7 @@ async fn start(operator: &Operator, name: &ScheduleName) -> Result<RunId, Proble
     let (job, run) = (mint.job(now), mint.run(now));
     // Not the key of a slot: its slots and their verdicts stay what they are.
     let key = format!("{name}@{run}");
+    operator.has_room_for(1)?;
     let new = operator.store.catalogue().new_extra(&schedule, now, (job, run), key, now);
     Ok(operator.store.enqueue(new).await?)
 }

@@ -46,6 +46,7 @@ async fn make_event(operator: &Operator, id: EventId) -> Result<RoutedView, Prob
     let event = operator.store.suppressed_one(id).await?.event;
     let runs = runs_for(operator, &event);
     let shown = runs.iter().map(|run| run.id.to_string()).collect();
+    operator.has_room_for(runs.len())?;
     operator.store.release(id, runs, operator.clock.now()).await?;
     Ok(RoutedView { event: id.to_string(), runs: shown })
 }

@@ -33,7 +33,11 @@ pub(super) async fn route(
     Query::read(&uri, &[])?;
     nothing_in(body).await?;
     let event = operator.store.event_input(id).await?;
-    let made = make_runs(&operator, &event, wanted_by(&operator, &event)).await.map_err(Problem::from);
+    let targets = wanted_by(&operator, &event);
+    let made = match operator.has_room_for(targets.len()) {
+        Ok(()) => make_runs(&operator, &event, targets).await.map_err(Problem::from),
+        Err(full) => Err(full),
+    };
     let runs = audited("route", id, made)?;
     Ok(Json(RoutedView { event: id.to_string(), runs: runs.iter().map(|run| run.id.to_string()).collect() }))
 }
@@ -84,6 +88,7 @@ async fn route_some(operator: &Operator, asked: &Asked) -> Result<RoutedAllView,
             continue;
         }
         if !asked.dry_run {
+            operator.has_room_for(targets.len())?;
             match make_runs(operator, &event, targets.clone()).await {
                 Ok(_) => {}
                 // Somebody else routed it meanwhile.

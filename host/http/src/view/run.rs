@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::gate::Order;
+use hookbox_core::policy::Curve;
 use hookbox_core::run::{CancelCause, Run, RunPolicy, RunState, Work};
 use serde::Serialize;
 
@@ -101,6 +102,8 @@ struct RunPolicyView {
     timeout_ms: Option<u64>,
     attempts: Option<u32>,
     backoff_ms: Option<u64>,
+    backoff_curve: Option<&'static str>,
+    backoff_max_ms: Option<u64>,
 }
 
 impl RunPolicyView {
@@ -109,6 +112,8 @@ impl RunPolicyView {
             timeout_ms: own.timeout.map(|span| span.0),
             attempts: own.attempts,
             backoff_ms: own.backoff.map(|span| span.0),
+            backoff_curve: own.backoff_curve.map(Curve::code),
+            backoff_max_ms: own.backoff_max.map(|span| span.0),
         };
         (*own != RunPolicy::default()).then_some(view)
     }

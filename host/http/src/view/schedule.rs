@@ -6,7 +6,8 @@ mod slots;
 mod when;
 
 use hookbox_core::id::RunId;
-use hookbox_core::schedule::{Lateness, Origin, Pause, Schedule, ScheduleRow, SlotCounts};
+use hookbox_core::schedule::{Attention, Lateness, Origin, Pause, Reason, Schedule, ScheduleRow, SlotCounts};
+use hookbox_core::time::Timestamp;
 use serde::Serialize;
 
 use super::payload::PayloadView;
@@ -30,6 +31,8 @@ pub(crate) struct ScheduleView {
     /// When that slot is decided: later than it by the jitter, and null while it is paused.
     due: Option<String>,
     paused: Option<PauseView>,
+    /// What somebody should look at; null where all is well.
+    attention: Option<AttentionView>,
     /// The slot that fired last, and its run.
     last_fired: Option<String>,
     last_run: Option<String>,
@@ -42,6 +45,16 @@ struct PauseView {
     note: Option<String>,
     /// So many runs in a row had failed for good: nobody asked for the pause.
     failures: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct AttentionView {
+    /// `failing`, `no-next-slot`, `undecided` or `clock-behind`.
+    reason: &'static str,
+    /// Null where nobody knows.
+    since: Option<String>,
+    /// What it is, and what to do.
+    cure: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,7 +76,7 @@ pub(crate) fn origin(origin: Origin) -> &'static str {
 }
 
 impl ScheduleView {
-    pub(crate) fn of(row: &ScheduleRow) -> ScheduleView {
+    pub(crate) fn of(row: &ScheduleRow, now: Timestamp) -> ScheduleView {
         let schedule = &row.schedule;
         ScheduleView {
             name: schedule.name.to_string(),
@@ -75,6 +88,7 @@ impl ScheduleView {
             next: row.next.map(|at| at.to_string()),
             due: row.due().map(|at| at.to_string()),
             paused: row.pause.as_ref().map(PauseView::of),
+            attention: row.attention(now).map(|attention| AttentionView::of(attention, row)),
             last_fired: row.last_fired.map(|at| at.to_string()),
             last_run: row.last_run.map(|run| run.to_string()),
             counts: SlotCountsView::of(&row.counts),
@@ -85,6 +99,26 @@ impl ScheduleView {
 impl PauseView {
     fn of(pause: &Pause) -> PauseView {
         PauseView { since: pause.since.to_string(), note: pause.note.clone(), failures: pause.failures }
+    }
+}
+
+impl AttentionView {
+    fn of(attention: Attention, row: &ScheduleRow) -> AttentionView {
+        let name = &row.schedule.name;
+        let cure = match attention.reason {
+            Reason::Failing => format!("its runs failed: mend its handler, then `hookbox schedules resume {name}`"),
+            Reason::NoNextSlot => format!("its rule gives no time after {}: change its rule", row.decided),
+            Reason::ClockBehind => format!(
+                "it waits until {}, its last slot: set the clock right, or `hookbox schedules reset {name}`",
+                row.decided
+            ),
+            Reason::Undecided => match row.slots() {
+                Err(error) => format!("its rule does not read ({error}): change its rule"),
+                Ok(_) => "the scheduler has not come to it: look into the log of the host".to_owned(),
+            },
+        };
+        let since = attention.since.map(|at| at.to_string());
+        AttentionView { reason: attention.reason.code(), since, cure }
     }
 }
 
@@ -117,7 +151,7 @@ pub(crate) struct ScheduleDetailView {
     upcoming: Vec<UpcomingView>,
     /// The latest verdicts, newest first.
     recent: Vec<SlotView>,
-    /// Runs of slots that are alive; not told where they may run beside one another.
+    /// Runs of slots that are alive; the latest 101 of them.
     open: Vec<String>,
     /// What its jobs carry.
     payload: Option<PayloadView>,
@@ -145,11 +179,11 @@ struct DeclarationView {
 
 impl ScheduleDetailView {
     /// `open` are those of the row's that are alive.
-    pub(crate) fn of(row: &ScheduleRow, open: &[RunId]) -> ScheduleDetailView {
+    pub(crate) fn of(row: &ScheduleRow, open: &[RunId], now: Timestamp) -> ScheduleDetailView {
         let payload = row.schedule.payload.as_ref();
         let Lateness { last, longest } = row.lateness;
         ScheduleDetailView {
-            schedule: ScheduleView::of(row),
+            schedule: ScheduleView::of(row, now),
             rules: RulesView::of(&row.schedule),
             left: row.left(),
             failures: row.failures,

@@ -1,6 +1,6 @@
-//! A store whose disk is gone: it answers questions and takes nothing in.
+//! A store whose disk is gone: it answers questions and takes nothing in, or webhooks as it is told to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
@@ -15,15 +15,44 @@ use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
 use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
+use tokio::sync::Semaphore;
 
 pub(crate) struct Faulty {
     inner: MemoryStore,
     error: StoreError,
+    webhooks: Mutex<Webhooks>,
+    /// A claim that comes just after runs were listed.
+    overtakes: Mutex<Option<Claim>>,
+}
+
+/// What it does with webhooks.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Webhooks {
+    #[default]
+    Fail,
+    Panic,
+    /// Each waits until there is a permit for it.
+    Wait(Arc<Semaphore>),
+    Work,
 }
 
 impl Faulty {
     pub(crate) fn with(error: StoreError) -> Faulty {
-        Faulty { inner: MemoryStore::new().unwrap(), error }
+        Faulty { inner: MemoryStore::new().unwrap(), error, webhooks: Mutex::default(), overtakes: Mutex::default() }
+    }
+
+    /// What has no faults.
+    pub(crate) fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
+    /// Runs are listed and cancelled, and between the two this claim is made.
+    pub(crate) fn overtaken_by(&self, claim: Claim) {
+        *self.overtakes.lock().unwrap() = Some(claim);
+    }
+
+    pub(crate) fn webhooks(&self, webhooks: Webhooks) {
+        *self.webhooks.lock().unwrap() = webhooks;
     }
 
     fn fail<T>(&self) -> Result<T, StoreError> {
@@ -36,8 +65,15 @@ impl Store for Faulty {
     async fn accept(&self, _: NewEvent) -> Result<Accepted, StoreError> {
         self.fail()
     }
-    async fn accept_all(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        self.fail()
+    async fn accept_all(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        let webhooks = self.webhooks.lock().unwrap().clone();
+        match webhooks {
+            Webhooks::Fail => return self.fail(),
+            Webhooks::Panic => panic!("as it was told to"),
+            Webhooks::Wait(permits) => permits.acquire().await.unwrap().forget(),
+            Webhooks::Work => {}
+        }
+        self.inner.accept_all(events).await
     }
 
     async fn release(&self, _: EventId, _: Vec<NewRun>, _: Timestamp) -> Result<(), StoreError> {
@@ -64,8 +100,14 @@ impl Store for Faulty {
     async fn replay_all(&self, _: Vec<(RunId, RunId)>, _: Again, _: Timestamp) -> Result<Replayed, StoreError> {
         self.fail()
     }
-    async fn cancel(&self, _: Vec<RunId>, _: CancelCause, _: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.fail()
+    async fn cancel(
+        &self,
+        runs: Vec<RunId>,
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.inner.cancel(runs, which, cause, now).await
     }
     async fn expire(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
         self.fail()
@@ -92,6 +134,9 @@ impl Store for Faulty {
         self.fail()
     }
     async fn record(&self, _: Record) -> Result<Recorded, StoreError> {
+        self.fail()
+    }
+    async fn note_cancelled(&self, _: StoppedAttempt) -> Result<bool, StoreError> {
         self.fail()
     }
     async fn rescue(&self, _: Rescue) -> Result<Vec<Run>, StoreError> {
@@ -175,8 +220,14 @@ impl Store for Faulty {
     async fn events(&self, _: PageRequest<EventId>) -> Result<EventPage, StoreError> {
         self.fail()
     }
-    async fn runs(&self, _: PageRequest<RunId>, _: RunFilter) -> Result<RunPage, StoreError> {
-        self.fail()
+    async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
+        let Some(claim) = self.overtakes.lock().unwrap().take() else { return self.fail() };
+        let listed = self.inner.runs(page, filter).await;
+        self.inner.claim(claim).await?;
+        listed
+    }
+    fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
+        self.inner.schedule_counts(now)
     }
     fn counts(&self) -> Counts {
         self.inner.counts()

@@ -42,6 +42,8 @@ pub(crate) struct Host {
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    /// Runs that an operator lets wait.
+    pub(crate) queue_max: u64,
 }
 
 pub(crate) type Kept = Arc<Mutex<Vec<(PathBuf, Secret)>>>;
@@ -90,6 +92,7 @@ impl Host {
             mint: Arc::new(Mint::new([7; 32])),
             providers: Arc::new(ArcSwap::from_pointee(Providers::new(providers).with_pairables([pages]))),
             lifecycle: Arc::new(Lifecycle::default()),
+            queue_max: IngressLimits::default().queue_max,
         }
     }
 
@@ -128,6 +131,7 @@ impl Host {
             lifecycle: Arc::clone(&self.lifecycle),
             access,
             body_bytes_max: IngressLimits::default().body_bytes_max,
+            queue_max: self.queue_max,
         })
     }
 

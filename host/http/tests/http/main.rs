@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod access;
+mod attention;
+mod bodies;
 mod challenges;
 mod cloudevents;
 mod content;
@@ -15,6 +17,7 @@ mod pairing;
 mod protection;
 mod queue;
 mod refusals;
+mod room;
 mod routing;
 mod schedules;
 mod schemas;

@@ -33,7 +33,7 @@ fn nightly() -> When {
     When::cron("0 2 * * *", Some(ZoneName::parse("Europe/London").unwrap())).unwrap()
 }
 
-fn welcome() -> PluginRow {
+pub(crate) fn welcome() -> PluginRow {
     let handler = |name: &str, trigger| Handler {
         name: HandlerName::parse(name).unwrap(),
         trigger,
@@ -86,17 +86,21 @@ pub(crate) async fn host() -> (Host, Answer) {
 }
 
 pub(crate) async fn claim(host: &Host) -> Run {
+    host.store.claim(one()).await.unwrap().remove(0)
+}
+
+/// A claim of one run.
+pub(crate) fn one() -> Claim {
     let handlers = vec![target("welcome", "on-user"), target("welcome", "digest")];
     let until = Monotonic(30_000);
-    let claim = Claim {
+    Claim {
         handlers: handlers.into_iter().map(Claimable::new).collect(),
         limit: 1,
         boot: BootId(1),
         now: NOW,
         until,
         per_plugin_max: usize::MAX,
-    };
-    host.store.claim(claim).await.unwrap().remove(0)
+    }
 }
 
 pub(crate) fn attempt(run: &Run, outcome: Outcome) -> Attempt {

@@ -1,16 +1,19 @@
 //! What an operator does with runs: cancel and replay, one or many.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use hookbox_core::attempt::{Outcome, Output};
 use hookbox_core::id::RunId;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent, RunStatus};
 use hookbox_core::time::Millis;
-use hookbox_store::PluginRow;
+use hookbox_store::{PluginRow, Store, StoreError};
 use serde_json::{Value, json};
 
+use crate::faulty::{Faulty, Webhooks};
 use crate::harness::{Answer, Host, Logs, shop};
-use crate::operator::{attempt, claim, die, end, host, succeed};
+use crate::operator::{attempt, claim, die, end, host, one, succeed, welcome};
 
 async fn deliver(host: &Host, id: &str) -> String {
     let body = json!({ "type": "user.created", "event_id": id, "customer": id }).to_string();
@@ -214,6 +217,26 @@ async fn a_bulk_cancel_takes_what_is_alive_and_fits() {
     let counts = host.store.counts();
     assert_eq!((counts.pending, counts.leased, counts.dead, counts.cancelled), (0, 0, 2, 4));
     assert_eq!(status(&host, runs[0].id).await, RunStatus::Dead);
+}
+
+#[tokio::test]
+async fn a_bulk_cancel_of_what_waits_leaves_alone_what_has_begun_meanwhile() {
+    for (asked, expected, left) in [
+        (json!({ "filter": { "state": "pending" } }), (3, 2, 1), 1),
+        (json!({ "filter": { "plugin": "welcome" } }), (3, 3, 0), 0),
+        (json!({ "filter": { "state": "leased" } }), (0, 0, 0), 1),
+    ] {
+        let store = Arc::new(Faulty::with(StoreError::Unavailable("no space left".to_owned())));
+        store.webhooks(Webhooks::Work);
+        store.inner().put_plugin(welcome()).await.unwrap();
+        let host = Host::over(store.clone());
+        for n in 0..3 {
+            deliver(&host, &format!("p-{n}")).await;
+        }
+        store.overtaken_by(one());
+        assert_eq!(counted(&host.write("POST", "/api/v1/runs/cancel", asked.clone()).await), expected, "{asked}");
+        assert_eq!(store.counts().leased, left, "{asked}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use hookbox_core::name::ScheduleName;
 use hookbox_core::run::Work;
 use hookbox_core::schedule::{Origin, Rules, Schedule, ScheduleRow, When, decide};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_store::types::{Fired, Firing};
+use hookbox_store::types::{Cancellable, Fired, Firing};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Host, Logs, NOW};
@@ -233,7 +233,7 @@ async fn a_schedule_shows_its_rules_its_verdicts_and_what_is_open() {
     host.clock.advance(Millis(4 * Millis::HOUR.0));
     tick(&host, "hourly", NOW.plus(Millis(4 * Millis::HOUR.0))).await;
     let first = row(&host, "hourly").await.open[0];
-    host.store.cancel(vec![first], hookbox_core::run::CancelCause::Operator, NOW).await.unwrap();
+    host.store.cancel(vec![first], Cancellable::Alive, hookbox_core::run::CancelCause::Operator, NOW).await.unwrap();
     let shown = host.get(HOURLY).await.json();
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_json_snapshot!("schedule_rules", shown);

@@ -14,14 +14,14 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{Host, shop};
 
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Served>,
 }
 
 impl Server {
-    async fn start(router: Router, limits: ServerLimits) -> Server {
+    pub(crate) async fn start(router: Router, limits: ServerLimits) -> Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -29,7 +29,7 @@ impl Server {
         Server { address, stop, served }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 }
@@ -39,7 +39,7 @@ fn ingress(host: &Host, limits: IngressLimits) -> Router {
 }
 
 /// The head of a signed webhook without its end, and its body.
-async fn wire(body: &str) -> (String, Vec<u8>) {
+pub(crate) async fn wire(body: &str) -> (String, Vec<u8>) {
     let (head, body) = shop(body).into_parts();
     let mut text = format!("POST {} HTTP/1.1\r\nhost: localhost\r\n", head.uri.path());
     for (name, value) in &head.headers {
@@ -49,7 +49,7 @@ async fn wire(body: &str) -> (String, Vec<u8>) {
 }
 
 /// The head and as much of the body as its length says.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(crate) async fn answer(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     loop {
         let byte = stream.read_u8().await.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&text)));

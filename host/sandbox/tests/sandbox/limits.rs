@@ -44,6 +44,17 @@ async fn a_sleep_ends_with_its_wall_time_and_costs_no_cpu_time() {
 }
 
 #[tokio::test]
+async fn a_loop_that_is_interrupted_ends_as_cancelled_with_what_is_known_of_it() {
+    let world = World::with(PluginSettings { cpu: Millis(60_000), ..PluginSettings::default() }).await;
+    // Ready when it is asked for the second time: the guest is in its loop by then.
+    let interrupted = tokio::task::yield_now();
+    let executed = world.sandbox.execute_until(call("loops", ""), world.kv.clone(), interrupted).await.unwrap();
+    assert_eq!(executed.outcome, Outcome::Cancelled);
+    assert!(executed.version.is_some() && executed.effects == Default::default());
+    world.assert_serves().await;
+}
+
+#[tokio::test]
 async fn growing_without_end_is_out_of_memory() {
     let world = World::with(PluginSettings { memory_bytes: 16 * MIB, ..PluginSettings::default() }).await;
     let executed = world.run("grows", "").await;

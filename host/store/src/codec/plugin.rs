@@ -1,25 +1,26 @@
-//! The rows of plugins. Form 3 has whole policies; form 2, with three parts of them, and form 1, without filters either,
-//! are read and no longer written.
+//! The rows of plugins. Form 4 has whole retries of schedules; form 3, with three parts of them, form 2, with as much of the
+//! policies of handlers, and form 1, without filters either, are read and no longer written.
 
 use hookbox_core::name::{HandlerName, PluginName, ScheduleName};
 use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::Filter;
-use hookbox_core::schedule::Rules;
+use hookbox_core::schedule::{Rules, When};
 use hookbox_core::time::{Millis, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::VERSION;
-use super::schedule::OldWhen;
+use super::schedule::{OldWhen, RulesV2};
 use crate::catalogue::{ActiveVersion, PastVersion, PluginRow, RefusedVersion};
 use crate::error::StoreError;
 
 const VERSION_WITH_FILTERS: u8 = 2;
 const VERSION_WITH_POLICIES: u8 = 3;
+const VERSION_WITH_RETRIES: u8 = 4;
 
 pub(crate) fn encode_plugin(row: &PluginRow) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(row, vec![VERSION_WITH_POLICIES])
+    postcard::to_extend(row, vec![VERSION_WITH_RETRIES])
         .map_err(|e| StoreError::Corrupt(format!("the row of a plugin cannot be written: {e}")))
 }
 
@@ -27,9 +28,10 @@ pub(crate) fn decode_plugin(bytes: &[u8]) -> Result<PluginRow, StoreError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => read::<OldPlugin<HandlerV1>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_FILTERS, rest)) => read::<OldPlugin<HandlerV2>>(rest).map(PluginRow::from),
-        Some((&VERSION_WITH_POLICIES, rest)) => read(rest),
+        Some((&VERSION_WITH_POLICIES, rest)) => read::<OldPlugin<HandlerV3>>(rest).map(PluginRow::from),
+        Some((&VERSION_WITH_RETRIES, rest)) => read(rest),
         Some((version, _)) => Err(StoreError::Corrupt(format!(
-            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_POLICIES}: \
+            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_RETRIES}: \
              start the release that wrote it"
         ))),
         None => Err(StoreError::Corrupt("the row of a plugin is empty".to_owned())),
@@ -67,7 +69,7 @@ struct OldInfo<H> {
 #[derive(Deserialize)]
 struct HandlerV1 {
     name: HandlerName,
-    trigger: OldTrigger,
+    trigger: OldTrigger<OldDeclared>,
     description: Option<String>,
     policy: PolicyV1,
 }
@@ -75,16 +77,25 @@ struct HandlerV1 {
 #[derive(Deserialize)]
 struct HandlerV2 {
     name: HandlerName,
-    trigger: OldTrigger,
+    trigger: OldTrigger<OldDeclared>,
     description: Option<String>,
     policy: PolicyV1,
     filter: Option<Filter>,
 }
 
 #[derive(Deserialize)]
-enum OldTrigger {
+struct HandlerV3 {
+    name: HandlerName,
+    trigger: OldTrigger<DeclaredV3>,
+    description: Option<String>,
+    policy: PolicyPatch,
+    filter: Option<Filter>,
+}
+
+#[derive(Deserialize)]
+enum OldTrigger<D> {
     Events(Vec<Pattern>),
-    Schedule(OldDeclared),
+    Schedule(D),
     Manual,
 }
 
@@ -94,15 +105,32 @@ struct OldDeclared {
     when: OldWhen,
 }
 
-impl From<OldTrigger> for Trigger {
-    fn from(trigger: OldTrigger) -> Trigger {
+#[derive(Deserialize)]
+struct DeclaredV3 {
+    name: ScheduleName,
+    when: When,
+    rules: RulesV2,
+}
+
+impl<D: Into<DeclaredSchedule>> From<OldTrigger<D>> for Trigger {
+    fn from(trigger: OldTrigger<D>) -> Trigger {
         match trigger {
             OldTrigger::Events(patterns) => Trigger::Events(patterns),
-            OldTrigger::Schedule(OldDeclared { name, when }) => {
-                Trigger::Schedule(DeclaredSchedule { name, when: when.into(), rules: Rules::default() })
-            }
+            OldTrigger::Schedule(declared) => Trigger::Schedule(declared.into()),
             OldTrigger::Manual => Trigger::Manual,
         }
+    }
+}
+
+impl From<OldDeclared> for DeclaredSchedule {
+    fn from(declared: OldDeclared) -> DeclaredSchedule {
+        DeclaredSchedule { name: declared.name, when: declared.when.into(), rules: Rules::default() }
+    }
+}
+
+impl From<DeclaredV3> for DeclaredSchedule {
+    fn from(declared: DeclaredV3) -> DeclaredSchedule {
+        DeclaredSchedule { name: declared.name, when: declared.when, rules: declared.rules.into() }
     }
 }
 
@@ -137,6 +165,13 @@ impl From<HandlerV2> for Handler {
     fn from(handler: HandlerV2) -> Handler {
         let HandlerV2 { name, trigger, description, policy, filter } = handler;
         Handler { name, trigger: trigger.into(), description, policy: policy.into(), filter }
+    }
+}
+
+impl From<HandlerV3> for Handler {
+    fn from(handler: HandlerV3) -> Handler {
+        let HandlerV3 { name, trigger, description, policy, filter } = handler;
+        Handler { name, trigger: trigger.into(), description, policy, filter }
     }
 }
 

@@ -1,11 +1,12 @@
-//! The stored form of a run and its attempts. Form 2 has what a run waits for; form 1, without it, is read and no longer
-//! written.
+//! The stored form of a run and its attempts. Form 3 has whole retries of a run's own at its end; form 2, without them, and
+//! form 1, without what a run waits for either, are read and no longer written.
 
 use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, ScheduleName};
 use hookbox_core::plugin::Digest;
+use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
 use hookbox_core::time::{Millis, Timestamp};
@@ -13,13 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{decode, encode};
 use crate::error::StoreError;
+use crate::index::Waits;
 
 const VERSION_WITH_TERMS: u8 = 2;
+const VERSION_WITH_RETRIES: u8 = 3;
+/// Without what was added at the end: two that are nothing, of one byte each.
+const RETRIES: [u8; 2] = [0; 2];
 /// Log and result of an attempt up to this are kept with the run.
 const DETAIL_INLINE_MAX: usize = 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RunV2 {
+struct RunV3 {
     run: RunV1,
     gate: Option<GateV2>,
     sequence: u64,
@@ -30,6 +35,8 @@ struct RunV2 {
     backoff_ms: Option<u64>,
     replayed: Option<[u8; 16]>,
     schedule: Option<ScheduleName>,
+    backoff_curve: Option<Curve>,
+    backoff_max_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,13 +114,13 @@ pub(crate) struct StoredRun {
     pub(crate) apart: Vec<u32>,
     /// Length of the row that it was read from.
     pub(crate) row_bytes: usize,
-    /// When it was due by that row, where it was pending.
-    pub(crate) was_due: Option<Timestamp>,
+    /// How it waited by that row, where it was pending.
+    pub(crate) waited: Option<Waits>,
 }
 
 impl StoredRun {
     pub(crate) fn new(run: Run) -> StoredRun {
-        StoredRun { run, apart: Vec::new(), row_bytes: 0, was_due: None }
+        StoredRun { run, apart: Vec::new(), row_bytes: 0, waited: None }
     }
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
@@ -165,7 +172,7 @@ impl StoredRun {
             drains: run.drains,
             attempts,
         };
-        let form = RunV2 {
+        let form = RunV3 {
             run: first,
             gate: run
                 .gate
@@ -179,8 +186,10 @@ impl StoredRun {
             backoff_ms: run.own.backoff.map(|span| span.0),
             replayed: run.replayed.map(RunId::to_bytes),
             schedule: run.schedule.clone(),
+            backoff_curve: run.own.backoff_curve,
+            backoff_max_ms: run.own.backoff_max.map(|span| span.0),
         };
-        let row = postcard::to_extend(&form, vec![VERSION_WITH_TERMS])
+        let row = postcard::to_extend(&form, vec![VERSION_WITH_RETRIES])
             .map_err(|e| StoreError::Corrupt(format!("a run cannot be written: {e}")))?;
         Ok((row, details))
     }
@@ -201,12 +210,14 @@ fn put_detail(attempt: &mut Attempt, detail: DetailV1) {
     }
 }
 
-fn form(bytes: &[u8]) -> Result<RunV2, StoreError> {
+fn form(bytes: &[u8]) -> Result<RunV3, StoreError> {
+    let read = |form: &[u8]| {
+        postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a run does not read: {e}")))
+    };
     match bytes.split_first() {
-        Some((&VERSION_WITH_TERMS, rest)) => {
-            postcard::from_bytes(rest).map_err(|e| StoreError::Corrupt(format!("the row of a run does not read: {e}")))
-        }
-        _ => Ok(RunV2 {
+        Some((&VERSION_WITH_RETRIES, rest)) => read(rest),
+        Some((&VERSION_WITH_TERMS, rest)) => read(&[rest, &RETRIES].concat()),
+        _ => Ok(RunV3 {
             run: decode(bytes)?,
             gate: None,
             sequence: 0,
@@ -217,13 +228,22 @@ fn form(bytes: &[u8]) -> Result<RunV2, StoreError> {
             backoff_ms: None,
             replayed: None,
             schedule: None,
+            backoff_curve: None,
+            backoff_max_ms: None,
         }),
     }
 }
 
 pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreError> {
-    let RunV2 { run: form, gate, sequence, expires, unique, timeout_ms, attempts_max, backoff_ms, replayed, schedule } =
-        form(bytes)?;
+    let stored = form(bytes)?;
+    let own = RunPolicy {
+        timeout: stored.timeout_ms.map(Millis),
+        attempts: stored.attempts_max,
+        backoff: stored.backoff_ms.map(Millis),
+        backoff_curve: stored.backoff_curve,
+        backoff_max: stored.backoff_max_ms.map(Millis),
+    };
+    let RunV3 { run: form, gate, sequence, expires, unique, replayed, schedule, .. } = stored;
     let (mut attempts, mut apart) = (Vec::new(), Vec::new());
     for stored in form.attempts {
         let mut attempt = Attempt {
@@ -256,7 +276,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         sequence,
         expires: expires.map(Timestamp),
         unique,
-        own: RunPolicy { timeout: timeout_ms.map(Millis), attempts: attempts_max, backoff: backoff_ms.map(Millis) },
+        own,
         replayed: replayed.map(RunId::from_bytes),
         schedule,
         state: match form.state {
@@ -273,16 +293,13 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         drains: form.drains,
         attempts,
     };
-    let was_due = match run.state {
-        RunState::Pending { due } => Some(due),
-        _ => None,
-    };
-    Ok(StoredRun { run, apart, row_bytes: bytes.len(), was_due })
+    let waited = Waits::of(&run);
+    Ok(StoredRun { run, apart, row_bytes: bytes.len(), waited })
 }
 
 /// What [`waiting`] has to read of a row.
 #[derive(Deserialize)]
-struct BeginningV2<'a> {
+struct Beginning<'a> {
     plugin: &'a str,
     handler: &'a str,
     _work: WorkV1,
@@ -302,8 +319,9 @@ struct BeginningV2<'a> {
 /// Plugin, handler and time of a run that waits for its time only, read from its row without what else is in it. Nothing:
 /// it is another kind of run or row, and has to be decoded.
 pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
-    let (_, rest) = row.split_first().filter(|(version, _)| **version == VERSION_WITH_TERMS)?;
-    let form: BeginningV2<'_> = postcard::from_bytes(rest).ok()?;
+    let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES];
+    let (_, rest) = row.split_first().filter(|(version, _)| known.contains(version))?;
+    let form: Beginning<'_> = postcard::from_bytes(rest).ok()?;
     match form.state {
         StateV1::Pending { due } if form.gate.is_none() && form.expires.is_none() => {
             Some((form.plugin, form.handler, Timestamp(due)))

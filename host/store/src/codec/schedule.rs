@@ -1,23 +1,77 @@
-//! The rows of schedules. Form 2 has rules, pauses and declarations that do not count; form 1, without them, is read and
-//! no longer written.
+//! The rows of schedules. Form 3 counts what a definition has fired and has whole retries; form 2, without that, and form 1, without rules,
+//! pauses and declarations that do not count either, are read and no longer written.
 
 use hookbox_core::attempt::Output;
 use hookbox_core::cron::DayRule;
 use hookbox_core::id::RunId;
 use hookbox_core::name::{HandlerRef, ScheduleName};
-use hookbox_core::schedule::{Lateness, Origin, Pause, Rules, Schedule, ScheduleRow, SlotCounts, SlotRecord, When};
+use hookbox_core::run::RunPolicy;
+use hookbox_core::schedule::{
+    Lateness, Missed, Origin, Overlap, Pause, Rules, Schedule, ScheduleRow, SlotCounts, SlotRecord, When,
+};
 use hookbox_core::time::{Millis, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::decode;
+use super::{VERSION, decode};
 use crate::error::StoreError;
 
 const VERSION_WITH_RULES: u8 = 2;
+const VERSION_WITH_COUNTED: u8 = 3;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct ScheduleV2 {
-    schedule: Schedule,
-    shadowed: Vec<Schedule>,
+struct ScheduleV3 {
+    row: ScheduleV2<Schedule>,
+    counted: u64,
+}
+
+/// A definition with three parts of a policy.
+#[derive(Debug, Deserialize)]
+struct DefinitionV2 {
+    name: ScheduleName,
+    target: HandlerRef,
+    when: When,
+    payload: Option<Output>,
+    origin: Origin,
+    rules: RulesV2,
+}
+
+/// Rules with three parts of a policy, also with the handlers of plugins.
+#[derive(Debug, Deserialize)]
+pub(super) struct RulesV2 {
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    count: Option<u64>,
+    jitter: Millis,
+    overlap: Overlap,
+    missed: Missed,
+    missed_within: Option<Millis>,
+    pause_after: Option<u32>,
+    timeout: Option<Millis>,
+    attempts: Option<u32>,
+    backoff: Option<Millis>,
+}
+
+/// One that nobody declares any more.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RemovedV1 {
+    pub(crate) at: u64,
+    /// As it was while it was declared.
+    pub(crate) row: Vec<u8>,
+}
+
+/// When it was removed, read from the beginning of its row.
+pub(crate) fn removed_at(row: &[u8]) -> Result<Timestamp, StoreError> {
+    let bad = |why: &str| StoreError::Corrupt(format!("the row of a removed schedule does not read: {why}"));
+    let Some((&VERSION, rest)) = row.split_first() else { return Err(bad("it has another form")) };
+    postcard::take_from_bytes(rest).map(|(at, _)| Timestamp(at)).map_err(|error| bad(&error.to_string()))
+}
+
+/// As the second form has it, with the definition of whichever.
+#[derive(Debug, Serialize, Deserialize)]
+struct ScheduleV2<S> {
+    schedule: S,
+    shadowed: Vec<S>,
     anchor: u64,
     decided: u64,
     next: Option<u64>,
@@ -33,7 +87,8 @@ struct ScheduleV2 {
 }
 
 pub(crate) fn encode_schedule(row: ScheduleRow) -> Result<Vec<u8>, StoreError> {
-    let form = ScheduleV2 {
+    let counted = row.counted;
+    let row = ScheduleV2 {
         schedule: row.schedule,
         shadowed: row.shadowed,
         anchor: row.anchor.0,
@@ -49,16 +104,23 @@ pub(crate) fn encode_schedule(row: ScheduleRow) -> Result<Vec<u8>, StoreError> {
         lateness: row.lateness,
         recent: row.recent,
     };
-    postcard::to_extend(&form, vec![VERSION_WITH_RULES])
+    postcard::to_extend(&ScheduleV3 { row, counted }, vec![VERSION_WITH_COUNTED])
         .map_err(|e| StoreError::Corrupt(format!("a schedule cannot be written: {e}")))
 }
 
 pub(crate) fn decode_schedule(bytes: &[u8]) -> Result<ScheduleRow, StoreError> {
-    let Some((&VERSION_WITH_RULES, rest)) = bytes.split_first() else {
-        return decode::<ScheduleV1>(bytes).map(ScheduleRow::from);
+    let (form, counted) = match bytes.split_first() {
+        Some((&VERSION_WITH_COUNTED, rest)) => {
+            let ScheduleV3 { row, counted } = read(rest)?;
+            (row, counted)
+        }
+        Some((&VERSION_WITH_RULES, rest)) => {
+            let row: ScheduleV2<DefinitionV2> = read(rest)?;
+            let counted = row.counts.fired + row.counts.buffered;
+            (row.into(), counted)
+        }
+        _ => return decode::<ScheduleV1>(bytes).map(ScheduleRow::from),
     };
-    let form: ScheduleV2 = postcard::from_bytes(rest)
-        .map_err(|e| StoreError::Corrupt(format!("the row of a schedule does not read: {e}")))?;
     Ok(ScheduleRow {
         schedule: form.schedule,
         shadowed: form.shadowed,
@@ -72,9 +134,14 @@ pub(crate) fn decode_schedule(bytes: &[u8]) -> Result<ScheduleRow, StoreError> {
         failures: form.failures,
         open: form.open.into_iter().map(RunId::from_bytes).collect(),
         counts: form.counts,
+        counted,
         lateness: form.lateness,
         recent: form.recent,
     })
+}
+
+fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a schedule does not read: {e}")))
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +179,43 @@ struct OldCounts {
     overlap_skipped: u64,
 }
 
+impl From<RulesV2> for Rules {
+    fn from(rules: RulesV2) -> Rules {
+        let RulesV2 { start, end, count, jitter, overlap, missed, missed_within, pause_after, .. } = rules;
+        let RulesV2 { timeout, attempts, backoff, .. } = rules;
+        let policy = RunPolicy { timeout, attempts, backoff, ..RunPolicy::default() };
+        Rules { start, end, count, jitter, overlap, missed, missed_within, pause_after, policy }
+    }
+}
+
+impl From<DefinitionV2> for Schedule {
+    fn from(form: DefinitionV2) -> Schedule {
+        let DefinitionV2 { name, target, when, payload, origin, rules } = form;
+        Schedule { name, target, when, payload, origin, rules: rules.into() }
+    }
+}
+
+impl From<ScheduleV2<DefinitionV2>> for ScheduleV2<Schedule> {
+    fn from(form: ScheduleV2<DefinitionV2>) -> ScheduleV2<Schedule> {
+        ScheduleV2 {
+            schedule: form.schedule.into(),
+            shadowed: form.shadowed.into_iter().map(Schedule::from).collect(),
+            anchor: form.anchor,
+            decided: form.decided,
+            next: form.next,
+            last_fired: form.last_fired,
+            last_run: form.last_run,
+            pause: form.pause,
+            paused_until: form.paused_until,
+            failures: form.failures,
+            open: form.open,
+            counts: form.counts,
+            lateness: form.lateness,
+            recent: form.recent,
+        }
+    }
+}
+
 impl From<OldWhen> for When {
     fn from(when: OldWhen) -> When {
         match when {
@@ -139,6 +243,7 @@ impl From<ScheduleV1> for ScheduleRow {
             failures: 0,
             open: last_run.into_iter().collect(),
             counts: SlotCounts { fired, missed, overlap_skipped, ..SlotCounts::default() },
+            counted: fired,
             lateness: Lateness::default(),
             recent: form.recent,
         }

@@ -10,6 +10,7 @@ use hookbox_core::hold::Hold;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName, ScheduleName};
 use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
+use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::Filter;
@@ -191,14 +192,22 @@ fn a_run_in_every_state() {
             sequence: 300,
             expires: Some(at),
             unique: Some([5; 32]),
-            own: RunPolicy { timeout: Some(Millis(7)), attempts: Some(8), backoff: Some(Millis(9)) },
+            own: RunPolicy {
+                timeout: Some(Millis(7)),
+                attempts: Some(8),
+                backoff: Some(Millis(9)),
+                ..RunPolicy::default()
+            },
             replayed: Some(RunId::new(NOW, 9)),
             schedule: Some(ScheduleName::parse("nightly").unwrap()),
             ..run
         };
-        let name = format!("v2-{name}");
+        // So is the form with three parts of a policy.
+        assert_eq!(decode_run(run.id, &kept(&format!("run-v2-{name}"))).unwrap().run, run);
+        let own = RunPolicy { backoff_curve: Some(Curve::Linear), backoff_max: Some(Millis(300)), ..run.own };
+        let run = Run { own, ..run };
         let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
-        golden(&format!("run-{name}"), &row);
+        golden(&format!("run-v3-{name}"), &row);
         assert_eq!(details, []);
         let stored = decode_run(run.id, &row).unwrap();
         assert_eq!((stored.run, stored.apart), (run, vec![]));
@@ -219,6 +228,7 @@ fn a_run_that_waits_for_its_time_only_is_known_by_the_beginning_of_its_row() {
         assert_eq!(waiting(&row(other)), None);
     }
     assert_eq!(waiting(&kept("run-pending")), None);
+    assert_eq!(waiting(&kept("run-v2-dead-loop")), None);
     assert_eq!(waiting(&row(pending)[..20]), None);
 }
 
@@ -257,7 +267,8 @@ fn a_run_with_every_cause_of_death() {
         };
         let (row, _) = StoredRun::new(replay.clone()).encode().unwrap();
         assert_eq!(decode_run(replay.id, &kept(&format!("run-dead-{}", cause.code()))).unwrap().run, replay);
-        golden(&format!("run-v2-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(replay.id, &kept(&format!("run-v2-dead-{}", cause.code()))).unwrap().run, replay);
+        golden(&format!("run-v3-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
     }
 }
@@ -266,7 +277,8 @@ fn a_run_with_every_cause_of_death() {
 fn a_run_whose_detail_is_apart() {
     let whole = run(RunState::Succeeded { at: NOW }, vec![attempt(1, Outcome::Completed { output: None }, 1100)]);
     let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
-    golden("run-v2-apart", &row);
+    assert_eq!(decode_run(whole.id, &kept("run-v2-apart")).unwrap().apart, [1]);
+    golden("run-v3-apart", &row);
     golden("attempt-detail", &details[0].1);
     let mut stored = decode_run(whole.id, &row).unwrap();
     assert_eq!(stored.apart, [1]);
@@ -303,6 +315,7 @@ fn a_schedule_of_every_kind() {
         failures: 0,
         open: vec![run],
         counts: SlotCounts { fired: 1, missed: 2, overlap_skipped: 3, ..SlotCounts::default() },
+        counted: 1,
         lateness: Lateness::default(),
         recent: old.clone().map(recorded).into(),
     };
@@ -319,27 +332,45 @@ fn a_schedule_of_every_kind() {
         let old = row(when, origin);
         let new = [Verdict::Buffered { run }, Verdict::Dropped, Verdict::Paused { slots: 300 }];
         let row = ScheduleRow {
-            schedule: Schedule { rules: whole_rules(), ..old.schedule.clone() },
+            schedule: Schedule { rules: old_rules(), ..old.schedule.clone() },
             shadowed: vec![old.schedule.clone()],
             pause: Some(Pause { failures: Some(3), ..Pause::new(NOW, Some("closed")) }),
             paused_until: Some(NOW),
             failures: 3,
             counts: SlotCounts { buffered: 4, dropped: 5, paused: 6, ..old.counts },
+            counted: 5,
             lateness: Lateness { last: Millis(7), longest: Millis(800) },
             recent: old.recent.iter().cloned().chain(new.map(recorded)).collect(),
             ..old
         };
+        // So is the form without what the definition has fired: all that the schedule has.
+        assert_eq!(decode_schedule(&kept(&format!("schedule-v2-{name}"))).unwrap(), row);
+        let changed = recorded(Verdict::Changed { slots: 301 });
+        let recent = row.recent.iter().cloned().chain([changed]).collect();
+        let schedule = Schedule { rules: whole_rules(), ..row.schedule.clone() };
+        let row = ScheduleRow { schedule, counted: 302, recent, ..row };
         let bytes = encode_schedule(row.clone()).unwrap();
-        golden(&format!("schedule-v2-{name}"), &bytes);
+        golden(&format!("schedule-v3-{name}"), &bytes);
         assert_eq!(decode_schedule(&bytes).unwrap(), row);
     }
+    let removed = encode(&RemovedV1 { at: NOW.0, row: b"row".to_vec() }).unwrap();
+    golden("schedule-removed", &removed);
+    let RemovedV1 { at, row } = decode(&removed).unwrap();
+    assert_eq!((at, row.as_slice(), removed_at(&removed).unwrap()), (NOW.0, b"row".as_slice(), NOW));
+    assert!(removed_at(&[]).is_err() && removed_at(&[2, 1]).is_err());
+}
+
+/// Without the parts that an earlier form does not have.
+fn old_rules() -> Rules {
+    let rules = whole_rules();
+    Rules { policy: RunPolicy { backoff_curve: None, backoff_max: None, ..rules.policy }, ..rules }
 }
 
 /// With every part.
 fn whole_rules() -> Rules {
     let mut rules = Rules::default();
     let (start, end) = ("2026-11-20T09:00:00Z", "2026-11-21T09:00:00Z");
-    let parts = [start, end, "3", "1m", "buffer-all:5", "all:7", "1h", "5", "1s", "2", "3s"];
+    let parts = [start, end, "3", "1m", "buffer-all:5", "all:7", "1h", "5", "1s", "2", "3s", "linear", "1m"];
     for (option, text) in Rules::OPTIONS.into_iter().zip(parts) {
         rules.set(option, text).unwrap();
     }
@@ -381,11 +412,15 @@ fn a_plugin() {
     let active = row.active.as_mut().unwrap();
     active.info.handlers[0].policy = whole_policy();
     let (name, when) = (ScheduleName::parse("welcome.by-hand").unwrap(), When::every(Millis(60_000)).unwrap());
-    active.info.handlers[1].trigger = Trigger::Schedule(DeclaredSchedule { name, when, rules: whole_rules() });
+    let declared = |rules| Trigger::Schedule(DeclaredSchedule { name: name.clone(), when: when.clone(), rules });
+    active.info.handlers[1].trigger = declared(old_rules());
+    // So is the form with three parts of a schedule's policy.
+    assert_eq!(decode_plugin(&kept("plugin-v3")).unwrap(), row);
+    row.active.as_mut().unwrap().info.handlers[1].trigger = declared(whole_rules());
     let bytes = encode_plugin(&row).unwrap();
-    golden("plugin-v3", &bytes);
+    golden("plugin-v4", &bytes);
     assert_eq!(decode_plugin(&bytes).unwrap(), row);
-    assert!(decode_plugin(&[4]).unwrap_err().to_string().contains("this release reads 1 to 3"));
+    assert!(decode_plugin(&[5]).unwrap_err().to_string().contains("this release reads 1 to 4"));
     assert!(decode_plugin(&[]).is_err());
 }
 

@@ -44,7 +44,7 @@ fn lease(boot: u64) -> Lease {
 }
 
 fn leased(run: &Run, boot: u64) -> Run {
-    Run { state: RunState::Leased { lease: lease(boot) }, ..run.clone() }
+    Run { state: RunState::Leased { lease: lease(boot) }, attempts_begun: 1, ..run.clone() }
 }
 
 fn ended(run: &Run) -> Run {
@@ -56,15 +56,17 @@ fn keyed(run: Run, order: Order) -> Run {
 }
 
 fn put(index: &mut Index, run: &Run) -> bool {
-    index.apply(Delta::of(run, due_of(index, run.id), Monotonic(1000)))
+    index.apply(Delta::of(run, waits_of(index, run.id), Monotonic(1000)))
 }
 
-/// When a run is due that is pending, as its row would tell.
-fn due_of(index: &Index, run: RunId) -> Option<Timestamp> {
-    let open = index.queues.iter().flat_map(|queue| &queue.open).map(|due| (due.at, due.run()));
-    let by_due = index.gates.values().flat_map(|gated| &gated.by_due).copied();
-    let in_order = index.gates.values().flat_map(|gated| &gated.in_order).map(|(_, run, due)| (*due, *run));
-    open.chain(by_due).chain(in_order).find(|(_, other)| *other == run).map(|(due, _)| due)
+/// How a run waits that is pending, as its row would tell.
+fn waits_of(index: &Index, run: RunId) -> Option<Waits> {
+    let waits = |due: Timestamp, place: Timestamp, run: RunId| (run, Waits { due, place });
+    let open = index.queues.iter().flat_map(|queue| &queue.open).map(|due| waits(due.at, due.at, due.run()));
+    let by_due = index.gates.values().flat_map(|gated| &gated.by_due).map(|(due, run)| waits(*due, *due, *run));
+    let in_order = index.gates.values().flat_map(|gated| &gated.in_order);
+    let in_order = in_order.map(|one| waits(one.due, one.place, one.run));
+    in_order.chain(open).chain(by_due).find(|(other, _)| *other == run).map(|(_, waits)| waits)
 }
 
 fn claimable(name: &str) -> Claimable {
@@ -163,21 +165,48 @@ fn runs_with_a_key_are_handed_out_one_at_a_time() {
 #[test]
 fn in_order_later_runs_wait_for_the_next_attempt_of_an_earlier_one() {
     let mut index = Index::default();
-    let runs: Vec<Run> =
-        (1..=3).map(|n| keyed(pending(n, "a", 10 - u64::try_from(n).unwrap()), Order::Accepted)).collect();
+    let runs: Vec<Run> = (1..=3).map(|n| keyed(pending(n, "a", 10), Order::Accepted)).collect();
     runs.iter().rev().for_each(|run| _ = put(&mut index, run));
     let all = [claimable("a")];
     assert_eq!(due(&mut index, &all, 20, 10), [id(1)]);
     put(&mut index, &leased(&runs[0], 1));
     assert_eq!(index.next_due(&all), None);
-    put(&mut index, &Run { state: RunState::Pending { due: Timestamp(50) }, ..runs[0].clone() });
+    let again = Run { state: RunState::Pending { due: Timestamp(50) }, attempts_begun: 1, ..runs[0].clone() };
+    put(&mut index, &again);
     assert_eq!(due(&mut index, &all, 20, 10), []);
     assert_eq!(index.next_due(&all), Some(Timestamp(50)));
-    assert!(put(&mut index, &ended(&runs[0])));
+    assert!(put(&mut index, &ended(&again)));
     assert_eq!(due(&mut index, &all, 20, 10), [id(2)]);
     put(&mut index, &ended(&runs[1]));
     put(&mut index, &ended(&runs[2]));
     assert!(index.gates.is_empty() && index.queues[0].open.is_empty());
+}
+
+#[test]
+fn in_order_one_that_was_put_off_keeps_nobody_waiting_before_its_time() {
+    let mut index = Index::default();
+    let tomorrow = keyed(pending(1, "a", 100), Order::Accepted);
+    let today: Vec<Run> = (2..=3).map(|n| keyed(pending(n, "a", 10), Order::Accepted)).collect();
+    let all = [claimable("a")];
+    put(&mut index, &tomorrow);
+    today.iter().rev().for_each(|run| _ = put(&mut index, run));
+    assert_eq!(index.next_due(&all), Some(Timestamp(10)));
+    assert_eq!(due(&mut index, &all, 200, 10), [id(2)]);
+    put(&mut index, &leased(&today[0], 1));
+    // It backs off beyond the time of the one that was put off: it was the first, and is.
+    let again = Run { state: RunState::Pending { due: Timestamp(150) }, attempts_begun: 1, ..today[0].clone() };
+    put(&mut index, &again);
+    assert_eq!((due(&mut index, &all, 140, 10), index.next_due(&all)), (vec![], Some(Timestamp(150))));
+    // Put back by a host that stopped: nothing was counted, and it has begun all the same.
+    put(&mut index, &leased(&again, 1));
+    let back = Run { state: RunState::Pending { due: Timestamp(160) }, attempts_begun: 0, drains: 1, ..again };
+    put(&mut index, &back);
+    assert_eq!(due(&mut index, &all, 160, 10), [id(2)]);
+    put(&mut index, &ended(&back));
+    assert_eq!(due(&mut index, &all, 160, 10), [id(3)]);
+    put(&mut index, &ended(&today[1]));
+    assert_eq!(due(&mut index, &all, 99, 10), []);
+    assert_eq!(due(&mut index, &all, 160, 10), [id(1)]);
 }
 
 #[test]

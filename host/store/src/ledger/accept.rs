@@ -18,6 +18,8 @@ use crate::values;
 
 /// The attribute of an event that was made by replaying another with a changed payload.
 const EDITED_FROM: &str = "edited-from";
+/// How much of the payload a signature covers, and what that is of a payload that an operator wrote.
+const INTEGRITY: (&str, &str) = ("integrity", "none");
 
 impl Ledger<'_> {
     pub(crate) fn accept(&mut self, new: NewEvent) -> Result<Accepted, StoreError> {
@@ -222,8 +224,9 @@ impl Ledger<'_> {
                 copy.id = EventId::from_bytes(new.to_bytes());
                 copy.time = now;
                 copy.hops = 0;
-                let of_old = [encoding::ATTRIBUTE, body_schema::ATTRIBUTE, EDITED_FROM];
+                let of_old = [encoding::ATTRIBUTE, body_schema::ATTRIBUTE, EDITED_FROM, INTEGRITY.0];
                 copy.attributes.retain(|(name, _)| !of_old.contains(&name.as_str()));
+                copy.attributes.push((INTEGRITY.0.to_owned(), INTEGRITY.1.to_owned()));
                 copy.attributes.push((EDITED_FROM.to_owned(), event.to_string()));
                 (copy.content_type, copy.data) = (edited.content_type, edited.data);
                 let id = copy.id;

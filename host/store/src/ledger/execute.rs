@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hookbox_core::attempt::{Attempt, Outcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
@@ -10,10 +11,12 @@ use hookbox_core::run::{CancelCause, Run, RunEvent, RunStatus};
 use hookbox_core::time::Timestamp;
 
 use super::{Ledger, illegal};
-use crate::codec::StoredRun;
+use crate::codec::{self, StoredRun};
 use crate::error::StoreError;
 use crate::index::Delta;
-use crate::types::{Changes, Claim, Record, Recorded, Rescue};
+use crate::keys;
+use crate::types::{Cancellable, Changes, Claim, Record, Recorded, Rescue, StoppedAttempt};
+use crate::values;
 
 impl Ledger<'_> {
     /// The index knows only what is on disk, so a run that was accepted in this very group is left for the next.
@@ -34,8 +37,9 @@ impl Ledger<'_> {
                 false => RunEvent::Claimed { boot: claim.boot, at: claim.now },
             };
             let stored = self.transition(stored, event)?;
-            if !late {
-                claimed.push(stored.run.clone());
+            match late {
+                true => self.shown.claim_again = true,
+                false => claimed.push(stored.run.clone()),
             }
             self.update_run(stored, claim.until)?;
         }
@@ -49,10 +53,25 @@ impl Ledger<'_> {
         cause: CancelCause,
         now: Timestamp,
     ) -> Result<Vec<RunId>, StoreError> {
+        self.cancel_those(runs, Cancellable::Alive, cause, now)
+    }
+
+    pub(crate) fn cancel_those(
+        &mut self,
+        runs: &[RunId],
+        which: Cancellable,
+        cause: CancelCause,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
         let mut cancelled = Vec::new();
         for id in runs {
             let Some(stored) = self.live_run(*id)? else { continue };
             let leased = stored.run.lease().is_some();
+            match which {
+                Cancellable::Pending if leased => continue,
+                Cancellable::Leased if !leased => continue,
+                Cancellable::Pending | Cancellable::Leased | Cancellable::Alive => {}
+            }
             let stored = self.transition(stored, RunEvent::Cancelled { at: now, cause })?;
             self.update_run(stored, Monotonic(0))?;
             self.shown.leases_lost |= leased;
@@ -93,6 +112,26 @@ impl Ledger<'_> {
             }
         }
         Ok(Recorded::Done)
+    }
+
+    pub(crate) fn note_cancelled(&mut self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
+        let StoppedAttempt { run: id, lease, log, cost, version } = stopped;
+        let Some(row) = values::get(&self.tree, &keys::ended_run(id))? else { return Ok(false) };
+        let mut stored = codec::decode_run(id, &row)?;
+        let is_it = |attempt: &&mut Attempt| {
+            (attempt.number, attempt.started, &attempt.outcome) == (lease.attempt, lease.at, &Outcome::Cancelled)
+        };
+        let Some(attempt) = stored.run.attempts.iter_mut().find(is_it).filter(|attempt| attempt.version.is_none())
+        else {
+            return Ok(false);
+        };
+        (attempt.log, attempt.cost, attempt.version) = (log, cost, version);
+        let (row, details) = stored.encode()?;
+        for (number, detail) in details {
+            values::insert(&mut self.tree, keys::attempt_detail(id, number), &detail)?;
+        }
+        values::replace(&mut self.tree, keys::ended_run(id), &row)?;
+        Ok(true)
     }
 
     fn transition(&mut self, mut stored: StoredRun, event: RunEvent) -> Result<StoredRun, StoreError> {
@@ -137,15 +176,31 @@ impl Ledger<'_> {
 
     pub(crate) fn abandon(&mut self, handler: &HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut buried = 0;
-        for id in self.index.pending_of(handler, limit) {
-            let Some(stored) = self.live_run(id)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
-                continue;
+        for open in self.index.open_of(handler, limit) {
+            let Some(stored) = self.live_run(open)? else { continue };
+            // Behind one that waits at a gate there may be others.
+            let runs = match &stored.run.gate {
+                Some(gate) => self.index.pending_at(gate.id(handler), limit - buried),
+                None => vec![open],
             };
-            let event = RunEvent::Abandoned { at: now, cause: DeadCause::HandlerVanished };
-            let stored = self.transition(stored, event)?;
-            self.update_run(stored, Monotonic(0))?;
-            buried += 1;
+            for run in runs {
+                buried += usize::from(self.bury(run, now)?);
+            }
+            if buried == limit {
+                break;
+            }
         }
         Ok(buried)
+    }
+
+    /// False where it does not wait any more.
+    fn bury(&mut self, run: RunId, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(stored) = self.live_run(run)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
+            return Ok(false);
+        };
+        let event = RunEvent::Abandoned { at: now, cause: DeadCause::HandlerVanished };
+        let stored = self.transition(stored, event)?;
+        self.update_run(stored, Monotonic(0))?;
+        Ok(true)
     }
 }

@@ -1,70 +1,149 @@
 //! Declaring, changing and pausing schedules, and deciding their slots.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use hookbox_core::name::ScheduleName;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
 use hookbox_core::schedule::{BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict};
-use hookbox_core::time::Timestamp;
+use hookbox_core::time::{Millis, Timestamp};
 
 use super::Ledger;
-use crate::codec;
+use crate::codec::{self, RemovedV1};
+use crate::due::Standing;
 use crate::error::StoreError;
 use crate::keys;
-use crate::query;
+use crate::overlay::{Order, Read};
 use crate::types::{Fired, Firing, NewJob, ScheduleChange};
 use crate::values;
 
+/// A schedule that is declared again within this time goes on.
+const REMOVED_FOR: Millis = Millis(30 * Millis::DAY.0);
+/// Schedules that are kept for that.
+const REMOVED_MAX: usize = 1000;
+
 impl Ledger<'_> {
-    /// Those of operators stay as they are.
-    pub(crate) fn declare_schedules(&mut self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        let mut names = BTreeMap::<ScheduleName, Vec<Schedule>>::new();
-        for schedule in declared {
-            names.entry(schedule.name.clone()).or_default().push(schedule);
-        }
-        for row in query::schedules(&self.tree, None, usize::MAX)? {
-            let mut declarations = names.remove(&row.schedule.name).unwrap_or_default();
-            let known = std::iter::once(&row.schedule).chain(&row.shadowed);
-            declarations.extend(known.filter(|schedule| schedule.origin == Origin::Operator).cloned());
-            self.redefine(row, declarations, now)?;
-        }
-        for mut declarations in names.into_values() {
+    /// Gives each of these names its declarations of plugins and of hooks.yaml. Those of operators stay as they are.
+    pub(crate) fn declare_schedules(
+        &mut self,
+        declared: BTreeMap<ScheduleName, Vec<Schedule>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut gone = false;
+        for (name, mut declarations) in declared {
+            if let Some(row) = self.schedule_row(&name)? {
+                declarations.extend(by_operator(&row).0);
+                gone |= declarations.is_empty();
+                self.redefine(row, declarations, now)?;
+                continue;
+            }
             declarations.sort_by_key(rank);
             let mut declarations = declarations.into_iter();
             if let Some(schedule) = declarations.next() {
-                let row = ScheduleRow::new(schedule, now).map_err(bad)?;
-                self.shown.schedules_changed = true;
+                let row = self.new_schedule(schedule, now)?;
                 self.write_schedule(ScheduleRow { shadowed: declarations.collect(), ..row })?;
             }
         }
-        Ok(())
+        if gone { self.forget_removed(now) } else { Ok(()) }
+    }
+
+    /// One that was removed a while ago goes on.
+    fn new_schedule(&mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.shown.schedules_changed = true;
+        let key = keys::removed_schedule(&schedule.name);
+        let row = match values::get(&self.tree, &key)? {
+            Some(removed) => {
+                values::remove(&mut self.tree, key)?;
+                let RemovedV1 { at, row } = codec::decode(&removed)?;
+                let kept = now.since(Timestamp(at)) <= REMOVED_FOR;
+                kept.then(|| codec::decode_schedule(&row)).transpose()?
+            }
+            None => None,
+        };
+        match row {
+            Some(row) => row.revived(schedule, now),
+            None => ScheduleRow::new(schedule, now),
+        }
+        .map_err(bad)
     }
 
     /// Gives a schedule these declarations; without any it is removed.
     fn redefine(&mut self, row: ScheduleRow, mut all: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
         all.sort_by_key(rank);
         let mut all = all.into_iter();
-        let Some(schedule) = all.next() else {
-            let name = row.schedule.name;
-            values::remove(&mut self.tree, keys::schedule(&name))?;
-            self.schedules.push((name, None));
-            self.shown.schedules_changed = true;
-            return Ok(());
-        };
+        let Some(schedule) = all.next() else { return self.remove(row, now, |row| row) };
         let shadowed: Vec<Schedule> = all.collect();
         if schedule == row.schedule && shadowed == row.shadowed {
             return Ok(());
         }
-        let row = row.redefined(schedule, now).map_err(bad)?;
+        let (row, closed) = row.redefined(schedule, now).map_err(bad)?;
+        self.count_closed(&row, &closed);
         self.shown.schedules_changed = true;
         self.write_schedule(ScheduleRow { shadowed, ..row })
+    }
+
+    /// Nobody declares it. What it was is kept for a while: it may come back, and no slot fires twice.
+    fn remove(
+        &mut self,
+        mut row: ScheduleRow,
+        now: Timestamp,
+        kept: fn(ScheduleRow) -> ScheduleRow,
+    ) -> Result<(), StoreError> {
+        let closed = row.close(now);
+        self.count_closed(&row, &closed);
+        let mut row = kept(row);
+        let name = row.schedule.name.clone();
+        values::remove(&mut self.tree, keys::schedule(&name))?;
+        (row.schedule.payload, row.shadowed) = (None, Vec::new());
+        let removed = RemovedV1 { at: now.0, row: codec::encode_schedule(row)? };
+        values::replace(&mut self.tree, keys::removed_schedule(&name), &codec::encode(&removed)?)?;
+        self.schedules.push((name, None));
+        self.shown.schedules_changed = true;
+        Ok(())
+    }
+
+    /// Those that were removed long ago, and the oldest where there are many.
+    fn forget_removed(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let mut removed = Vec::new();
+        let (from, to) = ([keys::REMOVED_SCHEDULE], keys::end_of(&[keys::REMOVED_SCHEDULE]));
+        self.tree.scan(&from, &to, Order::Ascending, &mut |key, stored| {
+            let row = values::beginning(&self.tree, key, stored)?;
+            removed.extend(row.map(|row| codec::removed_at(&row).map(|at| (at, key.to_vec()))).transpose()?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        removed.sort_unstable();
+        let surplus = removed.len().saturating_sub(REMOVED_MAX);
+        let old = |(place, (at, _)): &(usize, (Timestamp, Vec<u8>))| *place < surplus || now.since(*at) > REMOVED_FOR;
+        for (_, (_, key)) in removed.into_iter().enumerate().filter(old) {
+            values::remove(&mut self.tree, key)?;
+        }
+        Ok(())
+    }
+
+    /// Slots that end with their rule.
+    fn count_closed(&mut self, row: &ScheduleRow, records: &[SlotRecord]) {
+        let name = &row.schedule.name;
+        for record in records {
+            if let Verdict::Changed { slots } = record.verdict {
+                tracing::warn!(schedule = %name, slots, "{slots} slots of {name} had come and were undecided when it was changed: they are missed");
+            }
+        }
+        self.count_slots(row, records);
+    }
+
+    fn count_slots(&mut self, row: &ScheduleRow, records: &[SlotRecord]) {
+        let put_off = row.schedule.put_off();
+        for record in records {
+            self.counts.slots.add(&record.verdict);
+            let late = record.decided_at.since(record.slot.plus(put_off)).0;
+            self.counts.slots_late_ms += if record.verdict.run().is_some() { late } else { 0 };
+        }
     }
 
     pub(crate) fn put_schedule(&mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
         let name = schedule.name.clone();
         let Some(row) = self.schedule_row(&name)? else {
-            let row = ScheduleRow::new(schedule, now).map_err(bad)?;
-            self.shown.schedules_changed = true;
+            let row = self.new_schedule(schedule, now)?;
             self.write_schedule(row.clone())?;
             return Ok(row);
         };
@@ -87,7 +166,12 @@ impl Ledger<'_> {
                 "{name} is declared by {origin}: take it out there, or pause it"
             )));
         }
-        self.redefine(row, others, now)
+        if !others.is_empty() {
+            return self.redefine(row, others, now);
+        }
+        // Whoever makes it anew means another one.
+        self.remove(row, now, ScheduleRow::forgotten)?;
+        self.forget_removed(now)
     }
 
     pub(crate) fn change_schedule(
@@ -100,7 +184,11 @@ impl Ledger<'_> {
         let changed = match change {
             ScheduleChange::Pause(pause) => row.set_pause(Some(pause), now),
             ScheduleChange::Resume => row.set_pause(None, now),
-            ScheduleChange::Reset => row.reset(now).map(|()| true).map_err(bad)?,
+            ScheduleChange::Reset => {
+                let closed = row.reset(now).map_err(bad)?;
+                self.count_closed(&row, &closed);
+                true
+            }
         };
         if changed {
             self.shown.schedules_changed = true;
@@ -132,15 +220,7 @@ impl Ledger<'_> {
             row.note(record.clone());
             records.push(record);
         }
-        if row.schedule.rules.overlap == Overlap::Allow {
-            row.open.clear();
-        }
-        let put_off = row.schedule.put_off();
-        for record in &records {
-            self.counts.slots.add(&record.verdict);
-            let late = record.decided_at.since(record.slot.plus(put_off)).0;
-            self.counts.slots_late_ms += if record.verdict.run().is_some() { late } else { 0 };
-        }
+        self.count_slots(&row, &records);
         row.decided = decision.to;
         row.next = decision.next.filter(|_| row.left() != Some(0));
         self.write_schedule(row)?;
@@ -177,7 +257,9 @@ impl Ledger<'_> {
 
     /// A run that was alive has ended: its schedule may have to be paused.
     pub(super) fn schedule_run_ended(&mut self, run: &Run, at: Timestamp) -> Result<(), StoreError> {
-        let Some(name) = &run.schedule else { return Ok(()) };
+        // Runs that were made by hand, by a backfill or as a replay say nothing of its slots.
+        let of_slot = |name: &&ScheduleName| run.parent.is_none() && Schedule::is_slot_key(name, &run.idempotency_key);
+        let Some(name) = run.schedule.as_ref().filter(of_slot) else { return Ok(()) };
         let failed = match run.status() {
             RunStatus::Dead => true,
             RunStatus::Succeeded => false,
@@ -204,7 +286,7 @@ impl Ledger<'_> {
     }
 
     fn write_schedule(&mut self, row: ScheduleRow) -> Result<(), StoreError> {
-        self.schedules.push((row.schedule.name.clone(), row.due()));
+        self.schedules.push((row.schedule.name.clone(), Some(Standing::of(&row))));
         let key = keys::schedule(&row.schedule.name);
         values::replace(&mut self.tree, key, &codec::encode_schedule(row)?)?;
         Ok(())
@@ -213,6 +295,13 @@ impl Ledger<'_> {
 
 fn rank(schedule: &Schedule) -> usize {
     Origin::BY_RANK.iter().position(|origin| *origin == schedule.origin).unwrap_or(usize::MAX)
+}
+
+/// Whether these are the declarations of plugins and of hooks.yaml that a row has.
+pub(crate) fn is_declared_by(row: &ScheduleRow, declared: &mut [Schedule]) -> bool {
+    declared.sort_by_key(rank);
+    let known = std::iter::once(&row.schedule).chain(&row.shadowed);
+    known.filter(|schedule| schedule.origin != Origin::Operator).eq(declared.iter())
 }
 
 /// What an operator has declared under the name, and what others have.

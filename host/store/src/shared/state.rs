@@ -15,7 +15,7 @@ use crate::Signals;
 use crate::catalogue::Catalogue;
 use crate::codec;
 use crate::counts::Counts;
-use crate::due::DueSchedules;
+use crate::due::{DueSchedules, Standing};
 use crate::error::StoreError;
 use crate::index::{Delta, Index, Loading};
 use crate::keys;
@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(super) catalogue: ArcSwap<Catalogue>,
     pub(super) holds: ArcSwap<Holds>,
     pub(super) schedules: Mutex<DueSchedules>,
+    /// Held by whoever declares schedules.
+    pub(super) declaring: tokio::sync::Mutex<()>,
     pub(super) prune: Mutex<PruneCursor>,
     pub(super) signals: Signals,
     /// Why it takes no changes at this moment.
@@ -120,6 +122,7 @@ impl State {
             catalogue: ArcSwap::from_pointee(loaded.catalogue),
             holds: ArcSwap::from_pointee(loaded.holds),
             schedules: Mutex::new(loaded.schedules),
+            declaring: tokio::sync::Mutex::default(),
             prune: Mutex::default(),
             signals: Signals::default(),
             failure: Mutex::default(),
@@ -212,7 +215,7 @@ impl State {
 
     fn publish(&self, closed: Closed) {
         let shown = closed.shown;
-        let mut wakes = shown.catalogue_changed || shown.holds_changed;
+        let mut wakes = shown.catalogue_changed || shown.holds_changed || shown.claim_again;
         {
             let mut index = locked(&self.index);
             for delta in closed.deltas {
@@ -221,8 +224,8 @@ impl State {
         }
         {
             let mut schedules = locked(&self.schedules);
-            for (name, due) in closed.schedules {
-                schedules.put(name, due);
+            for (name, standing) in closed.schedules {
+                schedules.put(name, standing);
             }
         }
         *locked(&self.counts) = closed.counts;
@@ -345,8 +348,8 @@ fn due_schedules(tree: &dyn Read) -> Result<DueSchedules, StoreError> {
     tree.scan(&[keys::SCHEDULE], &keys::end_of(&[keys::SCHEDULE]), Order::Ascending, &mut |key, stored| {
         if let Some(row) = values::current(tree, key, stored)? {
             let row = codec::decode_schedule(&row)?;
-            let due = row.due();
-            schedules.put(row.schedule.name, due);
+            let standing = Standing::of(&row);
+            schedules.put(row.schedule.name, Some(standing));
         }
         Ok(std::ops::ControlFlow::Continue(()))
     })?;

@@ -6,7 +6,7 @@ use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, CancelCause, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus};
-use hookbox_store::types::{Claim, Claimable, Recorded, Rescue};
+use hookbox_store::types::{Cancellable, Claim, Claimable, Recorded, Rescue};
 use tokio::task::JoinSet;
 
 use crate::world::{BOOT, LEASE_UNTIL, NOW, World, ended, event, failed, handler, job, later, success};
@@ -357,7 +357,7 @@ async fn a_place_that_is_given_back_is_handed_out_again(world: &mut World) {
     let retry = RunEvent::FailedForNow { attempt: failed(&runs[0]), due: later(5) };
     world.record(ended(&runs[0], retry, None)).await.unwrap();
     let runs = world.claim(limited(9, 1)).await.unwrap();
-    world.cancel(vec![runs[0].id], CancelCause::Operator, later(9)).await.unwrap();
+    world.cancel(vec![runs[0].id], Cancellable::Alive, CancelCause::Operator, later(9)).await.unwrap();
     world.pause();
     let runs = world.claim(limited(9, 1)).await.unwrap();
     world.record(success(&runs[0], None)).await.unwrap();

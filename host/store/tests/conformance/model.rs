@@ -23,8 +23,8 @@ use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{
-    Again, Changes, Claim, Claimable, Edited, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest, Replay, Rescue,
-    Retention, RunFilter,
+    Again, Cancellable, Changes, Claim, Claimable, Edited, Firing, KvPage, NewEvent, NewJob, NewRun, PageRequest,
+    Replay, Rescue, Retention, RunFilter,
 };
 use proptest::prelude::*;
 use step::{End, Step, Wait, Write, step};
@@ -137,7 +137,8 @@ impl Pair {
             }
             Step::Cancel { picks } => {
                 let runs: Vec<RunId> = picks.into_iter().filter_map(|pick| self.pick(pick)).collect();
-                both!(self, store => store.cancel(runs.clone(), CancelCause::Operator, now).await).unwrap();
+                both!(self, store => store.cancel(runs.clone(), Cancellable::Alive, CancelCause::Operator, now).await)
+                    .unwrap();
             }
             Step::Expire { limit } => {
                 both!(self, store => store.expire(now, limit).await).unwrap();
@@ -303,6 +304,7 @@ impl Pair {
         both!(self, store => store.counts());
         both!(self, store => store.holds());
         both!(self, store => store.schedules(None, 99).await).unwrap();
+        both!(self, store => store.schedule_counts(self.now));
         both!(self, store => {
             let mut waiting = store.waiting().await.unwrap();
             waiting.sort_by(|a, b| a.handler.cmp(&b.handler));

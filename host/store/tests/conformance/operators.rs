@@ -9,7 +9,7 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{CancelCause, Run, RunEvent, RunPolicy, RunStatus, Work};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Again, Edited, PageRequest, Recorded, Replay, Replayed, Retention, RunFilter};
+use hookbox_store::types::{Again, Cancellable, Edited, PageRequest, Recorded, Replay, Replayed, Retention, RunFilter};
 
 use crate::world::{World, bytes, ended, event, failed, handler, job, later, new_run, success};
 
@@ -125,7 +125,7 @@ async fn a_replay_keeps_what_its_run_waits_for(world: &mut World) {
     (terms.unique, terms.expires) = (Some("u".to_owned()), Some(Millis(100)));
     let run = new.runs[0].id;
     world.accept_new(new).await;
-    world.cancel(vec![run], CancelCause::Operator, later(1)).await.unwrap();
+    world.cancel(vec![run], Cancellable::Alive, CancelCause::Operator, later(1)).await.unwrap();
     let again = world.replay(Replay::new(run, new_run("a/work").id), later(9000)).await.unwrap();
     world.pause();
     let again = world.run(again).await.unwrap();
@@ -140,6 +140,7 @@ async fn an_edited_event_is_another_event(world: &mut World) {
     let mut new = event(&["a/work", "b/work"]);
     new.event.attributes.push(("sent-encoding".to_owned(), "gzip".to_owned()));
     new.event.attributes.push(("schema-fault".to_owned(), "/a: is missing".to_owned()));
+    new.event.attributes.push(("integrity".to_owned(), "full".to_owned()));
     let old_event = new.event.id;
     world.accept_new(new).await;
     let run = world.claim_some(&["a/work"], 1, later(9)).await.remove(0);
@@ -158,7 +159,10 @@ async fn an_edited_event_is_another_event(world: &mut World) {
     assert_eq!((record.event.data, record.event.content_type.as_str()), (bytes(9000, 1), "text/csv"));
     let attributes: Vec<_> =
         record.event.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(attributes, [("provider", "shop"), ("edited-from", old_event.to_string().as_str())]);
+    let edited_from = old_event.to_string();
+    assert_eq!(attributes, [("provider", "shop"), ("integrity", "none"), ("edited-from", edited_from.as_str())]);
+    let old = world.event(old_event).await.unwrap().event.attributes;
+    assert!(old.contains(&("integrity".to_owned(), "full".to_owned())), "the one that came is as it came");
     assert_eq!(world.event(old_event).await.unwrap().event.data, b"{}");
     assert_eq!((world.counts().events, world.counts().unrouted), (2, 0));
 }

@@ -1,24 +1,27 @@
 //! What rules make of slots, who may declare a schedule, and how it is paused and begun anew.
 
+use hookbox_core::event::JobOrigin;
 use hookbox_core::id::RunId;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{CancelCause, RunEvent, RunState};
 use hookbox_core::schedule::{Missed, Origin, Overlap, Pause, Rules, Schedule, ScheduleRow, Verdict, When};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Fired, ScheduleChange};
+use hookbox_store::types::{Fired, Replay, ScheduleChange};
 
 use crate::schedules::{PERIOD, every_minute, firing, name, row, verdicts};
-use crate::world::{NOW, World, ended, failed, handler, later, success};
+use crate::world::{NOW, World, ended, failed, handler, job, later, new_run, success};
 
 conformance! {
     a_slot_waits_for_the_run_of_an_earlier_one_and_one_more_is_dropped,
     several_slots_wait_in_order_up_to_a_number,
     a_later_slot_takes_the_place_of_a_run_that_is_executed,
     slots_may_run_beside_one_another,
+    runs_that_may_overlap_are_seen_by_the_rule_that_follows,
     all_missed_slots_are_made_up_for_in_one_commit,
     a_paused_schedule_is_not_due_and_its_slots_are_not_made_up_for,
     a_schedule_is_paused_after_failures_in_a_row,
+    runs_that_are_no_slots_do_not_pause_it,
     a_schedule_ends_with_its_count,
     a_slot_that_is_skipped_is_not_the_last_of_a_count,
     a_reset_begins_anew_before_what_was_decided,
@@ -27,17 +30,17 @@ conformance! {
     due_schedules_come_by_time,
 }
 
-fn with(rules: Rules) -> Schedule {
+pub(crate) fn with(rules: Rules) -> Schedule {
     Schedule { rules, ..every_minute("a") }
 }
 
 /// Fires what is due at this minute.
-async fn fire(world: &World, minute: u64) -> Vec<Verdict> {
+pub(crate) async fn fire(world: &World, minute: u64) -> Vec<Verdict> {
     let seen = row(&*world.store, "a").await;
     verdicts(&world.fire(firing(&seen, later(minute * 60_000)).unwrap()).await.unwrap())
 }
 
-fn run_in(verdicts: &[Verdict]) -> RunId {
+pub(crate) fn run_in(verdicts: &[Verdict]) -> RunId {
     match verdicts {
         [Verdict::Fired { run } | Verdict::Buffered { run }] => *run,
         other => panic!("no run: {other:?}"),
@@ -101,7 +104,22 @@ async fn slots_may_run_beside_one_another(world: &mut World) {
     }
     world.pause();
     assert_eq!(world.claim_some(&["a/tick"], 9, later(300_000)).await.len(), 5);
-    assert_eq!(row(&*world.store, "a").await.open, []);
+    assert_eq!(row(&*world.store, "a").await.open.len(), 5);
+}
+
+async fn runs_that_may_overlap_are_seen_by_the_rule_that_follows(world: &mut World) {
+    let rules = |overlap| with(Rules { overlap, ..Rules::default() });
+    world.declare_schedules(vec![rules(Overlap::Allow)], NOW).await.unwrap();
+    let runs = [run_in(&fire(world, 1).await), run_in(&fire(world, 2).await)];
+    world.declare_schedules(vec![rules(Overlap::Skip)], later(130_000)).await.unwrap();
+    assert_eq!(fire(world, 3).await, [Verdict::OverlapSkipped]);
+    world.declare_schedules(vec![rules(Overlap::CancelRunning)], later(190_000)).await.unwrap();
+    run_in(&fire(world, 4).await);
+    world.pause();
+    for run in runs {
+        let cause = CancelCause::Overlap;
+        assert_eq!(world.run(run).await.unwrap().state, RunState::Cancelled { at: later(240_000), cause });
+    }
 }
 
 async fn all_missed_slots_are_made_up_for_in_one_commit(world: &mut World) {
@@ -153,6 +171,38 @@ async fn a_schedule_is_paused_after_failures_in_a_row(world: &mut World) {
     let row = row(&*world.store, "a").await;
     assert_eq!(row.pause.unwrap().failures, Some(2));
     assert_eq!(world.next_slot().await.unwrap(), None);
+}
+
+async fn runs_that_are_no_slots_do_not_pause_it(world: &mut World) {
+    let rules = Rules { pause_after: Some(1), ..Rules::default() };
+    let schedule = with(rules);
+    world.declare_schedules(vec![schedule.clone()], NOW).await.unwrap();
+    let slot = run_in(&fire(world, 1).await);
+    for key in [schedule.backfill_key(NOW).0, format!("a@{slot}")] {
+        let mut new = job("a/tick");
+        new.job.origin = JobOrigin::Schedule(name("a"));
+        new.run.terms.idempotency_key = Some(key);
+        let run = world.enqueue(new).await.unwrap();
+        bury(world, run).await;
+        assert_eq!(row(&*world.store, "a").await.pause, None, "made by hand or by a backfill");
+    }
+    bury(world, slot).await;
+    assert!(row(&*world.store, "a").await.pause.is_some());
+    world.change_schedule(&name("a"), ScheduleChange::Resume, later(61_000)).await.unwrap();
+    let again = world.replay(Replay::new(slot, new_run("a/tick").id), later(61_000)).await.unwrap();
+    bury(world, again).await;
+    assert_eq!(row(&*world.store, "a").await.pause, None, "a replay");
+}
+
+/// Has it fail for good.
+async fn bury(world: &mut World, run: RunId) {
+    world.pause();
+    // It may be leased already.
+    world.claim_some(&["a/tick"], 9, later(900_000)).await;
+    let run = world.run(run).await.unwrap();
+    let event = RunEvent::FailedForGood { attempt: failed(&run), cause: DeadCause::Permanent };
+    world.record(ended(&run, event, None)).await.unwrap();
+    world.pause();
 }
 
 async fn a_schedule_ends_with_its_count(world: &mut World) {

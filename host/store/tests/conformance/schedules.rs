@@ -77,6 +77,7 @@ fn job_of(row: &ScheduleRow, slot: Timestamp) -> NewJob {
     new.job.scheduled_at = slot;
     new.run.target = row.schedule.target.clone();
     new.run.terms.gate = row.schedule.gate();
+    new.run.terms.idempotency_key = Some(row.schedule.slot_key(slot));
     new
 }
 
@@ -106,7 +107,7 @@ async fn a_schedule_that_is_declared_again_keeps_its_state(world: &mut World) {
     assert_eq!(row(&*world.store, "a").await, before);
     let moved = Schedule { target: handler("b/tick"), ..every_minute("a") };
     world.declare_schedules(vec![moved.clone()], later(70_000)).await.unwrap();
-    assert_eq!(row(&*world.store, "a").await, ScheduleRow { schedule: moved, ..before });
+    assert_eq!(row(&*world.store, "a").await, ScheduleRow { schedule: moved, counted: 0, ..before });
 }
 
 async fn a_redefined_schedule_begins_anew(world: &mut World) {
@@ -217,12 +218,12 @@ async fn missed_slots_before_one_that_fires_are_recorded(world: &mut World) {
     assert_eq!((after.counts.missed, after.counts.fired, after.decided), (2, 1, later(180_000)));
     let verdicts: Vec<_> = after.recent.iter().map(|record| (record.slot, record.verdict.clone())).collect();
     assert_eq!(verdicts, [(later(120_000), Verdict::Missed { slots: 2 }), (later(180_000), Verdict::Fired { run })]);
-    // What was decided stays counted when the schedule is gone.
+    // What was decided stays counted when the schedule is gone, and the slot that is due then is missed.
     world.fire(firing(&after, later(240_007)).unwrap()).await.unwrap();
     world.declare_schedules(vec![], later(300_000)).await.unwrap();
     world.pause();
     let slots = world.counts().slots;
-    assert_eq!((slots.missed, slots.fired, slots.overlap_skipped, world.counts().slots_late_ms), (2, 1, 1, 0));
+    assert_eq!((slots.missed, slots.fired, slots.overlap_skipped, world.counts().slots_late_ms), (3, 1, 1, 0));
 }
 
 async fn a_removed_schedule_does_not_fire(world: &mut World) {

@@ -1,7 +1,8 @@
 //! Slots by their verdicts, how late they were, and what is paused.
 
-use hookbox_core::schedule::{ScheduleRow, SlotCounts};
+use hookbox_core::schedule::{Reason, ScheduleRow, SlotCounts};
 use hookbox_store::StoreError;
+use hookbox_store::types::ScheduleCounts;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,9 +13,6 @@ use crate::operator::Operator;
 
 /// With more schedules there are only totals: each would be some series.
 const NAMED_MAX: usize = 100;
-/// Schedules that are looked at; with more, how many are paused is not told.
-const LOOKED_AT_MAX: usize = 10_000;
-const PAGE: usize = 500;
 
 pub(super) async fn register(registry: &mut Registry, operator: &Operator) -> Result<(), StoreError> {
     let counts = operator.store.counts();
@@ -26,28 +24,12 @@ pub(super) async fn register(registry: &mut Registry, operator: &Operator) -> Re
     let late = Counter::<u64>::default();
     late.inc_by(counts.slots_late_ms);
     registry.register("slots_late_milliseconds", "How late the slots were that made a run, together", late);
-    if let Some(rows) = rows(operator).await? {
-        of_all(registry, &rows);
-        if rows.len() <= NAMED_MAX {
-            of_each(registry, &rows);
-        }
+    let standing = operator.store.schedule_counts(operator.clock.now());
+    of_all(registry, &standing);
+    if standing.active + standing.paused + standing.ended <= NAMED_MAX as u64 {
+        of_each(registry, &operator.store.schedules(None, NAMED_MAX).await?);
     }
     Ok(())
-}
-
-async fn rows(operator: &Operator) -> Result<Option<Vec<ScheduleRow>>, StoreError> {
-    let mut rows: Vec<ScheduleRow> = Vec::new();
-    loop {
-        let after = rows.last().map(|row| row.schedule.name.clone());
-        let page = operator.store.schedules(after.as_ref(), PAGE).await?;
-        let is_last = page.len() < PAGE;
-        rows.extend(page);
-        match is_last {
-            _ if rows.len() > LOOKED_AT_MAX => return Ok(None),
-            true => return Ok(Some(rows)),
-            false => {}
-        }
-    }
 }
 
 fn by_verdict(counts: &SlotCounts) -> [(&'static str, u64); 6] {
@@ -61,18 +43,20 @@ fn by_verdict(counts: &SlotCounts) -> [(&'static str, u64); 6] {
     ]
 }
 
-fn of_all(registry: &mut Registry, rows: &[ScheduleRow]) {
-    let states = Family::<Labels, Gauge>::default();
-    let state = |row: &ScheduleRow| match (&row.pause, row.next) {
-        (Some(_), _) => "paused",
-        (None, None) => "ended",
-        (None, Some(_)) => "active",
+fn of_all(registry: &mut Registry, standing: &ScheduleCounts) {
+    let gauge = |label: &'static str, numbers: &[(&'static str, u64)]| {
+        let family = Family::<Labels, Gauge>::default();
+        for (name, number) in numbers {
+            let labels = vec![(label, (*name).to_owned())];
+            family.get_or_create(&labels).set(i64::try_from(*number).unwrap_or(i64::MAX));
+        }
+        family
     };
-    for name in ["active", "paused", "ended"] {
-        let number = rows.iter().filter(|row| state(row) == name).count();
-        states.get_or_create(&vec![("state", name.to_owned())]).set(i64::try_from(number).unwrap_or(i64::MAX));
-    }
-    registry.register("schedules", "Schedules, by state", states);
+    let states = [("active", standing.active), ("paused", standing.paused), ("ended", standing.ended)];
+    registry.register("schedules", "Schedules, by state", gauge("state", &states));
+    let reasons: Vec<_> = Reason::ALL.map(Reason::code).into_iter().zip(standing.attention).collect();
+    let help = "Schedules that somebody should look at: `hookbox schedules list` says which";
+    registry.register("schedules_needing_attention", help, gauge("reason", &reasons));
 }
 
 fn of_each(registry: &mut Registry, rows: &[ScheduleRow]) {

@@ -47,10 +47,13 @@ pub(in crate::operator) async fn backfill(
     let (from, to) = range(&asked, operator.clock.now())?;
     let row = operator.store.schedule(&name).await?;
     let slots = row.slots().map_err(|error| Problem::conflict().because(error.to_string()))?;
-    let slots = slots_of(&slots, from, to)?;
+    // Up to some 100 ms of work: no request should wait for that.
+    let counted = tokio::task::spawn_blocking(move || slots_of(&slots, from, to)).await;
+    let slots = counted.map_err(|_| Problem::damaged())??;
     if asked.dry_run {
         return Ok(Json(BackfillView::of(&slots, None)));
     }
+    operator.has_room_for(slots.len())?;
     let made = audited("backfill schedule", &name, make(&operator, &row, &slots).await)?;
     Ok(Json(BackfillView::of(&slots, Some(made))))
 }

@@ -1,5 +1,6 @@
 //! What a schedule does besides its times.
 
+use hookbox_core::policy::Curve;
 use hookbox_core::schedule::{MISSED_WITHIN, Missed, ON_TIME, Schedule};
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub(crate) struct RulesView {
     timeout_ms: Option<u64>,
     attempts: Option<u32>,
     backoff_ms: Option<u64>,
+    backoff_curve: Option<&'static str>,
+    backoff_max_ms: Option<u64>,
 }
 
 impl RulesView {
@@ -43,6 +46,8 @@ impl RulesView {
             timeout_ms: rules.policy.timeout.map(|span| span.0),
             attempts: rules.policy.attempts,
             backoff_ms: rules.policy.backoff.map(|span| span.0),
+            backoff_curve: rules.policy.backoff_curve.map(Curve::code),
+            backoff_max_ms: rules.policy.backoff_max.map(|span| span.0),
         }
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct SlotView {
     late_ms: u64,
     /// `fired`, `buffered`, `missed`, `paused`, `overlap-skipped` or `dropped`.
     verdict: &'static str,
+    /// `changed`: they had come and were undecided when the schedule was changed, removed or begun anew.
+    why: Option<&'static str>,
     run: Option<String>,
     slots: u64,
 }
@@ -52,7 +54,7 @@ impl SlotView {
         let (verdict, run, slots) = match &record.verdict {
             Verdict::Fired { run } => ("fired", Some(run.to_string()), 1),
             Verdict::Buffered { run } => ("buffered", Some(run.to_string()), 1),
-            Verdict::Missed { slots } => ("missed", None, *slots),
+            Verdict::Missed { slots } | Verdict::Changed { slots } => ("missed", None, *slots),
             Verdict::Paused { slots } => ("paused", None, *slots),
             Verdict::OverlapSkipped => ("overlap-skipped", None, 1),
             Verdict::Dropped => ("dropped", None, 1),
@@ -62,6 +64,7 @@ impl SlotView {
             decided_at: record.decided_at.to_string(),
             late_ms: record.decided_at.since(record.slot.plus(schedule.put_off())).0,
             verdict,
+            why: matches!(record.verdict, Verdict::Changed { .. }).then_some("changed"),
             run,
             slots,
         }
