@@ -234,16 +234,24 @@ fn hooks_yaml_comes_before_an_operator_and_an_operator_before_a_plugin() {
 }
 
 #[test]
-fn a_schedule_that_hardly_ever_fires_is_told_once() {
+fn a_schedule_that_hardly_ever_fires_is_not_made() {
     let project = Project::with(&["steps"]);
-    let rare = "schedules: { leap: { plugin: steps, handler: work, cron: '0 0 29 2 sun', day_rule: and, start: 2100-01-01T00:00:00Z } }\n";
-    project.write("hooks.yaml", rare);
+    let leap = |rule: &str| format!("schedules: {{ leap: {{ plugin: steps, handler: work, {rule} }} }}\n");
+    let rare = leap("cron: '0 0 29 2 sun', day_rule: and, start: 2100-01-01T00:00:00Z");
+    project.write("hooks.yaml", &rare);
     let checked = project.run(&["check"]);
     assert!(checked.code == Some(2) && checked.out.contains("schedules.leap: "), "{checked:?}");
-    for _ in 0..2 {
-        project.serve().stop();
-        assert_eq!(project.log_lines("schedule leap of hooks.yaml: "), 1, "{}", project.log());
-    }
+    let host = project.serve();
+    assert_eq!(host.ask("schedules/leap").status, 404);
+    assert!(project.log_lines("schedule leap of hooks.yaml is not made: ") > 0, "{}", project.log());
+    // What was made before goes on where its change is refused.
+    project.write("hooks.yaml", leap("cron: '0 9 * * *'"));
+    until("it is made", || (host.ask("schedules/leap").status == 200).then_some(()));
+    project.write("hooks.yaml", &rare);
+    until("the change is refused", || {
+        (project.log_lines("schedule leap of hooks.yaml stays as it was: ") > 0).then_some(())
+    });
+    assert_eq!(host.get("schedules/leap")["when"]["expression"], "0 9 * * *");
 }
 
 #[test]

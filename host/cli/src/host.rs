@@ -25,7 +25,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
 use hookbox_core::time::Millis;
-use hookbox_engine::{Engine, Parts, RunEnded, Settings};
+use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
@@ -124,6 +124,7 @@ impl Host {
             resolver: Arc::new(SystemResolver),
         })?);
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
+        let schedules = Arc::new(Declarer::new(store.clone(), engine_settings.clone(), clock.clone()));
         let plugins = Arc::new(Plugins {
             store: store.clone(),
             sandbox,
@@ -132,6 +133,7 @@ impl Host {
             settings: plugin_settings.clone(),
             reserved: reserved.clone(),
             engine: engine_settings.clone(),
+            schedules: schedules.clone(),
             versions: Versions::open(project.data.join("versions"))?,
             folder: project.plugins.clone(),
             turn: tokio::sync::Mutex::default(),
@@ -195,6 +197,7 @@ impl Host {
             clock: clock.clone(),
             mint,
             settings: engine_settings.clone(),
+            schedules,
             guests: guests.handle().clone(),
             slots,
             observer,

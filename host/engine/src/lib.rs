@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 pub use dispatcher::RunEnded;
 pub use doers::{Attempts, Doers};
 pub use execute::{Execute, ExecuteError, Interrupt};
+pub use schedules::Declarer;
 pub use settings::Settings;
 
 use dispatcher::Dispatcher;
@@ -56,6 +57,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub mint: Arc<Mint>,
     pub settings: Arc<ArcSwap<Settings>>,
+    pub schedules: Arc<Declarer>,
     /// Where plugins run: a runtime of their own, so that a busy guest takes no turn from a sender.
     pub guests: tokio::runtime::Handle,
     /// Attempts that are executed at the same time; one plugin has at most three quarters of them, or the only one, and

@@ -14,7 +14,7 @@ use hookbox_store::{Store, StoreError};
 
 use crate::Parts;
 use crate::execute::Execute;
-use crate::schedules;
+use crate::schedules::Declarer;
 use crate::settings::Settings;
 
 /// Between two looks.
@@ -29,6 +29,7 @@ pub struct Reaper {
     execute: Arc<dyn Execute>,
     clock: Arc<dyn Clock>,
     settings: Arc<ArcSwap<Settings>>,
+    schedules: Arc<Declarer>,
     boot: BootId,
     /// Since when a handler that has runs waiting cannot be executed.
     missing: HashMap<HandlerRef, Monotonic>,
@@ -41,6 +42,7 @@ impl Reaper {
             execute: parts.execute.clone(),
             clock: parts.clock.clone(),
             settings: parts.settings.clone(),
+            schedules: parts.schedules.clone(),
             boot,
             missing: HashMap::new(),
         }
@@ -134,18 +136,14 @@ impl Reaper {
     async fn retire(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let catalogue = self.store.catalogue();
-        let mut retired = false;
         for row in catalogue.plugins().filter(|row| row.active.is_some()) {
             let Some(since) = row.missing_since.filter(|since| now.since(*since) >= VANISHED_GRACE) else { continue };
+            self.schedules.expect();
             // It may have come back a moment ago: the store compares.
             if self.store.retire_plugin(&row.name, since).await? {
                 tracing::warn!(plugin = %row.name, "plugin {} is gone for good: its routes and schedules are taken down", row.name);
-                retired = true;
             }
         }
-        if retired {
-            schedules::declare(&*self.store, &self.settings.load(), now).await?;
-        }
-        Ok(())
+        self.schedules.make_up().await
     }
 }

@@ -32,7 +32,7 @@ use crate::overlay::{Changed, Overlay, Read};
 use crate::values;
 
 pub(crate) use prune::PruneCursor;
-pub(crate) use schedules::is_declared_by;
+pub(crate) use schedules::{Ending, is_declared_by};
 
 pub(crate) struct Ledger<'a> {
     tree: Overlay<'a>,

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::catalogue::{Catalogue, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::{Ledger, is_declared_by};
+use crate::ledger::{Ending, Ledger, is_declared_by};
 use crate::overlay::Read;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
@@ -49,6 +49,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Waits while the queue of changes is full.
     async fn submit(&self, change: Change) -> Result<(), StoreError>;
 }
+
+/// Schedules whose declarations one commit changes.
+const DECLARED_AT_ONCE: usize = 1000;
 
 /// A store whose changes run on a ledger.
 pub struct Ledgered<B> {
@@ -82,6 +85,22 @@ impl<B: Backend> Ledgered<B> {
         let seen = self.peek(query)?;
         state.settled(sight).await?;
         Ok(seen)
+    }
+
+    /// Gives the slots of a schedule that end their verdicts, in steps, where they are very many. What is left is few.
+    async fn close(&self, name: &ScheduleName, ending: Ending, now: Timestamp) -> Result<(), StoreError> {
+        match self.schedule(name).await {
+            Ok(row) if row.is_far_behind(now) => {}
+            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let ending = Arc::new(ending);
+        loop {
+            let (name, ending) = (name.clone(), Arc::clone(&ending));
+            if !self.change(move |ledger| ledger.close_some(&name, &ending, now)).await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn change<T: Send + 'static>(
@@ -215,13 +234,14 @@ impl<B: Backend> Store for Ledgered<B> {
         for schedule in declared {
             declarations.entry(schedule.name.clone()).or_default().push(schedule);
         }
-        let (mut changed, mut after) = (BTreeMap::new(), None);
+        let (mut changed, mut far_behind, mut after) = (BTreeMap::new(), Vec::new(), None);
         loop {
             let rows = self.schedules(after.as_ref(), query::PAGE_MAX).await?;
             for row in &rows {
                 let name = &row.schedule.name;
                 let mut declared = declarations.remove(name).unwrap_or_default();
                 if !is_declared_by(row, &mut declared) {
+                    far_behind.extend(row.is_far_behind(now).then(|| (name.clone(), declared.clone())));
                     changed.insert(name.clone(), declared);
                 }
             }
@@ -232,17 +252,24 @@ impl<B: Backend> Store for Ledgered<B> {
             tokio::task::yield_now().await;
         }
         changed.append(&mut declarations);
-        if changed.is_empty() {
-            return Ok(());
+        for (name, declared) in far_behind {
+            self.close(&name, Ending::Declared(declared), now).await?;
         }
-        self.change(move |ledger| ledger.declare_schedules(changed, now)).await
+        while !changed.is_empty() {
+            let rest = changed.keys().nth(DECLARED_AT_ONCE).cloned().map(|first| changed.split_off(&first));
+            let some = std::mem::replace(&mut changed, rest.unwrap_or_default());
+            self.change(move |ledger| ledger.declare_schedules(some, now)).await?;
+        }
+        Ok(())
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.close(&schedule.name, Ending::Put(Box::new(schedule.clone())), now).await?;
         self.change(move |ledger| ledger.put_schedule(schedule, now)).await
     }
 
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
+        self.close(name, Ending::Removed, now).await?;
         let name = name.clone();
         self.change(move |ledger| ledger.remove_schedule(&name, now)).await
     }
@@ -253,6 +280,9 @@ impl<B: Backend> Store for Ledgered<B> {
         change: ScheduleChange,
         now: Timestamp,
     ) -> Result<ScheduleRow, StoreError> {
+        if matches!(change, ScheduleChange::Reset) {
+            self.close(name, Ending::Reset, now).await?;
+        }
         let name = name.clone();
         self.change(move |ledger| ledger.change_schedule(&name, change, now)).await
     }

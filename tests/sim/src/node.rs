@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use hookbox_core::id::Mint;
 use hookbox_core::run::BootId;
 use hookbox_core::time::Millis;
-use hookbox_engine::{Attempts, Doers, Parts, Settings};
+use hookbox_engine::{Attempts, Declarer, Doers, Parts, Settings};
 use hookbox_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -59,6 +59,7 @@ impl Node {
             clock: stage.clock.clone(),
             mint: shared.mint.clone(),
             settings: shared.settings.clone(),
+            schedules: Arc::new(Declarer::new(store.clone(), shared.settings.clone(), stage.clock.clone())),
             guests: tokio::runtime::Handle::current(),
             slots: shared.slots,
             observer: None,

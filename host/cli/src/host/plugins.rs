@@ -16,7 +16,7 @@ use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, Trigger};
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Scheme;
-use hookbox_engine::Settings;
+use hookbox_engine::{Declarer, Settings};
 use hookbox_sandbox::{FolderEvent, Sandbox, Version};
 use hookbox_store::catalogue::{ActiveVersion, RefusedVersion};
 use hookbox_store::{PluginRow, Store, StoreError};
@@ -35,6 +35,7 @@ pub(crate) struct Plugins {
     /// Names of providers, live or not: no plugin may have one.
     pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) engine: Arc<ArcSwap<Settings>>,
+    pub(crate) schedules: Arc<Declarer>,
     pub(crate) versions: Versions,
     pub(crate) folder: PathBuf,
     /// One proposal at a time.
@@ -71,7 +72,7 @@ impl Plugins {
             }
         }
         self.execute.refresh();
-        self.declare_schedules().await?;
+        self.schedules.declare().await?;
         Ok(())
     }
 
@@ -79,6 +80,7 @@ impl Plugins {
     /// again. Waits while the store is away.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
+        self.schedules.expect();
         self.patiently(|| self.put_anew()).await
     }
 
@@ -105,7 +107,7 @@ impl Plugins {
             }
         }
         self.execute.refresh();
-        self.declare_schedules().await?;
+        self.schedules.declare().await?;
         self.warn_of_schedules();
         Ok(())
     }
@@ -203,7 +205,8 @@ impl Plugins {
         let serving = self.sandbox.active(&name).is_some_and(|version| version.digest == digest);
         let known = row.active.as_ref().is_some_and(|active| active.digest == digest);
         if serving && known && row.missing_since.is_none() && row.refused.is_none() {
-            return Ok(());
+            // Where it was taken, and the store went away before its schedules were declared.
+            return self.schedules.make_up().await;
         }
         let version = match self.sandbox.prepare(&name, bytes.clone(), self.settings.load().of(&name)).await {
             Ok(version) => version,
@@ -217,12 +220,13 @@ impl Plugins {
             return self.refuse(row, Some(digest), refused).await;
         }
         row.activated(digest, self.engine.load().configured(&version.info), self.clock.now());
+        self.schedules.expect();
         // The row first: what the sandbox runs is never ahead of what a restart would run.
         self.store.put_plugin(row).await?;
         self.sandbox.activate(&version);
         self.execute.refresh();
         self.store.signals().runs.notify_one();
-        self.declare_schedules().await?;
+        self.schedules.declare().await?;
         let (short, handlers) = (digest.short(), version.info.handlers.len());
         tracing::info!(plugin = %name, version = %short, handlers, "plugin {name} serves version {short}");
         Ok(())
@@ -256,8 +260,9 @@ impl Plugins {
         self.sandbox.deactivate(&row.name);
         self.execute.refresh();
         let digest = row.active.as_ref().map(|active| active.digest);
+        self.schedules.expect();
         self.refuse(PluginRow { active: None, ..row }, digest, refused).await?;
-        self.declare_schedules().await
+        self.schedules.declare().await
     }
 
     async fn gone(&self, name: &PluginName) -> Result<(), StoreError> {
@@ -281,10 +286,6 @@ impl Plugins {
             past.chain(row.active.as_ref().map(|active| active.digest)).collect::<Vec<_>>()
         };
         catalogue.plugins().flat_map(of_row).collect()
-    }
-
-    async fn declare_schedules(&self) -> Result<(), StoreError> {
-        hookbox_engine::schedules::declare(&*self.store, &self.engine.load(), self.clock.now()).await
     }
 
     /// Schedules of hooks.yaml whose firings would come to nothing.

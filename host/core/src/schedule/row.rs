@@ -3,14 +3,14 @@
 use super::{BUFFER_MAX, BadWhen, Lateness, Passed, Pause, Progress, Schedule, SlotCounts, SlotRecord, Slots, Verdict};
 use crate::cron::Zones;
 use crate::id::RunId;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// Verdicts that are kept with a schedule.
 pub const RECENT_MAX: usize = 10;
 /// Runs that are known to be alive; of more, which only runs beside one another can be, these are the latest.
 pub const OPEN_MAX: usize = BUFFER_MAX as usize + 1;
-/// Slots that are counted where another rule takes the place of theirs: some 100 ms of work.
-const CLOSED_MAX: usize = 100_000;
+/// Slots that are counted at once where another rule takes the place of theirs: some milliseconds of work.
+const CLOSED_MAX: usize = 5_000;
 
 /// What a schedule is and how far it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,11 +107,9 @@ impl ScheduleRow {
     /// anew at `now`; the same rule keeps its mark.
     pub fn redefined(mut self, schedule: Schedule, now: Timestamp) -> Result<(ScheduleRow, Vec<SlotRecord>), BadWhen> {
         let other = schedule.when != self.schedule.when;
-        let bounds = |schedule: &Schedule| (schedule.rules.start, schedule.rules.end);
         // One that had ended begins anew, too: what passed since is not made up for.
         let ended = self.next.is_none();
-        let others = other || bounds(&schedule) != bounds(&self.schedule);
-        let closed = if others { self.close(now) } else { Vec::new() };
+        let closed = if self.ends_with(&schedule) { self.close(now) } else { Vec::new() };
         if !schedule.counts_on(&self.schedule) {
             self.counted = 0;
         }
@@ -157,7 +155,36 @@ impl ScheduleRow {
         self.decided = now.max(self.decided);
     }
 
-    /// Gives the slots that have come and are undecided their verdict, as their rule ends at `now`.
+    /// Whether its slots end with this definition.
+    pub fn ends_with(&self, schedule: &Schedule) -> bool {
+        let bounds = |schedule: &Schedule| (schedule.rules.start, schedule.rules.end);
+        schedule.when != self.schedule.when || bounds(schedule) != bounds(&self.schedule)
+    }
+
+    /// Whether more slots may have come and be undecided than [`ScheduleRow::close`] takes: they are a second apart at least.
+    pub fn is_far_behind(&self, now: Timestamp) -> bool {
+        self.next.is_some_and(|next| now.since(next).0 >= CLOSED_MAX as u64 * Millis::SECOND.0)
+    }
+
+    /// Where more slots have come and are undecided than [`ScheduleRow::close`] takes, it does so for the first of them;
+    /// else it does nothing.
+    pub fn close_some(&mut self, now: Timestamp) -> Option<Vec<SlotRecord>> {
+        let mut part = self.clone();
+        let closed = part.close(now);
+        let slots = |record: &SlotRecord| match record.verdict {
+            Verdict::Paused { slots } | Verdict::Changed { slots } => slots,
+            _ => 0,
+        };
+        if closed.iter().map(slots).sum::<u64>() < CLOSED_MAX as u64 {
+            return None;
+        }
+        part.next = part.slots().ok()?.next_after(part.decided);
+        *self = part;
+        Some(closed)
+    }
+
+    /// Gives the slots that have come and are undecided their verdict, as their rule ends at `now`. Of very many, see
+    /// [`ScheduleRow::close_some`], the first ones.
     pub fn close(&mut self, now: Timestamp) -> Vec<SlotRecord> {
         // A rule that this release cannot read has no slots, nor has one that has ended.
         let Some(slots) = self.slots().ok().filter(|_| self.next.is_some()) else { return Vec::new() };

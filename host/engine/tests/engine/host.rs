@@ -13,7 +13,7 @@ use hookbox_core::policy::Terms;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunState, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_engine::{Engine, Parts, RunEnded, Settings};
+use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{NewEvent, NewRun, PageRequest, RunFilter};
 use hookbox_store::{PluginRow, Store};
@@ -43,12 +43,14 @@ impl Host {
         let (clock, script) = (Arc::new(ManualClock::at(NOON)), Arc::new(Script::default()));
         let store = Wire::to(memory.clone());
         let (observer, ended) = mpsc::channel(1000);
+        let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
         let parts = Parts {
+            schedules: Arc::new(Declarer::new(store.clone(), settings.clone(), clock.clone())),
             store: store.clone(),
             execute: script.clone(),
             clock: clock.clone(),
             mint: Arc::new(Mint::new([1; 32])),
-            settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+            settings,
             guests: tokio::runtime::Handle::current(),
             slots: 1000,
             observer: Some(observer),

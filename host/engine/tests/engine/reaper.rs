@@ -1,6 +1,11 @@
 //! Plugins that are gone for good, and rows that are too old.
 
+use std::sync::atomic::Ordering;
+
+use hookbox_core::plugin::{DeclaredSchedule, Trigger};
+use hookbox_core::policy::PolicyPatch;
 use hookbox_core::run::{BootId, RunStatus};
+use hookbox_core::schedule::{Rules, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::Settings;
 use hookbox_engine::pruner::Pruner;
@@ -11,6 +16,13 @@ use hookbox_store::{PluginRow, Store};
 use crate::host::{Host, NOON, on};
 use crate::log::Logged;
 use crate::script::{done, hopeless};
+
+fn nightly() -> (&'static str, Trigger, PolicyPatch) {
+    let name = "shop.nightly".parse().unwrap();
+    let when = When::every(Millis::HOUR).unwrap();
+    let declared = DeclaredSchedule { name, when, rules: Rules::default() };
+    ("nightly", Trigger::Schedule(declared), PolicyPatch::default())
+}
 
 async fn missing_since(host: &Host, since: Timestamp) {
     let row = host.store.catalogue().plugin(&"shop".parse().unwrap()).unwrap().clone();
@@ -31,6 +43,22 @@ async fn a_plugin_that_is_gone_for_good_loses_its_routes() {
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 0);
     let row = host.store.catalogue().plugin(&"shop".parse().unwrap()).unwrap().clone();
     assert_eq!((row.history.len(), row.missing_since), (1, Some(NOON)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn schedules_of_a_plugin_that_is_gone_are_taken_down_though_the_store_fails_meanwhile() {
+    let host = Host::new();
+    host.plugin("shop", &[nightly()]).await;
+    host.parts.schedules.declare().await.unwrap();
+    assert_eq!(host.store.schedules(None, 9).await.unwrap().len(), 1);
+    missing_since(&host, NOON).await;
+    host.clock.advance(VANISHED_GRACE);
+    host.store.failing_declarations.store(1, Ordering::SeqCst);
+    let mut reaper = Reaper::new(&host.parts, BootId(1));
+    reaper.tick().await;
+    assert_eq!(host.store.schedules(None, 9).await.unwrap().len(), 1);
+    reaper.tick().await;
+    assert!(host.store.schedules(None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

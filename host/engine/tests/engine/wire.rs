@@ -27,6 +27,8 @@ pub(crate) struct Wire {
     /// Nothing is recorded, and the store says why.
     pub(crate) disk_fails: AtomicBool,
     pub(crate) claims: AtomicU32,
+    /// Declarations that fail before the next one passes.
+    pub(crate) failing_declarations: AtomicU32,
     /// Schedules read as if a release with another grammar had written them.
     pub(crate) garbled: AtomicBool,
     /// Answers to records are late: each waits for a permit.
@@ -43,6 +45,7 @@ impl Wire {
             failing_records: AtomicU32::new(0),
             disk_fails: AtomicBool::new(false),
             claims: AtomicU32::new(0),
+            failing_declarations: AtomicU32::new(0),
             garbled: AtomicBool::new(false),
             late_answers: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -188,6 +191,10 @@ impl Store for Wire {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
+        let fails = |left: u32| left.checked_sub(1);
+        if self.failing_declarations.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            return Err(StoreError::Unavailable("the disk is full".to_owned()));
+        }
         self.through(self.store.declare_schedules(declared, now)).await
     }
 

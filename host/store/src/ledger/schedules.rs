@@ -82,6 +82,34 @@ impl Ledger<'_> {
         self.write_schedule(ScheduleRow { shadowed, ..row })
     }
 
+    /// Where the slots of a schedule are about to end, and very many of them have come and are undecided, gives some their
+    /// verdict: one commit is bounded. True where there may be more of them.
+    pub(crate) fn close_some(
+        &mut self,
+        name: &ScheduleName,
+        ending: &Ending,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(mut row) = self.schedule_row(name)? else { return Ok(false) };
+        let own = by_operator(&row).0;
+        let ends = match ending {
+            Ending::Declared(declared) => {
+                let next = declared.iter().chain(&own).min_by_key(|schedule| rank(schedule));
+                next.is_none_or(|next| row.ends_with(next))
+            }
+            Ending::Put(schedule) => row.schedule.origin != Origin::Config && row.ends_with(schedule),
+            Ending::Removed => !own.is_empty(),
+            Ending::Reset => true,
+        };
+        let Some(closed) = Some(&mut row).filter(|_| ends).and_then(|row| row.close_some(now)) else {
+            return Ok(false);
+        };
+        self.count_closed(&row, &closed);
+        self.shown.schedules_changed = true;
+        self.write_schedule(row)?;
+        Ok(true)
+    }
+
     /// Nobody declares it. What it was is kept for a while: it may come back, and no slot fires twice.
     fn remove(
         &mut self,
@@ -295,6 +323,18 @@ impl Ledger<'_> {
 
 fn rank(schedule: &Schedule) -> usize {
     Origin::BY_RANK.iter().position(|origin| *origin == schedule.origin).unwrap_or(usize::MAX)
+}
+
+/// What ends the slots of a schedule, if it does.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// These are declared now.
+    Declared(Vec<Schedule>),
+    /// An operator puts this one.
+    Put(Box<Schedule>),
+    /// An operator takes their own away.
+    Removed,
+    Reset,
 }
 
 /// Whether these are the declarations of plugins and of hooks.yaml that a row has.

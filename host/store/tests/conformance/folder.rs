@@ -108,7 +108,7 @@ fn a_folder_without_a_store_is_not_made_by_the_doctor() {
 
 /// Puts a row into the tree behind the store's back.
 fn plant(folder: &Path, key: &[u8], row: &[u8]) {
-    let db = sled::Config::new().path(folder).open().unwrap();
+    let db = opened(folder);
     db.open_tree("hookbox").unwrap().insert(key, row).unwrap();
     db.flush().unwrap();
 }
@@ -157,6 +157,16 @@ fn the_doctor_finds_a_chunk_that_belongs_to_nothing() {
     assert_eq!(faults, ["a row of the kind 'c' belongs to nothing that is there"]);
 }
 
+/// Once sled's own threads have let go of it.
+fn opened(folder: &Path) -> sled::Db {
+    loop {
+        match sled::Config::new().path(folder).open() {
+            Err(sled::Error::Io(_)) => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 /// As older releases left it: without marks of unrouted events, and with a count that never went down.
 #[test]
 fn a_store_of_an_older_release_gets_its_marks() {
@@ -171,7 +181,7 @@ fn a_store_of_an_older_release_gets_its_marks() {
     });
     drop(store);
     {
-        let tree = sled::Config::new().path(folder.path()).open().unwrap().open_tree("hookbox").unwrap();
+        let tree = opened(folder.path()).open_tree("hookbox").unwrap();
         tree.remove("munrouted").unwrap().unwrap();
         for key in tree.scan_prefix("o").keys() {
             tree.remove(key.unwrap()).unwrap();

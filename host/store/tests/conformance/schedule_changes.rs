@@ -13,6 +13,8 @@ conformance! {
     slots_of_a_rule_that_is_changed_are_missed,
     slots_of_a_rule_that_is_removed_are_missed,
     slots_that_a_reset_leaves_behind_are_missed,
+    of_very_many_slots_each_has_its_verdict,
+    more_schedules_than_one_commit_takes_are_declared,
     slots_of_a_pause_are_paused_also_where_the_rule_changes,
     a_schedule_that_comes_back_goes_on,
     a_slot_that_has_fired_does_not_fire_again_after_a_removal,
@@ -58,6 +60,40 @@ async fn slots_that_a_reset_leaves_behind_are_missed(world: &mut World) {
     world.change_schedule(&name("a"), ScheduleChange::Reset, later(130_000)).await.unwrap();
     world.pause();
     assert_eq!((row(&*world.store, "a").await.counts.missed, world.counts().slots.missed), (2, 2));
+}
+
+/// More than one commit closes: by each way in which a rule ends.
+async fn of_very_many_slots_each_has_its_verdict(world: &mut World) {
+    let each_second = |name| Schedule { when: When::every(Millis::SECOND).unwrap(), ..every_minute(name) };
+    let own = |schedule| Schedule { origin: Origin::Operator, ..schedule };
+    world.declare_schedules(vec![each_second("a"), each_second("b"), each_second("c")], NOW).await.unwrap();
+    for name in ["d", "e"] {
+        world.put_schedule(own(each_second(name)), NOW).await.unwrap();
+    }
+    let then = later(12_345_500);
+    world.declare_schedules(vec![hourly(), each_second("b")], then).await.unwrap();
+    world.change_schedule(&name("b"), ScheduleChange::Reset, then).await.unwrap();
+    world.put_schedule(own(every_minute("d")), then).await.unwrap();
+    world.remove_schedule(&name("e"), then).await.unwrap();
+    world.pause();
+    for name in ["a", "b", "d"] {
+        assert_eq!(row(&*world.store, name).await.counts.missed, 12_345, "{name}");
+    }
+    assert_eq!(world.counts().slots.missed, 5 * 12_345);
+    // What is refused gives no verdict.
+    world.declare_schedules(vec![each_second("f")], then).await.unwrap();
+    let refused = world.remove_schedule(&name("f"), then.plus(Millis(12_345_500))).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    assert_eq!(row(&*world.store, "f").await.counts.missed, 0);
+}
+
+async fn more_schedules_than_one_commit_takes_are_declared(world: &mut World) {
+    let many: Vec<Schedule> = (0..2_001).map(|n| every_minute(&format!("s{n}"))).collect();
+    world.declare_schedules(many, NOW).await.unwrap();
+    world.pause();
+    assert_eq!(world.store.schedule_counts(NOW).active, 2_001);
+    world.declare_schedules(vec![every_minute("s7")], NOW).await.unwrap();
+    assert_eq!(world.store.schedule_counts(NOW).active, 1);
 }
 
 async fn slots_of_a_pause_are_paused_also_where_the_rule_changes(world: &mut World) {
