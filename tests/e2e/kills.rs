@@ -3,6 +3,8 @@
 //!
 //! `HOOKBOX_KILLS` says how many kills, `HOOKBOX_KILLS_SEED` another seed.
 
+mod schedules;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, RwLock};
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::{Host, Project, number, shop, until};
 use crate::random::{Chance, Random};
 use crate::schedules::{PERIOD, TICK, count, first_slot, millis};
+use schedules::{Backfilled, Made};
 
 const KILLS: u64 = 8;
 const SEED: u64 = 1;
@@ -23,6 +26,9 @@ const LIFE_MS: usize = 1500;
 /// One that is starting, too: so often, in percent.
 const STARTS_CUT_PERCENT: usize = 20;
 const START_MS: usize = 300;
+/// One that is ready may be killed so soon after a backfill was asked for: so often, in percent.
+const BACKFILLS_CUT_PERCENT: usize = 30;
+const BACKFILL_MS: usize = 60;
 /// Between two webhooks of a sender: the queue should be short enough to be finished in the end.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -66,7 +72,13 @@ fn send(sender: u32, host: &RwLock<Option<Host<'_>>>, stop: &AtomicBool) -> Sent
 }
 
 /// Starts hosts and kills them; the last one stays.
-fn kill_again_and_again<'a>(project: &'a Project, host: &RwLock<Option<Host<'a>>>, kills: u64, random: &mut Random) {
+fn kill_again_and_again<'a>(
+    project: &'a Project,
+    host: &RwLock<Option<Host<'a>>>,
+    made: &Made,
+    kills: u64,
+    random: &mut Random,
+) {
     for kill in 0..kills {
         if random.percent(STARTS_CUT_PERCENT) == Chance::Hit {
             let starting = Host::begin(project, project.command(&Host::arguments("serve")));
@@ -74,7 +86,13 @@ fn kill_again_and_again<'a>(project: &'a Project, host: &RwLock<Option<Host<'a>>
             starting.kill();
         } else {
             *host.write().unwrap() = Some(project.serve());
-            thread::sleep(Duration::from_millis(random.below(LIFE_MS) as u64));
+            let life = if random.percent(BACKFILLS_CUT_PERCENT) == Chance::Hit {
+                made.await_backfill();
+                random.below(BACKFILL_MS)
+            } else {
+                random.below(LIFE_MS)
+            };
+            thread::sleep(Duration::from_millis(life as u64));
             // While senders wait for its answers: they hold it as long.
             let process = host.read().unwrap().as_ref().map(Host::id).unwrap();
             kill_process(process);
@@ -102,9 +120,11 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
         let tick = first.get(TICK);
         (count(&tick, "fired") > 0).then_some(tick)
     }));
+    let made = Made::on(&first);
     first.kill();
 
     let (host, stop, all) = (RwLock::new(None), AtomicBool::new(false), Mutex::new(Sent::default()));
+    let backfilled = Mutex::new(Backfilled::default());
     thread::scope(|scope| {
         for sender in 0..SENDERS {
             let (host, stop, all) = (&host, &stop, &all);
@@ -115,12 +135,15 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
                 all.again += sent.again;
             });
         }
+        scope.spawn(|| *backfilled.lock().unwrap() = made.backfill(&host, &stop));
         // Senders end whatever happens.
         let _stop = StopAtEnd(&stop);
-        kill_again_and_again(&project, &host, kills, &mut Random::new(seed, 0));
+        kill_again_and_again(&project, &host, &made, kills, &mut Random::new(seed, 0));
     });
     let (host, sent) = (host.into_inner().unwrap().unwrap(), all.into_inner().unwrap());
+    made.pause(&host);
     examine(&host, anchor, &sent);
+    made.examine(&host, &backfilled.into_inner().unwrap());
     host.stop();
     project.write("acks", sent.acknowledged.join("\n"));
     project.run(&["doctor", "--data", "data", "--has", "acks"]).text();

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use hookbox_core::time::Timestamp;
+use hookbox_core::schedule::Pause;
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_store::Store;
+use hookbox_store::embedded::SledStore;
+use hookbox_store::types::ScheduleChange;
 use serde_json::{Value, json};
 use ureq::http::Request;
 
@@ -252,6 +256,60 @@ fn a_schedule_that_hardly_ever_fires_is_not_made() {
         (project.log_lines("schedule leap of hooks.yaml stays as it was: ") > 0).then_some(())
     });
     assert_eq!(host.get("schedules/leap")["when"]["expression"], "0 9 * * *");
+}
+
+/// As a host leaves them whose clock was a day ahead.
+#[tokio::main(flavor = "current_thread")]
+async fn leave_ahead(project: &Project, names: &[&str]) {
+    let store = SledStore::open(&project.path("data")).unwrap();
+    let ahead = Timestamp(now()).plus(Millis::DAY);
+    for name in names {
+        store.change_schedule(&name.parse().unwrap(), ScheduleChange::Reset, ahead).await.unwrap();
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn leave_failing(project: &Project, name: &str) {
+    let store = SledStore::open(&project.path("data")).unwrap();
+    let pause = Pause { failures: Some(3), ..Pause::new(Timestamp(now()), None) };
+    store.change_schedule(&name.parse().unwrap(), ScheduleChange::Pause(pause), Timestamp(now())).await.unwrap();
+}
+
+#[test]
+fn every_schedule_that_is_ahead_of_the_clock_begins_anew_by_one_command() {
+    let project = Project::with(&["steps"]);
+    let host = project.serve();
+    let hourly = json!({ "plugin": "steps", "handler": "work", "every": "1h", "payload": {} });
+    let names = ["ahead", "failing", "paused", "well"];
+    for name in names {
+        put(&host, name, &hourly);
+    }
+    assert_eq!(host.write("schedules/paused/pause").status, 200);
+    let nothing = host.cli(&["schedules", "reset", "--all", "--yes"]);
+    assert!(nothing.text().contains("no schedule is ahead of the clock"), "{nothing:?}");
+    host.stop();
+    leave_ahead(&project, &names[..3]);
+    leave_failing(&project, "failing");
+    let host = project.serve();
+    until("the clock is told", || {
+        (project.log_lines("the clock is behind the last slot of 3 schedules") == 1).then_some(())
+    });
+    let behind = |host: &Host<'_>| names.map(|name| host.get(&format!("schedules/{name}"))["clock_behind"] == true);
+    assert_eq!(behind(&host), [true, true, true, false]);
+    assert_eq!(host.get("schedules/failing")["attention"]["reason"], "failing");
+    let well = host.get("schedules/well");
+
+    let asked = host.cli(&["schedules", "reset", "--all"]);
+    assert!(asked.code == Some(2) && asked.err.contains("--yes"), "{asked:?}");
+    assert_eq!(behind(&host), [true, true, true, false]);
+    let done = host.cli(&["schedules", "reset", "--all", "--yes"]);
+    assert!(done.text().contains("3 schedules begin anew: ahead, failing, paused"), "{done:?}");
+    assert_eq!(behind(&host), [false; 4]);
+    assert_eq!(host.get("schedules/well"), well, "it keeps its mark");
+    let kept = ["failing", "paused"].map(|name| host.get(&format!("schedules/{name}"))["paused"].is_object());
+    assert_eq!(kept, [true, true], "a pause stays");
+    let again = host.cli(&["schedules", "reset", "--all", "--yes", "--json"]).json();
+    assert_eq!(again, json!({ "reset": [], "failed": [] }));
 }
 
 #[test]

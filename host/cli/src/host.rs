@@ -24,6 +24,7 @@ use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
+use hookbox_core::queue::Room;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
@@ -192,6 +193,7 @@ impl Host {
         lifecycle.begin_serving();
         let guests = guest_runtime()?;
         let engine = Engine::start(Parts {
+            room: Room(limits.queue_max),
             store: store.clone(),
             execute,
             clock: clock.clone(),

@@ -115,7 +115,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Holds { operator, command } => queue::holds(&client(&operator)?, command, print).map(|()| DONE),
         Command::Enqueue { operator, args } => queue::enqueue(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Schedules { operator, command } => {
-            schedules::schedules(&client(&operator)?, command, print).map(|()| DONE)
+            schedules::schedules(&client(&operator)?, command, print).map(done_or(FAILED))
         }
         Command::Cron { command } => Ok(done_or(MISTAKE)(cron::cron(&command, print))),
         Command::Providers { operator, command } => {

@@ -1,6 +1,6 @@
 //! What an operator does with schedules.
 
-use std::io::IsTerminal;
+mod reset;
 
 use anyhow::{Result, bail};
 use hookbox_core::name::ScheduleName;
@@ -13,7 +13,6 @@ use crate::client::Client;
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
-use crate::queue;
 
 const SCHEDULES: [Column; 9] = [
     ("NAME", "name"),
@@ -32,7 +31,15 @@ const RECENT: [Column; 5] =
 
 const VERDICTS: [&str; 6] = ["fired", "buffered", "missed", "overlap_skipped", "dropped", "paused"];
 
-pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
+/// False where a part of it was not done, and that is said.
+pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<bool> {
+    if let SchedulesCommand::Reset { all: true, yes, .. } = command {
+        return reset::all(client, yes, print);
+    }
+    one(client, command, print).map(|()| true)
+}
+
+fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
     match command {
         SchedulesCommand::List { page } => {
             let empty = "No schedules. Declare one in a plugin with #[cron(..)], in hooks.yaml under schedules, or with `hookbox schedules put`.";
@@ -60,8 +67,7 @@ pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print
         }
         SchedulesCommand::Run { name } => inspect::made(&client.post(&format!("{}/run", place(&name)?))?, print),
         SchedulesCommand::Backfill(args) => backfill(client, &args, print),
-        SchedulesCommand::Reset { all: true, yes, .. } => reset_all(client, yes, print),
-        SchedulesCommand::Reset { name, yes, .. } => reset(client, &name.unwrap_or_default(), yes, print),
+        SchedulesCommand::Reset { name, yes, .. } => reset::one(client, &name.unwrap_or_default(), yes, print),
     }
 }
 
@@ -80,7 +86,16 @@ fn told(answer: &Value, text: &str, print: Print) -> Result<()> {
 }
 
 fn next(schedule: &Value) -> String {
-    schedule["next"].as_str().map_or("none: it has ended".to_owned(), str::to_owned)
+    match schedule["next"].as_str() {
+        Some(next) => next.to_owned(),
+        None if is_dry(schedule) => "none: its rule gives no later time".to_owned(),
+        None => "none: it has ended".to_owned(),
+    }
+}
+
+/// No slot will come, though no bound says so.
+fn is_dry(schedule: &Value) -> bool {
+    schedule["attention"]["reason"] == "no-next-slot"
 }
 
 /// Who declares a schedule, in words.
@@ -91,64 +106,6 @@ fn of(origin: &str) -> &str {
         "operator" => "an operator",
         other => other,
     }
-}
-
-fn reset(client: &Client, name: &str, yes: bool, print: Print) -> Result<()> {
-    let place = place(name)?;
-    if !yes {
-        let row = client.get(&place, &[])?;
-        let decided = output::plain(&row["decided"]);
-        agreed(&format!(
-            "every slot up to {decided} is decided; those later than now may run again. Begin {name} anew?"
-        ))?;
-    }
-    let row = client.post(&format!("{place}/reset"))?;
-    told(&row, &format!("{name} begins anew: its next slot is {}", next(&row)), print)
-}
-
-/// Those that are not ahead of the clock keep their mark and their phase.
-fn reset_all(client: &Client, yes: bool, print: Print) -> Result<()> {
-    let names = ahead_of_the_clock(client)?;
-    let number = names.len();
-    if number > 0 && !yes {
-        agreed(&format!(
-            "{number} schedules are ahead of the clock; their slots later than now may run again. Begin them anew?"
-        ))?;
-    }
-    for name in &names {
-        client.post(&format!("{}/reset", place(name)?))?;
-    }
-    let text = match number {
-        0 => "no schedule is ahead of the clock: nothing is done".to_owned(),
-        _ => format!("{number} schedules begin anew: {}", names.join(", ")),
-    };
-    told(&json!({ "reset": names }), &text, print)
-}
-
-fn ahead_of_the_clock(client: &Client) -> Result<Vec<String>> {
-    let (mut names, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let mut query = vec![("limit", "200".to_owned())];
-        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-        let page = client.get("schedules", &query)?;
-        let items = page["items"].as_array().into_iter().flatten();
-        let ahead = items.filter(|item| item["attention"]["reason"] == "clock-behind");
-        names.extend(ahead.filter_map(|item| item["name"].as_str().map(str::to_owned)));
-        match page["next"].as_str() {
-            Some(next) => cursor = Some(next.to_owned()),
-            None => return Ok(names),
-        }
-    }
-}
-
-fn agreed(question: &str) -> Result<()> {
-    if !std::io::stdin().is_terminal() {
-        bail!(Mistakes(vec!["nobody can be asked here: say --yes".to_owned()]));
-    }
-    if !queue::agreed(question)? {
-        bail!("nothing is done");
-    }
-    Ok(())
 }
 
 fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
@@ -326,6 +283,7 @@ fn state(row: &Value) -> String {
     let paused = &row["paused"];
     let since = output::plain(&paused["since"]);
     match (paused["failures"].as_u64(), paused["note"].as_str()) {
+        _ if is_dry(row) => "stopped: its rule gives no later time".to_owned(),
         _ if paused.is_null() && row["next"].is_null() => "ended: no slot will come".to_owned(),
         _ if paused.is_null() => "active".to_owned(),
         (Some(failures), _) => format!("paused since {since}, after {failures} runs in a row that failed for good"),
@@ -367,4 +325,21 @@ fn rules(row: &Value) -> String {
     all.extend(rules["backoff_curve"].as_str().map(|curve| format!("backoff curve {curve}")));
     all.extend(number("backoff_max_ms").map(|ms| format!("backoff at most {}", Millis(ms))));
     all.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_has_ended_and_one_whose_rule_gives_no_later_time_are_told_apart() {
+        let row = |next: Value, attention: Value| json!({ "next": next, "paused": null, "attention": attention });
+        let told = |row: &Value| [state(row), next(row)];
+        let at = "2026-11-25T09:00:00.000Z";
+        assert_eq!(told(&row(json!(at), Value::Null)), ["active", at]);
+        assert_eq!(told(&row(Value::Null, Value::Null)), ["ended: no slot will come", "none: it has ended"]);
+        let dry = json!({ "reason": "no-next-slot", "since": at, "cure": "change its rule" });
+        let why = "its rule gives no later time";
+        assert_eq!(told(&row(Value::Null, dry)), [format!("stopped: {why}"), format!("none: {why}")]);
+    }
 }

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod name;
 pub mod plugin;
 pub mod policy;
+pub mod queue;
 pub mod rate;
 pub mod retry;
 pub mod route;

@@ -10,7 +10,7 @@ use crate::policy::{Curve, Policy};
 use crate::retry::DeadCause;
 use crate::time::{Millis, Timestamp};
 
-/// A run that was put back at a shutdown so many times counts the next one as an attempt.
+/// A run that was put back so many times counts the next one as an attempt.
 pub const DRAINS_MAX: u8 = 20;
 
 /// One start of the host; grows with each.
@@ -44,7 +44,7 @@ pub struct Run {
     pub state: RunState,
     /// Attempts that have begun.
     pub attempts_begun: u32,
-    /// Times it was put back at a shutdown.
+    /// Times it was put back: at a shutdown, without its handler, or for want of room on the queue.
     pub drains: u8,
     /// Attempts that have ended, in order.
     pub attempts: Vec<Attempt>,

@@ -6,6 +6,7 @@ use hookbox_core::effects::{Effects, EventRequest, JobRequest};
 use hookbox_core::event::{Event, HOPS_MAX, Job, JobOrigin, Source};
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
+use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
 use hookbox_store::Catalogue;
@@ -15,6 +16,7 @@ pub(crate) struct Context<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) mint: &'a Mint,
     pub(crate) kv_bytes_max: u64,
+    pub(crate) room: Room,
     pub(crate) now: Timestamp,
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn of(effects: Effects, call: &Call, context: &Context<'_>) -> Change
         scans: effects.scans,
         writes: effects.writes,
         kv_bytes_max: context.kv_bytes_max,
+        room: context.room.after(call.hops),
     }
 }
 

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
+use hookbox_core::queue::Room;
 use hookbox_core::time::Millis;
 use hookbox_store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -63,6 +64,8 @@ pub struct Parts {
     /// Attempts that are executed at the same time; one plugin has at most three quarters of them, or the only one, and
     /// what is given back goes to whoever holds the fewest.
     pub slots: usize,
+    /// Runs that may wait.
+    pub room: Room,
     /// Told of each attempt that ended; what does not fit is dropped.
     pub observer: Option<mpsc::Sender<RunEnded>>,
 }

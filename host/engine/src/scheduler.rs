@@ -14,7 +14,8 @@ use hookbox_core::clock::Clock;
 use hookbox_core::cron::Zones;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::{self, CLOCK_BEHIND, Progress, ScheduleRow, SlotRecord, Slots, State, Verdict};
+use hookbox_core::queue::Room;
+use hookbox_core::schedule::{self, CLOCK_BEHIND, Progress, Reason, ScheduleRow, SlotRecord, Slots, State, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::types::{Fired, Firing, NewJob};
 use hookbox_store::{Store, StoreError};
@@ -36,6 +37,7 @@ pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     mint: Arc<Mint>,
+    room: Room,
     zones: Zones,
     /// The clock as it was read last; nothing before the first look.
     looked: Option<Timestamp>,
@@ -54,6 +56,7 @@ impl Scheduler {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
+            room: parts.room,
             zones,
             looked: None,
             unreadable: HashSet::new(),
@@ -123,9 +126,9 @@ impl Scheduler {
             }
             let (to, next) = (decision.to, decision.next);
             let jobs = decision.fire.iter().map(|slot| self.new_job(row, *slot, now)).collect();
-            let fired =
-                self.store.fire(Firing { schedule: name.clone(), basis: row.basis(), decision, jobs, now }).await?;
-            match fired {
+            let (schedule, room) = (name.clone(), self.room);
+            let firing = Firing { schedule, basis: row.basis(), decision, jobs, room, now };
+            match self.store.fire(firing).await? {
                 Fired::Stale => {
                     tracing::debug!(schedule = %name, "somebody else decided the slots of {name}");
                     return Ok(true);
@@ -155,7 +158,7 @@ impl Scheduler {
                 if row.next != next_of(&slots, row) {
                     self.move_next(&slots, row, now).await?;
                 }
-                behind += u64::from(row.decided.since(now) > CLOCK_BEHIND);
+                behind += u64::from(row.is_ahead_of_the_clock(now));
             }
             after = match rows.last() {
                 Some(last) if rows.len() == BATCH => Some(last.schedule.name.clone()),
@@ -165,7 +168,7 @@ impl Scheduler {
         if behind > 0 {
             tracing::warn!(
                 schedules = behind,
-                "the clock is behind the last slot of {behind} schedules: they wait, or are begun anew by `hookbox schedules reset`"
+                "the clock is behind the last slot of {behind} schedules: set the clock right, or begin them anew with `hookbox schedules reset --all`"
             );
         }
         Ok(())
@@ -187,7 +190,8 @@ impl Scheduler {
             fire: Vec::new(),
             next,
         };
-        self.store.fire(Firing { schedule: name, basis: row.basis(), decision, jobs: Vec::new(), now }).await?;
+        let (basis, room) = (row.basis(), self.room);
+        self.store.fire(Firing { schedule: name, basis, decision, jobs: Vec::new(), room, now }).await?;
         if next.is_none() && row.left() != Some(0) {
             log_if_dry(row, row.decided);
         }
@@ -238,8 +242,8 @@ fn next_of(slots: &Slots, row: &ScheduleRow) -> Option<Timestamp> {
 fn log_if_dry(row: &ScheduleRow, decided: Timestamp) {
     let row = ScheduleRow { decided, next: None, pause: None, ..row.clone() };
     if row.state() == State::Dry {
-        let name = &row.schedule.name;
-        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: change its rule, or `hookbox schedules reset {name}`");
+        let (name, cure) = (&row.schedule.name, row.cure(Reason::NoNextSlot));
+        tracing::error!(schedule = %name, "schedule {name} has no next slot, and should have one: {cure}");
     }
 }
 

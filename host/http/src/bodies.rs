@@ -87,6 +87,11 @@ impl Held {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |counted| counted.bytes)
+    }
+
     fn shrink(&mut self, by: usize) {
         if let Some(counted) = &mut self.0 {
             counted.shrink(by);

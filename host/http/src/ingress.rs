@@ -55,7 +55,7 @@ pub struct IngressLimits {
     /// Of all bodies that are held at one time, until they are answered; one source has a quarter of it, or room for
     /// one body.
     pub bodies_bytes_max: usize,
-    /// Runs that may wait: more would be promises that nobody can keep.
+    /// Runs that may wait: more would be promises that nobody can keep. One handler has three quarters of them.
     pub queue_max: u64,
     /// Webhooks that are read, checked or written at one time.
     pub in_flight_max: usize,

@@ -58,7 +58,8 @@ impl DueSchedules {
             match state {
                 State::Active => counts.active += 1,
                 State::Paused | State::Failing => counts.paused += 1,
-                State::Ended | State::Dry => counts.ended += 1,
+                State::Ended => counts.ended += 1,
+                State::Dry => counts.dry += 1,
             }
             let attention = Attention::of(state, due, decided, now);
             let place = attention.and_then(|(reason, _)| Reason::ALL.iter().position(|other| *other == reason));

@@ -133,17 +133,16 @@ pub(crate) fn settle(folder: &Path, tries: u32, pause: Duration) -> Result<(), S
 }
 
 /// Removes what sled had begun to write of a snapshot when it was cut off: it takes such a file for a damaged one, and
-/// a snapshot is complete only under its last name. Does nothing where the folder is in use.
-pub(crate) fn remove_drafts(folder: &Path) -> Result<(), StoreError> {
+/// a snapshot is complete only under its last name. Waits for whoever is about to let go of the folder: a store that was
+/// dropped a moment ago may still have it.
+pub(crate) fn remove_drafts(folder: &Path, tries: u32, pause: Duration) -> Result<(), StoreError> {
     let path = folder.join("db");
     let file = match OpenOptions::new().read(true).write(true).open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed("open", &path, &error)),
     };
-    if file.try_lock().is_err() {
-        return Ok(());
-    }
+    lock(&file, &path, tries, pause)?;
     let entries = std::fs::read_dir(folder).map_err(|e| failed("read", folder, &e))?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

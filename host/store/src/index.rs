@@ -128,6 +128,15 @@ impl Delta {
         self.run
     }
 
+    pub(crate) fn target(&self) -> &HandlerRef {
+        &self.target
+    }
+
+    /// Runs that wait after it and did not before: one, none, or one less.
+    pub(crate) fn adds(&self) -> i64 {
+        i64::from(matches!(self.place, Some(Place::Pending(_)))) - i64::from(self.waited.is_some())
+    }
+
     /// The handler of a run that is leased by it.
     pub(crate) fn leases(&self) -> Option<&HandlerRef> {
         matches!(self.place, Some(Place::Leased { .. })).then_some(&self.target)
@@ -347,6 +356,10 @@ impl Index {
 
     pub(crate) fn pending_count(&self) -> u64 {
         self.pending as u64
+    }
+
+    pub(crate) fn pending_of(&self, handler: &HandlerRef) -> u64 {
+        self.queue_of.get(handler).map_or(0, |queue| self.queues[*queue].pending as u64)
     }
 
     pub(crate) fn leased_count(&self) -> u64 {

@@ -10,6 +10,7 @@ mod holds;
 mod kv;
 mod plugins;
 mod prune;
+mod room;
 mod schedules;
 mod suppress;
 
@@ -32,7 +33,7 @@ use crate::overlay::{Changed, Overlay, Read};
 use crate::values;
 
 pub(crate) use prune::PruneCursor;
-pub(crate) use schedules::{Ending, is_declared_by};
+pub(crate) use schedules::{Ending, is_declared_by, preview_schedule};
 
 pub(crate) struct Ledger<'a> {
     tree: Overlay<'a>,

@@ -61,7 +61,7 @@ use crate::types::{
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
 /// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
 /// method that shows events, runs or schedules waits until what it shows is on disk. While the disk fails, all of them
-/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `next_due`, `catalogue`, `counts`, `schedule_counts`).
+/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `waiting_of`, `next_due`, `catalogue`, `counts`, `schedule_counts`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
@@ -121,7 +121,8 @@ pub trait Store: Send + Sync + 'static {
     /// where its run has another by now.
     async fn renew(&self, leases: &[Leased], until: Monotonic) -> Result<Vec<Leased>, StoreError>;
 
-    /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds.
+    /// Ends an attempt: its record, the run's state and its effects, in one commit and only if its lease still holds and
+    /// there is room for the runs that it makes.
     async fn record(&self, record: Record) -> Result<Recorded, StoreError>;
 
     /// Keeps what an attempt had logged when it was stopped. False where its run was not cancelled while it was under way,
@@ -137,6 +138,9 @@ pub trait Store: Send + Sync + 'static {
     /// Pending runs by handler.
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
 
+    /// Pending runs of one of them; from memory.
+    fn waiting_of(&self, handler: &HandlerRef) -> u64;
+
     /// When the next pending run of one of these handlers is due, as far as time alone decides it.
     async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError>;
 
@@ -151,6 +155,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes or changes a schedule of an operator's. `Conflict` where hooks.yaml has one of the name.
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError>;
+
+    /// What `put_schedule` would make of it; nothing is written.
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError>;
 
     /// Takes a schedule of an operator's away; a plugin's of the same name counts again. `Conflict` where no operator has
     /// made it.

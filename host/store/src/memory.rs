@@ -7,15 +7,15 @@ use async_trait::async_trait;
 
 use crate::error::StoreError;
 use crate::overlay::{Changed, Order, Read, Visit};
-use crate::shared::{Backend, Change, Ledgered, State};
+use crate::shared::{Backend, Change, Grouped, Ledgered, State, locked};
 
 pub type MemoryStore = Ledgered<Memory>;
 
-#[derive(Debug)]
 pub struct Memory {
     tree: Arc<Tree>,
     state: State,
-    turn: Mutex<()>,
+    /// Changes that wait to be committed together, where they do.
+    gathered: Mutex<Option<Vec<Change>>>,
 }
 
 #[derive(Debug, Default)]
@@ -32,10 +32,34 @@ impl MemoryStore {
         MemoryStore::on(Tree(RwLock::new(rows)))
     }
 
+    /// From here on changes wait, until they are committed or lost together.
+    pub fn gather(&self) {
+        locked(&self.backend().gathered).get_or_insert_default();
+    }
+
+    /// Commits in one group what was gathered.
+    pub fn commit_gathered(&self) {
+        let memory = self.backend();
+        let changes = locked(&memory.gathered).take().unwrap_or_default();
+        memory.state.run_group(&*memory.tree, one_by_one(changes), |changed| memory.tree.write(changed));
+    }
+
+    /// What was gathered fails as a whole, as on a disk that is full, and the store is opened anew.
+    pub fn lose_gathered(&self) -> Result<(), StoreError> {
+        let memory = self.backend();
+        let changes = locked(&memory.gathered).take().unwrap_or_default();
+        let full = |_| Err(StoreError::Unavailable("the disk is full".to_owned()));
+        if memory.state.run_group(&*memory.tree, one_by_one(changes), full) == Grouped::Failed {
+            memory.state.reload(&*memory.tree, |changed| memory.tree.write(changed))?;
+            memory.state.recovered();
+        }
+        Ok(())
+    }
+
     fn on(tree: Tree) -> Result<MemoryStore, StoreError> {
         let tree = Arc::new(tree);
         let state = State::load(&*tree)?;
-        Ok(Ledgered::over(Arc::new(Memory { tree, state, turn: Mutex::default() })))
+        Ok(Ledgered::over(Arc::new(Memory { tree, state, gathered: Mutex::default() })))
     }
 }
 
@@ -50,11 +74,21 @@ impl Backend for Memory {
     }
 
     async fn submit(&self, change: Change) -> Result<(), StoreError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut change = Some(change);
-        self.state.run_group(&*self.tree, |_| change.take(), |changed| self.tree.write(changed));
+        let mut gathered = locked(&self.gathered);
+        match &mut *gathered {
+            Some(gathered) => gathered.push(change),
+            // Held meanwhile, so that one comes after the other.
+            None => {
+                self.state.run_group(&*self.tree, one_by_one(vec![change]), |changed| self.tree.write(changed));
+            }
+        }
         Ok(())
     }
+}
+
+fn one_by_one(changes: Vec<Change>) -> impl FnMut(usize) -> Option<Change> {
+    let mut changes = changes.into_iter();
+    move |_| changes.next()
 }
 
 impl Tree {

@@ -1,8 +1,8 @@
 //! The one implementation of [`Store`], over whatever keeps the tree.
 
+mod declare;
 mod state;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::catalogue::{Catalogue, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::{Ending, Ledger, is_declared_by};
+use crate::ledger::{self, Ending, Ledger};
 use crate::overlay::Read;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
@@ -30,8 +30,7 @@ use crate::types::{
 use crate::unrouted;
 use crate::{Signals, Store};
 use crate::{query, suppressed};
-use state::locked;
-pub(crate) use state::{Grouped, State};
+pub(crate) use state::{Grouped, State, locked};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
 pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
@@ -49,9 +48,6 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Waits while the queue of changes is full.
     async fn submit(&self, change: Change) -> Result<(), StoreError>;
 }
-
-/// Schedules whose declarations one commit changes.
-const DECLARED_AT_ONCE: usize = 1000;
 
 /// A store whose changes run on a ledger.
 pub struct Ledgered<B> {
@@ -85,22 +81,6 @@ impl<B: Backend> Ledgered<B> {
         let seen = self.peek(query)?;
         state.settled(sight).await?;
         Ok(seen)
-    }
-
-    /// Gives the slots of a schedule that end their verdicts, in steps, where they are very many. What is left is few.
-    async fn close(&self, name: &ScheduleName, ending: Ending, now: Timestamp) -> Result<(), StoreError> {
-        match self.schedule(name).await {
-            Ok(row) if row.is_far_behind(now) => {}
-            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        let ending = Arc::new(ending);
-        loop {
-            let (name, ending) = (name.clone(), Arc::clone(&ending));
-            if !self.change(move |ledger| ledger.close_some(&name, &ending, now)).await? {
-                return Ok(());
-            }
-        }
     }
 
     async fn change<T: Send + 'static>(
@@ -219,6 +199,10 @@ impl<B: Backend> Store for Ledgered<B> {
         Ok(locked(&self.backend.state().index).waiting())
     }
 
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        locked(&self.backend.state().index).pending_of(handler)
+    }
+
     async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
         Ok(locked(&self.backend.state().index).next_due(handlers))
     }
@@ -228,48 +212,20 @@ impl<B: Backend> Store for Ledgered<B> {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        // One at a time: what is declared stays what is seen here. Most of it is so already, and is no work for a group.
-        let _turn = self.backend.state().declaring.lock().await;
-        let mut declarations = BTreeMap::<ScheduleName, Vec<Schedule>>::new();
-        for schedule in declared {
-            declarations.entry(schedule.name.clone()).or_default().push(schedule);
-        }
-        let (mut changed, mut far_behind, mut after) = (BTreeMap::new(), Vec::new(), None);
-        loop {
-            let rows = self.schedules(after.as_ref(), query::PAGE_MAX).await?;
-            for row in &rows {
-                let name = &row.schedule.name;
-                let mut declared = declarations.remove(name).unwrap_or_default();
-                if !is_declared_by(row, &mut declared) {
-                    far_behind.extend(row.is_far_behind(now).then(|| (name.clone(), declared.clone())));
-                    changed.insert(name.clone(), declared);
-                }
-            }
-            after = match rows.last() {
-                Some(last) if rows.len() == query::PAGE_MAX => Some(last.schedule.name.clone()),
-                _ => break,
-            };
-            tokio::task::yield_now().await;
-        }
-        changed.append(&mut declarations);
-        for (name, declared) in far_behind {
-            self.close(&name, Ending::Declared(declared), now).await?;
-        }
-        while !changed.is_empty() {
-            let rest = changed.keys().nth(DECLARED_AT_ONCE).cloned().map(|first| changed.split_off(&first));
-            let some = std::mem::replace(&mut changed, rest.unwrap_or_default());
-            self.change(move |ledger| ledger.declare_schedules(some, now)).await?;
-        }
-        Ok(())
+        declare::declare(self, declared, now).await
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-        self.close(&schedule.name, Ending::Put(Box::new(schedule.clone())), now).await?;
+        declare::close(self, &schedule.name, Ending::Put(Box::new(schedule.clone())), now).await?;
         self.change(move |ledger| ledger.put_schedule(schedule, now)).await
     }
 
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.read(|tree| ledger::preview_schedule(tree, schedule, now)).await
+    }
+
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
-        self.close(name, Ending::Removed, now).await?;
+        declare::close(self, name, Ending::Removed, now).await?;
         let name = name.clone();
         self.change(move |ledger| ledger.remove_schedule(&name, now)).await
     }
@@ -281,7 +237,7 @@ impl<B: Backend> Store for Ledgered<B> {
         now: Timestamp,
     ) -> Result<ScheduleRow, StoreError> {
         if matches!(change, ScheduleChange::Reset) {
-            self.close(name, Ending::Reset, now).await?;
+            declare::close(self, name, Ending::Reset, now).await?;
         }
         let name = name.clone();
         self.change(move |ledger| ledger.change_schedule(&name, change, now)).await

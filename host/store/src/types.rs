@@ -13,6 +13,7 @@ use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Terms;
+use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
@@ -140,6 +141,8 @@ pub struct Changes {
     pub scans: Vec<KvScan>,
     pub writes: Vec<KvWrite>,
     pub kv_bytes_max: u64,
+    /// Where they make several runs.
+    pub room: Room,
     pub jobs: Vec<NewJob>,
     pub events: Vec<NewEvent>,
 }
@@ -151,6 +154,9 @@ pub enum Recorded {
     Conflict,
     /// The effects cannot be committed, now or later, and why. Nothing was written, the lease still holds.
     Refused(String),
+    /// They make several runs, and as many wait as may, or of one of their handlers: nothing was written, the lease still
+    /// holds.
+    QueueFull,
     /// The lease is no longer the attempt's: nothing was written.
     Stale,
 }
@@ -223,6 +229,8 @@ pub struct Firing {
     pub decision: SlotDecision,
     /// A job for each slot that fires.
     pub jobs: Vec<NewJob>,
+    /// For those of a schedule that lets its runs overlap.
+    pub room: Room,
     pub now: Timestamp,
 }
 
@@ -250,8 +258,11 @@ pub struct ScheduleCounts {
     pub active: u64,
     /// By whomever.
     pub paused: u64,
+    /// They have come to their bounds.
     pub ended: u64,
-    /// Those of them that somebody should look at, by [`Reason::ALL`](hookbox_core::schedule::Reason::ALL).
+    /// They have not, and yet no slot will come.
+    pub dry: u64,
+    /// Those of all that somebody should look at, by [`Reason::ALL`](hookbox_core::schedule::Reason::ALL).
     pub attention: [u64; 4],
 }
 

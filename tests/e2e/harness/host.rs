@@ -150,7 +150,12 @@ impl<'a> Host<'a> {
     }
 
     pub(crate) fn request(&self, request: Request<Vec<u8>>) -> Answer {
-        self.answer(request).unwrap()
+        self.try_request(request).unwrap()
+    }
+
+    /// Fails where nobody answers.
+    pub(crate) fn try_request(&self, request: Request<Vec<u8>>) -> Result<Answer, ureq::Error> {
+        self.answer(request)
     }
 
     pub(crate) fn api(&self, path: &str) -> String {

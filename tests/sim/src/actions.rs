@@ -2,15 +2,11 @@
 
 use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Clock;
-use hookbox_core::cron::DayRule;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
-use hookbox_core::hold::{Held, Hold};
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::policy::{PolicyPatch, Priority, Terms};
 use hookbox_core::rate::Rate;
-use hookbox_core::run::{CancelCause, RunStatus};
-use hookbox_core::schedule::{Missed, Origin, Overlap, Pause, Rules, Schedule, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::Settings;
 use hookbox_store::Store;
@@ -26,36 +22,86 @@ impl World {
     /// One action, and then some of what follows from it.
     pub(crate) async fn step(&mut self) {
         match self.rng.below(100) {
-            0..=9 => self.send(),
-            10..=14 => self.enqueue(),
-            15..=51 => self.tick(),
-            52..=69 => self.finish_one(),
+            0..=69 => self.act(),
             70..=80 => self.let_pass().await,
-            81 => self.change_settings(),
-            82 => self.change_plugin(),
-            83 | 84 => self.vanish_or_return(),
-            85 | 86 => self.declare(),
-            87 => self.change_schedule(),
-            88 | 89 => self.replay(),
-            90 => self.release().await,
-            91 => self.jump(),
-            92..=94 => self.stop_or_start().await,
-            95 if self.rng.one_in(3) => self.crash().await,
-            96 => self.cancel(),
-            97 => self.hold_or_release(),
-            98 => self.fail_or_recover(),
-            _ => self.finish_one(),
+            81 => self.release().await,
+            82..=84 => self.stop_or_start().await,
+            85 if self.rng.one_in(3) => self.crash().await,
+            86 => self.jump(),
+            87..=89 => self.act_together().await,
+            _ => self.operate(),
         }
         self.time_out();
         match self.rng.below(4) {
             0 => self.settle().await,
             1 => {}
-            _ => {
-                for _ in 0..self.rng.below(6) {
-                    tokio::task::yield_now().await;
-                }
-            }
+            _ => self.let_go_on().await,
         }
+    }
+
+    async fn let_go_on(&mut self) {
+        for _ in 0..self.rng.below(6) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What senders, engines and handlers do.
+    fn act(&mut self) {
+        match self.rng.below(70) {
+            0..=9 => self.send(),
+            10 => self.send_some(),
+            11..=14 => self.enqueue(),
+            15..=50 => self.tick(),
+            51 => self.vanish_or_return(),
+            _ => self.finish_one(),
+        }
+    }
+
+    /// What operators do, and what changes around them.
+    fn operate(&mut self) {
+        match self.rng.below(26) {
+            0 | 1 => self.change_settings(),
+            2 | 3 => self.change_plugin(),
+            4 => self.vanish_or_return(),
+            5..=7 => self.declare(),
+            8 | 9 => self.put_or_remove(),
+            10..=13 => self.change_schedule(),
+            14 => self.run_now(),
+            15 => self.backfill(),
+            16 | 17 => self.change_in_bulk(),
+            18 | 19 => self.replay(),
+            20 | 21 => self.cancel(),
+            22 | 23 => self.hold_or_release(),
+            _ => self.fail_or_recover(),
+        }
+    }
+
+    /// Several changes are committed together; one time in some the disk has none of them.
+    async fn act_together(&mut self) {
+        let store = self.watch.store();
+        store.gather();
+        self.watch.group.begin();
+        for _ in 0..self.rng.between(3, 12) {
+            if self.rng.one_in(3) {
+                self.operate()
+            } else {
+                self.act()
+            }
+            self.let_go_on().await;
+        }
+        let (changes, fails) = (self.watch.group.len(), self.rng.one_in(4));
+        self.trace.note(format_args!("{changes} changes are committed together, which fails: {fails}"));
+        if changes > 1 {
+            let mut model = self.watch.model();
+            model.tally.grouped += changes as u64;
+            model.tally.groups_failed += u64::from(fails);
+        }
+        match fails {
+            true => store.lose_gathered().unwrap(),
+            false => store.commit_gathered(),
+        }
+        self.watch.group.committed();
+        self.watch.group.seen().await;
     }
 
     fn send(&mut self) {
@@ -69,6 +115,15 @@ impl World {
             }
             Shape::Whole => self.deliver(known),
         }
+    }
+
+    /// Some events that come in one request: two of them may be the same.
+    fn send_some(&mut self) {
+        let known = self.deliveries().len() as u64;
+        let numbers: Vec<u64> = (0..self.rng.between(2, 4)).map(|_| self.rng.below(known + 3)).collect();
+        let events = numbers.iter().map(|number| self.event(*number)).collect();
+        let ingress = self.ingress.clone();
+        tokio::spawn(async move { ingress.accept_all(events).await });
     }
 
     pub(crate) fn event(&mut self, number: u64) -> NewEvent {
@@ -211,35 +266,10 @@ impl World {
         tokio::spawn(async move { ingress.put_plugin(row).await });
     }
 
-    /// One or a few runs, waiting or executed.
-    fn cancel(&mut self) {
-        let mut alive = self.watch.model().with_status(RunStatus::Pending);
-        alive.extend(self.watch.model().with_status(RunStatus::Leased));
-        let mut runs: Vec<_> = (0..self.rng.between(1, 3)).filter_map(|_| self.rng.pick(&alive).copied()).collect();
-        runs.dedup();
-        let (ingress, now) = (self.ingress.clone(), self.clock.now());
-        tokio::spawn(async move { ingress.cancel(runs, Cancellable::Alive, CancelCause::Operator, now).await });
-    }
-
     fn fail_or_recover(&mut self) {
         let is_down = !self.faults.is_down() && self.rng.one_in(2);
         self.trace.note(format_args!("the disk fails: {is_down}"));
         self.faults.set_down(is_down);
-    }
-
-    fn hold_or_release(&mut self) {
-        let held = match self.rng.below(4) {
-            0 => Held::Host,
-            1 => Held::Plugin(PLUGINS[self.rng.below(3) as usize].parse().unwrap()),
-            _ => match self.rng.pick(&self.handlers) {
-                Some(handler) => Held::Handler(handler.clone()),
-                None => return,
-            },
-        };
-        let hold = self.rng.one_in(2).then(|| Hold::new(self.clock.now(), None));
-        self.trace.note(format_args!("hold {held}: {}", hold.is_some()));
-        let ingress = self.ingress.clone();
-        tokio::spawn(async move { ingress.hold(held, hold).await });
     }
 
     fn vanish_or_return(&mut self) {
@@ -248,82 +278,6 @@ impl World {
             self.trace.note(format_args!("{handler} is there: {is_there}"));
             self.shared.stage.put(handler, is_there);
         }
-    }
-
-    fn declare(&mut self) {
-        let cron = |expression: &str| When::Cron {
-            expression: expression.to_owned(),
-            timezone: "UTC".to_owned(),
-            day_rule: DayRule::default(),
-        };
-        let rules = [
-            When::Every { period: Millis::SECOND, phase: None },
-            When::Every { period: Millis(45_000), phase: self.rng.one_in(2).then_some(Millis(7000)) },
-            cron("* * * * *"),
-            cron("*/10 * * * * *"),
-        ];
-        let mut declared = Vec::new();
-        for name in ["one", "two", "three"] {
-            if self.rng.one_in(3) {
-                continue;
-            }
-            declared.push(Schedule {
-                name: name.parse().unwrap(),
-                target: crate::handler(PLUGINS[self.rng.below(3) as usize], "tick"),
-                when: rules[self.rng.below(4) as usize].clone(),
-                payload: None,
-                origin: Origin::Config,
-                rules: self.rules(),
-            });
-        }
-        let (ingress, now) = (self.ingress.clone(), self.clock.now());
-        tokio::spawn(async move { ingress.declare_schedules(declared, now).await });
-    }
-
-    fn rules(&mut self) -> Rules {
-        let overlaps =
-            [Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll(3), Overlap::Allow, Overlap::CancelRunning];
-        let missed = [Missed::None, Missed::Latest, Missed::All(5)];
-        Rules {
-            overlap: overlaps[self.rng.below(5) as usize],
-            missed: missed[self.rng.below(3) as usize],
-            count: self.rng.one_in(6).then(|| self.rng.between(1, 20)),
-            jitter: Millis(if self.rng.one_in(4) { 5000 } else { 0 }),
-            pause_after: self.rng.one_in(4).then_some(2),
-            ..Rules::default()
-        }
-    }
-
-    fn change_schedule(&mut self) {
-        let name = ["one", "two", "three"][self.rng.below(3) as usize].parse().unwrap();
-        let now = self.clock.now();
-        let change = match self.rng.below(5) {
-            0 | 1 => ScheduleChange::Pause(Pause::new(now, None)),
-            2 | 3 => ScheduleChange::Resume,
-            _ => ScheduleChange::Reset,
-        };
-        let ingress = self.ingress.clone();
-        tokio::spawn(async move { ingress.change_schedule(&name, change, now).await });
-    }
-
-    fn replay(&mut self) {
-        let ended = self.watch.model().with_status(RunStatus::Dead);
-        if let Some(old) = self.rng.pick(&ended).copied() {
-            let now = self.clock.now();
-            let (ingress, new) = (self.ingress.clone(), self.shared.mint.run(now));
-            tokio::spawn(async move { ingress.replay(Replay::new(old, new), now).await });
-        }
-    }
-
-    async fn release(&mut self) {
-        let page = PageRequest { before: None, limit: 10 };
-        let Ok(suppressed) = self.watch.store().suppressed(page).await else { return };
-        let Some(one) = self.rng.pick(&suppressed.items) else { return };
-        let (now, mint) = (self.clock.now(), self.shared.mint.clone());
-        let targets = self.ingress.catalogue().reach(&one.event);
-        let runs = runs_of(&mint, targets, now);
-        let (ingress, id) = (self.ingress.clone(), one.event.id);
-        tokio::spawn(async move { ingress.release(id, runs, now).await });
     }
 
     fn jump(&mut self) {
@@ -351,7 +305,7 @@ impl World {
     }
 }
 
-fn runs_of(mint: &Mint, targets: Vec<(HandlerRef, Terms)>, now: Timestamp) -> Vec<NewRun> {
+pub(crate) fn runs_of(mint: &Mint, targets: Vec<(HandlerRef, Terms)>, now: Timestamp) -> Vec<NewRun> {
     let targets = targets.into_iter();
     targets.map(|(target, terms)| NewRun { id: mint.run(now), target, dead: None, terms }).collect()
 }

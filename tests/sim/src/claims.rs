@@ -3,15 +3,19 @@
 
 use hookbox_core::gate::{GateId, Order};
 use hookbox_core::id::RunId;
-use hookbox_core::run::{Run, RunStatus};
+use hookbox_core::run::{CancelCause, Run, RunState, RunStatus};
 use hookbox_core::time::Timestamp;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Claim, Claimable};
+use hookbox_store::types::{Cancellable, Claim, Claimable, StoppedAttempt};
 
 use crate::model::{Model, RunSeen, Seen};
-use crate::watch::{Watch, follow};
+use crate::watch::Watch;
 
 impl RunSeen {
+    pub(crate) fn gate_of(&self) -> Option<GateId> {
+        self.gate_id().map(|(gate, _)| gate)
+    }
+
     fn gate_id(&self) -> Option<(GateId, Order)> {
         self.gate.as_ref().map(|gate| (gate.id(&self.target), gate.order))
     }
@@ -48,38 +52,58 @@ impl Watch {
         self.check("expire", checked);
     }
 
-    /// Takes over which of the runs whose time is over were cancelled.
+    /// Takes over which of the runs whose time is over were cancelled for it now.
     fn expired_in(&self, model: &mut Model, now: Timestamp) -> Result<usize, String> {
         let mut expired = 0;
+        let cancelled = RunState::Cancelled { at: now, cause: CancelCause::Expired };
         for id in model.with_status(RunStatus::Pending) {
             let over = model.runs.get(&id).and_then(|run| run.expires).is_some_and(|expires| expires <= now);
-            let Some(run) = over.then(|| self.stored(id)).flatten() else { continue };
-            if run.status() == RunStatus::Cancelled {
+            if over && self.stored(id).is_some_and(|run| run.state == cancelled) {
                 self.trace.note(format_args!("{id} was not begun in time"));
                 expired += 1;
                 model.tally.expired += 1;
-                follow(model, &run)?;
+                model.moves(id, Seen::Ended(RunStatus::Cancelled))?;
             }
         }
         Ok(expired)
     }
 
-    pub(crate) fn cancelled(&self, asked: &[RunId], answer: &Result<Vec<RunId>, StoreError>) {
-        self.trace.note(format_args!("cancel {asked:?}: {answer:?}"));
+    pub(crate) fn cancelled(&self, asked: &[RunId], which: Cancellable, answer: &Result<Vec<RunId>, StoreError>) {
+        self.trace.note(format_args!("cancel {which:?} of {asked:?}: {answer:?}"));
         let Ok(cancelled) = answer else { return };
         let mut model = self.model();
-        for id in asked {
-            if model.is_alive(*id) != cancelled.contains(id) {
-                self.trace.broken(format!("cancel: {id} was alive: {}", model.is_alive(*id)));
+        let mut alive: Vec<RunId> = Vec::new();
+        let meant = |id: &RunId| match (which, model.runs.get(id).map(|run| run.state.status())) {
+            (Cancellable::Alive | Cancellable::Pending, Some(RunStatus::Pending)) => true,
+            (Cancellable::Alive | Cancellable::Leased, Some(RunStatus::Leased)) => true,
+            (_, _) => false,
+        };
+        for id in asked.iter().filter(|id| meant(id)) {
+            if !alive.contains(id) {
+                alive.push(*id);
             }
         }
+        if alive != *cancelled {
+            self.trace.broken(format!("cancel: {alive:?} were {which:?}, and {cancelled:?} were cancelled"));
+        }
         model.tally.cancelled += cancelled.len() as u64;
-        for run in cancelled.iter().filter_map(|id| self.stored(*id)) {
-            let checked = match run.status() {
-                RunStatus::Cancelled => follow(&mut model, &run),
-                other => Err(format!("{} is {other:?}", run.id)),
-            };
+        for id in cancelled {
+            let checked = model.moves(*id, Seen::Ended(RunStatus::Cancelled));
             self.check("cancel", checked);
+        }
+    }
+}
+
+impl Watch {
+    /// What a cancelled attempt has logged belongs to a run that is cancelled.
+    pub(crate) fn noted(&self, stopped: &StoppedAttempt, answer: &Result<bool, StoreError>) {
+        self.trace.note(format_args!("note of {}: {answer:?}", stopped.run));
+        let mut model = self.model();
+        let state = model.runs.get(&stopped.run).map(|run| run.state);
+        let is_kept = matches!(answer, Ok(true));
+        model.tally.noted += u64::from(is_kept);
+        if is_kept && state != Some(Seen::Ended(RunStatus::Cancelled)) {
+            self.trace.broken(format!("the end of an attempt was noted of {}, which is {state:?}", stopped.run));
         }
     }
 }
@@ -110,9 +134,8 @@ fn claim_one(model: &mut Model, node: usize, claim: &Claim, run: &Run) -> Result
     }
     if let Some(seen) = model.runs.get_mut(&run.id) {
         seen.leases += 1;
-        seen.state = Seen::Leased { lease, node, until: claim.until };
     }
-    Ok(())
+    model.moves(run.id, Seen::Leased { lease, node, until: claim.until })
 }
 
 fn within_limits(model: &Model, claim: &Claim, runs: &[Run]) -> Result<(), String> {

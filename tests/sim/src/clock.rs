@@ -6,18 +6,17 @@ use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::time::Timestamp;
 use tokio::time::Instant;
 
-/// When the wall clock begins.
-const BEGIN: i64 = 1_780_000_000_000;
-
 pub(crate) struct SimClock {
     begun: Instant,
+    /// When the wall clock begins, in milliseconds since 1970.
+    begin: u64,
     jumped_ms: AtomicI64,
 }
 
 impl SimClock {
     /// To be made where time is paused.
-    pub(crate) fn new() -> SimClock {
-        SimClock { begun: Instant::now(), jumped_ms: AtomicI64::new(0) }
+    pub(crate) fn new(begin: u64) -> SimClock {
+        SimClock { begun: Instant::now(), begin, jumped_ms: AtomicI64::new(0) }
     }
 
     /// The wall clock is set forward or back; leases do not see it.
@@ -32,8 +31,7 @@ impl SimClock {
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        let now = BEGIN + self.jumped_ms() + i64::try_from(self.monotonic().0).unwrap_or(i64::MAX);
-        Timestamp(now.unsigned_abs())
+        Timestamp((self.begin + self.monotonic().0).saturating_add_signed(self.jumped_ms()))
     }
 
     fn monotonic(&self) -> Monotonic {

@@ -1,9 +1,11 @@
 //! The way of one engine, or of the ingress, to the store: it fails as the
 //! faults will have it, and everything that is done is watched.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
@@ -20,7 +22,7 @@ use hookbox_store::types::*;
 use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
 
 use crate::faults::{Fault, Faults};
-use crate::watch::Watch;
+use crate::watch::{Watch, at_once};
 
 pub(crate) struct Faulty {
     pub(crate) store: Arc<MemoryStore>,
@@ -66,9 +68,13 @@ impl Faulty {
             }
             Fault::None | Fault::AnswerLost | Fault::AnswerLate(_) => {}
         }
-        // Nothing comes between what is done and that it is seen.
-        let answer = tokio::task::unconstrained(ask).await;
-        seen(&self.watch, &answer);
+        // The store has one declare at a time: whoever waits for that has no place in a group.
+        let turn = match what {
+            "declare" => Some(self.watch.declaring.lock().await),
+            _ => None,
+        };
+        let answer = self.done(ask, seen).await;
+        drop(turn);
         match fault {
             Fault::AnswerLost => return Err(StoreError::Unavailable("the answer was lost".to_owned())),
             Fault::AnswerLate(span) => {
@@ -78,6 +84,44 @@ impl Faulty {
             Fault::None | Fault::Refused | Fault::Late(_) => {}
         }
         answer
+    }
+
+    /// Nothing comes between what is done and that it is seen.
+    async fn done<T>(
+        &self,
+        ask: impl Future<Output = Result<T, StoreError>> + Send,
+        seen: impl FnOnce(&Watch, &Result<T, StoreError>) + Send,
+    ) -> Result<T, StoreError> {
+        self.watch.group.seen().await;
+        let mut ask = pin!(tokio::task::unconstrained(ask));
+        let at_once = poll_fn(|context| Poll::Ready(ask.as_mut().poll(context))).await;
+        if let Poll::Ready(answer) = at_once {
+            seen(&self.watch, &answer);
+            self.watch.check_touched();
+            return answer;
+        }
+        // It is one of several that are committed together.
+        let place = self.watch.group.join();
+        let answer = ask.await;
+        place.turn().await;
+        seen(&self.watch, &answer);
+        if place.is_last() {
+            self.watch.check_touched();
+        }
+        answer
+    }
+
+    /// Where very many slots end, the store needs several commits: these are in no group.
+    async fn in_one_commit<T>(
+        &self,
+        now: Timestamp,
+        ask: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let rows = at_once(self.store.schedules(None, usize::MAX)).and_then(Result::ok).unwrap_or_default();
+        if self.watch.group.gathers() && rows.iter().any(|row| row.is_far_behind(now)) {
+            return Err(StoreError::Unavailable("it takes several commits".to_owned()));
+        }
+        ask.await
     }
 
     async fn read<T>(
@@ -126,12 +170,14 @@ impl Store for Faulty {
     }
 
     async fn enqueue_all(&self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.store.enqueue_all(jobs, now).await
+        let new = jobs.clone();
+        let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.enqueued_all(&new, answer);
+        self.through("enqueue all", self.store.enqueue_all(jobs, now), seen).await
     }
 
     async fn replay(&self, replay: Replay, now: Timestamp) -> Result<RunId, StoreError> {
-        let old = replay.run;
-        let seen = |watch: &Watch, answer: &Result<RunId, StoreError>| watch.replayed(old, now, answer);
+        let asked = replay.clone();
+        let seen = |watch: &Watch, answer: &Result<RunId, StoreError>| watch.replayed(&asked, now, answer);
         self.through("replay", self.store.replay(replay, now), seen).await
     }
 
@@ -142,13 +188,8 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<Replayed, StoreError> {
         let asked = runs.clone();
-        let seen = |watch: &Watch, answer: &Result<Replayed, StoreError>| {
-            let made = answer.iter().flat_map(|replayed| &replayed.made);
-            for new in made {
-                let old = asked.iter().find(|(_, asked)| asked == new).map(|(old, _)| *old);
-                old.into_iter().for_each(|old| watch.replayed(old, now, &Ok(*new)));
-            }
-        };
+        let seen =
+            |watch: &Watch, answer: &Result<Replayed, StoreError>| watch.replayed_all(&asked, again, now, answer);
         self.through("replay all", self.store.replay_all(runs, again, now), seen).await
     }
 
@@ -160,7 +201,7 @@ impl Store for Faulty {
         now: Timestamp,
     ) -> Result<Vec<RunId>, StoreError> {
         let asked = runs.clone();
-        let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, answer);
+        let seen = |watch: &Watch, answer: &Result<Vec<RunId>, StoreError>| watch.cancelled(&asked, which, answer);
         self.through("cancel", self.store.cancel(runs, which, cause, now), seen).await
     }
 
@@ -170,7 +211,9 @@ impl Store for Faulty {
     }
 
     async fn hold(&self, held: Held, hold: Option<Hold>) -> Result<bool, StoreError> {
-        self.read("hold", self.store.hold(held, hold)).await
+        let (what, how) = (held.clone(), hold.clone());
+        let seen = |watch: &Watch, answer: &Result<bool, StoreError>| watch.held(&what, how.as_ref(), answer);
+        self.through("hold", self.store.hold(held, hold), seen).await
     }
 
     fn holds(&self) -> Arc<Holds> {
@@ -210,7 +253,9 @@ impl Store for Faulty {
     }
 
     async fn note_cancelled(&self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
-        self.through("note a cancelled attempt", self.store.note_cancelled(stopped), |_, _| {}).await
+        let new = stopped.clone();
+        let seen = |watch: &Watch, answer: &Result<bool, StoreError>| watch.noted(&new, answer);
+        self.through("note a cancelled attempt", self.store.note_cancelled(stopped), seen).await
     }
 
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError> {
@@ -220,7 +265,7 @@ impl Store for Faulty {
 
     async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let of = handler.clone();
-        let seen = |watch: &Watch, answer: &Result<usize, StoreError>| watch.abandoned(&of, answer);
+        let seen = |watch: &Watch, answer: &Result<usize, StoreError>| watch.abandoned(&of, now, answer);
         self.through("abandon", self.store.abandon(handler, now, limit), seen).await
     }
 
@@ -229,6 +274,7 @@ impl Store for Faulty {
     }
 
     async fn next_due(&self, handlers: &[Claimable]) -> Result<Option<Timestamp>, StoreError> {
+        self.watch.wants(handlers);
         self.read("next due", self.store.next_due(handlers)).await
     }
 
@@ -237,19 +283,24 @@ impl Store for Faulty {
     }
 
     async fn declare_schedules(&self, declared: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("declare", now, None, answer);
-        self.through("declare", self.store.declare_schedules(declared, now), seen).await
+        let all = declared.clone();
+        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.declared(&all, now, answer);
+        self.through("declare", self.in_one_commit(now, self.store.declare_schedules(declared, now)), seen).await
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-        let seen =
-            |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("put", now, None, answer);
-        self.through("put schedule", self.store.put_schedule(schedule, now), seen).await
+        let new = schedule.clone();
+        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.put(&new, now, answer);
+        self.through("put schedule", self.in_one_commit(now, self.store.put_schedule(schedule, now)), seen).await
+    }
+
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.read("preview schedule", self.store.preview_schedule(schedule, now)).await
     }
 
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
-        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.rescheduled("remove", now, None, answer);
-        self.through("remove schedule", self.store.remove_schedule(name, now), seen).await
+        let seen = |watch: &Watch, answer: &Result<(), StoreError>| watch.removed(name, now, answer);
+        self.through("remove schedule", self.in_one_commit(now, self.store.remove_schedule(name, now)), seen).await
     }
 
     async fn change_schedule(
@@ -258,10 +309,10 @@ impl Store for Faulty {
         change: ScheduleChange,
         now: Timestamp,
     ) -> Result<ScheduleRow, StoreError> {
-        let reset = (change == ScheduleChange::Reset).then(|| name.clone());
-        let seen =
-            |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.rescheduled("change", now, reset, answer);
-        self.through("change schedule", self.store.change_schedule(name, change, now), seen).await
+        let asked = change.clone();
+        let seen = |watch: &Watch, answer: &Result<ScheduleRow, StoreError>| watch.changed(name, &asked, now, answer);
+        self.through("change schedule", self.in_one_commit(now, self.store.change_schedule(name, change, now)), seen)
+            .await
     }
 
     async fn schedules(&self, after: Option<&ScheduleName>, limit: usize) -> Result<Vec<ScheduleRow>, StoreError> {
@@ -334,7 +385,13 @@ impl Store for Faulty {
     }
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
-        self.read("runs", self.store.runs(page, filter)).await
+        let asked = filter.clone();
+        let seen = |watch: &Watch, answer: &Result<RunPage, StoreError>| watch.listed(page, &asked, answer);
+        self.through("runs", self.store.runs(page, filter), seen).await
+    }
+
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        self.store.waiting_of(handler)
     }
 
     fn counts(&self) -> Counts {

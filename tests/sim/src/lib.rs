@@ -4,11 +4,12 @@
 //! | part | is |
 //! |---|---|
 //! | [`world`], [`node`] | the engines, the ingress and the clock of one simulation |
-//! | [`actions`] | what may happen next |
-//! | [`faulty`], [`faults`] | the way to the store, and how it fails |
+//! | [`actions`], [`operator`] | what may happen next |
+//! | [`faulty`], [`faults`], [`group`] | the way to the store, and how it fails |
 //! | [`stage`], [`program`] | the scripted sandbox |
-//! | [`watch`], [`claims`], [`records`], [`slots`] | what must hold at every step |
-//! | [`model`], [`serial`] | what the store must hold, by what it answered |
+//! | [`watch`], [`claims`], [`records`], [`slots`], [`declared`], [`answers`] | what must hold at every step |
+//! | [`model`], [`schedules`], [`serial`] | what the store must hold, by what it answered |
+//! | [`almanac`] | when schedules fire |
 //! | [`quiet`] | how it ends, and what must hold then |
 //!
 //! Invariant: nothing here, and nothing in the engine or the store in memory,
@@ -17,16 +18,22 @@
 #![expect(clippy::unwrap_used, reason = "names and rules that are written here do parse")]
 
 mod actions;
+mod almanac;
+mod answers;
 mod claims;
 mod clock;
+mod declared;
 mod faults;
 mod faulty;
+mod group;
 mod model;
 mod node;
+mod operator;
 mod program;
 mod quiet;
 mod records;
 mod rng;
+mod schedules;
 mod serial;
 mod slots;
 mod stage;

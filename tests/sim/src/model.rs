@@ -1,17 +1,20 @@
 //! What the store must hold, as it follows from what it answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hookbox_core::clock::Monotonic;
+use hookbox_core::event::JobOrigin;
 use hookbox_core::gate::Gate;
-use hookbox_core::id::{EventId, RunId};
-use hookbox_core::name::HandlerRef;
+use hookbox_core::hold::Held;
+use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{Lease, RunStatus};
+use hookbox_core::schedule::SlotCounts;
 use hookbox_core::time::Timestamp;
-use hookbox_store::types::NewRun;
+use hookbox_store::types::{NewJob, NewRun};
 
+use crate::schedules::{ScheduleSeen, Schedules};
 use crate::serial::Serial;
-use crate::slots::Slots;
 
 #[derive(Default)]
 pub(crate) struct Model {
@@ -22,10 +25,28 @@ pub(crate) struct Model {
     /// Runs with a unique key.
     pub(crate) unique: BTreeMap<(HandlerRef, String), RunId>,
     pub(crate) keys: Serial,
-    pub(crate) slots: Slots,
+    pub(crate) schedules: Schedules,
+    /// Schedules that nobody declares, since when.
+    pub(crate) removed: BTreeMap<ScheduleName, (Timestamp, ScheduleSeen)>,
+    /// The verdicts on slots of all schedules.
+    pub(crate) slots: SlotCounts,
+    pub(crate) holds: BTreeSet<Held>,
+    /// The runs of jobs.
+    pub(crate) jobs: BTreeMap<JobId, RunId>,
+    /// What the last commit changed: it is compared with the store.
+    pub(crate) touched: Touched,
     pub(crate) tally: Tally,
+    /// Runs that are gone and that no pass has told of: a later one of the same commit does.
+    pub(crate) untold: u64,
     /// Runs that were made so far.
     made: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Touched {
+    pub(crate) runs: BTreeSet<RunId>,
+    pub(crate) schedules: BTreeSet<ScheduleName>,
+    pub(crate) keys: BTreeSet<(PluginName, String, Timestamp)>,
 }
 
 macro_rules! tally {
@@ -51,14 +72,27 @@ macro_rules! tally {
     };
 }
 
-tally!(
-    accepted, duplicates, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried, fired,
-    missed, changed, overlapped, replayed, cancelled, expired, left_out, pruned
-);
+tally! {
+    // Runs.
+    accepted, duplicates, left_out, claimed, succeeded, failed, put_back, conflicts, refused, stale, rescued, buried,
+    cancelled, noted, expired, pruned,
+    // Slots, and what becomes of schedules.
+    fired, missed, changed, changed_in_pause, overlapped, could_not_wait, buffered, dropped, paused, taken_over, once, put_off, across_changes, ended, redefined,
+    removed, revived, reset, paused_by_failures,
+    // What operators do.
+    replayed, replayed_in_bulk, not_replayed_again, edited, filtered, cancelled_in_bulk, run_by_hand, backfilled,
+    backfilled_before, held,
+    // Commits of several changes.
+    grouped, groups_failed
+}
 
 pub(crate) struct RunSeen {
     pub(crate) target: HandlerRef,
     pub(crate) gate: Option<Gate>,
+    /// The schedule that it is of, by a slot or otherwise.
+    pub(crate) schedule: Option<ScheduleName>,
+    /// One of its slots has made it.
+    pub(crate) of_slot: bool,
     /// When it was due for the first time.
     pub(crate) first_due: Timestamp,
     /// Its place in the order of acceptance.
@@ -70,6 +104,7 @@ pub(crate) struct RunSeen {
     /// Attempts that ended, of whatever outcome.
     pub(crate) ended: u64,
     pub(crate) successes: u64,
+    pub(crate) replayed: bool,
     pub(crate) pruned: bool,
 }
 
@@ -98,9 +133,12 @@ impl Model {
             self.unique.insert((new.target.clone(), key.clone()), new.id);
         }
         self.made += 1;
+        self.touched.runs.insert(new.id);
         let run = RunSeen {
             target: new.target.clone(),
             gate: new.terms.gate.clone(),
+            schedule: None,
+            of_slot: false,
             first_due: due,
             sequence: self.made,
             expires: new.terms.expires.map(|span| due.plus(span)),
@@ -108,12 +146,41 @@ impl Model {
             leases: 0,
             ended: 0,
             successes: 0,
+            replayed: false,
             pruned: false,
         };
         match self.runs.insert(new.id, run) {
             None => Ok(()),
             Some(_) => Err(format!("{} was made twice", new.id)),
         }
+    }
+
+    /// Returns the run that stands for the job.
+    pub(crate) fn enqueue(&mut self, new: &NewJob) -> Result<RunId, String> {
+        if let Some(holder) = self.holder(&new.run) {
+            return Ok(holder);
+        }
+        self.jobs.insert(new.job.id, new.run.id);
+        self.insert(&new.run, new.due)?;
+        if let (JobOrigin::Schedule(name), Some(run)) = (&new.job.origin, self.runs.get_mut(&new.run.id)) {
+            run.schedule = Some(name.clone());
+        }
+        Ok(new.run.id)
+    }
+
+    /// A run goes from one state to another.
+    pub(crate) fn moves(&mut self, id: RunId, state: Seen) -> Result<(), String> {
+        let run = self.runs.get_mut(&id).ok_or_else(|| format!("nobody made {id}"))?;
+        if let Seen::Ended(status) = run.state {
+            return Err(format!("{id} has ended as {status:?}, and becomes {state:?}"));
+        }
+        run.state = state;
+        let schedule = run.schedule.clone().filter(|_| run.of_slot);
+        self.touched.runs.insert(id);
+        if let (Seen::Ended(status), Some(name)) = (state, schedule) {
+            self.schedule_run_ended(&name, status);
+        }
+        Ok(())
     }
 
     /// The runs of an event. One that another with its key keeps out is cancelled from the start.
@@ -133,6 +200,12 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Whether a job is kept with its run.
+    pub(crate) fn is_kept(&self, job: JobId) -> bool {
+        let run = self.jobs.get(&job).and_then(|run| self.runs.get(run));
+        run.is_some_and(|run| !run.pruned)
     }
 
     /// The run that is alive with the same unique key.

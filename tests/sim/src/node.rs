@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use hookbox_core::config::QUEUE;
 use hookbox_core::id::Mint;
+use hookbox_core::queue::Room;
 use hookbox_core::run::BootId;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Attempts, Declarer, Doers, Parts, Settings};
@@ -15,6 +17,7 @@ use crate::faulty::Faulty;
 use crate::stage::{Actor, Stage};
 
 pub(crate) const DOERS: usize = 5;
+pub(crate) const SCHEDULER: usize = 2;
 /// The last of them.
 pub(crate) const PRUNER: usize = 4;
 
@@ -62,6 +65,7 @@ impl Node {
             schedules: Arc::new(Declarer::new(store.clone(), shared.settings.clone(), stage.clock.clone())),
             guests: tokio::runtime::Handle::current(),
             slots: shared.slots,
+            room: Room(QUEUE),
             observer: None,
         };
         let Doers { attempts, mut scheduler, mut reaper, mut pruner } = Doers::new(&parts, boot).await?;

@@ -164,6 +164,9 @@ impl Execute for Actor {
         if !self.stage.is_there(&call.target) {
             return Err(ExecuteError::NoSuchHandler);
         }
+        if self.store.watch.is_held(&call.target) {
+            self.stage.trace.broken(format!("{} is held, and {} is executed", call.target, call.run));
+        }
         let (node, lease) = (self.store.node, self.store.watch.leases_of(call.run));
         let (id, told_how) = self.stage.begin(node, &call, lease);
         let _guard = Guard(&self.stage, id);

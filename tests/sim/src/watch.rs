@@ -7,14 +7,15 @@ use std::task::{Context, Poll, Waker};
 
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::{EventId, RunId};
-use hookbox_core::name::HandlerRef;
-use hookbox_core::policy::Terms;
+use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent, RunState, RunStatus};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
 use hookbox_store::{Store, StoreError};
 
+use crate::group::Group;
 use crate::model::{Model, Seen};
 use crate::stage::Stage;
 use crate::trace::Trace;
@@ -22,6 +23,9 @@ use crate::trace::Trace;
 pub(crate) struct Watch {
     pub(crate) trace: Arc<Trace>,
     pub(crate) stage: OnceLock<Arc<Stage>>,
+    pub(crate) group: Group,
+    /// Held by whoever declares schedules.
+    pub(crate) declaring: tokio::sync::Mutex<()>,
     store: Mutex<Arc<MemoryStore>>,
     model: Mutex<Model>,
 }
@@ -39,7 +43,14 @@ pub(crate) fn at_once<T>(asked: impl Future<Output = T>) -> Option<T> {
 
 impl Watch {
     pub(crate) fn new(trace: Arc<Trace>, store: Arc<MemoryStore>) -> Watch {
-        Watch { trace, stage: OnceLock::new(), store: Mutex::new(store), model: Mutex::default() }
+        Watch {
+            trace,
+            stage: OnceLock::new(),
+            group: Group::default(),
+            declaring: tokio::sync::Mutex::default(),
+            store: Mutex::new(store),
+            model: Mutex::default(),
+        }
     }
 
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
@@ -61,6 +72,34 @@ impl Watch {
 
     pub(crate) fn leases_of(&self, id: RunId) -> u64 {
         self.model().runs.get(&id).map_or(0, |run| run.leases)
+    }
+
+    /// Compares what the last commit changed with what the store holds.
+    pub(crate) fn check_touched(&self) {
+        let mut model = self.model();
+        let touched = std::mem::take(&mut model.touched);
+        for id in touched.runs {
+            let (stored, seen) = (self.stored(id), model.runs.get(&id).filter(|run| !run.pruned));
+            let (stored, seen) = (stored.map(|run| run.status()), seen.map(|run| run.state.status()));
+            if stored != seen {
+                self.trace.broken(format!("{id} is {stored:?} in the store, it should be {seen:?}"));
+            }
+        }
+        for name in touched.schedules {
+            self.check_schedule(&model, &name);
+        }
+        for (plugin, key, now) in touched.keys {
+            self.check_key(&model, &plugin, &key, now);
+        }
+    }
+
+    pub(crate) fn check_key(&self, model: &Model, plugin: &PluginName, key: &str, now: Timestamp) {
+        let stored = at_once(self.store().kv_get(plugin, key, now)).and_then(Result::ok).flatten();
+        let stored = stored.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
+        let serial = model.keys.value(plugin, key, now);
+        if stored.as_deref() != serial {
+            self.trace.broken(format!("{key:?} of {plugin} holds {stored:?}, it should be {serial:?}"));
+        }
     }
 
     pub(crate) fn check(&self, what: &str, checked: Checked) {
@@ -116,42 +155,13 @@ impl Watch {
 
     pub(crate) fn enqueued(&self, new: &NewJob, answer: &Result<RunId, StoreError>) {
         self.trace.note(format_args!("enqueue {} for {}: {answer:?}", new.run.id, new.run.target));
-        if answer.is_ok() {
-            let mut model = self.model();
-            let checked = self.enqueue(&mut model, new).and_then(|expected| match answer {
-                Ok(run) if *run != expected => Err(format!("{run} answered for {expected}")),
-                _ => Ok(()),
+        if let Ok(run) = answer {
+            let checked = self.model().enqueue(new).and_then(|expected| match *run == expected {
+                true => Ok(()),
+                false => Err(format!("{run} answered for {expected}")),
             });
             self.check("enqueue", checked);
         }
-    }
-
-    /// Returns the run that stands for the job.
-    pub(crate) fn enqueue(&self, model: &mut Model, new: &NewJob) -> Result<RunId, String> {
-        if let Some(holder) = model.holder(&new.run) {
-            return Ok(holder);
-        }
-        model.insert(&new.run, new.due)?;
-        match self.stored(new.run.id) {
-            Some(run) if run.target == new.run.target => Ok(new.run.id),
-            _ => Err(format!("{} is not there", new.run.id)),
-        }
-    }
-
-    pub(crate) fn replayed(&self, old: RunId, now: Timestamp, answer: &Result<RunId, StoreError>) {
-        self.trace.note(format_args!("replay {old}: {answer:?}"));
-        let Ok(new) = answer else { return };
-        let mut model = self.model();
-        model.tally.replayed += 1;
-        let checked = match model.runs.get(&old) {
-            Some(run) if run.state.status().is_terminal() => {
-                let terms = Terms { gate: run.gate.clone(), ..Terms::default() };
-                let new = NewRun { id: *new, target: run.target.clone(), dead: None, terms };
-                model.insert(&new, now)
-            }
-            other => Err(format!("{old} is replayed while it is {:?}", other.map(|run| run.state))),
-        };
-        self.check("replay", checked);
     }
 
     pub(crate) fn renewed(
@@ -201,22 +211,20 @@ impl Watch {
         }
     }
 
-    pub(crate) fn abandoned(&self, handler: &HandlerRef, answer: &Result<usize, StoreError>) {
+    pub(crate) fn abandoned(&self, handler: &HandlerRef, now: Timestamp, answer: &Result<usize, StoreError>) {
         let Ok(count) = answer else { return };
         self.trace.note(format_args!("buried {count} of {handler}"));
         let mut model = self.model();
         model.tally.buried += *count as u64;
-        let pending = model.with_status(RunStatus::Pending).into_iter();
-        let buried: Vec<Run> = pending
-            .filter(|id| model.runs.get(id).is_some_and(|run| run.target == *handler))
-            .filter_map(|id| self.stored(id))
-            .filter(|run| run.status() == RunStatus::Dead)
-            .collect();
+        let vanished = RunState::Dead { at: now, cause: DeadCause::HandlerVanished };
+        let mut buried = model.with_status(RunStatus::Pending);
+        buried.retain(|id| model.runs.get(id).is_some_and(|run| run.target == *handler));
+        buried.retain(|id| self.stored(*id).is_some_and(|run| run.state == vanished));
         if buried.len() != *count {
             self.trace.broken(format!("abandon: {} of {handler} are dead, and {count} were told", buried.len()));
         }
         for run in buried {
-            let checked = follow(&mut model, &run);
+            let checked = model.moves(run, Seen::Ended(RunStatus::Dead));
             self.check("abandon", checked);
         }
     }
@@ -237,8 +245,10 @@ impl Watch {
             }
         }
         model.tally.pruned += gone;
-        if gone != pruned.runs {
-            self.trace.broken(format!("prune: {gone} runs are gone, {} were told", pruned.runs));
+        model.untold += gone;
+        match model.untold.checked_sub(pruned.runs) {
+            Some(untold) => model.untold = untold,
+            None => self.trace.broken(format!("prune: {gone} runs are gone, {} were told", pruned.runs)),
         }
         let is_gone = |event| !matches!(at_once(store.event_input(event)), Some(Ok(_)));
         model.marks.retain(|_, (event, until)| *until > now || !is_gone(*event));
@@ -250,15 +260,14 @@ impl Watch {
     }
 }
 
-/// The model takes over the state that the store gave a run.
-pub(crate) fn follow(model: &mut Model, run: &Run) -> Checked {
-    let seen = model.runs.get_mut(&run.id).ok_or_else(|| format!("nobody made {}", run.id))?;
-    seen.state = match run.state {
+/// The model takes over the state that the store gave a run which was lost.
+fn follow(model: &mut Model, run: &Run) -> Checked {
+    let state = match run.state {
         RunState::Pending { due } => Seen::Pending { due },
         RunState::Leased { .. } => return Err(format!("{} is leased", run.id)),
         _ => Seen::Ended(run.status()),
     };
-    Ok(())
+    model.moves(run.id, state)
 }
 
 /// What a recorded end makes of a run.

@@ -17,6 +17,7 @@ use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::Accepted;
 use hookbox_store::{PluginRow, Store};
 
+use crate::almanac;
 use crate::clock::SimClock;
 use crate::faults::Faults;
 use crate::faulty::Faulty;
@@ -60,7 +61,7 @@ impl World {
     pub(crate) async fn new(seed: u64, shape: Shape, loud: bool) -> World {
         let mut rng = Rng::new(seed);
         let trace = Arc::new(Trace::new(loud));
-        let clock = Arc::new(SimClock::new());
+        let clock = Arc::new(SimClock::new(begin(&mut rng)));
         let store = Arc::new(MemoryStore::new().unwrap());
         let watch = Arc::new(Watch::new(trace.clone(), store.clone()));
         let faulty = if rng.one_in(4) { 0 } else { rng.between(1, 80) };
@@ -201,4 +202,10 @@ impl World {
             }
         });
     }
+}
+
+/// Somewhen, or shortly before the clocks of a zone are changed.
+fn begin(rng: &mut Rng) -> u64 {
+    let change = rng.pick(&almanac::CHANGES).map_or(0, |change| change.at);
+    if rng.one_in(3) { 1_780_000_000_000 + rng.below(Millis::DAY.0) } else { change - rng.below(20 * Millis::MINUTE.0) }
 }

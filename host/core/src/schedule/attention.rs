@@ -74,6 +74,36 @@ impl ScheduleRow {
         Some(Attention { reason, since: since.or(paused) })
     }
 
+    /// Whether its mark is later than the clock: slots that are to come are decided already, so it waits, or has ended
+    /// too early. One that would have no slot from here on, either, has ended as it should.
+    pub fn is_ahead_of_the_clock(&self, now: Timestamp) -> bool {
+        let begins_anew = || {
+            let mut anew = self.clone();
+            anew.reset(now).is_ok() && anew.next.is_some()
+        };
+        self.decided.since(now) > CLOCK_BEHIND && (self.next.is_some() || begins_anew())
+    }
+
+    /// What it is that somebody should look at, and what to do.
+    pub fn cure(&self, reason: Reason) -> String {
+        let name = &self.schedule.name;
+        match reason {
+            Reason::Failing => format!("its runs failed: mend its handler, then `hookbox schedules resume {name}`"),
+            Reason::NoNextSlot => format!(
+                "its rule gives no time after {}: change its rule, or begin it anew with `hookbox schedules reset {name}`",
+                self.decided
+            ),
+            Reason::ClockBehind => format!(
+                "it waits until {}, its last slot: set the clock right, or begin it anew with `hookbox schedules reset {name}`",
+                self.decided
+            ),
+            Reason::Undecided => match self.slots() {
+                Err(error) => format!("its rule does not read ({error}): change its rule"),
+                Ok(_) => "the scheduler has not come to it: look into the log of the host".to_owned(),
+            },
+        }
+    }
+
     fn has_come_to_its_bounds(&self) -> bool {
         let rules = &self.schedule.rules;
         let has_ended = || self.slots().is_ok_and(|slots| slots.end_before(self.decided));
@@ -144,6 +174,24 @@ mod tests {
         assert_eq!(attention(&failing, NOON), Some((Reason::Failing, Some(NOON))));
         failing.set_pause(None, NOON);
         assert_eq!(attention(&failing, NOON), None);
+    }
+
+    #[test]
+    fn one_that_waits_or_ended_too_early_is_ahead_of_the_clock_whatever_else_it_needs() {
+        let early = NOON.minus(Millis(2 * Millis::HOUR.0));
+        let ahead = |row: &ScheduleRow| (row.is_ahead_of_the_clock(NOON), row.is_ahead_of_the_clock(early));
+        let row = hourly(Rules::default());
+        assert_eq!(ahead(&row), (false, true));
+        assert!(!row.is_ahead_of_the_clock(NOON.minus(CLOCK_BEHIND)));
+        let failing = Pause { failures: Some(3), ..Pause::new(NOON, None) };
+        assert_eq!(ahead(&ScheduleRow { pause: Some(failing), ..row.clone() }), (false, true));
+        assert_eq!(ahead(&ScheduleRow { next: None, ..row }), (false, true), "its rule is dry");
+
+        let ended = |rules: Rules| ScheduleRow { next: None, counted: 1, ..hourly(rules) };
+        let end = |end: Timestamp| Rules { end: Some(end), ..Rules::default() };
+        assert_eq!(ahead(&ended(end(NOON))), (false, true), "slots before its end are to come");
+        assert_eq!(ahead(&ended(end(early))), (false, false));
+        assert_eq!(ahead(&ended(Rules { count: Some(1), ..Rules::default() })), (false, false));
     }
 
     #[test]

@@ -104,12 +104,14 @@ impl ScheduleRow {
     }
 
     /// Takes over a changed definition, and tells the verdicts on slots that end with the old one. Another rule begins
-    /// anew at `now`; the same rule keeps its mark.
+    /// anew at `now`; the same rule keeps its mark, and other bounds make up for nothing that has passed.
     pub fn redefined(mut self, schedule: Schedule, now: Timestamp) -> Result<(ScheduleRow, Vec<SlotRecord>), BadWhen> {
         let other = schedule.when != self.schedule.when;
         // One that had ended begins anew, too: what passed since is not made up for.
         let ended = self.next.is_none();
-        let closed = if self.ends_with(&schedule) { self.close(now) } else { Vec::new() };
+        let ends = self.ends_with(&schedule);
+        let closed = if ends { self.close(now) } else { Vec::new() };
+        let passed = if ends { self.passed(now) } else { self.decided };
         if !schedule.counts_on(&self.schedule) {
             self.counted = 0;
         }
@@ -117,9 +119,7 @@ impl ScheduleRow {
         if other {
             self.anchor = now;
         }
-        if other || ended {
-            self.begin(now);
-        }
+        self.begin(if other || ended { now } else { passed });
         self.next = self.slots()?.next_after(self.decided).filter(|_| self.left() != Some(0));
         Ok((self, closed))
     }
@@ -153,6 +153,12 @@ impl ScheduleRow {
     /// Never behind what is decided: a slot has one verdict, whatever the clock says.
     fn begin(&mut self, now: Timestamp) {
         self.decided = now.max(self.decided);
+    }
+
+    /// Up to here, `now` at the latest, no slot is undecided.
+    fn passed(&self, now: Timestamp) -> Timestamp {
+        let next = self.slots().ok().and_then(|slots| slots.next_after(self.decided));
+        next.map_or(now, |next| now.min(next.minus(Millis(1))))
     }
 
     /// Whether its slots end with this definition.
@@ -264,3 +270,6 @@ impl ScheduleRow {
         self.lateness.longest = self.lateness.longest.max(self.lateness.last);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ pub enum Overlap {
     BufferOne,
     /// So many wait, in order; more are dropped.
     BufferAll(u32),
-    /// It runs beside them.
+    /// It runs beside them, and is dropped while there is no room on the queue.
     Allow,
     /// They are cancelled.
     CancelRunning,

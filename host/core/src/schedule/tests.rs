@@ -20,7 +20,7 @@ fn judged(period: Millis, decided: Timestamp, now: Timestamp) -> Option<SlotDeci
     decide(&every(period), &Rules::default(), at(decided), now)
 }
 
-fn schedule(when: When) -> Schedule {
+pub(super) fn schedule(when: When) -> Schedule {
     let target = HandlerRef {
         plugin: PluginName::parse("daily-digest").unwrap(),
         handler: HandlerName::parse("digest").unwrap(),
@@ -35,10 +35,10 @@ fn schedule(when: When) -> Schedule {
     }
 }
 
-const NOON: Timestamp = Timestamp(1_780_000_000_000);
+pub(super) const NOON: Timestamp = Timestamp(1_780_000_000_000);
 
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
+pub(super) const MINUTE: u64 = 60_000;
+pub(super) const HOUR: u64 = 60 * MINUTE;
 
 fn stamps(times: &[u64]) -> Vec<Timestamp> {
     times.iter().copied().map(Timestamp).collect()
@@ -230,107 +230,6 @@ fn a_backfill_has_one_key_and_one_job_for_a_slot() {
 }
 
 #[test]
-fn a_changed_rule_begins_anew_and_an_unchanged_one_keeps_its_mark() {
-    let row = ScheduleRow::new(schedule(When::every(Millis::HOUR).unwrap()), NOON).unwrap();
-    let later = NOON.plus(Millis(500));
-    let (same, _) = row.clone().redefined(schedule(When::every(Millis::HOUR).unwrap()), later).unwrap();
-    assert_eq!((same.anchor, same.decided), (NOON, NOON));
-    let (other, closed) = row.redefined(schedule(When::every(Millis::MINUTE).unwrap()), later).unwrap();
-    assert_eq!((other.anchor, other.decided, closed), (later, later, vec![]));
-}
-
-#[test]
-fn slots_that_have_come_are_missed_where_their_rule_ends() {
-    let hourly = schedule(When::every(Millis::HOUR).unwrap());
-    let row = ScheduleRow::new(hourly.clone(), NOON).unwrap();
-    let (later, last) = (NOON.plus(Millis(3 * HOUR + 1)), NOON.plus(Millis(3 * HOUR)));
-    let changed = |slots| vec![SlotRecord { slot: last, decided_at: later, verdict: Verdict::Changed { slots } }];
-
-    let minutely = schedule(When::every(Millis::MINUTE).unwrap());
-    let (other, closed) = row.clone().redefined(minutely, later).unwrap();
-    assert_eq!((closed, other.counts.missed, other.decided), (changed(3), 3, later));
-    assert_eq!((other.next, &other.recent), (Some(later.plus(Millis::MINUTE)), &changed(3)));
-
-    // Bounds leave the rule what it is, and its phase.
-    let bounded = Schedule { rules: Rules { start: Some(later), ..Rules::default() }, ..hourly.clone() };
-    let (bounded, closed) = row.clone().redefined(bounded, later).unwrap();
-    assert_eq!((closed, bounded.anchor, bounded.next), (changed(3), NOON, Some(last.plus(Millis::HOUR))));
-
-    // What is decided by another rule than the times is still decided.
-    let moved = Schedule { rules: Rules { missed: Missed::None, ..Rules::default() }, ..hourly };
-    let (moved, closed) = row.clone().redefined(moved, later).unwrap();
-    assert_eq!((closed, moved.decided, moved.next), (vec![], NOON, Some(NOON.plus(Millis::HOUR))));
-
-    let mut reset = row.clone();
-    assert_eq!(reset.reset(later).unwrap(), changed(3));
-    assert_eq!((reset.decided, reset.counts.missed), (later, 3));
-    let mut paused = ScheduleRow { pause: Some(Pause::new(NOON, None)), ..row };
-    let closed = paused.reset(later).unwrap();
-    assert_eq!((&closed[0].verdict, paused.counts.paused), (&Verdict::Paused { slots: 3 }, 3));
-}
-
-#[test]
-fn a_slot_that_is_put_off_ends_with_its_rule_and_is_no_slot() {
-    let rules = Rules { jitter: Millis(30_000), ..Rules::default() };
-    let row = ScheduleRow::new(Schedule { rules, ..schedule(When::every(Millis::HOUR).unwrap()) }, NOON).unwrap();
-    let due = row.due().unwrap();
-    assert!(due > NOON.plus(Millis::HOUR));
-    assert_eq!(row.clone().close(due.minus(Millis(1))), vec![]);
-    assert_eq!(row.clone().close(due).len(), 1);
-}
-
-#[test]
-fn a_count_counts_what_the_definition_has_fired() {
-    let rules = |count| Rules { count: Some(count), ..Rules::default() };
-    let hourly = |count| Schedule { rules: rules(count), ..schedule(When::every(Millis::HOUR).unwrap()) };
-    let mut row = ScheduleRow::new(hourly(3), NOON).unwrap();
-    for n in 1..=3 {
-        let verdict = Verdict::Fired { run: RunId::new(NOON, n) };
-        row.note(SlotRecord { slot: NOON, decided_at: NOON, verdict });
-    }
-    assert_eq!((row.left(), row.counts.fired), (Some(0), 3));
-    let redefined = |schedule| row.clone().redefined(schedule, NOON).unwrap().0;
-    let more = redefined(hourly(4));
-    assert_eq!((more.left(), more.next.is_some()), (Some(1), true));
-    let minutely = Schedule { when: When::every(Millis::MINUTE).unwrap(), ..hourly(3) };
-    let of_operator = Schedule { origin: Origin::Operator, ..hourly(3) };
-    let mut elsewhere = hourly(3);
-    elsewhere.target.handler = HandlerName::parse("weekly").unwrap();
-    for other in [minutely, of_operator, elsewhere] {
-        let other = redefined(other);
-        assert_eq!((other.left(), other.counts.fired, other.next.is_some()), (Some(3), 3, true));
-    }
-}
-
-#[test]
-fn one_that_comes_back_goes_on_and_had_no_slots_meanwhile() {
-    let hourly = schedule(When::every(Millis::HOUR).unwrap());
-    let mut row = ScheduleRow::new(hourly.clone(), NOON).unwrap();
-    row.pause = Some(Pause::new(NOON, Some("closed")));
-    row.counts.fired = 7;
-    row.open = vec![RunId::new(NOON, 1)];
-    let later = NOON.plus(Millis(5 * HOUR + 1));
-    let back = row.clone().revived(hourly.clone(), later).unwrap();
-    assert_eq!((back.decided, back.next, back.anchor), (later, Some(NOON.plus(Millis(6 * HOUR))), NOON));
-    assert_eq!((&back.pause, back.counts, &back.open), (&row.pause, row.counts, &row.open));
-    // A clock that went back fires nothing twice.
-    let early = row.clone().revived(hourly.clone(), NOON.minus(Millis(9 * HOUR))).unwrap();
-    assert_eq!((early.decided, early.next), (NOON, Some(NOON.plus(Millis::HOUR))));
-    let anew = row.clone().forgotten().revived(hourly, later).unwrap();
-    assert_eq!((anew.pause, anew.counts, anew.decided), (None, SlotCounts::default(), later));
-    assert_eq!(anew.open, row.open);
-}
-
-#[test]
-fn of_runs_beside_one_another_the_latest_are_known() {
-    let mut row = ScheduleRow::new(schedule(When::every(Millis::HOUR).unwrap()), NOON).unwrap();
-    for n in 0..150 {
-        row.note(SlotRecord { slot: NOON, decided_at: NOON, verdict: Verdict::Fired { run: RunId::new(NOON, n) } });
-    }
-    assert_eq!((row.open.len(), row.open[0]), (OPEN_MAX, RunId::new(NOON, 150 - OPEN_MAX as u128)));
-}
-
-#[test]
 fn the_key_of_a_slot_is_told_from_others() {
     let (schedule, run) = (schedule(When::every(Millis::HOUR).unwrap()), RunId::new(NOON, 1));
     let is_slot = |key: &str| Schedule::is_slot_key(&schedule.name, key);
@@ -339,16 +238,6 @@ fn the_key_of_a_slot_is_told_from_others() {
     for other in [schedule.backfill_key(NOON).0, by_hand, run.to_string(), format!("other@{NOON}")] {
         assert!(!is_slot(&other), "{other}");
     }
-}
-
-#[test]
-fn ten_verdicts_are_kept() {
-    let mut row = ScheduleRow::new(schedule(When::every(Millis::HOUR).unwrap()), NOON).unwrap();
-    for n in 0..15 {
-        let verdict = Verdict::Missed { slots: 1 };
-        row.note(SlotRecord { slot: Timestamp(n), decided_at: NOON, verdict });
-    }
-    assert_eq!((row.recent.len(), row.counts.missed, row.recent[0].slot), (10, 15, Timestamp(5)));
 }
 
 proptest! {

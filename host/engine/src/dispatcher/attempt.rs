@@ -28,6 +28,11 @@ const STORE_TRIES: u32 = 3;
 const STORE_WAIT: Millis = Millis::SECOND;
 /// A run whose handler went away before the call is looked at again after this.
 const HANDLER_GONE_WAIT: Millis = Millis::SECOND;
+/// The longest wait of a run that found the queue full.
+const QUEUE_FULL_WAIT_MAX: Millis = Millis::MINUTE;
+/// Why what an attempt wanted was not committed.
+const QUEUE_FULL: &str =
+    "the queue is full (server.limits.queue), or the share of one handler is, and it makes several runs";
 
 /// The attempt did not take place, because the host is going down or the handler is gone: not counted.
 struct PutBack {
@@ -38,14 +43,19 @@ impl Dispatcher {
     pub(super) async fn bring_to_end(&self, run: Run, held: &Held) {
         let id = run.id;
         // It may have been cancelled before it was on the list of those that are told.
-        let until = self.parts.clock.monotonic().plus(LEASE);
-        if self.parts.store.renew(&[(id, held.lease)], until).await.is_ok_and(|held| held.is_empty()) {
+        if self.has_lost(&run, held).await {
             return;
         }
         if let Err(error) = self.attempt(run, held).await {
             // The lease runs out and the run is put back.
             tracing::error!(run.id = %id, run.attempt = held.lease.attempt, %error, "the end of run {id} was not recorded");
         }
+    }
+
+    /// Whether the lease is gone. Where it is not, it is renewed.
+    async fn has_lost(&self, run: &Run, held: &Held) -> bool {
+        let until = self.parts.clock.monotonic().plus(LEASE);
+        self.parts.store.renew(&[(run.id, held.lease)], until).await.is_ok_and(|held| held.is_empty())
     }
 
     async fn attempt(&self, run: Run, held: &Held) -> Result<(), StoreError> {
@@ -60,7 +70,6 @@ impl Dispatcher {
         };
         let mut conflicts = 0;
         loop {
-            held.mark.is_at(Stage::Waiting);
             let plugin = &run.target.plugin;
             let _turn = match conflicts {
                 0..CONFLICTS_MAX => self.turns.shared(plugin).await,
@@ -100,8 +109,16 @@ impl Dispatcher {
                     let outcome = Outcome::Retryable { message, retry_after: None };
                     return self.conclude(&run, held, bare(outcome), None, started).await.map(|_| ());
                 }
-                Recorded::Conflict => conflicts += 1,
-                Recorded::Done | Recorded::Stale | Recorded::Refused(_) => return Ok(()),
+                Recorded::Conflict => {
+                    conflicts += 1;
+                    held.mark.is_at(Stage::Waiting);
+                    // It may have been cancelled while its end was recorded, when nobody could stop it.
+                    if self.has_lost(&run, held).await {
+                        super::taken_away(run.id);
+                        return Ok(());
+                    }
+                }
+                Recorded::Done | Recorded::Stale | Recorded::Refused(_) | Recorded::QueueFull => return Ok(()),
             }
         }
     }
@@ -173,12 +190,14 @@ impl Dispatcher {
             catalogue: &catalogue,
             mint: &self.parts.mint,
             kv_bytes_max: self.parts.settings.load().kv_bytes_max(&call.target.plugin),
+            room: self.parts.room,
             now: self.parts.clock.now(),
         };
         changes::of(effects, call, &context)
     }
 
-    /// Records the end of the attempt. Effects that can never be committed make the attempt a failure for good.
+    /// Records the end of the attempt. Effects that can never be committed make the attempt a failure for good; those that
+    /// find no room on the queue have it made again.
     async fn conclude(
         &self,
         run: &Run,
@@ -192,11 +211,19 @@ impl Dispatcher {
         let recorded = self.record(run, held, event, changes).await?;
         match &recorded {
             Recorded::Refused(why) => {
-                let refused = Executed { outcome: Outcome::Permanent { message: why.clone() }, ..executed };
-                let (event, status) = self.decide(run, held, &refused, started);
-                if self.record(run, held, event, None).await? == Recorded::Done {
-                    self.tell(run, held, refused, status);
-                }
+                let outcome = Outcome::Permanent { message: why.clone() };
+                self.fail(run, held, Executed { outcome, ..executed }, started).await?;
+            }
+            // No fault of the handler's, for a while.
+            Recorded::QueueFull if run.drains < DRAINS_MAX => {
+                let (id, handler) = (run.id, &run.target);
+                tracing::warn!(run.id = %id, %handler, "run {id} of {handler} is put back: {QUEUE_FULL}");
+                let wait = self.policy(run).backoff.after(u32::from(run.drains) + 1, self.jitter());
+                self.put_back(run, held, self.parts.clock.now().plus(wait.min(QUEUE_FULL_WAIT_MAX))).await?;
+            }
+            Recorded::QueueFull => {
+                let outcome = Outcome::Retryable { message: QUEUE_FULL.to_owned(), retry_after: None };
+                self.fail(run, held, Executed { outcome, ..executed }, started).await?;
             }
             Recorded::Done => {
                 if looped > 0 {
@@ -213,6 +240,15 @@ impl Dispatcher {
             }
         }
         Ok(recorded)
+    }
+
+    /// Records an attempt whose effects were not committed.
+    async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<(), StoreError> {
+        let (event, status) = self.decide(run, held, &failed, started);
+        if self.record(run, held, event, None).await? == Recorded::Done {
+            self.tell(run, held, failed, status);
+        }
+        Ok(())
     }
 
     /// Keeps what an attempt has logged that was stopped.
@@ -272,13 +308,16 @@ impl Dispatcher {
             cost: executed.cost,
             version: executed.version,
         };
-        #[expect(clippy::cast_possible_truncation, reason = "any 64 of the random bits will do")]
-        let jitter = Jitter::new(self.parts.mint.random() as u64);
-        match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, jitter) {
+        match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, self.jitter()) {
             Decision::Succeed => (RunEvent::Succeeded { attempt }, RunStatus::Succeeded),
             Decision::RetryAt(due) => (RunEvent::FailedForNow { attempt, due }, RunStatus::Pending),
             Decision::Bury(cause) => (RunEvent::FailedForGood { attempt, cause }, RunStatus::Dead),
         }
+    }
+
+    fn jitter(&self) -> Jitter {
+        #[expect(clippy::cast_possible_truncation, reason = "any 64 of the random bits will do")]
+        Jitter::new(self.parts.mint.random() as u64)
     }
 
     async fn put_back(&self, run: &Run, held: &Held, due: Timestamp) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hookbox_core::cron::{Change, Zone, Zones};
-use hookbox_core::schedule::{Reason, Schedule, ScheduleRow, When};
+use hookbox_core::schedule::{Reason, Rules, Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_engine::scheduler::Scheduler;
 use hookbox_store::Store;
@@ -62,6 +62,7 @@ async fn a_rule_that_gives_no_later_time_than_its_last_slot_is_told_once_and_not
     assert_eq!((attention.reason, attention.since), (Reason::NoNextSlot, Some(slot)));
     assert_eq!(needing(&host, slot), [0, 1, 0, 0]);
     assert_eq!(logged.count("has no next slot, and should have one"), 1);
+    assert_eq!(logged.count(&stopped.cure(Reason::NoNextSlot)), 1, "the log says what the API says");
     assert_eq!(logged.count("ERROR"), 1);
 
     host.store.declare_schedules(vec![every(Millis::HOUR)], slot).await.unwrap();
@@ -81,6 +82,22 @@ async fn a_release_whose_zones_leave_no_slot_tells_it_until_it_is_begun_anew() {
     assert_eq!(logged.count("has no next slot, and should have one"), 1);
     host.store.change_schedule(&"digest".parse().unwrap(), ScheduleChange::Reset, NOON).await.unwrap();
     assert_eq!((reason(&row(&host).await, NOON), needing(&host, NOON)), (None, [0; 4]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_behind_is_told_with_its_cure_and_not_of_what_has_ended() {
+    let (logged, _guard) = Logged::here();
+    let host = Host::new();
+    let rules = Rules { count: Some(1), ..Rules::default() };
+    let ended = Schedule { name: "ended".parse().unwrap(), rules, ..every(Millis::HOUR) };
+    host.store.declare_schedules(vec![ended, every(Millis::HOUR)], NOON).await.unwrap();
+    host.clock.set_wall(NOON.plus(Millis::HOUR));
+    Scheduler::new(&host.parts).tick().await;
+    assert_eq!((host.store.counts().slots.fired, logged.count("the clock is behind")), (2, 0));
+    host.clock.set_wall(NOON);
+    Scheduler::new(&host.parts).tick().await;
+    assert_eq!(logged.count("the clock is behind the last slot of 1 schedules"), 1);
+    assert_eq!(logged.count("begin them anew with `hookbox schedules reset --all`"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookbox_core::attempt::Outcome;
+use hookbox_core::effects::{Effects, KvRead};
 use hookbox_core::id::RunId;
 use hookbox_core::run::{CancelCause, RunStatus};
 use hookbox_core::time::Millis;
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::host::{Host, manual};
 use crate::log::Logged;
-use crate::script::{VERSION, hopeless, interrupted};
+use crate::script::{VERSION, done_with, hopeless, interrupted};
 
 async fn cancel(host: &Host, id: RunId) {
     let now = host.parts.clock.now();
@@ -80,4 +81,27 @@ async fn a_dead_letter_is_told_though_leases_are_renewed_while_its_record_is_ans
     let ended = told(&mut host).await;
     assert_eq!((ended.run, ended.status), (id, RunStatus::Dead));
     assert_eq!((logged.count("is a dead letter"), logged.count("was taken away")), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_cancelled_while_its_conflict_is_told_does_not_run_again() {
+    let (logged, _guard) = Logged::here();
+    let mut host = Host::started().await;
+    host.script.on("shop/count", |_| async {
+        let reads = vec![KvRead { key: "n".into(), version: Some(77) }];
+        Ok(done_with(Effects { reads, ..Effects::default() }))
+    });
+    let permits = Arc::new(Semaphore::new(0));
+    *host.store.late_answers.lock().unwrap() = Some(permits.clone());
+    let id = host.job("shop/count").await;
+    host.called(1).await;
+    // The conflict is known to the store, and the attempt has yet to hear of it.
+    host.idle_for(Millis(1)).await;
+    cancel(&host, id).await;
+    host.idle_for(Millis(1)).await;
+    assert_eq!(logged.count("was taken away"), 0, "nobody could stop it");
+    permits.add_permits(100);
+    host.drain(Millis::MINUTE).await;
+    assert_eq!((host.script.call_count(), logged.count("was taken away")), (1, 1));
+    assert_eq!(host.run(id).await.status(), RunStatus::Cancelled);
 }

@@ -11,6 +11,7 @@ use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::RunId;
 use hookbox_core::name::PluginName;
 use hookbox_core::policy::Terms;
+use hookbox_core::queue::Room;
 use hookbox_core::run::{BootId, RunEvent, RunStatus};
 use hookbox_engine::Parts;
 use hookbox_store::Store;
@@ -102,6 +103,7 @@ async fn interfere(host: &Parts) {
         scans: vec![],
         writes: vec![KvWrite::Set { key: "n".into(), value: b"100".to_vec(), ttl: None }],
         kv_bytes_max: 1000,
+        room: Room(1_000_000),
         jobs: vec![],
         events: vec![],
     };

@@ -10,6 +10,7 @@ use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{Mint, RunId};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::policy::Terms;
+use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunState, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
@@ -53,6 +54,7 @@ impl Host {
             settings,
             guests: tokio::runtime::Handle::current(),
             slots: 1000,
+            room: Room(1_000_000),
             observer: Some(observer),
         };
         Host { memory, store, clock, script, parts, ended, engine: None }

@@ -15,6 +15,7 @@ use hookbox_store::{PluginRow, Store};
 
 use crate::host::{Host, NOON, on};
 use crate::log::Logged;
+use crate::scheduler::every;
 use crate::script::{done, hopeless};
 
 fn nightly() -> (&'static str, Trigger, PolicyPatch) {
@@ -29,18 +30,27 @@ async fn missing_since(host: &Host, since: Timestamp) {
     host.store.put_plugin(PluginRow { missing_since: Some(since), ..row }).await.unwrap();
 }
 
+async fn names(host: &Host) -> Vec<String> {
+    host.store.schedules(None, 99).await.unwrap().iter().map(|row| row.schedule.name.to_string()).collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_plugin_that_is_gone_for_good_loses_its_routes() {
+async fn a_plugin_that_is_gone_for_good_loses_its_routes_and_schedules() {
     let host = Host::new();
-    host.plugin("shop", &[on("on-user", "shop/user.*")]).await;
+    host.plugin("shop", &[on("on-user", "shop/user.*"), nightly()]).await;
+    // One of hooks.yaml is no plugin's to take along.
+    host.set(Settings { schedules: vec![every(Millis::HOUR)], ..Settings::default() });
+    host.parts.schedules.declare().await.unwrap();
     missing_since(&host, NOON).await;
     let mut reaper = Reaper::new(&host.parts, BootId(1));
     host.clock.advance(Millis(VANISHED_GRACE.0 - 1));
     reaper.tick().await;
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 1);
+    assert_eq!(names(&host).await, ["digest", "shop.nightly"]);
     host.clock.advance(Millis(1));
     reaper.tick().await;
     assert_eq!(host.store.catalogue().route("shop", "user.created").len(), 0);
+    assert_eq!(names(&host).await, ["digest"]);
     let row = host.store.catalogue().plugin(&"shop".parse().unwrap()).unwrap().clone();
     assert_eq!((row.history.len(), row.missing_since), (1, Some(NOON)));
 }

@@ -202,6 +202,10 @@ impl Store for Wire {
         self.through(self.store.put_schedule(schedule, now)).await
     }
 
+    async fn preview_schedule(&self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.store.preview_schedule(schedule, now).await
+    }
+
     async fn remove_schedule(&self, name: &ScheduleName, now: Timestamp) -> Result<(), StoreError> {
         self.through(self.store.remove_schedule(name, now)).await
     }
@@ -291,6 +295,10 @@ impl Store for Wire {
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
         self.store.runs(page, filter).await
+    }
+
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        self.store.waiting_of(handler)
     }
 
     fn counts(&self) -> Counts {

@@ -20,6 +20,8 @@ pub(super) enum Refused {
     SourceBusy,
     /// As many runs wait as may.
     QueueFull,
+    /// As many runs of one of its handlers wait as are its share.
+    HandlerFull,
     /// Its source address has sent too many: after so long there is room for one more.
     SourceRate(Millis),
     Unread(Unread),
@@ -53,6 +55,9 @@ impl Refused {
             Refused::ProviderRate(_) => "the provider sends more than its rate".to_owned(),
             Refused::Busy => "as many webhooks are taken in as server.limits.in_flight lets".to_owned(),
             Refused::QueueFull => "as many runs wait as server.limits.queue lets".to_owned(),
+            Refused::HandlerFull => {
+                "as many runs of one of its handlers wait as its share of server.limits.queue lets".to_owned()
+            }
             Refused::UnknownProvider => "no live provider has this name: hookbox check tells of secrets".to_owned(),
             Refused::Unread(Unread::TooLarge) => "the body is larger than limits.body".to_owned(),
             Refused::Unread(Unread::TooSlow) => "the body did not come in time".to_owned(),
@@ -76,6 +81,7 @@ impl Refused {
             Refused::Busy => "busy",
             Refused::SourceBusy => "source-busy",
             Refused::QueueFull => "queue-full",
+            Refused::HandlerFull => "handler-full",
             Refused::SourceRate(_) => "source-rate",
             Refused::Unread(Unread::TooLarge) => "large-body",
             Refused::Unread(Unread::TooSlow) => "slow-body",
@@ -133,6 +139,7 @@ impl From<Refused> for Problem {
             | Refused::Busy
             | Refused::SourceBusy
             | Refused::QueueFull
+            | Refused::HandlerFull
             | Refused::Unread(Unread::NoRoom(_))
             | Refused::Store(_) => Problem::for_now(),
         }

@@ -1,15 +1,17 @@
 //! The events of a verified delivery, put where they cannot be lost.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hookbox_core::body_schema::{self, Otherwise};
-use hookbox_core::name::ProviderName;
+use hookbox_core::name::{HandlerRef, ProviderName};
+use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::Reply;
-use hookbox_store::StoreError;
 use hookbox_store::types::{NewEvent, NewRun};
+use hookbox_store::{Store, StoreError};
 
 use super::answer::Taken;
 use super::delivery::{Parts, Read};
@@ -31,18 +33,31 @@ pub(super) struct New {
     now: Timestamp,
 }
 
+/// Whether the runs of one delivery may wait. That there is room for one was looked at before it was read.
+fn has_room(store: &dyn Store, room: Room, events: &[NewEvent]) -> Result<(), Refused> {
+    let mut runs_of = HashMap::<&HandlerRef, u64>::new();
+    for run in events.iter().flat_map(|event| &event.runs).filter(|run| run.dead.is_none()) {
+        *runs_of.entry(&run.target).or_default() += 1;
+    }
+    let pending = store.counts().pending.saturating_add(runs_of.values().sum());
+    if events.len() > 1 && pending > room.0 {
+        return Err(Refused::QueueFull);
+    }
+    // No handler has more than all have together.
+    let is_over = |(target, runs): (&&HandlerRef, &u64)| store.waiting_of(target).saturating_add(*runs) > room.share();
+    match pending > room.share() && runs_of.iter().any(is_over) {
+        true => Err(Refused::HandlerFull),
+        false => Ok(()),
+    }
+}
+
 impl Receiver {
     /// Returns once all of them are on disk, in one transaction. Where the sender goes away before, they are written
     /// nevertheless, and count as in flight until they are.
     pub(super) async fn take_in(&self, new: New, admitted: Admitted, mut held: Held) -> Result<Taken, Refused> {
         let Ingress { store, limits, tally, .. } = &self.ingress;
         let New { provider, events, is_batch, answer, secret_place, now } = new;
-        // One delivery may bring many.
-        let runs: usize = events.iter().map(|event| event.runs.len()).sum();
-        let runs = u64::try_from(runs).unwrap_or(u64::MAX);
-        if events.len() > 1 && store.counts().pending.saturating_add(runs) > limits.queue_max {
-            return Err(Refused::QueueFull);
-        }
+        has_room(&**store, Room(limits.queue_max), &events)?;
         // It may have been inflated.
         let bytes = events.iter().map(|event| event.event.data.len()).sum();
         held.resize(bytes).map_err(|full| Refused::Unread(Unread::NoRoom(full)))?;

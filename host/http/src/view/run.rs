@@ -42,7 +42,7 @@ pub(crate) struct RunView {
     idempotency_key: String,
     hops: u8,
     attempts_begun: u32,
-    /// Times it was put back at a shutdown.
+    /// Times it was put back: at a shutdown, without its handler, or for want of room on the queue.
     drains: u8,
     /// Of its latest attempt that has ended.
     last_outcome: Option<&'static str>,

@@ -6,7 +6,7 @@ mod slots;
 mod when;
 
 use hookbox_core::id::RunId;
-use hookbox_core::schedule::{Attention, Lateness, Origin, Pause, Reason, Schedule, ScheduleRow, SlotCounts};
+use hookbox_core::schedule::{Attention, Lateness, Origin, Pause, Schedule, ScheduleRow, SlotCounts};
 use hookbox_core::time::Timestamp;
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub(crate) struct ScheduleView {
     paused: Option<PauseView>,
     /// What somebody should look at; null where all is well.
     attention: Option<AttentionView>,
+    /// Its last slot is later than the clock, whatever else it needs: it waits, or has ended too early.
+    clock_behind: bool,
     /// The slot that fired last, and its run.
     last_fired: Option<String>,
     last_run: Option<String>,
@@ -89,6 +91,7 @@ impl ScheduleView {
             due: row.due().map(|at| at.to_string()),
             paused: row.pause.as_ref().map(PauseView::of),
             attention: row.attention(now).map(|attention| AttentionView::of(attention, row)),
+            clock_behind: row.is_ahead_of_the_clock(now),
             last_fired: row.last_fired.map(|at| at.to_string()),
             last_run: row.last_run.map(|run| run.to_string()),
             counts: SlotCountsView::of(&row.counts),
@@ -104,21 +107,8 @@ impl PauseView {
 
 impl AttentionView {
     fn of(attention: Attention, row: &ScheduleRow) -> AttentionView {
-        let name = &row.schedule.name;
-        let cure = match attention.reason {
-            Reason::Failing => format!("its runs failed: mend its handler, then `hookbox schedules resume {name}`"),
-            Reason::NoNextSlot => format!("its rule gives no time after {}: change its rule", row.decided),
-            Reason::ClockBehind => format!(
-                "it waits until {}, its last slot: set the clock right, or `hookbox schedules reset {name}`",
-                row.decided
-            ),
-            Reason::Undecided => match row.slots() {
-                Err(error) => format!("its rule does not read ({error}): change its rule"),
-                Ok(_) => "the scheduler has not come to it: look into the log of the host".to_owned(),
-            },
-        };
         let since = attention.since.map(|at| at.to_string());
-        AttentionView { reason: attention.reason.code(), since, cure }
+        AttentionView { reason: attention.reason.code(), since, cure: row.cure(attention.reason) }
     }
 }
 

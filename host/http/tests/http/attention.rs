@@ -1,6 +1,7 @@
 //! Schedules that somebody should look at are shown with their cure, and told as metrics.
 
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::schedule::{Pause, SlotDecision};
 use hookbox_core::time::Millis;
 use hookbox_store::types::{Firing, ScheduleChange};
@@ -62,11 +63,17 @@ async fn one_that_has_no_next_slot_is_told_until_it_is_begun_anew() {
     let (from, to) = (row.decided, row.decided);
     let (paused, missed) = (Default::default(), Default::default());
     let decision = SlotDecision { from, to, paused, missed, fire: Vec::new(), next: None };
-    let firing = Firing { schedule: name(), basis: row.basis(), decision, jobs: Vec::new(), now: NOW };
+    let firing =
+        Firing { schedule: name(), basis: row.basis(), decision, jobs: Vec::new(), room: Room(1_000_000), now: NOW };
     host.store.fire(firing).await.unwrap();
     let (list, own, number) = told(&host, "no-next-slot").await;
     assert_eq!((&list, number), (&json!("no-next-slot"), 1));
-    assert!(own["cure"].as_str().unwrap().ends_with("change its rule"), "{own}");
+    let cure = own["cure"].as_str().unwrap();
+    assert!(cure.ends_with("change its rule, or begin it anew with `hookbox schedules reset hourly`"), "{own}");
+    let page = host.get("/metrics").await.body;
+    for line in ["hookbox_schedules{state=\"no-next-slot\"} 1", "hookbox_schedules{state=\"ended\"} 0"] {
+        assert!(page.lines().any(|told| told == line), "{line} is missing in\n{page}");
+    }
     host.post(&format!("{HOURLY}/reset")).await;
     assert_eq!(told(&host, "no-next-slot").await, (Value::Null, Value::Null, 0));
 }
@@ -83,6 +90,23 @@ async fn a_clock_that_is_behind_and_slots_that_are_overdue_are_told() {
     let (_, own, number) = told(&host, "clock-behind").await;
     assert_eq!((&own["reason"], &own["since"], number), (&json!("clock-behind"), &Value::Null, 1));
     assert!(own["cure"].as_str().unwrap().contains("schedules reset hourly"), "{own}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_behind_is_shown_beside_what_comes_first() {
+    let host = hourly().await;
+    let behind = async || {
+        let (list, own) = (host.get("/api/v1/schedules").await.json(), host.get(HOURLY).await.json());
+        assert_eq!(list["items"][0]["clock_behind"], own["clock_behind"]);
+        (own["clock_behind"].clone(), own["attention"]["reason"].clone())
+    };
+    let pause = Pause { failures: Some(3), ..Pause::new(NOW, None) };
+    host.store.change_schedule(&name(), ScheduleChange::Pause(pause), NOW).await.unwrap();
+    assert_eq!(behind().await, (json!(false), json!("failing")));
+    host.store.change_schedule(&name(), ScheduleChange::Reset, NOW.plus(Millis::DAY)).await.unwrap();
+    assert_eq!(behind().await, (json!(true), json!("failing")));
+    host.post(&format!("{HOURLY}/reset")).await;
+    assert_eq!(behind().await, (json!(false), json!("failing")));
 }
 
 #[tokio::test]

@@ -160,6 +160,9 @@ impl Store for Faulty {
     async fn put_schedule(&self, _: Schedule, _: Timestamp) -> Result<ScheduleRow, StoreError> {
         self.fail()
     }
+    async fn preview_schedule(&self, _: Schedule, _: Timestamp) -> Result<ScheduleRow, StoreError> {
+        self.fail()
+    }
     async fn remove_schedule(&self, _: &ScheduleName, _: Timestamp) -> Result<(), StoreError> {
         self.fail()
     }
@@ -229,6 +232,10 @@ impl Store for Faulty {
     fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
         self.inner.schedule_counts(now)
     }
+    fn waiting_of(&self, handler: &HandlerRef) -> u64 {
+        self.inner.waiting_of(handler)
+    }
+
     fn counts(&self) -> Counts {
         self.inner.counts()
     }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use hookbox_core::id::{JobId, RunId};
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::run::Work;
 use hookbox_core::schedule::{Origin, Rules, Schedule, ScheduleRow, When, decide};
 use hookbox_core::time::{Millis, Timestamp};
@@ -29,7 +30,7 @@ async fn row(host: &Host, name: &str) -> ScheduleRow {
 }
 
 /// Decides the slots of a schedule that have come.
-async fn tick(host: &Host, name: &str, now: Timestamp) -> Fired {
+pub(crate) async fn tick(host: &Host, name: &str, now: Timestamp) -> Fired {
     let row = row(host, name).await;
     let decision = decide(&row.slots().unwrap(), &row.schedule.rules, row.progress(), now).unwrap();
     let job = |slot: &Timestamp| {
@@ -38,7 +39,14 @@ async fn tick(host: &Host, name: &str, now: Timestamp) -> Fired {
     };
     let jobs = decision.fire.iter().map(job).collect();
     host.store
-        .fire(Firing { schedule: row.schedule.name.clone(), basis: row.basis(), decision, jobs, now })
+        .fire(Firing {
+            schedule: row.schedule.name.clone(),
+            basis: row.basis(),
+            decision,
+            jobs,
+            room: Room(1_000_000),
+            now,
+        })
         .await
         .unwrap()
 }

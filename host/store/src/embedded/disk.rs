@@ -43,7 +43,7 @@ impl Disk {
     pub(super) fn open(folder: &Path, faults: Faults) -> Result<Disk, StoreError> {
         durable::make_private(folder)?;
         faults.at(Step::Open)?;
-        durable::remove_drafts(folder)?;
+        durable::remove_drafts(folder, LOCK_TRIES, LOCK_RETRY)?;
         if durable::is_distrusted(folder) {
             durable::settle(folder, LOCK_TRIES, LOCK_RETRY)?;
         }

@@ -23,7 +23,7 @@ mod linux {
     ///
     /// # Safety
     /// As in `sync_file_range(2)`: `fd` is open.
-    #[allow(unsafe_code, reason = "it takes the place of a function of the C library")]
+    #[expect(unsafe_code, reason = "it takes the place of a function of the C library")]
     #[unsafe(no_mangle)]
     unsafe extern "C" fn sync_file_range(fd: c_int, _offset: i64, _bytes: i64, _flags: c_uint) -> c_int {
         CALLED.store(true, Ordering::Relaxed);

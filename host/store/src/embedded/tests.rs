@@ -6,6 +6,7 @@ use hookbox_core::effects::KvWrite;
 use hookbox_core::event::{Event, Source};
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
+use hookbox_core::queue::Room;
 use hookbox_core::run::{BootId, Run, RunEvent, RunStatus};
 use hookbox_core::time::Timestamp;
 use tempfile::TempDir;
@@ -87,6 +88,7 @@ impl World {
             scans: vec![],
             writes: vec![KvWrite::Add { key: "counted".to_owned(), delta: 1 }],
             kv_bytes_max: 1 << 20,
+            room: Room(1_000_000),
             jobs: vec![],
             events: vec![],
         };

@@ -102,7 +102,12 @@ impl Ledger<'_> {
         let stored = self.transition(stored, record.event)?;
         self.update_run(stored, Monotonic(0))?;
         if let Some(changes) = record.changes {
+            let (room, before) = (changes.room, self.deltas.len());
             match self.commit_changes(changes, record.now)? {
+                Recorded::Done if self.overfill(room, before) => {
+                    self.roll_back();
+                    return Ok(Recorded::QueueFull);
+                }
                 Recorded::Done => {}
                 refused => {
                     // The change ends well, so nobody else takes back what it wrote.

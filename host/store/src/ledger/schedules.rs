@@ -1,9 +1,13 @@
 //! Declaring, changing and pausing schedules, and deciding their slots.
 
+mod declared;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
 use hookbox_core::schedule::{BadWhen, Origin, Overlap, Passed, Schedule, ScheduleRow, SlotRecord, Verdict};
 use hookbox_core::time::{Millis, Timestamp};
@@ -14,8 +18,10 @@ use crate::due::Standing;
 use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
-use crate::types::{Fired, Firing, NewJob, ScheduleChange};
+use crate::types::{Fired, Firing, NewJob, NewRun, ScheduleChange};
 use crate::values;
+pub(crate) use declared::preview_schedule;
+use declared::{Redefined, begun, redefined, schedule_row, with_operators};
 
 /// A schedule that is declared again within this time goes on.
 const REMOVED_FOR: Millis = Millis(30 * Millis::DAY.0);
@@ -49,37 +55,22 @@ impl Ledger<'_> {
 
     /// One that was removed a while ago goes on.
     fn new_schedule(&mut self, schedule: Schedule, now: Timestamp) -> Result<ScheduleRow, StoreError> {
-        self.shown.schedules_changed = true;
         let key = keys::removed_schedule(&schedule.name);
-        let row = match values::get(&self.tree, &key)? {
-            Some(removed) => {
-                values::remove(&mut self.tree, key)?;
-                let RemovedV1 { at, row } = codec::decode(&removed)?;
-                let kept = now.since(Timestamp(at)) <= REMOVED_FOR;
-                kept.then(|| codec::decode_schedule(&row)).transpose()?
-            }
-            None => None,
-        };
-        match row {
-            Some(row) => row.revived(schedule, now),
-            None => ScheduleRow::new(schedule, now),
-        }
-        .map_err(bad)
+        let row = begun(&self.tree, schedule, now)?;
+        values::remove(&mut self.tree, key)?;
+        self.shown.schedules_changed = true;
+        Ok(row)
     }
 
     /// Gives a schedule these declarations; without any it is removed.
-    fn redefine(&mut self, row: ScheduleRow, mut all: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
-        all.sort_by_key(rank);
-        let mut all = all.into_iter();
-        let Some(schedule) = all.next() else { return self.remove(row, now, |row| row) };
-        let shadowed: Vec<Schedule> = all.collect();
-        if schedule == row.schedule && shadowed == row.shadowed {
-            return Ok(());
+    fn redefine(&mut self, row: ScheduleRow, all: Vec<Schedule>, now: Timestamp) -> Result<(), StoreError> {
+        if all.is_empty() {
+            return self.remove(row, now, |row| row);
         }
-        let (row, closed) = row.redefined(schedule, now).map_err(bad)?;
+        let Redefined::Other { row, closed } = redefined(row, all, now)? else { return Ok(()) };
         self.count_closed(&row, &closed);
         self.shown.schedules_changed = true;
-        self.write_schedule(ScheduleRow { shadowed, ..row })
+        self.write_schedule(row)
     }
 
     /// Where the slots of a schedule are about to end, and very many of them have come and are undecided, gives some their
@@ -91,14 +82,17 @@ impl Ledger<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(mut row) = self.schedule_row(name)? else { return Ok(false) };
-        let own = by_operator(&row).0;
+        let (own, others) = by_operator(&row);
         let ends = match ending {
             Ending::Declared(declared) => {
                 let next = declared.iter().chain(&own).min_by_key(|schedule| rank(schedule));
                 next.is_none_or(|next| row.ends_with(next))
             }
             Ending::Put(schedule) => row.schedule.origin != Origin::Config && row.ends_with(schedule),
-            Ending::Removed => !own.is_empty(),
+            Ending::Removed => {
+                let next = others.iter().min_by_key(|schedule| rank(schedule));
+                !own.is_empty() && next.is_none_or(|next| row.ends_with(next))
+            }
             Ending::Reset => true,
         };
         let Some(closed) = Some(&mut row).filter(|_| ends).and_then(|row| row.close_some(now)) else {
@@ -175,11 +169,7 @@ impl Ledger<'_> {
             self.write_schedule(row.clone())?;
             return Ok(row);
         };
-        if row.schedule.origin == Origin::Config {
-            return Err(StoreError::Conflict(format!("{name} is in hooks.yaml, which comes first: change it there")));
-        }
-        let (_, mut all) = by_operator(&row);
-        all.push(schedule);
+        let all = with_operators(&row, schedule)?;
         self.redefine(row, all, now)?;
         self.known_schedule(&name)
     }
@@ -243,7 +233,7 @@ impl Ledger<'_> {
         records.extend(passed(decision.missed, |slots| Verdict::Missed { slots }));
         records.iter().for_each(|record| row.note(record.clone()));
         for (slot, job) in decision.fire.into_iter().zip(firing.jobs) {
-            let verdict = self.fire_slot(&mut row, job, now)?;
+            let verdict = self.fire_slot(&mut row, job, firing.room, now)?;
             let record = SlotRecord { slot, decided_at: now, verdict };
             row.note(record.clone());
             records.push(record);
@@ -255,7 +245,13 @@ impl Ledger<'_> {
         Ok(Fired::Decided(records))
     }
 
-    fn fire_slot(&mut self, row: &mut ScheduleRow, job: NewJob, now: Timestamp) -> Result<Verdict, StoreError> {
+    fn fire_slot(
+        &mut self,
+        row: &mut ScheduleRow,
+        job: NewJob,
+        room: Room,
+        now: Timestamp,
+    ) -> Result<Verdict, StoreError> {
         let mut alive = Vec::new();
         for run in &row.open {
             if self.is_alive(*run)? {
@@ -264,16 +260,23 @@ impl Ledger<'_> {
         }
         row.open = alive;
         let open = row.open.len();
-        match row.schedule.rules.overlap {
+        let overlap = row.schedule.rules.overlap;
+        let waits = matches!(overlap, Overlap::BufferOne | Overlap::BufferAll(_)) && open > 0;
+        match overlap {
             Overlap::Skip if open > 0 => return Ok(Verdict::OverlapSkipped),
             Overlap::BufferOne if open > 1 => return Ok(Verdict::Dropped),
             Overlap::BufferAll(most) if open > most as usize => return Ok(Verdict::Dropped),
+            // The others bound what waits by themselves.
+            Overlap::Allow if open > 0 && self.is_full(room, self.deltas.len(), &[&job.run.target]) => {
+                return Ok(Verdict::Dropped);
+            }
+            // Made by another definition: it would begin beside them.
+            _ if waits && !self.are_at_its_gate(&row.open, &job.run)? => return Ok(Verdict::OverlapSkipped),
             Overlap::CancelRunning => {
                 self.cancel(&std::mem::take(&mut row.open), CancelCause::Overlap, now)?;
             }
             _ => {}
         }
-        let waits = matches!(row.schedule.rules.overlap, Overlap::BufferOne | Overlap::BufferAll(_)) && open > 0;
         let new = job.run.id;
         match self.enqueue(job, now)? {
             run if run == new && waits => Ok(Verdict::Buffered { run }),
@@ -281,6 +284,18 @@ impl Ledger<'_> {
             // The handler lets one run with its key be alive, and it is another's.
             _ => Ok(Verdict::OverlapSkipped),
         }
+    }
+
+    /// Whether a new run would wait for each of these.
+    fn are_at_its_gate(&self, runs: &[RunId], new: &NewRun) -> Result<bool, StoreError> {
+        let Some(gate) = new.terms.gate.as_ref().map(|gate| gate.id(&new.target)) else { return Ok(false) };
+        for run in runs {
+            let run = self.live_run(*run)?.map(|stored| stored.run);
+            if run.and_then(|run| Some(run.gate?.id(&run.target))) != Some(gate) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A run that was alive has ended: its schedule may have to be paused.
@@ -305,8 +320,7 @@ impl Ledger<'_> {
     }
 
     fn schedule_row(&self, name: &ScheduleName) -> Result<Option<ScheduleRow>, StoreError> {
-        let row = values::get(&self.tree, &keys::schedule(name))?;
-        row.map(|row| codec::decode_schedule(&row)).transpose()
+        schedule_row(&self.tree, name)
     }
 
     fn known_schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

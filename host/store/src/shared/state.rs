@@ -65,7 +65,7 @@ pub(crate) enum Grouped {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight(u64);
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

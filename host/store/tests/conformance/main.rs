@@ -32,6 +32,7 @@ mod plugins;
 mod prune;
 mod queue;
 mod record;
+mod room;
 mod schedule_changes;
 mod schedule_rules;
 mod schedules;

@@ -15,6 +15,7 @@ use hookbox_core::hold::{Held, Hold};
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::ScheduleName;
 use hookbox_core::policy::Terms;
+use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, CancelCause, Run, RunEvent};
 use hookbox_core::schedule::{Origin, Rules, Schedule, When, decide};
@@ -281,7 +282,8 @@ impl Pair {
             job.job.origin = JobOrigin::Schedule(name.clone());
             jobs.push(job);
         }
-        let firing = Firing { schedule: name, basis: row.basis(), decision, jobs, now: self.now };
+        let firing =
+            Firing { schedule: name, basis: row.basis(), decision, jobs, room: Room(1_000_000), now: self.now };
         both!(self, store => store.fire(firing.clone()).await).unwrap();
     }
 

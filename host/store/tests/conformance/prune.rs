@@ -1,5 +1,7 @@
 //! Removing what is old, or more than is kept.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use hookbox_core::event::Event;
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::retry::DeadCause;
@@ -26,6 +28,7 @@ conformance! {
     an_old_event_does_not_take_the_key_of_a_newer_one,
     a_pass_goes_on_until_nothing_is_left,
     a_pass_ends_however_much_is_kept,
+    an_event_that_comes_in_the_midst_of_a_pass_is_taken_before_it_ends,
     a_pruned_run_is_not_replayed,
     a_unique_key_goes_with_its_run,
 }
@@ -288,6 +291,32 @@ async fn a_pass_ends_however_much_is_kept(world: &mut World) {
         assert!(steps < 20, "the pass does not end");
     }
     assert!(steps > 3);
+}
+
+async fn an_event_that_comes_in_the_midst_of_a_pass_is_taken_before_it_ends(world: &mut World) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..2_000 {
+        let (store, old) = (world.store.clone(), NewEvent { runs: Vec::new(), ..event_at(later(0), &[]) });
+        tasks.spawn(async move { store.accept(old).await.unwrap() });
+    }
+    tasks.join_all().await;
+    let steps = AtomicUsize::new(0);
+    let pass = async {
+        while world.prune(later(2 * DAY), retention()).await.unwrap().more {
+            steps.fetch_add(1, Ordering::SeqCst);
+            // As the pruner does, for longer.
+            tokio::task::yield_now().await;
+        }
+        steps.load(Ordering::SeqCst)
+    };
+    // It is asked for while the first step is under way.
+    let accept = async {
+        world.accept_new(event_at(later(2 * DAY), &["a/on-event"])).await;
+        steps.load(Ordering::SeqCst)
+    };
+    let (steps_of_pass, steps_before) = tokio::join!(pass, accept);
+    assert!(steps_before + 3 < steps_of_pass, "it came after {steps_before} of {steps_of_pass} steps");
+    assert_eq!(world.counts().pending, 1);
 }
 
 async fn a_pruned_run_is_not_replayed(world: &mut World) {

@@ -1,9 +1,12 @@
 //! What becomes of slots and of state where a schedule is changed, removed and declared again.
 
-use hookbox_core::schedule::{Missed, Origin, Overlap, Pause, Rules, Schedule, SlotCounts, Verdict, When};
+use hookbox_core::queue::Room;
+use hookbox_core::schedule::{
+    Missed, Origin, Overlap, Passed, Pause, Rules, Schedule, SlotCounts, SlotDecision, Verdict, When,
+};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Fired, ScheduleChange};
+use hookbox_store::types::{Fired, Firing, ScheduleChange};
 
 use crate::schedule_rules::{fire, run_in, with};
 use crate::schedules::{every_minute, firing, name, row, verdicts};
@@ -159,7 +162,9 @@ async fn an_operator_who_removes_a_schedule_means_all_of_it(world: &mut World) {
     world.change_schedule(&name("a"), ScheduleChange::Pause(Pause::new(NOW, None)), later(60_001)).await.unwrap();
     world.remove_schedule(&name("a"), later(61_000)).await.unwrap();
     world.pause();
+    let preview = world.preview_schedule(own.clone(), later(10)).await.unwrap();
     let anew = world.put_schedule(own, later(10)).await.unwrap();
+    assert_eq!(preview, anew);
     assert_eq!((&anew.pause, anew.counts, anew.left()), (&None, SlotCounts::default(), Some(1)));
     assert_eq!((anew.decided, anew.open.len()), (later(60_000), 1), "the slot has fired, and its run is alive");
 }
@@ -171,7 +176,9 @@ async fn a_count_begins_anew_with_another_definition(world: &mut World) {
     run_in(&fire(world, 2).await);
     let own = Schedule { origin: Origin::Operator, ..with(rules) };
     world.declare_schedules(vec![], later(121_000)).await.unwrap();
+    let preview = world.preview_schedule(own.clone(), later(121_000)).await.unwrap();
     let row = world.put_schedule(own, later(121_000)).await.unwrap();
+    assert_eq!(preview, row);
     world.pause();
     assert_eq!((row.left(), row.counts.fired), (Some(2), 2));
     let seen = world.schedule(&name("a")).await.unwrap();
@@ -204,4 +211,16 @@ async fn schedules_are_counted_by_where_they_stand(world: &mut World) {
     assert_eq!((late.active, late.attention), (2, [0, 0, 2, 0]), "two have slots that are overdue");
     let early = world.schedule_counts(NOW.minus(Millis::HOUR));
     assert_eq!(early.attention, [0, 0, 0, 3], "the clock is behind all that go on");
+    for (which, to) in [("once", later(5)), ("a", NOW)] {
+        let row = row(&*world.store, which).await;
+        let (from, paused, missed) = (row.decided, Passed::default(), Passed::default());
+        let decision = SlotDecision { from, to, paused, missed, fire: Vec::new(), next: None };
+        let (schedule, basis, room) = (name(which), row.basis(), Room(1_000_000));
+        let firing = Firing { schedule, basis, decision, jobs: Vec::new(), room, now: later(5) };
+        world.fire(firing).await.unwrap();
+    }
+    world.pause();
+    let counts = world.schedule_counts(later(5));
+    assert_eq!((counts.active, counts.paused, counts.ended, counts.dry), (0, 1, 2, 1));
+    assert_eq!(counts.attention, [0, 1, 0, 0], "one has not come to its bounds, and has no slot");
 }

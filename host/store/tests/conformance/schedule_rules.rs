@@ -7,7 +7,7 @@ use hookbox_core::run::{CancelCause, RunEvent, RunState};
 use hookbox_core::schedule::{Missed, Origin, Overlap, Pause, Rules, Schedule, ScheduleRow, Verdict, When};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
-use hookbox_store::types::{Fired, Replay, ScheduleChange};
+use hookbox_store::types::{Cancellable, Fired, Replay, ScheduleChange};
 
 use crate::schedules::{PERIOD, every_minute, firing, name, row, verdicts};
 use crate::world::{NOW, World, ended, failed, handler, job, later, new_run, success};
@@ -18,6 +18,7 @@ conformance! {
     a_later_slot_takes_the_place_of_a_run_that_is_executed,
     slots_may_run_beside_one_another,
     runs_that_may_overlap_are_seen_by_the_rule_that_follows,
+    a_slot_that_cannot_wait_for_the_runs_of_before_is_skipped,
     all_missed_slots_are_made_up_for_in_one_commit,
     a_paused_schedule_is_not_due_and_its_slots_are_not_made_up_for,
     a_schedule_is_paused_after_failures_in_a_row,
@@ -120,6 +121,33 @@ async fn runs_that_may_overlap_are_seen_by_the_rule_that_follows(world: &mut Wor
         let cause = CancelCause::Overlap;
         assert_eq!(world.run(run).await.unwrap().state, RunState::Cancelled { at: later(240_000), cause });
     }
+}
+
+async fn a_slot_that_cannot_wait_for_the_runs_of_before_is_skipped(world: &mut World) {
+    let with = |target, overlap| Schedule { target: handler(target), ..with(Rules { overlap, ..Rules::default() }) };
+    let buffered = |verdicts: &[Verdict]| matches!(verdicts, [Verdict::Buffered { .. }]);
+    world.declare_schedules(vec![with("a/tick", Overlap::BufferOne)], NOW).await.unwrap();
+    let first = run_in(&fire(world, 1).await);
+    // Of another handler, it would begin beside the first.
+    world.declare_schedules(vec![with("b/tick", Overlap::BufferOne)], later(70_000)).await.unwrap();
+    assert_eq!(fire(world, 2).await, [Verdict::OverlapSkipped]);
+    assert_eq!(world.claim_some(&["a/tick", "b/tick"], 9, later(120_000)).await.len(), 1);
+    world.declare_schedules(vec![with("a/tick", Overlap::BufferAll(3))], later(130_000)).await.unwrap();
+    let second = fire(world, 3).await;
+    assert!(buffered(&second), "{second:?}");
+    world.pause();
+    let all = vec![first, run_in(&second)];
+    world.cancel(all, Cancellable::Alive, CancelCause::Operator, later(180_001)).await.unwrap();
+    // What was made under `allow` waits at no gate.
+    world.declare_schedules(vec![with("a/tick", Overlap::Allow)], later(190_000)).await.unwrap();
+    let beside = run_in(&fire(world, 4).await);
+    world.declare_schedules(vec![with("a/tick", Overlap::BufferOne)], later(250_000)).await.unwrap();
+    assert_eq!(fire(world, 5).await, [Verdict::OverlapSkipped]);
+    world.pause();
+    world.cancel(vec![beside], Cancellable::Alive, CancelCause::Operator, later(300_001)).await.unwrap();
+    assert!(matches!(fire(world, 6).await[..], [Verdict::Fired { .. }]));
+    let seventh = fire(world, 7).await;
+    assert!(buffered(&seventh), "{seventh:?}");
 }
 
 async fn all_missed_slots_are_made_up_for_in_one_commit(world: &mut World) {

@@ -3,6 +3,7 @@
 use hookbox_core::event::JobOrigin;
 use hookbox_core::id::RunId;
 use hookbox_core::name::ScheduleName;
+use hookbox_core::queue::Room;
 use hookbox_core::run::Work;
 use hookbox_core::schedule::{Missed, ON_TIME, Origin, Rules, Schedule, ScheduleRow, Verdict, When, decide};
 use hookbox_core::time::{Millis, Timestamp};
@@ -85,7 +86,7 @@ fn job_of(row: &ScheduleRow, slot: Timestamp) -> NewJob {
 pub(crate) fn firing(row: &ScheduleRow, now: Timestamp) -> Option<Firing> {
     let decision = decide(&row.slots().unwrap(), &row.schedule.rules, row.progress(), now)?;
     let jobs = decision.fire.iter().map(|slot| job_of(row, *slot)).collect();
-    Some(Firing { schedule: row.schedule.name.clone(), basis: row.basis(), decision, jobs, now })
+    Some(Firing { schedule: row.schedule.name.clone(), basis: row.basis(), decision, jobs, room: Room(1_000_000), now })
 }
 
 async fn a_declared_schedule_is_kept(world: &mut World) {

@@ -14,6 +14,7 @@ use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::policy::Terms;
+use hookbox_core::queue::Room;
 use hookbox_core::run::{BootId, Run, RunEvent};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::embedded::SledStore;
@@ -255,6 +256,7 @@ pub(crate) fn changes(plugin: &str) -> Changes {
         scans: Vec::new(),
         writes: Vec::new(),
         kv_bytes_max: 16 << 20,
+        room: Room(1_000_000),
         jobs: Vec::new(),
         events: Vec::new(),
     }

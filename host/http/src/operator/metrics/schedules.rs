@@ -26,7 +26,7 @@ pub(super) async fn register(registry: &mut Registry, operator: &Operator) -> Re
     registry.register("slots_late_milliseconds", "How late the slots were that made a run, together", late);
     let standing = operator.store.schedule_counts(operator.clock.now());
     of_all(registry, &standing);
-    if standing.active + standing.paused + standing.ended <= NAMED_MAX as u64 {
+    if standing.active + standing.paused + standing.ended + standing.dry <= NAMED_MAX as u64 {
         of_each(registry, &operator.store.schedules(None, NAMED_MAX).await?);
     }
     Ok(())
@@ -52,7 +52,12 @@ fn of_all(registry: &mut Registry, standing: &ScheduleCounts) {
         }
         family
     };
-    let states = [("active", standing.active), ("paused", standing.paused), ("ended", standing.ended)];
+    let states = [
+        ("active", standing.active),
+        ("paused", standing.paused),
+        ("ended", standing.ended),
+        (Reason::NoNextSlot.code(), standing.dry),
+    ];
     registry.register("schedules", "Schedules, by state", gauge("state", &states));
     let reasons: Vec<_> = Reason::ALL.map(Reason::code).into_iter().zip(standing.attention).collect();
     let help = "Schedules that somebody should look at: `hookbox schedules list` says which";

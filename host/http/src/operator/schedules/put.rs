@@ -75,13 +75,18 @@ pub(in crate::operator) async fn preview(
         Ok(read) => read,
         Err(mistakes) => return Ok(Json(PreviewView::bad(mistakes))),
     };
-    if before.is_some_and(|row| row.schedule.origin == Origin::Config) {
-        let message = format!("{name} is in hooks.yaml, which comes first: change it there");
-        mistakes.push(MistakeView { path: String::new(), message });
-    }
-    Ok(Json(match ScheduleRow::new(schedule, operator.clock.now()) {
+    let whole = |message: String| MistakeView { path: String::new(), message };
+    let now = operator.clock.now();
+    let row = if before.is_some_and(|row| row.schedule.origin == Origin::Config) {
+        mistakes.push(whole(format!("{name} is in hooks.yaml, which comes first: change it there")));
+        ScheduleRow::new(schedule, now).map_err(|error| StoreError::Conflict(error.to_string()))
+    } else {
+        operator.store.preview_schedule(schedule, now).await
+    };
+    Ok(Json(match row {
         Ok(row) => PreviewView::of(&row, mistakes, warnings(&operator, &row)),
-        Err(error) => PreviewView::bad(vec![MistakeView { path: String::new(), message: error.to_string() }]),
+        Err(StoreError::Conflict(message)) => PreviewView::bad(vec![whole(message)]),
+        Err(error) => return Err(error.into()),
     }))
 }
 
