@@ -203,6 +203,12 @@ pub struct Requests {
     pub dropped: u32,
 }
 
+impl Requests {
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.dropped == 0
+    }
+}
+
 /// What comes back from the sandbox.
 #[derive(Debug, Clone)]
 pub struct Executed {
@@ -216,6 +222,20 @@ pub struct Executed {
     pub version: Option<Digest>,
 }
 
+impl Executed {
+    /// It ended so, and did nothing.
+    pub fn bare(outcome: Outcome) -> Executed {
+        Executed {
+            outcome,
+            effects: Effects::default(),
+            log: Log::default(),
+            cost: Cost::default(),
+            requests: Requests::default(),
+            version: None,
+        }
+    }
+}
+
 /// An attempt as it is kept with its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -226,6 +246,7 @@ pub struct Attempt {
     pub outcome: Outcome,
     pub log: Log,
     pub cost: Cost,
+    pub requests: Requests,
     /// Nothing where the host stopped before it was known.
     pub version: Option<Digest>,
 }

@@ -330,6 +330,7 @@ fn unfinished(lease: Lease, at: Timestamp, outcome: Outcome) -> Attempt {
         outcome,
         log: Default::default(),
         cost: Default::default(),
+        requests: Default::default(),
         version: None,
     }
 }

@@ -92,8 +92,7 @@ impl Sandbox {
 
 /// Interrupted before a guest was there.
 fn never_begun() -> Executed {
-    let (outcome, effects) = (Outcome::Cancelled, Effects::default());
-    Executed { outcome, effects, log: Default::default(), cost: Cost::default(), version: None }
+    Executed::bare(Outcome::Cancelled)
 }
 
 type Answer = Result<types::Outcome, types::HandlerError>;

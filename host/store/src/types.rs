@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hookbox_core::attempt::{Cost, Log};
+use hookbox_core::attempt::{Cost, Log, Requests};
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
@@ -108,6 +108,7 @@ pub struct StoppedAttempt {
     /// Until then.
     pub log: Log,
     pub cost: Cost,
+    pub requests: Requests,
     pub version: Option<Digest>,
 }
 

@@ -197,7 +197,7 @@ impl Execute for Actor {
         let (reads, scans, writes) = transaction.into_parts();
         let effects = Effects { reads, scans, writes, jobs: program.jobs, events: program.events };
         let version = Some(Digest([7; 32]));
-        Ok(Executed { outcome, effects, log: Log::default(), cost: Cost::default(), version })
+        Ok(Executed { effects, version, ..Executed::bare(outcome) })
     }
 }
 

@@ -95,6 +95,7 @@ async fn interfere(host: &Parts) {
         outcome: done().outcome,
         log: Log::default(),
         cost: Cost::default(),
+        requests: Default::default(),
         version: None,
     };
     let changes = Changes {

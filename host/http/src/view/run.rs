@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output};
+use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd};
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::gate::Order;
 use hookbox_core::policy::Curve;
@@ -183,6 +183,9 @@ struct AttemptView {
     version: Option<String>,
     cost: CostView,
     log: LogView,
+    requests: Vec<RequestView>,
+    /// Further requests, which were only counted.
+    requests_dropped: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -190,6 +193,43 @@ struct CostView {
     wall_us: u64,
     cpu_ms: u64,
     memory_peak_bytes: u64,
+}
+
+/// A request that the handler sent, or was not allowed to send.
+#[derive(Debug, Serialize)]
+struct RequestView {
+    method: String,
+    /// Without its query, and with long parts of the path masked.
+    url: String,
+    /// `answered`, `failed`, `denied`, or `unfinished` where the attempt ended before.
+    end: &'static str,
+    status: Option<u16>,
+    /// Why it failed or was denied.
+    reason: Option<String>,
+    ms: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+}
+
+impl RequestView {
+    fn of(request: &Request) -> RequestView {
+        let (end, status, reason) = match &request.end {
+            RequestEnd::Unfinished => ("unfinished", None, None),
+            RequestEnd::Answered(status) => ("answered", Some(*status), None),
+            RequestEnd::Failed(reason) => ("failed", None, Some(reason.clone())),
+            RequestEnd::Denied(reason) => ("denied", None, Some(reason.clone())),
+        };
+        RequestView {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            end,
+            status,
+            reason,
+            ms: request.ms,
+            sent_bytes: request.sent_bytes,
+            received_bytes: request.received_bytes,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -230,6 +270,8 @@ impl AttemptView {
                 lines: attempt.log.lines.iter().map(LogLineView::of).collect(),
                 bytes_dropped: attempt.log.bytes_dropped,
             },
+            requests: attempt.requests.kept.iter().map(RequestView::of).collect(),
+            requests_dropped: attempt.requests.dropped,
         }
     }
 }

@@ -80,6 +80,7 @@ impl World {
             outcome: Outcome::Completed { output: None },
             log: Default::default(),
             cost: Default::default(),
+            requests: Default::default(),
             version: None,
         };
         let changes = Changes {

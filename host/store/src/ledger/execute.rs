@@ -120,7 +120,7 @@ impl Ledger<'_> {
     }
 
     pub(crate) fn note_cancelled(&mut self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
-        let StoppedAttempt { run: id, lease, log, cost, version } = stopped;
+        let StoppedAttempt { run: id, lease, log, cost, requests, version } = stopped;
         let Some(row) = values::get(&self.tree, &keys::ended_run(id))? else { return Ok(false) };
         let mut stored = codec::decode_run(id, &row)?;
         let is_it = |attempt: &&mut Attempt| {
@@ -130,7 +130,7 @@ impl Ledger<'_> {
         else {
             return Ok(false);
         };
-        (attempt.log, attempt.cost, attempt.version) = (log, cost, version);
+        (attempt.log, attempt.cost, attempt.requests, attempt.version) = (log, cost, requests, version);
         let (row, details) = stored.encode()?;
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(id, number), &detail)?;

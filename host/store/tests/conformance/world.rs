@@ -233,6 +233,7 @@ pub(crate) fn attempt(run: &Run) -> Attempt {
         outcome: Outcome::Completed { output: None },
         log: Default::default(),
         cost: Default::default(),
+        requests: Default::default(),
         version: None,
     }
 }
