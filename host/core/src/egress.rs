@@ -142,6 +142,11 @@ impl Grant {
         Ok(Grant { methods, scheme, hosts, port, headers: BTreeMap::new() })
     }
 
+    /// Whether it names no host.
+    pub fn is_for_any_host(&self) -> bool {
+        self.hosts == Hosts::Any
+    }
+
     pub fn allows(&self, method: &str, to: &Destination) -> bool {
         let host = match (&self.hosts, &to.host) {
             (Hosts::Any, _) => true,

@@ -2,6 +2,7 @@
 //! and back, nothing else.
 
 mod bindings;
+mod http;
 pub(crate) mod host;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -93,6 +93,9 @@ impl Http {
             }
         };
         let (place, entries) = section.section("headers").into_values();
+        if grant.as_ref().is_some_and(Grant::is_for_any_host) && !entries.is_empty() {
+            place.wrong("must not go to any host whatever: name the host that the secret is for");
+        }
         if entries.len() > HEADERS_MAX {
             place.wrong(format_args!("must name at most {HEADERS_MAX} headers, has {}", entries.len()));
         }
