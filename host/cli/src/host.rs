@@ -168,6 +168,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             lifecycle: lifecycle.clone(),
+            settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,

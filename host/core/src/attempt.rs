@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::denial::Denied;
 use crate::effects::Effects;
 use crate::event::{Event, Job};
 use crate::id::RunId;
@@ -218,6 +219,8 @@ pub struct Executed {
     pub log: Log,
     pub cost: Cost,
     pub requests: Requests,
+    /// At most [`DENIED_PER_ATTEMPT_MAX`](crate::denial::DENIED_PER_ATTEMPT_MAX), each once.
+    pub denied: Vec<Denied>,
     /// The version that really ran; nothing where none could be run.
     pub version: Option<Digest>,
 }
@@ -231,6 +234,7 @@ impl Executed {
             log: Log::default(),
             cost: Cost::default(),
             requests: Requests::default(),
+            denied: Vec::new(),
             version: None,
         }
     }
@@ -247,6 +251,7 @@ pub struct Attempt {
     pub log: Log,
     pub cost: Cost,
     pub requests: Requests,
+    pub denied: Vec<Denied>,
     /// Nothing where the host stopped before it was known.
     pub version: Option<Digest>,
 }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod cron;
 pub mod effects;
+pub mod denial;
 pub mod egress;
 pub mod encoding;
 pub mod event;

@@ -18,11 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use hookbox_core::denial::DeniedKind;
 use hookbox_core::egress::{Destination, Egress, Scheme};
 use http::{Method, Request, Response, Uri};
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use crate::denied::DeniedBook;
 use crate::logbook::LogBook;
 
 pub(crate) use client::{Client, tls};
@@ -46,6 +48,7 @@ pub(crate) struct Sender {
     client: Option<Client>,
     log: LogBook,
     records: Records,
+    denied: DeniedBook,
     repetitions: Repetitions,
     budget: Budget,
     begun: u32,
@@ -85,16 +88,22 @@ impl Drop for Place {
 
 impl Sender {
     /// `key` is the invocation's idempotency key.
-    pub(crate) fn new(egress: Arc<Egress>, client: Option<Client>, log: LogBook, key: &str) -> Sender {
+    pub(crate) fn new(
+        egress: Arc<Egress>,
+        client: Option<Client>,
+        log: LogBook,
+        denied: DeniedBook,
+        key: &str,
+    ) -> Sender {
         let budget = Budget::new(egress.response_bytes_max);
         let repetitions = Repetitions::new(key);
         let (records, at_once) = (Records::default(), Arc::default());
-        Sender { egress, client, log, records, repetitions, budget, begun: 0, at_once, open: true }
+        Sender { egress, client, log, records, denied, repetitions, budget, begun: 0, at_once, open: true }
     }
 
     /// For `describe()`: it refuses everything.
     pub(crate) fn closed(log: LogBook) -> Sender {
-        Sender { open: false, ..Sender::new(Arc::default(), None, log, "") }
+        Sender { open: false, ..Sender::new(Arc::default(), None, log, DeniedBook::default(), "") }
     }
 
     pub(crate) fn records(&self) -> Records {
@@ -107,7 +116,8 @@ impl Sender {
         options: RequestOptions,
     ) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
         let recorded = self.records.begin(request.method(), request.uri());
-        let log = self.log.clone();
+        let (log, denied) = (self.log.clone(), self.denied.clone());
+        let target = target(request.method(), request.uri());
         let admitted = self.admit(&mut request);
         let (budget, within) = (self.budget.clone(), Within::of(options));
         async move {
@@ -118,6 +128,7 @@ impl Sender {
             answered.map_err(|Refusal { error, reason }| {
                 if is_denial(&error) {
                     log.told(&format!("request refused: {}: {reason}", recorded.shown()));
+                    denied.note(DeniedKind::Request, &target, &reason);
                 }
                 recorded.failed(reason, is_denial(&error));
                 error
@@ -154,6 +165,13 @@ impl Sender {
         })?;
         Ok((client, place))
     }
+}
+
+/// What a grant would have to name: neither a path nor a name and password.
+fn target(method: &Method, uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{method} {}://{host}", uri.scheme_str().unwrap_or("https"))
 }
 
 fn is_denial(error: &Error) -> bool {

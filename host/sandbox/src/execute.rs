@@ -11,6 +11,7 @@ use wasmtime::Store;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::capability::Capabilities;
+use crate::denied::DeniedBook;
 use crate::egress::Sender;
 use crate::guest::{Access, Guest};
 use crate::logbook::LogBook;
@@ -48,9 +49,11 @@ impl Sandbox {
         let call = Call { started: self.clock.now(), ..call };
         let log = LogBook::new(Arc::clone(&self.clock));
         let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
-        let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));
+        let denied = DeniedBook::default();
+        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, denied.clone());
+        let access = Access::Granted(Box::new(capabilities));
         let egress = Arc::clone(&version.settings().egress);
-        let sender = Sender::new(egress, version.client(), log.clone(), &call.idempotency_key);
+        let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
         let requests = sender.records();
         let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
 
@@ -73,8 +76,8 @@ impl Sandbox {
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
-        let requests = requests.take();
-        Ok(Executed { outcome, effects, log: log.finish(), cost, requests, version: Some(version.digest) })
+        let (requests, denied) = (requests.take(), denied.take());
+        Ok(Executed { outcome, effects, log: log.finish(), cost, requests, denied, version: Some(version.digest) })
     }
 
     fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {

@@ -19,6 +19,7 @@
 mod bindings;
 mod cache;
 mod capability;
+mod denied;
 mod egress;
 mod engine;
 mod execute;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookbox_core::attempt::{Cost, Log, Requests};
+use hookbox_core::denial::Denied;
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
@@ -109,6 +110,7 @@ pub struct StoppedAttempt {
     pub log: Log,
     pub cost: Cost,
     pub requests: Requests,
+    pub denied: Vec<Denied>,
     pub version: Option<Digest>,
 }
 

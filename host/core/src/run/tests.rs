@@ -38,6 +38,7 @@ fn attempt(number: u32) -> Attempt {
         log: Default::default(),
         cost: Default::default(),
         requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     }
 }

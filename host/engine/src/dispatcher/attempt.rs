@@ -253,8 +253,8 @@ impl Dispatcher {
 
     /// Keeps what an attempt has logged that was stopped.
     async fn note(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
-        let Executed { log, cost, requests, version, .. } = executed.clone();
-        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, version };
+        let Executed { log, cost, requests, denied, version, .. } = executed.clone();
+        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, denied, version };
         match self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await? {
             true => self.tell(run, held, executed, RunStatus::Cancelled),
             false => super::taken_away(run.id),
@@ -307,6 +307,7 @@ impl Dispatcher {
             log: executed.log.clone(),
             cost: executed.cost,
             requests: executed.requests.clone(),
+            denied: executed.denied.clone(),
             version: executed.version,
         };
         match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, self.jitter()) {

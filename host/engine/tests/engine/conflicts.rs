@@ -96,6 +96,7 @@ async fn interfere(host: &Parts) {
         log: Log::default(),
         cost: Cost::default(),
         requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     };
     let changes = Changes {

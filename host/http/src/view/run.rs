@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd};
+use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::gate::Order;
 use hookbox_core::policy::Curve;
@@ -8,6 +8,7 @@ use hookbox_core::run::{CancelCause, Run, RunPolicy, RunState, Work};
 use serde::Serialize;
 
 use super::payload::PayloadView;
+use super::reach::{DeniedView, RequestView};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RunView {
@@ -186,6 +187,8 @@ struct AttemptView {
     requests: Vec<RequestView>,
     /// Further requests, which were only counted.
     requests_dropped: u32,
+    /// What hooks.yaml does not grant it.
+    denied: Vec<DeniedView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -193,43 +196,6 @@ struct CostView {
     wall_us: u64,
     cpu_ms: u64,
     memory_peak_bytes: u64,
-}
-
-/// A request that the handler sent, or was not allowed to send.
-#[derive(Debug, Serialize)]
-struct RequestView {
-    method: String,
-    /// Without its query, and with long parts of the path masked.
-    url: String,
-    /// `answered`, `failed`, `denied`, or `unfinished` where the attempt ended before.
-    end: &'static str,
-    status: Option<u16>,
-    /// Why it failed or was denied.
-    reason: Option<String>,
-    ms: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-}
-
-impl RequestView {
-    fn of(request: &Request) -> RequestView {
-        let (end, status, reason) = match &request.end {
-            RequestEnd::Unfinished => ("unfinished", None, None),
-            RequestEnd::Answered(status) => ("answered", Some(*status), None),
-            RequestEnd::Failed(reason) => ("failed", None, Some(reason.clone())),
-            RequestEnd::Denied(reason) => ("denied", None, Some(reason.clone())),
-        };
-        RequestView {
-            method: request.method.clone(),
-            url: request.url.clone(),
-            end,
-            status,
-            reason,
-            ms: request.ms,
-            sent_bytes: request.sent_bytes,
-            received_bytes: request.received_bytes,
-        }
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -272,6 +238,7 @@ impl AttemptView {
             },
             requests: attempt.requests.kept.iter().map(RequestView::of).collect(),
             requests_dropped: attempt.requests.dropped,
+            denied: attempt.denied.iter().map(DeniedView::of).collect(),
         }
     }
 }

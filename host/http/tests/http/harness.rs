@@ -129,6 +129,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
+            settings: Arc::clone(&self.settings),
             access,
             body_bytes_max: IngressLimits::default().body_bytes_max,
             queue_max: self.queue_max,

@@ -119,6 +119,7 @@ pub(crate) fn attempt(run: &Run, outcome: Outcome) -> Attempt {
         log: Log { lines: vec![line], bytes_dropped: 0 },
         cost: Cost { wall_us: 12_000, cpu_ms: 3, memory_peak_bytes: 1 << 20 },
         requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([1; 32])),
     }
 }

@@ -2,6 +2,7 @@
 //! form 1, without what a run waits for either, are read and no longer written.
 
 use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output, Requests};
+use hookbox_core::denial::Denied;
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, ScheduleName};
@@ -20,7 +21,7 @@ const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
 /// Without what was added at the end: two that are nothing, of one byte each.
 const RETRIES: [u8; 2] = [0; 2];
-const DETAIL_WITH_REQUESTS: u8 = 2;
+const DETAIL_WITH_REACH: u8 = 2;
 /// Log and result of an attempt up to this are kept with the run.
 const DETAIL_INLINE_MAX: usize = 1024;
 
@@ -104,11 +105,12 @@ struct DetailV1 {
     log: Log,
 }
 
-/// The detail of an attempt that sent requests: always kept apart.
+/// The detail of an attempt that sent requests or was denied something: always kept apart.
 #[derive(Debug, Serialize, Deserialize)]
 struct DetailV2 {
     detail: DetailV1,
     requests: Requests,
+    denied: Vec<Denied>,
 }
 
 /// The number of an attempt, and the row of its detail.
@@ -138,10 +140,10 @@ impl StoredRun {
             let mut detail = None;
             if !self.apart.contains(&attempt.number) {
                 let own = take_detail(attempt);
-                let requests = std::mem::take(&mut attempt.requests);
+                let (requests, denied) = (std::mem::take(&mut attempt.requests), std::mem::take(&mut attempt.denied));
                 let encoded = encode(&own)?;
-                if !requests.is_empty() {
-                    details.push((attempt.number, with_requests(own, requests)?));
+                if !requests.is_empty() || !denied.is_empty() {
+                    details.push((attempt.number, with_reach(DetailV2 { detail: own, requests, denied })?));
                     self.apart.push(attempt.number);
                 } else if encoded.len() > DETAIL_INLINE_MAX {
                     details.push((attempt.number, encoded));
@@ -215,8 +217,8 @@ fn take_detail(attempt: &mut Attempt) -> DetailV1 {
     DetailV1 { output, log: std::mem::take(&mut attempt.log) }
 }
 
-fn with_requests(detail: DetailV1, requests: Requests) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(&DetailV2 { detail, requests }, vec![DETAIL_WITH_REQUESTS])
+fn with_reach(detail: DetailV2) -> Result<Vec<u8>, StoreError> {
+    postcard::to_extend(&detail, vec![DETAIL_WITH_REACH])
         .map_err(|e| StoreError::Corrupt(format!("the detail of an attempt cannot be written: {e}")))
 }
 
@@ -271,6 +273,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
             log: Log::default(),
             cost: stored.cost,
             requests: Requests::default(),
+            denied: Vec::new(),
             version: stored.version.map(Digest),
         };
         match stored.detail {
@@ -351,10 +354,10 @@ pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
 /// Puts a detail that was kept apart back into its attempt.
 pub(crate) fn restore_detail(attempt: &mut Attempt, bytes: &[u8]) -> Result<(), StoreError> {
     let detail = match bytes.split_first() {
-        Some((&DETAIL_WITH_REQUESTS, rest)) => {
-            let DetailV2 { detail, requests } = postcard::from_bytes(rest)
+        Some((&DETAIL_WITH_REACH, rest)) => {
+            let DetailV2 { detail, requests, denied } = postcard::from_bytes(rest)
                 .map_err(|e| StoreError::Corrupt(format!("the detail of an attempt does not read: {e}")))?;
-            attempt.requests = requests;
+            (attempt.requests, attempt.denied) = (requests, denied);
             detail
         }
         _ => decode(bytes)?,

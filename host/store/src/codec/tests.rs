@@ -7,6 +7,7 @@ mod plugins;
 mod schedules;
 
 use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd, Requests};
+use hookbox_core::denial::{Denied, DeniedKind};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::hold::Hold;
@@ -85,6 +86,7 @@ fn attempt(number: u32, outcome: Outcome, log: usize) -> Attempt {
         log: Log { lines: vec![line], bytes_dropped: 3 },
         cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536 },
         requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([9; 32])),
     }
 }
@@ -294,7 +296,7 @@ fn a_run_whose_detail_is_apart() {
 }
 
 #[test]
-fn a_run_whose_attempt_sent_requests() {
+fn a_run_whose_attempt_sent_requests_and_was_denied_something() {
     let request = |end| Request {
         method: "POST".to_owned(),
         url: "https://a.example/v1".to_owned(),
@@ -307,7 +309,8 @@ fn a_run_whose_attempt_sent_requests() {
     let mut kept: Vec<_> = ends.into_iter().map(request).collect();
     kept.push(request(RequestEnd::Denied("not granted".to_owned())));
     let requests = Requests { kept, dropped: 2 };
-    let attempts = vec![Attempt { requests, ..attempt(1, Outcome::Completed { output: None }, 4) }];
+    let denied = vec![Denied { kind: DeniedKind::Secret, what: "k".to_owned(), reason: "r".to_owned() }];
+    let attempts = vec![Attempt { requests, denied, ..attempt(1, Outcome::Completed { output: None }, 4) }];
     let whole = run(RunState::Succeeded { at: NOW }, attempts);
     let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
     golden("attempt-detail-v2", &details[0].1);

@@ -81,6 +81,7 @@ impl World {
             log: Default::default(),
             cost: Default::default(),
             requests: Default::default(),
+            denied: Vec::new(),
             version: None,
         };
         let changes = Changes {

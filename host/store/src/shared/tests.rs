@@ -270,6 +270,7 @@ fn an_event_costs_six_keys() {
         log: Default::default(),
         cost: Default::default(),
         requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     };
     let event = hookbox_core::run::RunEvent::Succeeded { attempt };

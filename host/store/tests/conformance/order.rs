@@ -124,6 +124,7 @@ fn stopped(run: &Run, lines: usize) -> StoppedAttempt {
         log: Log { lines: vec![line; lines], bytes_dropped: 0 },
         cost: Cost { wall_us: 7, ..Cost::default() },
         requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([3; 32])),
     }
 }

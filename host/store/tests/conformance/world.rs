@@ -234,6 +234,7 @@ pub(crate) fn attempt(run: &Run) -> Attempt {
         log: Default::default(),
         cost: Default::default(),
         requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     }
 }
