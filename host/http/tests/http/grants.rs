@@ -12,7 +12,7 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::run::RunEvent;
 use hookbox_core::secret::Secret;
 
-use crate::operator::{attempt, claim, end, host};
+use crate::operator::{assert_view, attempt, claim, end, host};
 
 #[tokio::test]
 async fn a_plugin_is_shown_with_what_it_may_do_and_what_it_was_denied() {
@@ -31,5 +31,5 @@ async fn a_plugin_is_shown_with_what_it_may_do_and_what_it_was_denied() {
     end(&host, &run, RunEvent::FailedForGood { attempt, cause: DeadCause::Permanent }).await;
     let shown = host.get("/api/v1/plugins/welcome").await;
     assert!(!shown.json().to_string().contains("hunter2"));
-    insta::assert_json_snapshot!("plugin_of_grants", shown.json());
+    assert_view!("plugin_of_grants", shown);
 }

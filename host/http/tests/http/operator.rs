@@ -24,6 +24,7 @@ macro_rules! assert_view {
         });
     };
 }
+pub(crate) use assert_view;
 
 pub(crate) fn target(plugin: &str, handler: &str) -> HandlerRef {
     HandlerRef { plugin: PluginName::parse(plugin).unwrap(), handler: HandlerName::parse(handler).unwrap() }
