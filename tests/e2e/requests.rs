@@ -71,7 +71,9 @@ fn serve(stream: TcpStream, book: &Mutex<Vec<(String, String)>>) {
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().find_map(|line| line.split_once(": ").filter(|(known, _)| known.eq_ignore_ascii_case(name))).map(|h| h.1)
+    head.lines()
+        .find_map(|line| line.split_once(": ").filter(|(known, _)| known.eq_ignore_ascii_case(name)))
+        .map(|h| h.1)
 }
 
 fn ask(host: &Host<'_>, id: &str, method: &str, url: &str, headers: Value) -> Value {

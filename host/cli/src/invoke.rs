@@ -55,7 +55,12 @@ async fn run(
     cache: &std::path::Path,
     clock: &Arc<dyn Clock>,
 ) -> Result<(HandlerName, Executed)> {
-    let sandbox = Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: clock.clone(), resolver: Arc::new(SystemResolver) })?;
+    let sandbox = Sandbox::new(SandboxOptions {
+        cache: cache.to_owned(),
+        slots: 1,
+        clock: clock.clone(),
+        resolver: Arc::new(SystemResolver),
+    })?;
     let version = sandbox
         .prepare(name, bytes.into(), settings)
         .await

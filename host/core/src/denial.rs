@@ -112,7 +112,11 @@ mod tests {
     fn of_many_things_the_last_are_kept() {
         let mut all = Denials::default();
         for n in 0..200 {
-            all.note(&[denied(DeniedKind::Request, &n.to_string()), denied(DeniedKind::Emit, "often")], run(n), Timestamp(n as u64));
+            all.note(
+                &[denied(DeniedKind::Request, &n.to_string()), denied(DeniedKind::Emit, "often")],
+                run(n),
+                Timestamp(n as u64),
+            );
         }
         let all = all.into_vec();
         assert_eq!((all.len(), all[0].last.0, all.last().unwrap().last.0), (DENIALS_MAX, 199, 137));

@@ -29,7 +29,8 @@ fn grants_networks_and_limits_are_read() {
     assert_eq!((http.requests_max, http.at_once_max, http.response_bytes_max), (5, 2, 1 << 20));
     let shown: Vec<String> = http.grants.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["POST https://hooks.slack.com", "https://api.stripe.com"]);
-    let headers: Vec<String> = http.grants[1].headers.iter().map(|(name, secrets)| format!("{name} {secrets:?}")).collect();
+    let headers: Vec<String> =
+        http.grants[1].headers.iter().map(|(name, secrets)| format!("{name} {secrets:?}")).collect();
     assert_eq!(headers, [r#"authorization ["stripe_key"]"#, r#"x-b ["other", "stripe_key"]"#]);
     let sources: Vec<String> = http.secrets.iter().map(|(name, source)| format!("{name} {source}")).collect();
     assert_eq!(sources, ["other file o.key", "stripe_key env STRIPE_KEY"]);

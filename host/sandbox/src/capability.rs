@@ -34,12 +34,7 @@ pub(crate) struct Capabilities {
 }
 
 impl Capabilities {
-    pub(crate) fn new(
-        version: Arc<Version>,
-        call: &Call,
-        kv: Arc<dyn PluginKv>,
-        denied: DeniedBook,
-    ) -> Capabilities {
+    pub(crate) fn new(version: Arc<Version>, call: &Call, kv: Arc<dyn PluginKv>, denied: DeniedBook) -> Capabilities {
         let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
         Capabilities { queue: Outbox::new(call), version, kv, denied, calls: 0 }
     }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookbox_core::attempt::{Cost, Log, Requests};
-use hookbox_core::denial::Denied;
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
+use hookbox_core::denial::Denied;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::event::{Event, Job};
 use hookbox_core::gate::Gate;

@@ -221,14 +221,19 @@ mod tests {
         assert_eq!(through(answer(500, &[], "")), crate::Error::retry("the server answered 500"));
         let busy = through(answer(429, &[("retry-after", "7")], ""));
         assert_eq!(busy, crate::Error::retry_after("the server answered 429", Duration::from_secs(7)));
-        assert!(matches!(answer(503, &[("retry-after", "tomorrow")], "").ok(), Err(Error::Status { retry_after: None, .. })));
+        assert!(matches!(
+            answer(503, &[("retry-after", "tomorrow")], "").ok(),
+            Err(Error::Status { retry_after: None, .. })
+        ));
     }
 
     #[test]
     fn an_excerpt_ends_between_two_characters() {
         let Err(Error::Status { excerpt, .. }) = answer(500, &[], &"é".repeat(150)).ok() else { panic!("an error") };
         assert_eq!(excerpt, "é".repeat(100));
-        let Err(Error::Status { excerpt, .. }) = answer(500, &[], &format!("x{}", "é".repeat(150))).ok() else { panic!("an error") };
+        let Err(Error::Status { excerpt, .. }) = answer(500, &[], &format!("x{}", "é".repeat(150))).ok() else {
+            panic!("an error")
+        };
         assert_eq!(excerpt.len(), 199);
     }
 

@@ -2,8 +2,8 @@
 //! and back, nothing else.
 
 mod bindings;
-mod http;
 pub(crate) mod host;
+mod http;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use hookbox_core::attempt::{Call, Cost, Executed, Log, Outcome};
+use hookbox_core::attempt::{Call, Executed, Outcome};
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::effects::{Effects, KvScan};
 use hookbox_core::id::RunId;

@@ -110,7 +110,10 @@ impl Http {
             }
         }
         section.finish();
-        Some(Grant { headers, ..grant? })
+        grant.map(|mut grant| {
+            grant.headers = headers;
+            grant
+        })
     }
 
     /// The names of the secrets that one header may carry.

@@ -43,7 +43,9 @@ fn a_star_stands_for_names_below() {
 
 #[test]
 fn a_grant_shows_as_it_is_written() {
-    for text in ["POST https://hooks.slack.com", "GET,PUT http://*.example.com:8080", "https://*", "https://[2001:db8::1]"] {
+    for text in
+        ["POST https://hooks.slack.com", "GET,PUT http://*.example.com:8080", "https://*", "https://[2001:db8::1]"]
+    {
         assert_eq!(Grant::parse(text).unwrap().to_string(), text);
     }
     assert_eq!(Grant::parse(" post  https://A.example:443/ ").unwrap().to_string(), "POST https://a.example");
@@ -75,7 +77,19 @@ fn what_is_no_grant_is_refused_with_the_reason() {
 
 #[test]
 fn a_host_that_can_be_read_in_two_ways_is_refused() {
-    for number in ["2130706433", "0x7f000001", "017700000001", "127.1", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.0x1", "1.2.3.4.5", "a.0x1", "0x", "256.1.1.1"] {
+    for number in [
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.1",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "127.0.0.0x1",
+        "1.2.3.4.5",
+        "a.0x1",
+        "0x",
+        "256.1.1.1",
+    ] {
         assert_eq!(Host::parse(number), Err(BadHost::Number), "{number}");
     }
     for (text, error) in [
@@ -102,7 +116,17 @@ fn a_host_that_can_be_read_in_two_ways_is_refused() {
 
 #[test]
 fn only_addresses_of_the_internet_are_public() {
-    for address in ["1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.255.255", "192.0.1.1", "2606:4700::1111", "2a00::1", "::ffff:1.1.1.1"] {
+    for address in [
+        "1.1.1.1",
+        "8.8.8.8",
+        "172.15.0.1",
+        "172.32.0.1",
+        "100.63.255.255",
+        "192.0.1.1",
+        "2606:4700::1111",
+        "2a00::1",
+        "::ffff:1.1.1.1",
+    ] {
         assert!(is_public(address.parse().unwrap()), "{address}");
     }
     for address in [

@@ -74,12 +74,7 @@ impl Outbox {
         Ok(id.to_string())
     }
 
-    fn emit(
-        &mut self,
-        version: &Version,
-        denied: &DeniedBook,
-        event: queue::EventRequest,
-    ) -> Result<String, Error> {
+    fn emit(&mut self, version: &Version, denied: &DeniedBook, event: queue::EventRequest) -> Result<String, Error> {
         self.room(event.data.len())?;
         check("type", &event.type_, EVENT_TYPE_BYTES_MAX)?;
         let (namespace, event_type) = topic(version, denied, &event.type_)?;

@@ -130,7 +130,9 @@ impl Service<Name> for Gate {
                 (true, Some(address)) => Err(Prohibited(*address).into()),
                 (true, None) => Err(Unresolved(io::Error::other("it has no address")).into()),
                 // The port is the URL's.
-                (false, _) => Ok(passed.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter()),
+                (false, _) => {
+                    Ok(passed.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
+                }
             }
         })
     }
@@ -172,9 +174,13 @@ fn root(error: &legacy::Error) -> String {
 
 fn causes(error: &legacy::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     let first: &(dyn StdError + 'static) = error;
-    std::iter::successors(Some(first), |error| {
-        // An error that is wrapped in one of input and output has no source of its own.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source())
-    })
+    std::iter::successors(Some(first), |error| behind(*error))
+}
+
+/// An error that is wrapped in one of input and output is not its source.
+fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }

@@ -26,9 +26,9 @@ pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<W
         let mut filled = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(OPEN) {
-            let (name, after) = after.split_once(CLOSE).ok_or_else(|| {
-                Refusal::denied(format!("header {header} has {OPEN} without {CLOSE}"))
-            })?;
+            let (name, after) = after
+                .split_once(CLOSE)
+                .ok_or_else(|| Refusal::denied(format!("header {header} has {OPEN} without {CLOSE}")))?;
             let secret = egress.secret(&method, to, header.as_str(), name).ok_or_else(|| {
                 Refusal::denied(format!(
                     "header {header} may not carry the secret {name:?} to {to}: grant it in grants.http as \

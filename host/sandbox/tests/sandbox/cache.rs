@@ -12,7 +12,12 @@ use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions, SystemRes
 use crate::world::plugin;
 
 fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: Arc::new(ManualClock::default()), resolver: Arc::new(SystemResolver) })
+    Sandbox::new(SandboxOptions {
+        cache: cache.to_owned(),
+        slots: 1,
+        clock: Arc::new(ManualClock::default()),
+        resolver: Arc::new(SystemResolver),
+    })
 }
 
 /// How a sandbox that begins anew came by its code; the plugin is small.

@@ -247,7 +247,9 @@ async fn a_repeated_attempt_sends_the_same_keys() {
     let server = Server::start().await;
     let to = server.url("api.example");
     let world = world(local(&[&to]), Answers::always("127.0.0.1")).await;
-    let told = format!("POST {to}/a\n\nx\n---\nPOST {to}/a\n\nx\n---\nPOST {to}/b\n\nx\n---\nPOST {to}/a\nidempotency-key: own\n\nx");
+    let told = format!(
+        "POST {to}/a\n\nx\n---\nPOST {to}/a\n\nx\n---\nPOST {to}/b\n\nx\n---\nPOST {to}/a\nidempotency-key: own\n\nx"
+    );
     sends(&world, &told).await;
     sends(&world, &told).await;
     let seen = server.seen();

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use hookbox_core::attempt::{Input, MESSAGE_BYTES_MAX, Outcome};
+use hookbox_core::denial::DeniedKind;
 use hookbox_core::effects::Effects;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId};
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::{HandlerName, ProviderName, ScheduleName};
-use hookbox_core::denial::DeniedKind;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_sandbox::SandboxError;

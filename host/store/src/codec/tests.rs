@@ -6,7 +6,9 @@
 mod plugins;
 mod schedules;
 
-use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd, Requests};
+use hookbox_core::attempt::{
+    Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd, Requests,
+};
 use hookbox_core::denial::{Denied, DeniedKind};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::gate::{Gate, Order};

@@ -9,8 +9,8 @@ use hookbox_store::StoreError;
 use hookbox_store::types::{Accepted, Changes, Recorded};
 
 use crate::world::{
-    NOW, World, add, attempt, bytes, changes, delivery, ended, event, failed, later, plugin_name, read, set, success, unique_job,
-    writes,
+    NOW, World, add, attempt, bytes, changes, delivery, ended, event, failed, later, plugin_name, read, set, success,
+    unique_job, writes,
 };
 
 conformance! {
@@ -135,8 +135,13 @@ async fn what_a_plugin_was_denied_is_kept_with_its_record(world: &mut World) {
     assert_eq!(world.record(ended(&run, event.clone(), Some(stale))).await.unwrap(), Recorded::Conflict);
     world.record(ended(&run, event, None)).await.unwrap();
     world.pause();
-    let shown: Vec<_> =
-        world.denials(&plugin_name("a")).await.unwrap().into_iter().map(|one| (one.denied.what, one.attempts)).collect();
+    let shown: Vec<_> = world
+        .denials(&plugin_name("a"))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.denied.what, one.attempts))
+        .collect();
     assert_eq!(shown, [("k".to_owned(), 2), ("l".to_owned(), 1)]);
     assert_eq!(world.denials(&plugin_name("b")).await.unwrap(), []);
     assert_eq!(world.run(run.id).await.unwrap().attempts, [first, second]);
@@ -209,7 +214,7 @@ async fn a_refused_record_leaves_its_neighbours_alone(world: &mut World) {
     assert_eq!(recorded.iter().filter(|one| **one == Recorded::Done).count(), 10);
     world.pause();
     assert_eq!(world.value("a", "sum").await, Some(b"10".to_vec()));
-    let used = world.kv_used(&crate::world::plugin_name("a")).await.unwrap();
+    let used = world.kv_used(&plugin_name("a")).await.unwrap();
     let keys: u64 = (0..30).filter(|n| n % 3 == 2).map(|n| 6000 + format!("key-{n}").len() as u64).sum();
     assert_eq!(used, keys + 5);
     let counts = world.counts();

@@ -121,7 +121,9 @@ fn told(error: ErrorCode) -> Error {
         ErrorCode::DestinationIpProhibited => Error::Denied("the address of its host is not granted".to_owned()),
         ErrorCode::ConnectionLimitReached => Error::Denied("there are too many at one time".to_owned()),
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => invalid(&format!("{error:?}")),
-        ErrorCode::HttpResponseTimeout | ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout => Error::TimedOut,
+        ErrorCode::HttpResponseTimeout | ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout => {
+            Error::TimedOut
+        }
         ErrorCode::HttpResponseBodySize(_) => Error::TooLarge,
         other => Error::Failed(format!("{other:?}")),
     }

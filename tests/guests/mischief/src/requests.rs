@@ -94,6 +94,10 @@ fn read(begun: &FutureIncomingResponse) -> Result<String, String> {
     }
     drop(stream);
     drop(IncomingBody::finish(body));
-    let text = if bytes.len() > 4096 { format!("{} bytes", bytes.len()) } else { String::from_utf8_lossy(&bytes).into_owned() };
+    let text = if bytes.len() > 4096 {
+        format!("{} bytes", bytes.len())
+    } else {
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
     Ok(format!("{status} {}{text}{end}", location.iter().map(|to| format!("to {to} ")).collect::<String>()))
 }

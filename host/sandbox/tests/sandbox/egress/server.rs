@@ -75,7 +75,10 @@ impl Server {
     }
 }
 
-async fn answer(request: Request<Incoming>, book: Arc<Book>) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    book: Arc<Book>,
+) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let (parts, body) = request.into_parts();
     book.seen.lock().unwrap().push(parts.headers);
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
