@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effects::Effects;
 use crate::event::{Event, Job};
+use crate::host_call::HostCalls;
 use crate::id::RunId;
 use crate::name::HandlerRef;
 use crate::plugin::Digest;
@@ -159,13 +160,24 @@ pub struct Log {
     pub bytes_dropped: u64,
 }
 
+impl Log {
+    /// What is kept of it: the text of its lines and their fields.
+    pub fn bytes(&self) -> u64 {
+        let of_line = |line: &LogLine| {
+            line.message.len() + line.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        };
+        self.lines.iter().map(|line| of_line(line) as u64).sum()
+    }
+}
+
 /// What an attempt cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     pub wall_us: u64,
     /// To the tick of 1 ms.
     pub cpu_ms: u64,
     pub memory_peak_bytes: u64,
+    pub calls: HostCalls,
 }
 
 /// What comes back from the sandbox.
@@ -181,7 +193,7 @@ pub struct Executed {
 }
 
 /// An attempt as it is kept with its run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Counts from 1.
     pub number: u32,

@@ -32,6 +32,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
 use serde::de::DeserializeOwned;
@@ -64,6 +65,8 @@ pub struct Operator {
     pub pairing: Arc<Pairing>,
     /// The same as the ingress has.
     pub tally: Arc<Tally>,
+    /// The same as the engine has.
+    pub spending: Arc<Spending>,
     pub lifecycle: Arc<Lifecycle>,
     pub access: Access,
     /// Of an event whose payload is edited, unless its provider has a limit of its own.

@@ -47,7 +47,7 @@ impl Sandbox {
         let call = Call { started: self.clock.now(), ..call };
         let log = LogBook::new(Arc::clone(&self.clock));
         let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
-        let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));
+        let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv, log.clone())));
         let mut store = Guest::store(&self.engine, meter, log.clone(), access);
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
@@ -59,8 +59,9 @@ impl Sandbox {
         };
         let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
 
-        let meter = &store.data().meter;
-        let cost = Cost { wall_us, cpu_ms: meter.cpu().0, memory_peak_bytes: meter.memory_peak() };
+        let Guest { meter, calls, .. } = store.data();
+        let (cpu_ms, memory_peak_bytes) = (meter.cpu().0, meter.memory_peak());
+        let cost = Cost { wall_us, cpu_ms, memory_peak_bytes, calls: *calls };
         let outcome = match ended {
             Some(Ok(Ok(answer))) => outcome::of_answer(answer),
             Some(Ok(Err(fault))) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,

@@ -1,20 +1,26 @@
 //! `hookbox:plugin/config`.
 
+use hookbox_core::host_call::CallKind;
 use hookbox_core::secret::Secret;
 
 use crate::bindings::hookbox::plugin::config::Host;
 use crate::guest::Guest;
+use crate::seam::HostCall;
+
+const GET: HostCall = HostCall { kind: CallKind::Config, name: "config.get" };
+const GET_SECRET: HostCall = HostCall { kind: CallKind::Secret, name: "config.get-secret" };
 
 impl Host for Guest {
-    fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.enter("config.get")?.version.settings().config.get(&key).cloned())
+    async fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        self.call(GET, key, |host, key| Box::pin(async move { Ok(host.version.settings().config.get(&key).cloned()) }))
+            .await
     }
 
-    fn get_secret(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        match self.enter("config.get-secret")?.version.settings().secrets.get(&name) {
-            Some(secret) => text(secret).map(Some),
-            None => Ok(None),
-        }
+    async fn get_secret(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        self.call(GET_SECRET, name, |host, name| {
+            Box::pin(async move { host.version.settings().secrets.get(&name).map(|secret| text(secret)).transpose() })
+        })
+        .await
     }
 }
 
