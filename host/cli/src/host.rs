@@ -25,6 +25,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
 use hookbox_core::queue::Room;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
@@ -148,6 +149,7 @@ impl Host {
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
+        let spending = Arc::new(Spending::default());
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
@@ -167,6 +169,7 @@ impl Host {
             providers: providers.clone(),
             pairing: pairing.clone(),
             tally: tally.clone(),
+            spending: spending.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
@@ -203,6 +206,7 @@ impl Host {
             schedules,
             guests: guests.handle().clone(),
             slots,
+            spending,
             observer,
         })
         .await?;
