@@ -30,4 +30,5 @@ pub mod schedule;
 pub mod secret;
 pub mod time;
 pub mod transaction;
+pub mod trust;
 pub mod verify;

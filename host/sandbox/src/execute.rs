@@ -54,6 +54,9 @@ impl Sandbox {
         let began = Instant::now();
         let ended = tokio::select! {
             biased;
+            () = version.revoked() => {
+                return Err(SandboxError::NoSuchHandler { target: call.target, reason: "is of a version that was revoked" });
+            }
             ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
             () = &mut interrupted => None,
         };

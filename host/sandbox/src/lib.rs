@@ -34,7 +34,7 @@ mod stdio;
 mod text;
 mod version;
 
-pub use folder::{Folder, FolderEvent};
+pub use folder::{Folder, FolderEvent, PluginFile};
 pub use plugin_kv::{KvUnavailable, MemoryKv, NotANumber, PluginKv};
 pub use rejection::Rejection;
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
