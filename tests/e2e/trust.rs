@@ -106,7 +106,11 @@ fn serves(host: &Host<'_>, plugin: &str, bytes: &[u8]) -> Value {
 #[track_caller]
 fn assert_greets(host: &Host<'_>, delivery: &str, bytes: &[u8]) {
     let run = host.follow(&shop("user.created", delivery, json!({})));
-    assert_eq!((&run["state"], &run["attempts"][0]["version"]), (&json!("succeeded"), &json!(sha256(bytes))), "{run:#}");
+    assert_eq!(
+        (&run["state"], &run["attempts"][0]["version"]),
+        (&json!("succeeded"), &json!(sha256(bytes))),
+        "{run:#}"
+    );
 }
 
 #[test]

@@ -65,7 +65,9 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
             findings.mistakes.extend(mistakes);
             // What hooks.yaml means is not known, but the plugins can be looked at without it.
             if says_whom_to_trust(&args.config) {
-                findings.warnings.push("no plugin was looked at: hooks.yaml has mistakes, and says whom to trust".to_owned());
+                findings
+                    .warnings
+                    .push("no plugin was looked at: hooks.yaml has mistakes, and says whom to trust".to_owned());
             } else {
                 let project = Project::with(args, Config::default())?;
                 let plugins = check_plugins(&project, &mut findings).await?;
@@ -168,7 +170,10 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
             }
         };
         let Some(file) = PluginFile::read(&path) else {
-            findings.mistakes.push(format!("{}: it must be a file of at most {COMPONENT_BYTES_MAX} bytes, not a link, a folder or a device", path.display()));
+            findings.mistakes.push(format!(
+                "{}: it must be a file of at most {COMPONENT_BYTES_MAX} bytes, not a link, a folder or a device",
+                path.display()
+            ));
             continue;
         };
         let judged = trust.of(&name).judge(&name, &file.bytes, file.signature.as_deref());

@@ -122,7 +122,8 @@ fn component(file: &Path) -> Result<Vec<u8>> {
 
 /// As minisign has it, which signs the time and the name.
 fn usual_comment(file: &Path) -> String {
-    let name: String = file.file_name().unwrap_or_default().to_string_lossy().chars().filter(|c| !c.is_control()).collect();
+    let name: String =
+        file.file_name().unwrap_or_default().to_string_lossy().chars().filter(|c| !c.is_control()).collect();
     format!("timestamp:{}\tfile:{name}\thashed", SystemClock::new().now().0 / 1000)
 }
 
@@ -191,8 +192,10 @@ fn write_new(file: &Path, contents: &[u8], mode: u32) -> Result<()> {
 /// As a whole: a host that looks meanwhile sees the old signature or the new one.
 fn put_beside(file: &Path, signature: &[u8]) -> Result<PathBuf> {
     let name = file.file_name().context("it has no name")?.to_string_lossy();
-    let (place, draft) =
-        (file.with_file_name(format!("{name}{SIGNATURE_SUFFIX}")), file.with_file_name(format!(".{name}{SIGNATURE_SUFFIX}.draft")));
+    let (place, draft) = (
+        file.with_file_name(format!("{name}{SIGNATURE_SUFFIX}")),
+        file.with_file_name(format!(".{name}{SIGNATURE_SUFFIX}.draft")),
+    );
     let cannot = || format!("cannot write {}", place.display());
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(cannot),

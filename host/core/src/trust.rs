@@ -118,10 +118,13 @@ impl PublicKey {
         let (Some(line), None) = (lines.next(), lines.next()) else { return Err(NOT_A_KEY) };
         let bytes = BASE64_STANDARD.decode(line).map_err(|_| NOT_A_KEY)?;
         if bytes.len() == SECRET_KEY_BYTES {
-            return Err("is a secret key, which whoever reads this file could sign with: make another one, and write its \
-                        public key here");
+            return Err(
+                "is a secret key, which whoever reads this file could sign with: make another one, and write its \
+                        public key here",
+            );
         }
-        let (Some((_, rest)), Ok(key)) = (bytes.split_first_chunk::<2>(), minisign_verify::PublicKey::from_base64(line))
+        let (Some((_, rest)), Ok(key)) =
+            (bytes.split_first_chunk::<2>(), minisign_verify::PublicKey::from_base64(line))
         else {
             return Err(NOT_A_KEY);
         };
@@ -191,7 +194,7 @@ impl Rule {
 
 impl Untrusted {
     /// All codes begin so.
-    pub const CODE_PREFIX: &str = "untrusted-";
+    pub const CODE_PREFIX: &'static str = "untrusted-";
 
     /// For machines; never changes its meaning.
     pub fn code(&self) -> &'static str {

@@ -152,7 +152,8 @@ fn a_key_is_read_from_its_line_or_from_its_file() {
     let line = ONE.lines().nth(1).unwrap();
     assert_eq!(key(line), key(ONE));
     assert_eq!(key(line).id().to_string(), "7B7BC10F1BFAED29");
-    for text in ["", "RW", &line[..54], &format!("{ONE}{line}"), BY_ONE.lines().nth(1).unwrap(), "untrusted comment: x"] {
+    for text in ["", "RW", &line[..54], &format!("{ONE}{line}"), BY_ONE.lines().nth(1).unwrap(), "untrusted comment: x"]
+    {
         assert!(PublicKey::parse(text).unwrap_err().contains("public key of minisign's"), "{text:?}");
     }
 }

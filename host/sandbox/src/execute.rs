@@ -55,7 +55,7 @@ impl Sandbox {
         let ended = tokio::select! {
             biased;
             () = version.revoked() => {
-                return Err(SandboxError::NoSuchHandler { target: call.target, reason: "is of a version that was revoked" });
+                return Err(SandboxError::NoSuchHandler { target: call.target.clone(), reason: "is of a version that was revoked" });
             }
             ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
             () = &mut interrupted => None,

@@ -262,7 +262,12 @@ impl Plugins {
     }
 
     /// The new version is left out.
-    pub(super) async fn refuse(&self, row: PluginRow, digest: Option<Digest>, refused: Refused) -> Result<(), StoreError> {
+    pub(super) async fn refuse(
+        &self,
+        row: PluginRow,
+        digest: Option<Digest>,
+        refused: Refused,
+    ) -> Result<(), StoreError> {
         let (name, code, reason) = (row.name.clone(), refused.code, refused.reason);
         let goes_on = match self.sandbox.active(&name) {
             Some(version) => format!("version {} goes on serving", version.digest.short()),

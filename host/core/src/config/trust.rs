@@ -20,8 +20,9 @@ impl Signatures {
     pub(super) fn read(mut section: Section<'_>, of_all: Option<&Signatures>) -> Signatures {
         let keys = section.list("keys", 1..=KEYS_MAX);
         let keys = keys.map(|keys| keys.iter().filter_map(|key| key.parsed(PublicKey::parse)).collect());
-        let require_signed = section
-            .parsed("require_signed", |text| text.parse().map_err(|_| format!("must be true or false, got {text:?}")));
+        let require_signed = section.parsed("require_signed", |text| {
+            text.parse::<bool>().map_err(|_| format!("must be true or false, got {text:?}"))
+        });
         let keys_for_all = of_all.is_some_and(|of_all| of_all.keys.is_some());
         if require_signed == Some(true) && keys.is_none() && !keys_for_all {
             section.place_of("require_signed").wrong(
