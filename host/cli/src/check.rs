@@ -15,7 +15,7 @@ use hookbox_core::plugin::{Digest, PluginInfo, Trigger};
 use hookbox_core::schedule::{BadWhen, Schedule};
 use hookbox_core::trust::Grounds;
 use hookbox_core::verify::Scheme;
-use hookbox_sandbox::{PluginFile, Sandbox, SandboxOptions};
+use hookbox_sandbox::{PluginFile, Sandbox, SandboxOptions, SystemResolver};
 use serde_json::json;
 use sha2::Digest as _;
 
@@ -156,7 +156,8 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
     findings.warnings.extend(missing);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-check-{}", std::process::id()));
-    let sandbox = Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, clock })?;
+    let sandbox =
+        Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, clock, resolver: Arc::new(SystemResolver) })?;
     let (trust, mut plugins) = (project.config.trust(), Vec::new());
     for entry in fs::read_dir(&project.plugins).into_iter().flatten().flatten() {
         let path = entry.path();

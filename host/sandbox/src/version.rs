@@ -11,6 +11,7 @@ use hookbox_core::plugin::{Digest, PluginInfo};
 use tokio::sync::watch;
 
 use crate::bindings::PluginPre;
+use crate::egress::Client;
 use crate::guest::Guest;
 
 /// Checked, compiled and described; with the settings it was prepared with. Changed settings make another version of
@@ -20,6 +21,7 @@ pub struct Version {
     pub info: PluginInfo,
     pub compiled: Compiled,
     settings: PluginSettings,
+    client: Option<Client>,
     pre: PluginPre<Guest>,
     revoked: watch::Sender<bool>,
 }
@@ -37,9 +39,10 @@ impl Version {
         info: PluginInfo,
         compiled: Compiled,
         settings: PluginSettings,
+        client: Option<Client>,
         pre: PluginPre<Guest>,
     ) -> Version {
-        Version { digest, info, compiled, settings, pre, revoked: watch::Sender::new(false) }
+        Version { digest, info, compiled, settings, client, pre, revoked: watch::Sender::new(false) }
     }
 
     /// Stops the attempts that run on it, at once, and those that would begin: they come to
@@ -56,6 +59,11 @@ impl Version {
 
     pub(crate) fn settings(&self) -> &PluginSettings {
         &self.settings
+    }
+
+    /// Its connections, where it may send requests.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.client.clone()
     }
 
     pub(crate) fn pre(&self) -> &PluginPre<Guest> {
