@@ -32,5 +32,6 @@ mod schedules;
 mod sends;
 mod swaps;
 mod tls;
+mod trust;
 mod verify;
 mod webhooks;

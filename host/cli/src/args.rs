@@ -4,6 +4,7 @@ mod cron;
 mod events;
 mod runs;
 mod schedules;
+mod sign;
 mod verify;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
+pub(crate) use sign::SignArgs;
 pub(crate) use verify::VerifyArgs;
 
 /// The configuration unless another is named.
@@ -63,6 +65,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         project: ProjectArgs,
     },
+    /// Sign components, so that a host with trust.keys takes them; or make the key for it.
+    SignPlugin(SignArgs),
     /// Run one handler of a component once, with keys in memory and without a host.
     Invoke(InvokeArgs),
     /// Sign a test webhook as its sender would, and post it.

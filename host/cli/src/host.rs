@@ -12,6 +12,7 @@ mod adapters;
 mod descriptors;
 mod plugins;
 mod reload;
+mod trust;
 mod versions;
 
 use std::collections::HashMap;
@@ -102,6 +103,7 @@ impl Host {
         )?;
         let providers = Arc::new(ArcSwap::from_pointee(providers));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
+        let trust = Arc::new(ArcSwap::from_pointee(project.config.trust()));
         let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let limits = IngressLimits {
@@ -133,6 +135,8 @@ impl Host {
             execute: execute.clone(),
             clock: clock.clone(),
             settings: plugin_settings.clone(),
+            trust: trust.clone(),
+            dev: project.dev,
             reserved: reserved.clone(),
             engine: engine_settings.clone(),
             schedules: schedules.clone(),
@@ -225,6 +229,7 @@ impl Host {
                 providers,
                 reserved,
                 plugin_settings,
+                trust,
                 engine_settings,
                 plugins,
             })),

@@ -20,6 +20,7 @@ mod size;
 mod source;
 mod template;
 mod tree;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,9 +38,11 @@ pub use server::{
     KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation, TlsFiles,
 };
 pub use source::{ProviderSecret, SecretSource};
+pub use trust::Signatures;
 
 use crate::name::{PluginName, ProviderName};
 use crate::schedule::Schedule;
+use crate::trust::Trust;
 use reader::{Report, Section};
 
 /// Longest hooks.yaml, in bytes.
@@ -54,6 +57,8 @@ pub struct Config {
     pub engine: Engine,
     pub retention: Retention,
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// What is asked of a plugin that has nothing of its own.
+    pub signatures: Signatures,
     /// A plugin without an entry has the defaults.
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// In the order of the file.
@@ -81,6 +86,7 @@ impl Config {
         let report = Report::default();
         let mut root = Section::root(tree, &report);
         let server = Server::read(root.section("server"));
+        let signatures = Signatures::read(root.section("trust"), None);
         let config = Config {
             operator: Operator::read(root.section("operator"), &server),
             server,
@@ -88,7 +94,8 @@ impl Config {
             engine: Engine::read(root.section("engine")),
             retention: Retention::read(root.section("keep")),
             providers: provider::read(root.section("providers")),
-            plugins: plugin::read(root.section("plugins")),
+            plugins: plugin::read(root.section("plugins"), &signatures),
+            signatures,
             schedules: schedule::read(root.section("schedules")),
         };
         root.finish();
@@ -96,6 +103,11 @@ impl Config {
             mistakes if mistakes.is_empty() => Ok(config),
             mistakes => Err(Mistakes(mistakes)),
         }
+    }
+
+    /// Whose components may run.
+    pub fn trust(&self) -> Trust {
+        trust::of(&self.signatures, &self.plugins)
     }
 }
 

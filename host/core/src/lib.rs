@@ -34,4 +34,5 @@ pub mod secret;
 pub mod spending;
 pub mod time;
 pub mod transaction;
+pub mod trust;
 pub mod verify;

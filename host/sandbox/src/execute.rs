@@ -62,6 +62,10 @@ impl Sandbox {
         let began = Instant::now();
         let ended = tokio::select! {
             biased;
+            () = version.revoked() => {
+                let target = call.target.clone();
+                return Err(SandboxError::NoSuchHandler { target, reason: "is of a version that was revoked" });
+            }
             ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
             () = &mut interrupted => None,
         };

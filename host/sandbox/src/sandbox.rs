@@ -100,6 +100,11 @@ impl Sandbox {
         self.active.get(plugin)
     }
 
+    /// Every version that is active, or that was and still runs an attempt.
+    pub fn living(&self) -> Vec<Arc<Version>> {
+        self.active.living()
+    }
+
     /// In the order of their names.
     pub fn active_all(&self) -> Vec<Arc<Version>> {
         self.active.all()
