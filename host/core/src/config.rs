@@ -12,6 +12,7 @@ mod network;
 mod plugin;
 mod provider;
 mod reader;
+mod rollback;
 mod schedule;
 mod scheme;
 mod server;
@@ -39,6 +40,7 @@ pub use source::{ProviderSecret, SecretSource};
 
 use crate::name::{PluginName, ProviderName};
 use crate::schedule::Schedule;
+use crate::trial::{self, Rule};
 use reader::{Report, Section};
 
 /// Longest hooks.yaml, in bytes.
@@ -53,6 +55,8 @@ pub struct Config {
     pub engine: Engine,
     pub retention: Retention,
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// Of every plugin that has no rule of its own.
+    pub rollback: Option<Rule>,
     /// A plugin without an entry has the defaults.
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// In the order of the file.
@@ -87,6 +91,7 @@ impl Config {
             engine: Engine::read(root.section("engine")),
             retention: Retention::read(root.section("keep")),
             providers: provider::read(root.section("providers")),
+            rollback: rollback::read(root.take("rollback")).flatten(),
             plugins: plugin::read(root.section("plugins")),
             schedules: schedule::read(root.section("schedules")),
         };
@@ -95,6 +100,12 @@ impl Config {
             mistakes if mistakes.is_empty() => Ok(config),
             mistakes => Err(Mistakes(mistakes)),
         }
+    }
+
+    /// When the host rolls a plugin back by itself.
+    pub fn rollbacks(&self) -> trial::Rules {
+        let own = self.plugins.iter().filter_map(|(name, plugin)| Some((name.clone(), plugin.rollback?)));
+        trial::Rules { usual: self.rollback, own: own.collect() }
     }
 }
 

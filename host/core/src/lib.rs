@@ -30,4 +30,5 @@ pub mod schedule;
 pub mod secret;
 pub mod time;
 pub mod transaction;
+pub mod trial;
 pub mod verify;

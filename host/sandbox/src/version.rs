@@ -8,9 +8,11 @@ use arc_swap::ArcSwap;
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, PluginInfo};
+use hookbox_core::time::Millis;
 
 use crate::bindings::PluginPre;
 use crate::guest::Guest;
+use crate::text;
 
 /// Checked, compiled and described; with the settings it was prepared with. Changed settings make another version of
 /// the same bytes.
@@ -18,6 +20,10 @@ pub struct Version {
     pub digest: Digest,
     pub info: PluginInfo,
     pub compiled: Compiled,
+    /// How long that took, compiling or loading.
+    pub compiling: Millis,
+    /// Interfaces that it imports, in the order of their names.
+    pub imports: Vec<String>,
     settings: PluginSettings,
     pre: PluginPre<Guest>,
 }
@@ -33,11 +39,12 @@ impl Version {
     pub(crate) fn new(
         digest: Digest,
         info: PluginInfo,
-        compiled: Compiled,
+        (compiled, compiling): (Compiled, Millis),
         settings: PluginSettings,
         pre: PluginPre<Guest>,
     ) -> Version {
-        Version { digest, info, compiled, settings, pre }
+        let imports = imports(&pre);
+        Version { digest, info, compiled, compiling, imports, settings, pre }
     }
 
     pub(crate) fn settings(&self) -> &PluginSettings {
@@ -53,6 +60,14 @@ impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?} ({:?})", self.info.name, self.digest, self.compiled)
     }
+}
+
+fn imports(pre: &PluginPre<Guest>) -> Vec<String> {
+    let component = pre.instance_pre().component();
+    let kind = component.component_type();
+    let mut imports: Vec<String> = kind.imports(component.engine()).map(|(name, _)| text::line(name)).collect();
+    imports.sort_unstable();
+    imports
 }
 
 /// Which version of each plugin new attempts run on. A swap is one pointer; who holds a version keeps it.

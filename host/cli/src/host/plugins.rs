@@ -1,6 +1,12 @@
 //! Takes what the folder proposes through the pipeline: prepare, keep the
 //! bytes, write the row, activate. The row in the store decides which version
-//! serves; the folder only proposes.
+//! serves; the folder only proposes, and a version that was rolled back from
+//! stays out.
+
+mod admit;
+mod commands;
+mod rollback;
+mod trials;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -17,14 +23,16 @@ use hookbox_core::plugin::{Digest, Trigger};
 use hookbox_core::time::Millis;
 use hookbox_core::verify::Scheme;
 use hookbox_engine::{Declarer, Settings};
+use hookbox_http::changes::{Changes, What};
 use hookbox_sandbox::{FolderEvent, Sandbox, Version};
-use hookbox_store::catalogue::{ActiveVersion, RefusedVersion};
+use hookbox_store::catalogue::{ActiveVersion, Ending, RefusedVersion};
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
 use tokio::sync::Mutex;
 
 use super::adapters::InSandbox;
 use super::versions::Versions;
+pub(crate) use trials::Trials;
 
 pub(crate) struct Plugins {
     pub(crate) store: Arc<dyn Store>,
@@ -38,6 +46,10 @@ pub(crate) struct Plugins {
     pub(crate) schedules: Arc<Declarer>,
     pub(crate) versions: Versions,
     pub(crate) folder: PathBuf,
+    /// New versions whose first attempts are counted.
+    pub(crate) trials: Arc<Trials>,
+    /// For whoever watches.
+    pub(crate) changes: Arc<Changes>,
     /// One proposal at a time.
     pub(crate) turn: Mutex<()>,
 }
@@ -65,6 +77,7 @@ impl Plugins {
                 Ok(version) => {
                     self.configure(&version).await?;
                     self.sandbox.activate(&version);
+                    self.trials.go_on(&row);
                 }
                 Err(error) => {
                     tracing::warn!(plugin = %row.name, error = format!("{error:#}"), "the last version of {} is not at hand", row.name);
@@ -101,7 +114,7 @@ impl Plugins {
                 }
             }
         }
-        for row in self.store.catalogue().plugins().filter(|row| row.refused.is_some()) {
+        for row in self.store.catalogue().plugins().filter(|row| rollback::may_be_cured(row)) {
             if let Some((digest, bytes)) = self.file_of(&row.name).await {
                 self.found(row.name.clone(), digest, bytes).await?;
             }
@@ -158,6 +171,7 @@ impl Plugins {
 
     /// What went wrong is logged; the version that served goes on serving. Waits while the store is away.
     pub(crate) async fn take(&self, event: FolderEvent) {
+        self.tell_found(&event);
         let _turn = self.turn.lock().await;
         let taken = self.patiently(|| async {
             match event.clone() {
@@ -168,6 +182,14 @@ impl Plugins {
         });
         if let Err(error) = taken.await {
             tracing::error!(%error, "a change of the plugins folder was not taken over");
+        }
+    }
+
+    fn tell_found(&self, event: &FolderEvent) {
+        if let FolderEvent::Found { name, digest, .. } = event
+            && self.sandbox.active(name).is_none_or(|version| version.digest != *digest)
+        {
+            self.changes.tell(self.clock.now(), name, Some(*digest), What::Found);
         }
     }
 
@@ -198,9 +220,12 @@ impl Plugins {
     }
 
     async fn found(&self, name: PluginName, digest: Digest, bytes: Arc<[u8]>) -> Result<(), StoreError> {
-        let mut row = self.row(&name);
+        let row = self.row(&name);
         if let Some(refused) = self.claims_provider(&name) {
             return self.take_down(row, refused).await;
+        }
+        if row.rejection(digest).is_some() {
+            return self.stays_out(row, digest).await;
         }
         let serving = self.sandbox.active(&name).is_some_and(|version| version.digest == digest);
         let known = row.active.as_ref().is_some_and(|active| active.digest == digest);
@@ -208,28 +233,10 @@ impl Plugins {
             // Where it was taken, and the store went away before its schedules were declared.
             return self.schedules.make_up().await;
         }
-        let version = match self.sandbox.prepare(&name, bytes.clone(), self.settings.load().of(&name)).await {
-            Ok(version) => version,
-            Err(rejection) => {
-                let refused = Refused { code: rejection.code(), reason: rejection.to_string() };
-                return self.refuse(row, Some(digest), refused).await;
-            }
-        };
-        if let Err(error) = self.versions.keep(digest, bytes, self.named()).await {
-            let refused = Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") };
-            return self.refuse(row, Some(digest), refused).await;
+        match self.try_out(&name, digest, bytes).await {
+            Ok(version) => self.admit(row, &version).await,
+            Err(refused) => self.refuse(row, Some(digest), refused).await,
         }
-        row.activated(digest, self.engine.load().configured(&version.info), self.clock.now());
-        self.schedules.expect();
-        // The row first: what the sandbox runs is never ahead of what a restart would run.
-        self.store.put_plugin(row).await?;
-        self.sandbox.activate(&version);
-        self.execute.refresh();
-        self.store.signals().runs.notify_one();
-        self.schedules.declare().await?;
-        let (short, handlers) = (digest.short(), version.info.handlers.len());
-        tracing::info!(plugin = %name, version = %short, handlers, "plugin {name} serves version {short}");
-        Ok(())
     }
 
     /// What a plugin emits is routed under its name: one called like a provider could pass for it.
@@ -251,17 +258,20 @@ impl Plugins {
             None => "nothing serves in its place".to_owned(),
         };
         tracing::error!(plugin = %name, code, reason, "plugin {name} was refused: {reason}; {goes_on}");
+        let told = What::Refused { code: code.to_owned(), reason: reason.clone() };
+        self.changes.tell(self.clock.now(), &name, digest, told);
         let refused = RefusedVersion { digest, at: self.clock.now(), code: code.to_owned(), reason };
         self.store.put_plugin(PluginRow { refused: Some(refused), ..row }).await
     }
 
     /// No version of it may serve, not even one that did.
-    async fn take_down(&self, row: PluginRow, refused: Refused) -> Result<(), StoreError> {
+    async fn take_down(&self, mut row: PluginRow, refused: Refused) -> Result<(), StoreError> {
         self.sandbox.deactivate(&row.name);
         self.execute.refresh();
         let digest = row.active.as_ref().map(|active| active.digest);
         self.schedules.expect();
-        self.refuse(PluginRow { active: None, ..row }, digest, refused).await?;
+        row.retired(self.clock.now(), Ending::TakenDown);
+        self.refuse(row, digest, refused).await?;
         self.schedules.declare().await
     }
 
@@ -271,6 +281,7 @@ impl Plugins {
         self.store.put_plugin(PluginRow { missing_since: Some(self.clock.now()), ..row }).await?;
         self.sandbox.deactivate(name);
         self.execute.refresh();
+        self.changes.tell(self.clock.now(), name, None, What::Gone);
         Ok(())
     }
 

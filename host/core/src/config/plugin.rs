@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::reader::{Field, Section};
-use super::size;
+use super::{rollback, size};
 use super::source::SecretSource;
 use super::tree::Value;
 use crate::effects::KV_PLUGIN_BYTES_MAX;
@@ -17,6 +17,7 @@ use crate::route::Pattern;
 use crate::route::filter::Filter;
 use crate::secret::Secret;
 use crate::time::Millis;
+use crate::trial::Rule;
 use crate::verify::Scheme;
 
 /// An instance needs so much before its first allocation.
@@ -44,6 +45,8 @@ pub struct Plugin {
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
     /// In place of what a handler declares.
     pub filters: BTreeMap<HandlerName, Filter>,
+    /// In place of the rule for all; nothing in it switches that off.
+    pub rollback: Option<Option<Rule>>,
 }
 
 impl Default for Plugin {
@@ -58,6 +61,7 @@ impl Default for Plugin {
             emit: Vec::new(),
             handlers: BTreeMap::new(),
             filters: BTreeMap::new(),
+            rollback: None,
         }
     }
 }
@@ -101,8 +105,9 @@ impl Plugin {
             filters.extend(section.parsed("filter", Filter::parse).map(|filter| (name.clone(), filter)));
             handlers.insert(name, policy(section));
         }
+        let rollback = rollback::read(section.take("rollback"));
         section.finish();
-        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers, filters }
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers, filters, rollback }
     }
 }
 
