@@ -128,12 +128,12 @@ impl Plugins {
     /// The routes are what the version declares, with the filters of hooks.yaml.
     async fn configure(&self, version: &Version) -> Result<(), StoreError> {
         let mut row = self.row(&version.info.name);
-        let info = self.engine.load().configured(&version.info);
-        let serves = row.active.as_ref().is_some_and(|active| active.digest == version.digest);
-        if !serves || row.active.as_ref().is_some_and(|active| active.info == info) {
+        let (info, imports) = (self.engine.load().configured(&version.info), version.imports.clone());
+        let Some(active) = row.active.take().filter(|active| active.digest == version.digest) else { return Ok(()) };
+        if active.info == info && active.imports == imports {
             return Ok(());
         }
-        row.active = row.active.map(|active| ActiveVersion { info, ..active });
+        row.active = Some(ActiveVersion { info, imports, ..active });
         self.store.put_plugin(row).await
     }
 

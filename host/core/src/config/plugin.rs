@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::reader::{Field, Section};
-use super::{rollback, size};
 use super::source::SecretSource;
 use super::tree::Value;
+use super::{rollback, size};
 use crate::effects::KV_PLUGIN_BYTES_MAX;
 use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};

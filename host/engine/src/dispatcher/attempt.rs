@@ -249,13 +249,7 @@ impl Dispatcher {
     }
 
     /// Records an attempt whose effects were not committed.
-    async fn fail(
-        &self,
-        run: &Run,
-        held: &Held,
-        failed: Executed,
-        started: Timestamp,
-    ) -> Result<Recorded, StoreError> {
+    async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<Recorded, StoreError> {
         let (event, status) = self.decide(run, held, &failed, started);
         let recorded = self.record(run, held, event, None).await?;
         if recorded == Recorded::Done {

@@ -145,7 +145,8 @@ impl Access {
         if head.method == Method::POST && head.uri.path() == UPLOAD {
             return match json::is_essence(content_type, "application/wasm") {
                 true => Ok(()),
-                false => Err(Problem::wasm_wanted().because("send the header Content-Type: application/wasm, and the component as the body")),
+                false => Err(Problem::wasm_wanted()
+                    .because("send the header Content-Type: application/wasm, and the component as the body")),
             };
         }
         Err(Problem::json_wanted().because("send the header Content-Type: application/json, with {} as the body"))

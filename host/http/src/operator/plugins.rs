@@ -14,12 +14,15 @@ use hookbox_store::catalogue::{CommandAnswer, PluginCommand, Wish};
 
 use super::query::{Named, Query};
 use super::{Api, Operator};
+use crate::lifecycle::Phase;
 use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::plugin::{ChangesView, PluginView};
 
 /// The longest wait for the host to obey: the largest plugins take ten seconds, and others may be before it.
 const ANSWER_TIMEOUT: Millis = Millis(120_000);
+/// Between two looks whether the host is going down.
+const LOOK_EVERY: Millis = Millis(250);
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<PluginView>>, Problem> {
     Query::read(&uri, &[])?;
@@ -63,8 +66,18 @@ fn under_way(name: &PluginName) -> Problem {
 
 /// Waits until the host has obeyed.
 async fn answer(operator: &Operator, name: &PluginName, command: &PluginCommand) -> Result<PluginView, Problem> {
-    let answered = tokio::time::timeout(ANSWER_TIMEOUT.as_duration(), answered(operator, name, command)).await;
-    let Ok(answered) = answered else {
+    let until_stopped = async {
+        while operator.lifecycle.phase() != Phase::Draining {
+            tokio::time::sleep(LOOK_EVERY.as_duration()).await;
+        }
+    };
+    let answered = tokio::select! {
+        biased;
+        answered = answered(operator, name, command) => Some(answered),
+        () = tokio::time::sleep(ANSWER_TIMEOUT.as_duration()) => None,
+        () = until_stopped => None,
+    };
+    let Some(answered) = answered else {
         let told = format!("the host has not come to it yet, and will: look with `hookbox plugins show {name}`");
         return Err(Problem::for_now().because(told));
     };

@@ -14,6 +14,7 @@ mod holds;
 mod ingress;
 mod operator;
 mod pairing;
+mod plugins;
 mod previews;
 mod protection;
 mod queue;

@@ -249,10 +249,7 @@ mod tests {
         assert_eq!(row.active.as_ref().map(|active| active.digest), Some(OLD));
         assert_eq!(row.rejection(NEW).map(|rejected| rejected.reason.as_str()), Some("it was bad"));
         assert_eq!(row.previous(), None);
-        assert_eq!(
-            ends(&row),
-            [Some((2, Ending::Replaced)), Some((3, Ending::RolledBack(By::Operator))), None]
-        );
+        assert_eq!(ends(&row), [Some((2, Ending::Replaced)), Some((3, Ending::RolledBack(By::Operator))), None]);
         assert_eq!(row.rollbacks, Rollbacks { by_operator: 1, by_host: 0 });
     }
 

@@ -4,8 +4,8 @@ use hookbox_core::name::HandlerName;
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::route::Pattern;
 use hookbox_core::time::Timestamp;
-use hookbox_store::catalogue::{COMMANDS_MAX, CommandAnswer, PluginCommand, Wish};
 use hookbox_store::PluginRow;
+use hookbox_store::catalogue::{COMMANDS_MAX, CommandAnswer, PluginCommand, Wish};
 use tokio::task::JoinSet;
 
 use crate::world::{NOW, World, handler, plugin_name};

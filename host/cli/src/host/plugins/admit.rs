@@ -23,12 +23,7 @@ impl Plugins {
         let version =
             prepared.map_err(|rejection| Refused { code: rejection.code(), reason: rejection.to_string() })?;
         let cached = version.compiled == Compiled::Cached;
-        self.changes.tell(
-            self.clock.now(),
-            name,
-            Some(digest),
-            What::Compiled { took: version.compiling, cached },
-        );
+        self.changes.tell(self.clock.now(), name, Some(digest), What::Compiled { took: version.compiling, cached });
         let kept = self.versions.keep(digest, bytes, self.named()).await;
         kept.map_err(|error| Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") })?;
         Ok(version)

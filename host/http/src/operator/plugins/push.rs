@@ -74,7 +74,8 @@ async fn take(operator: &Operator, asked: &Asked, body: Body) -> Result<PluginVi
         return Err(super::under_way(name));
     }
     let (uploads, of) = (Arc::clone(&operator.uploads), name.clone());
-    let staged = tokio::task::spawn_blocking(move || uploads.stage(&of, &bytes)).await.map_err(|_| Problem::for_now())?;
+    let staged =
+        tokio::task::spawn_blocking(move || uploads.stage(&of, &bytes)).await.map_err(|_| Problem::for_now())?;
     let digest = staged.map_err(|error| {
         let cure = "free some room, or let the host write there";
         Problem::for_now().because(format!("the plugins folder takes no file: {error}; {cure}"))

@@ -46,7 +46,8 @@ async fn go(operator: &Operator, name: &PluginName, version: Option<&str>) -> Re
     let digest = match version {
         Some(version) => named(&row, version)?,
         None => row.previous().ok_or_else(|| {
-            let told = format!("{name} has no earlier version to go back to that was not rolled back from itself: name one");
+            let told =
+                format!("{name} has no earlier version to go back to that was not rolled back from itself: name one");
             Problem::conflict().because(format!("{told}. {}", known(&row)))
         })?,
     };
@@ -62,14 +63,17 @@ fn named(row: &PluginRow, version: &str) -> Result<Digest, Problem> {
     let digits = version.strip_prefix("sha256:").unwrap_or(version).to_ascii_lowercase();
     let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
     if !hex || !(DIGITS_MIN..=64).contains(&digits.len()) {
-        let told = format!("version: must be the first {DIGITS_MIN} digits of a digest, or more, got {}", clipped(version));
+        let told =
+            format!("version: must be the first {DIGITS_MIN} digits of a digest, or more, got {}", clipped(version));
         return Err(Problem::bad_parameter().because(told));
     }
     let wanted = format!("sha256:{digits}");
     let mut found = versions(row).into_iter().filter(|digest| digest.to_string().starts_with(&wanted));
     match (found.next(), found.next()) {
         (Some(digest), None) => Ok(digest),
-        (Some(_), Some(_)) => Err(Problem::bad_parameter().because(format!("version: several begin with {digits}: add digits"))),
+        (Some(_), Some(_)) => {
+            Err(Problem::bad_parameter().because(format!("version: several begin with {digits}: add digits")))
+        }
         (None, _) => {
             let told = format!("{} has no version {digits} on disk. {}", row.name, known(row));
             Err(Problem::not_found().because(told))
