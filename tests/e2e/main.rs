@@ -23,6 +23,7 @@ mod pushes;
 mod queue;
 mod random;
 mod refusals;
+mod requests;
 mod rollbacks;
 mod rotation;
 mod routing;

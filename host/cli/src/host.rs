@@ -36,7 +36,7 @@ use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
 use hookbox_http::uploads::Uploads;
-use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
+use hookbox_sandbox::{Folder, Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use tokio::net::{TcpListener, TcpSocket};
@@ -124,6 +124,7 @@ impl Host {
             cache: project.data.join("compiled"),
             slots,
             clock: clock.clone(),
+            resolver: Arc::new(SystemResolver),
         })?);
         let trials = Arc::new(Trials::new(engine_settings.clone()));
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv, trials.clone()));
@@ -173,6 +174,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             lifecycle: lifecycle.clone(),
+            settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,

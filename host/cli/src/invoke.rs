@@ -16,7 +16,7 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::plugin::{Handler, PluginInfo, Trigger};
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::Scheme;
-use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions};
+use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions, SystemResolver};
 use serde_json::{Value, json};
 
 use crate::args::{InvokeArgs, ProjectArgs};
@@ -55,7 +55,12 @@ async fn run(
     cache: &std::path::Path,
     clock: &Arc<dyn Clock>,
 ) -> Result<(HandlerName, Executed)> {
-    let sandbox = Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: clock.clone() })?;
+    let sandbox = Sandbox::new(SandboxOptions {
+        cache: cache.to_owned(),
+        slots: 1,
+        clock: clock.clone(),
+        resolver: Arc::new(SystemResolver),
+    })?;
     let version = sandbox
         .prepare(name, bytes.into(), settings)
         .await

@@ -1,7 +1,9 @@
 //! The wire forms: what the API says, apart from what the host thinks in. Times are RFC 3339 in UTC, members are
 //! written in snake_case, what is not there is null.
 
+pub(crate) mod change;
 pub(crate) mod event;
+pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod hold;
 pub(crate) mod pairing;
@@ -9,6 +11,7 @@ pub(crate) mod payload;
 pub(crate) mod plugin;
 mod policy;
 pub(crate) mod provider;
+pub(crate) mod reach;
 pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod schedule;

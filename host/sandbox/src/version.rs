@@ -11,6 +11,7 @@ use hookbox_core::plugin::{Digest, PluginInfo};
 use hookbox_core::time::Millis;
 
 use crate::bindings::PluginPre;
+use crate::egress::Client;
 use crate::guest::Guest;
 use crate::text;
 
@@ -25,6 +26,7 @@ pub struct Version {
     /// Interfaces that it imports, in the order of their names.
     pub imports: Vec<String>,
     settings: PluginSettings,
+    client: Option<Client>,
     pre: PluginPre<Guest>,
 }
 
@@ -41,14 +43,20 @@ impl Version {
         info: PluginInfo,
         (compiled, compiling): (Compiled, Millis),
         settings: PluginSettings,
+        client: Option<Client>,
         pre: PluginPre<Guest>,
     ) -> Version {
         let imports = imports(&pre);
-        Version { digest, info, compiled, compiling, imports, settings, pre }
+        Version { digest, info, compiled, compiling, imports, settings, client, pre }
     }
 
     pub(crate) fn settings(&self) -> &PluginSettings {
         &self.settings
+    }
+
+    /// Its connections, where it may send requests.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.client.clone()
     }
 
     pub(crate) fn pre(&self) -> &PluginPre<Guest> {

@@ -171,8 +171,16 @@ impl Plugins {
 
     /// What went wrong is logged; the version that served goes on serving. Waits while the store is away.
     pub(crate) async fn take(&self, event: FolderEvent) {
-        self.tell_found(&event);
+        let at = self.clock.now();
         let _turn = self.turn.lock().await;
+        if self.is_over(&event).await {
+            return;
+        }
+        if let FolderEvent::Found { name, digest, .. } = &event
+            && !self.serves(name, *digest)
+        {
+            self.changes.tell(at, name, Some(*digest), What::Found);
+        }
         let taken = self.patiently(|| async {
             match event.clone() {
                 FolderEvent::Found { name, digest, bytes } => self.found(name, digest, bytes).await,
@@ -185,12 +193,19 @@ impl Plugins {
         }
     }
 
-    fn tell_found(&self, event: &FolderEvent) {
-        if let FolderEvent::Found { name, digest, .. } = event
-            && self.sandbox.active(name).is_none_or(|version| version.digest != *digest)
-        {
-            self.changes.tell(self.clock.now(), name, Some(*digest), What::Found);
+    /// Whether the file is another by now, such as after an upload: the folder proposes that one, too.
+    async fn is_over(&self, event: &FolderEvent) -> bool {
+        match event {
+            FolderEvent::Found { name, digest, .. } => {
+                !self.serves(name, *digest) && self.file_of(name).await.is_none_or(|(now, _)| now != *digest)
+            }
+            FolderEvent::Gone { name } => fs::symlink_metadata(self.folder.join(format!("{name}.wasm"))).is_ok(),
+            FolderEvent::Refused { .. } => false,
         }
+    }
+
+    fn serves(&self, name: &PluginName, digest: Digest) -> bool {
+        self.sandbox.active(name).is_some_and(|version| version.digest == digest)
     }
 
     /// Does it again until the store is there.
@@ -227,7 +242,7 @@ impl Plugins {
         if row.rejection(digest).is_some() {
             return self.stays_out(row, digest).await;
         }
-        let serving = self.sandbox.active(&name).is_some_and(|version| version.digest == digest);
+        let serving = self.serves(&name, digest);
         let known = row.active.as_ref().is_some_and(|active| active.digest == digest);
         if serving && known && row.missing_since.is_none() && row.refused.is_none() {
             // Where it was taken, and the store went away before its schedules were declared.

@@ -27,13 +27,40 @@ pub(super) fn show(plugin: &Value) {
     refused(&plugin["refused"]);
     list("handlers", &plugin["handlers"], handler);
     list("imports", &plugin["imports"], plain);
-    granted(plugin);
+    granted(&plugin["grants"]);
+    list("denied", &plugin["denied"], denied);
     list("history", &plugin["history"], past);
     list("rolled back", &plugin["rejected"], rejected);
 }
 
-/// What it was granted, and what it tried and was denied. The API tells neither yet.
-fn granted(_plugin: &Value) {}
+/// What it was granted in hooks.yaml.
+fn granted(grants: &Value) {
+    if grants.is_null() {
+        return;
+    }
+    say!("grants");
+    list_in("http", &grants["http"], |grant| {
+        let headers = grant["headers"].as_object().into_iter().flatten();
+        let headers = headers.map(|(header, secrets)| format!(", {header} with {}", plain(secrets)));
+        plain(&grant["to"]) + &headers.collect::<String>()
+    });
+    for kind in ["networks", "secrets", "emit", "config"] {
+        list_in(kind, &grants[kind], plain);
+    }
+    say!("  {:<WIDTH$} {} bytes", "kv", plain(&grants["kv_bytes"]));
+}
+
+fn list_in(name: &str, items: &Value, text: impl Fn(&Value) -> String) {
+    for item in items.as_array().map(Vec::as_slice).unwrap_or_default() {
+        say!("  {name:<WIDTH$} {}", text(item));
+    }
+}
+
+fn denied(denied: &Value) -> String {
+    let (kind, what, last) = (plain(&denied["kind"]), plain(&denied["what"]), plain(&denied["last"]));
+    let (attempts, reason) = (plain(&denied["attempts"]), plain(&denied["reason"]));
+    format!("{kind} {what}: {attempts} attempts, last at {last}: {reason}")
+}
 
 fn refused(refused: &Value) {
     if refused.is_null() {

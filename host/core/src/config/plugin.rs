@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::http::Http;
 use super::reader::{Field, Section};
 use super::source::SecretSource;
 use super::tree::Value;
 use super::{rollback, size};
 use crate::effects::KV_PLUGIN_BYTES_MAX;
-use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
+use crate::limits::{CPU, FoundSecrets, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
 use crate::plugin::PATTERNS_MAX;
 use crate::policy::PolicyPatch;
 use crate::retry::TIMEOUT_MAX;
 use crate::route::Pattern;
 use crate::route::filter::Filter;
-use crate::secret::Secret;
 use crate::time::Millis;
 use crate::trial::Rule;
 use crate::verify::Scheme;
@@ -42,6 +42,7 @@ pub struct Plugin {
     /// By the name that the plugin asks for.
     pub secrets: BTreeMap<String, SecretSource>,
     pub emit: Vec<Pattern>,
+    pub http: Http,
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
     /// In place of what a handler declares.
     pub filters: BTreeMap<HandlerName, Filter>,
@@ -59,6 +60,7 @@ impl Default for Plugin {
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
+            http: Http::default(),
             handlers: BTreeMap::new(),
             filters: BTreeMap::new(),
             rollback: None,
@@ -73,8 +75,9 @@ impl Plugin {
         own.over(PolicyPatch { timeout: self.timeout, ..PolicyPatch::default() })
     }
 
-    /// As the sandbox sees it, with the secrets that were found.
-    pub fn settings(&self, secrets: BTreeMap<String, Arc<Secret>>) -> PluginSettings {
+    /// As the sandbox sees it, with the secrets that were found: those that it may read, and those that its requests
+    /// may carry.
+    pub fn settings(&self, secrets: FoundSecrets, carried: FoundSecrets) -> PluginSettings {
         PluginSettings {
             memory_bytes: self.memory_bytes,
             cpu: self.cpu,
@@ -82,6 +85,7 @@ impl Plugin {
             config: self.config.clone(),
             secrets,
             emit: self.emit.clone(),
+            egress: Arc::new(self.http.egress(carried)),
         }
     }
 
@@ -91,10 +95,11 @@ impl Plugin {
         let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
         let timeout = limits.span("timeout", Millis(1)..=TIMEOUT_MAX);
         let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
-        limits.finish();
         let mut grants = section.section("grants");
+        let http = Http::read(&mut limits, &mut grants);
+        limits.finish();
         let secrets = grants.list("secrets", 0..=SECRETS_MAX).unwrap_or_default();
-        let secrets = granted(secrets);
+        let secrets = granted_secrets(secrets);
         let kv_bytes = grants.size("kv", 0..=KV_BYTES_MAX).unwrap_or(usual.kv_bytes);
         let emit = grants.list("emit", 0..=PATTERNS_MAX).unwrap_or_default();
         let emit = emit.iter().filter_map(|field| field.parsed(emitted)).collect();
@@ -107,7 +112,7 @@ impl Plugin {
         }
         let rollback = rollback::read(section.take("rollback"));
         section.finish();
-        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers, filters, rollback }
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, http, handlers, filters, rollback }
     }
 }
 
@@ -137,7 +142,7 @@ fn policy(mut section: Section<'_>) -> PolicyPatch {
     policy
 }
 
-fn granted(items: Vec<Field<'_>>) -> BTreeMap<String, SecretSource> {
+pub(super) fn granted_secrets(items: Vec<Field<'_>>) -> BTreeMap<String, SecretSource> {
     let mut secrets = BTreeMap::new();
     for item in items {
         let place = item.place().clone();

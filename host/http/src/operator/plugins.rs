@@ -17,7 +17,9 @@ use super::{Api, Operator};
 use crate::lifecycle::Phase;
 use crate::problem::Problem;
 use crate::view::Page;
-use crate::view::plugin::{ChangesView, PluginView};
+use crate::view::change::ChangesView;
+use crate::view::grants::GrantsView;
+use crate::view::plugin::{PluginDetailView, PluginView};
 
 /// The longest wait for the host to obey: the largest plugins take ten seconds, and others may be before it.
 const ANSWER_TIMEOUT: Millis = Millis(120_000);
@@ -33,9 +35,12 @@ pub(super) async fn show(
     State(operator): Api,
     Named(name): Named<PluginName>,
     uri: Uri,
-) -> Result<Json<PluginView>, Problem> {
+) -> Result<Json<PluginDetailView>, Problem> {
     Query::read(&uri, &[])?;
-    Ok(Json(PluginView::of(&row(&operator, &name)?)))
+    let row = row(&operator, &name)?;
+    let denied = operator.store.denials(&name).await?;
+    let grants = GrantsView::of(&operator.settings.load().of(&name));
+    Ok(Json(PluginDetailView::of(&row, grants, &denied)))
 }
 
 /// What happened after `after`, a number of an earlier answer; without it, all that is remembered.

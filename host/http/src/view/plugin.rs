@@ -1,10 +1,12 @@
+use hookbox_core::denial::Denial;
 use hookbox_core::plugin::{Handler, Trigger};
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing};
 use serde::Serialize;
 
+use super::grants::GrantsView;
 use super::policy::PolicyView;
-use crate::changes::{After, Change, What};
+use super::reach::DenialView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginView {
@@ -78,36 +80,20 @@ struct RejectedView {
     reason: String,
 }
 
-/// What happened to plugins.
+/// One plugin, with what it may do and what it tried.
 #[derive(Debug, Serialize)]
-pub(crate) struct ChangesView {
-    /// Oldest first.
-    items: Vec<ChangeView>,
-    /// `after` of the next request.
-    next: u64,
-    /// Some were dropped before they were asked for.
-    missed: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ChangeView {
-    number: u64,
-    at: String,
-    plugin: String,
-    digest: Option<String>,
+pub(crate) struct PluginDetailView {
     #[serde(flatten)]
-    what: WhatView,
+    plugin: PluginView,
+    grants: GrantsView,
+    /// What it tried and was denied, the latest first.
+    denied: Vec<DenialView>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(tag = "what", rename_all = "kebab-case")]
-enum WhatView {
-    Found,
-    Compiled { took_ms: u64, cached: bool },
-    Active,
-    Refused { code: String, reason: String },
-    RolledBack { to: String, reason: String },
-    Gone,
+impl PluginDetailView {
+    pub(crate) fn of(row: &PluginRow, grants: GrantsView, denied: &[Denial]) -> PluginDetailView {
+        PluginDetailView { plugin: PluginView::of(row), grants, denied: denied.iter().map(DenialView::of).collect() }
+    }
 }
 
 impl PluginView {
@@ -173,35 +159,6 @@ impl RejectedView {
                 By::Host => "host",
             },
             reason: rejected.reason.clone(),
-        }
-    }
-}
-
-impl ChangesView {
-    pub(crate) fn of(after: &After) -> ChangesView {
-        ChangesView {
-            items: after.changes.iter().map(ChangeView::of).collect(),
-            next: after.last,
-            missed: after.missed,
-        }
-    }
-}
-
-impl ChangeView {
-    fn of(change: &Change) -> ChangeView {
-        ChangeView {
-            number: change.number,
-            at: change.at.to_string(),
-            plugin: change.plugin.to_string(),
-            digest: change.digest.map(|digest| digest.to_string()),
-            what: match &change.what {
-                What::Found => WhatView::Found,
-                What::Compiled { took, cached } => WhatView::Compiled { took_ms: took.0, cached: *cached },
-                What::Active => WhatView::Active,
-                What::Refused { code, reason } => WhatView::Refused { code: code.clone(), reason: reason.clone() },
-                What::RolledBack { to, reason } => WhatView::RolledBack { to: to.to_string(), reason: reason.clone() },
-                What::Gone => WhatView::Gone,
-            },
         }
     }
 }

@@ -7,12 +7,17 @@ use std::sync::Arc;
 
 use hookbox_core::clock::ManualClock;
 use hookbox_core::limits::PluginSettings;
-use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions};
+use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions, SystemResolver};
 
 use crate::world::plugin;
 
 fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: Arc::new(ManualClock::default()) })
+    Sandbox::new(SandboxOptions {
+        cache: cache.to_owned(),
+        slots: 1,
+        clock: Arc::new(ManualClock::default()),
+        resolver: Arc::new(SystemResolver),
+    })
 }
 
 /// How a sandbox that begins anew came by its code; the plugin is small.

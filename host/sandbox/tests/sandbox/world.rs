@@ -9,7 +9,7 @@ use hookbox_core::id::{JobId, RunId};
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions, Version};
+use hookbox_sandbox::{MemoryKv, Resolve, Sandbox, SandboxOptions, SystemResolver, Version};
 
 pub(crate) const NOON: Timestamp = Timestamp(1_780_000_000_000);
 
@@ -25,11 +25,17 @@ pub(crate) struct World {
 impl World {
     /// An empty sandbox.
     pub(crate) fn empty() -> World {
+        World::resolving(Arc::new(SystemResolver))
+    }
+
+    /// An empty sandbox whose plugins find hosts so.
+    pub(crate) fn resolving(resolver: Arc<dyn Resolve>) -> World {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("cache"),
             slots: SLOTS,
             clock: Arc::new(ManualClock::at(NOON)),
+            resolver,
         });
         World { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder }
     }

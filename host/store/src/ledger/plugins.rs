@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hookbox_core::denial::Denied;
+use hookbox_core::id::RunId;
 use hookbox_core::name::PluginName;
 use hookbox_core::run::BootId;
 use hookbox_core::time::Timestamp;
@@ -12,6 +14,7 @@ use crate::catalogue::{COMMANDS_MAX, CommandAnswer, Ending, PluginCommand, Plugi
 use crate::codec;
 use crate::error::StoreError;
 use crate::keys;
+use crate::query;
 use crate::values;
 
 impl Ledger<'_> {
@@ -74,6 +77,22 @@ impl Ledger<'_> {
         self.shown.catalogue = Arc::new(self.shown.catalogue.commanded(commands));
         self.shown.catalogue_changed = true;
         Ok(())
+    }
+
+    /// Adds what an attempt was denied to what its plugin was.
+    pub(crate) fn note_denied(
+        &mut self,
+        plugin: &PluginName,
+        run: RunId,
+        denied: &[Denied],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if denied.is_empty() {
+            return Ok(());
+        }
+        let mut all = query::denials(&self.tree, plugin)?;
+        all.note(denied, run, at);
+        values::replace(&mut self.tree, keys::denials(plugin), &codec::encode(&all)?)
     }
 
     pub(crate) fn begin_boot(&mut self) -> Result<BootId, StoreError> {

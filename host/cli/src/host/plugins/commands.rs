@@ -16,7 +16,7 @@ use hookbox_store::{PluginRow, StoreError};
 use sha2::Digest as _;
 use tokio::task::spawn_blocking;
 
-use super::{Plugins, Refused};
+use super::{Plugins, Refused, STORE_WAIT};
 
 /// Why a version that an operator went back from stays out.
 const BY_OPERATOR: &str = "an operator wanted another version";
@@ -41,7 +41,7 @@ impl Plugins {
                 let obeyed = self.patiently(|| self.answer(&name, &command)).await;
                 if let Err(error) = obeyed {
                     tracing::error!(plugin = %name, %error, "what an operator wanted of {name} was not done");
-                    return;
+                    tokio::time::sleep(STORE_WAIT.as_duration()).await;
                 }
             }
         }
