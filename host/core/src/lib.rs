@@ -34,5 +34,6 @@ pub mod secret;
 pub mod spending;
 pub mod time;
 pub mod transaction;
+pub mod trial;
 pub mod trust;
 pub mod verify;

@@ -214,10 +214,11 @@ impl Seen {
             Ok((_, None)) => None,
             Ok((name, Some(file))) => {
                 self.settled = true;
-                self.refused = None;
+                // What took its place for a while was refused: that is over.
+                let back = self.refused.take().is_some();
                 let digest = Digest(Sha256::digest(&file.bytes).into());
                 let proposed = Some((name.clone(), digest, file.signature.clone()));
-                (self.proposed != proposed).then(|| {
+                (back || self.proposed != proposed).then(|| {
                     self.proposed = proposed;
                     FolderEvent::Found { name, digest, file }
                 })

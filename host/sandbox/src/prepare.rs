@@ -60,7 +60,9 @@ impl Sandbox {
         let permit = Arc::clone(&self.preparing).acquire_owned().await.map_err(closed)?;
         let (engine, cache) = (self.engine.clone(), Arc::clone(&self.cache));
         // The permit goes along: compiling goes on even where nobody waits for it any longer.
+        let clock = Arc::clone(&self.clock);
         let compiling = tokio::task::spawn_blocking(move || {
+            let began = clock.monotonic();
             let digest = Digest(Sha256::digest(&bytes).into());
             let found = cache.load(&engine, digest).map(|component| (component, Compiled::Cached));
             let (component, compiled) = match found {
@@ -72,7 +74,8 @@ impl Sandbox {
                     (component, Compiled::Fresh)
                 }
             };
-            Ok::<_, Rejection>((digest, component, compiled, permit))
+            let took = clock.monotonic().since(began);
+            Ok::<_, Rejection>((digest, component, (compiled, took), permit))
         });
         let aborted = |error| Rejection::HostBroken(format!("compiling was aborted: {error}"));
         let (digest, component, compiled, _permit) = compiling.await.map_err(aborted)??;

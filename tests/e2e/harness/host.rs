@@ -144,6 +144,11 @@ impl<'a> Host<'a> {
         answer.body
     }
 
+    /// A page of the operator's listener that is no JSON.
+    pub(crate) fn get_text(&self, path: &str) -> String {
+        self.request(Request::get(format!("{}{path}", self.operator)).body(Vec::new()).unwrap()).text
+    }
+
     pub(crate) fn write(&self, path: &str) -> Answer {
         let request = Request::post(self.api(path)).header("Content-Type", "application/json");
         self.request(request.body(b"{}".to_vec()).unwrap())

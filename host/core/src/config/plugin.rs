@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::http::Http;
 use super::reader::{Field, Section};
-use super::size;
 use super::source::SecretSource;
 use super::tree::Value;
 use super::trust::{self, Signatures};
+use super::{rollback, size};
 use crate::effects::KV_PLUGIN_BYTES_MAX;
 use crate::limits::{CPU, FoundSecrets, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
@@ -18,6 +18,7 @@ use crate::retry::TIMEOUT_MAX;
 use crate::route::Pattern;
 use crate::route::filter::Filter;
 use crate::time::Millis;
+use crate::trial::Rule;
 use crate::verify::Scheme;
 
 /// An instance needs so much before its first allocation.
@@ -50,6 +51,8 @@ pub struct Plugin {
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
     /// In place of what a handler declares.
     pub filters: BTreeMap<HandlerName, Filter>,
+    /// In place of the rule for all; nothing in it switches that off.
+    pub rollback: Option<Option<Rule>>,
 }
 
 impl Default for Plugin {
@@ -67,6 +70,7 @@ impl Default for Plugin {
             http: Http::default(),
             handlers: BTreeMap::new(),
             filters: BTreeMap::new(),
+            rollback: None,
         }
     }
 }
@@ -115,6 +119,7 @@ impl Plugin {
             filters.extend(section.parsed("filter", Filter::parse).map(|filter| (name.clone(), filter)));
             handlers.insert(name, policy(section));
         }
+        let rollback = rollback::read(section.take("rollback"));
         section.finish();
         Plugin {
             pinned,
@@ -129,6 +134,7 @@ impl Plugin {
             http,
             handlers,
             filters,
+            rollback,
         }
     }
 }

@@ -204,3 +204,22 @@ async fn an_idle_dispatcher_asks_for_no_runs() {
     host.idle_for(Millis::HOUR).await;
     assert_eq!(host.store.claims.load(Ordering::SeqCst), claims);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_that_a_version_has_ended_itself_is_judged_once() {
+    let host = Host::started().await;
+    host.script.on("shop/sync", |call| async move {
+        match call.attempt {
+            1 => Ok(busy(Some(Millis(0)))),
+            2 => Err(ExecuteError::Broken("no memory to map".into())),
+            _ => Ok(done()),
+        }
+    });
+    let id = host.job("shop/sync").await;
+    let run = host.until(id, |run| run.attempts.len() == 2).await;
+    host.advance_to(&run);
+    host.until_status(id, RunStatus::Succeeded).await;
+    let judged = host.script.judged.lock().unwrap().clone();
+    let told = judged.iter().map(|(plugin, version, outcome)| (plugin.as_str(), *version, outcome.code()));
+    assert_eq!(told.collect::<Vec<_>>(), [("shop", VERSION, "retryable"), ("shop", VERSION, "completed")]);
+}

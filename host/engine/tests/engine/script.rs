@@ -23,6 +23,8 @@ pub(crate) struct Script {
     running: Mutex<HashMap<PluginName, usize>>,
     /// Every call, in order; waited on by tests.
     pub(crate) calls: watch::Sender<Vec<Call>>,
+    /// Attempts that were a version's own doing, as they were told.
+    pub(crate) judged: Mutex<Vec<(PluginName, Digest, Outcome)>>,
 }
 
 impl Script {
@@ -94,6 +96,10 @@ impl Execute for Script {
         self.calls.send_modify(|calls| calls.push(call.clone()));
         let _under_way = UnderWay::new(self, call.target.plugin.clone());
         act(call).await
+    }
+
+    fn recorded(&self, plugin: &PluginName, version: Digest, outcome: &Outcome) {
+        self.judged.lock().unwrap().push((plugin.clone(), version, outcome.clone()));
     }
 }
 

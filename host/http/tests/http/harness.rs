@@ -18,15 +18,18 @@ use hookbox_core::secret::Secret;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
+use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
+use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
@@ -48,6 +51,9 @@ pub(crate) struct Host {
     pub(crate) settings: Arc<ArcSwap<AllSettings>>,
     /// Runs that an operator lets wait.
     pub(crate) queue_max: u64,
+    /// The folder of the plugins.
+    pub(crate) plugins: TempDir,
+    pub(crate) changes: Arc<Changes>,
 }
 
 pub(crate) type Kept = Arc<Mutex<Vec<(PathBuf, Secret)>>>;
@@ -99,6 +105,8 @@ impl Host {
             lifecycle: Arc::new(Lifecycle::default()),
             settings: Arc::default(),
             queue_max: IngressLimits::default().queue_max,
+            plugins: tempfile::tempdir().unwrap(),
+            changes: Arc::new(Changes::new(NOW)),
         }
     }
 
@@ -140,6 +148,8 @@ impl Host {
             access,
             body_bytes_max: IngressLimits::default().body_bytes_max,
             queue_max: self.queue_max,
+            uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
+            changes: Arc::clone(&self.changes),
         })
     }
 

@@ -16,6 +16,7 @@ mod holds;
 mod ingress;
 mod operator;
 mod pairing;
+mod plugins;
 mod previews;
 mod protection;
 mod queue;
