@@ -1,6 +1,6 @@
 //! When a version is rolled back, as hooks.yaml says it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use hookbox_core::config::Config;
 use hookbox_core::name::PluginName;

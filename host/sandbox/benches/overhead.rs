@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a benchmark may fail, and prints")]
 
 #[path = "../src/engine.rs"]
+#[expect(unused_imports, reason = "its tests are not compiled here")]
 mod engine;
 #[path = "../tests/sandbox/world.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]

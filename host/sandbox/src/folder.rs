@@ -69,12 +69,15 @@ struct View {
     trouble: Option<String>,
 }
 
+/// Name, component and signature.
+type Proposed = (PluginName, Digest, Option<Arc<[u8]>>);
+
 /// One file.
 struct Seen {
     stamps: Stamps,
     since: Instant,
     settled: bool,
-    proposed: Option<(PluginName, Digest, Option<Arc<[u8]>>)>,
+    proposed: Option<Proposed>,
     refused: Option<String>,
 }
 

@@ -81,7 +81,7 @@ impl Plugins {
                 Ok(version) => {
                     self.configure(&version).await?;
                     self.sandbox.activate(&version);
-                    self.trials.go_on(&row);
+                    self.trials.go_on(row);
                 }
                 Err(refused) if refused.is_untrusted() => self.distrust(row.clone(), refused).await?,
                 Err(Refused { code, reason }) => {
