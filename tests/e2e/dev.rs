@@ -108,6 +108,12 @@ fn printed_curl(out: &str) -> String {
 #[test]
 fn dev_builds_mints_prints_runs_and_builds_again() {
     let project = checkout("dev");
+    // What is built here needs no signature, what is dropped in does.
+    let hooks = fs::read_to_string(project.path("hooks.yaml")).unwrap();
+    let key = "trust: { keys: [RWQp7fobD8F7e5V9VFJV2CTeYqgCziBibJGIEYllMZcG882ek7SCEx3d] }";
+    assert_eq!(hooks.matches("\ntrust:\n").count(), 1);
+    project.write("hooks.yaml", hooks.replace("\ntrust:\n", &format!("\n{key}\n")));
+    project.put("welcome", &hookbox_tests::sample("welcome"));
     project.run(&["new", "dev-desk"]).text();
     let mut host = Host::begin(&project, project.command(&Host::arguments("dev")));
     let out = printed(&mut host, "Try it: ");
@@ -132,6 +138,8 @@ fn dev_builds_mints_prints_runs_and_builds_again() {
     let line = shown.lines().find(|line| line.contains(run["id"].as_str().unwrap())).unwrap();
     assert!(line.starts_with("ok ") && line.contains(r#"{"event_id":"try-"#), "{line}");
     assert!(shown.contains("info: order try-"), "what it logs is shown:\n{shown}");
+
+    assert_eq!(host.get("plugins/welcome")["refused"]["code"], "untrusted-unsigned");
 
     saved_source_serves(&project, &mut host);
     host.stop();

@@ -5,6 +5,7 @@ mod events;
 mod plugins;
 mod runs;
 mod schedules;
+mod sign;
 mod verify;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
+pub(crate) use sign::SignArgs;
 pub(crate) use verify::VerifyArgs;
 
 /// The configuration unless another is named.
@@ -65,6 +67,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         project: ProjectArgs,
     },
+    /// Sign components, so that a host with trust.keys takes them; or make the key for it.
+    SignPlugin(SignArgs),
     /// Run one handler of a component once, with keys in memory and without a host.
     Invoke(InvokeArgs),
     /// Sign a test webhook as its sender would, and post it.

@@ -1,19 +1,25 @@
 //! `hookbox check`: everything that a start would refuse, and what it would
 //! only warn of, without changing anything.
 
+mod grants;
+
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Config;
 use hookbox_core::cron::Zones;
+use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::{HandlerRef, PluginName, ProviderName};
-use hookbox_core::plugin::{PluginInfo, Trigger};
+use hookbox_core::plugin::{Digest, PluginInfo, Trigger};
 use hookbox_core::schedule::{BadWhen, Schedule};
+use hookbox_core::trust::Grounds;
 use hookbox_core::verify::Scheme;
-use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
+use hookbox_sandbox::{PluginFile, Sandbox, SandboxOptions, SystemResolver};
 use serde_json::json;
+use sha2::Digest as _;
 
 use crate::args::ProjectArgs;
 use crate::clock::SystemClock;
@@ -24,6 +30,17 @@ use crate::project::{self, FoundSettings, Mistakes, Project, no_public_url};
 struct Findings {
     mistakes: Vec<String>,
     warnings: Vec<String>,
+    files: Vec<CheckedFile>,
+}
+
+/// A file in the plugins folder.
+struct CheckedFile {
+    path: String,
+    digest: Digest,
+    /// Nothing where it would not be taken, which is a mistake, too.
+    trusted: Option<Grounds>,
+    /// Interfaces; nothing of one that is not taken.
+    imports: Vec<String>,
 }
 
 /// True if nothing is wrong: a host would start, and take every plugin in.
@@ -51,16 +68,40 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
             let Mistakes(mistakes) = error.downcast::<Mistakes>()?;
             findings.mistakes.extend(mistakes);
             // What hooks.yaml means is not known, but the plugins can be looked at without it.
-            let project = Project::with(args, Config::default())?;
-            let plugins = check_plugins(&project, &mut findings).await?;
-            check_names(&plugins, &[], &mut findings);
-            check_patterns(&plugins, &mut findings);
+            if says_whom_to_trust(&args.config) {
+                findings
+                    .warnings
+                    .push("no plugin was looked at: hooks.yaml has mistakes, and says whom to trust".to_owned());
+            } else {
+                let project = Project::with(args, Config::default())?;
+                let plugins = check_plugins(&project, &mut findings).await?;
+                check_names(&plugins, &[], &mut findings);
+                check_patterns(&plugins, &mut findings);
+            }
         }
     }
     let good = findings.mistakes.is_empty();
     if print == Print::Json {
-        inspect::json(&json!({ "good": good, "mistakes": findings.mistakes, "warnings": findings.warnings }))?;
+        let files = findings.files.iter().map(|file| {
+            let grounds = file.trusted.as_ref().map(Grounds::to_string);
+            json!({
+                "file": file.path, "digest": file.digest, "trusted": grounds.is_some(), "grounds": grounds,
+                "imports": file.imports,
+            })
+        });
+        inspect::json(&json!({
+            "good": good,
+            "mistakes": findings.mistakes,
+            "warnings": findings.warnings,
+            "plugins": files.collect::<Vec<_>>(),
+        }))?;
         return Ok(good);
+    }
+    for CheckedFile { path, digest, trusted, .. } in &findings.files {
+        match trusted {
+            Some(grounds) => say!("plugin: {path}: {digest}, {grounds}"),
+            None => say!("plugin: {path}: {digest}, not trusted"),
+        }
     }
     for mistake in &findings.mistakes {
         say!("mistake: {mistake}");
@@ -109,6 +150,13 @@ fn check_providers(project: &Project, findings: &mut Findings) -> Vec<ProviderNa
     names
 }
 
+/// Where the file cannot be read as a whole, a word is enough: nothing is compiled that may not be trusted.
+fn says_whom_to_trust(file: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(file) else { return true };
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines.any(|line| ["keys", "require_signed", "pinned"].iter().any(|word| line.contains(word)))
+}
+
 async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec<PluginInfo>> {
     let FoundSettings { settings, missing, mistakes } = project.find_plugin_settings();
     findings.mistakes.extend(mistakes);
@@ -117,7 +165,7 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
     let cache = std::env::temp_dir().join(format!("hookbox-check-{}", std::process::id()));
     let sandbox =
         Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, clock, resolver: Arc::new(SystemResolver) })?;
-    let mut plugins = Vec::new();
+    let (trust, mut plugins) = (project.config.trust(), Vec::new());
     for entry in fs::read_dir(&project.plugins).into_iter().flatten().flatten() {
         let path = entry.path();
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -129,8 +177,32 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
                 continue;
             }
         };
-        match sandbox.prepare(&name, fs::read(&path)?.into(), settings.of(&name)).await {
-            Ok(version) => plugins.push(version.info.clone()),
+        let Some(file) = PluginFile::read(&path) else {
+            findings.mistakes.push(format!(
+                "{}: it must be a file of at most {COMPONENT_BYTES_MAX} bytes, not a link, a folder or a device",
+                path.display()
+            ));
+            continue;
+        };
+        let judged = trust.of(&name).judge(&name, &file.bytes, file.signature.as_deref());
+        findings.files.push(CheckedFile {
+            path: path.display().to_string(),
+            digest: Digest(sha2::Sha256::digest(&file.bytes).into()),
+            trusted: judged.as_ref().ok().cloned(),
+            imports: Vec::new(),
+        });
+        if let Err(untrusted) = judged {
+            findings.mistakes.push(format!("{}: {untrusted}", path.display()));
+            continue;
+        }
+        match sandbox.prepare(&name, file.bytes, settings.of(&name)).await {
+            Ok(version) => {
+                findings.warnings.extend(grants::compare(&name, &version.imports, &settings.of(&name)));
+                if let Some(file) = findings.files.last_mut() {
+                    file.imports.clone_from(&version.imports);
+                }
+                plugins.push(version.info.clone());
+            }
             Err(rejection) => findings.mistakes.push(format!("{}: {rejection}", path.display())),
         }
     }

@@ -12,6 +12,7 @@ mod adapters;
 mod descriptors;
 mod plugins;
 mod reload;
+mod trust;
 mod versions;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
 use hookbox_core::queue::Room;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
 use hookbox_http::changes::Changes;
@@ -103,6 +105,7 @@ impl Host {
         )?;
         let providers = Arc::new(ArcSwap::from_pointee(providers));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
+        let trust = Arc::new(ArcSwap::from_pointee(project.config.trust()));
         let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let limits = IngressLimits {
@@ -136,6 +139,8 @@ impl Host {
             execute: execute.clone(),
             clock: clock.clone(),
             settings: plugin_settings.clone(),
+            trust: trust.clone(),
+            dev: project.dev,
             reserved: reserved.clone(),
             engine: engine_settings.clone(),
             schedules: schedules.clone(),
@@ -154,6 +159,7 @@ impl Host {
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
+        let spending = Arc::new(Spending::default());
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
@@ -173,6 +179,7 @@ impl Host {
             providers: providers.clone(),
             pairing: pairing.clone(),
             tally: tally.clone(),
+            spending: spending.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
@@ -211,6 +218,7 @@ impl Host {
             schedules,
             guests: guests.handle().clone(),
             slots,
+            spending,
             observer,
         })
         .await?;
@@ -231,6 +239,7 @@ impl Host {
                 providers,
                 reserved,
                 plugin_settings,
+                trust,
                 engine_settings,
                 plugins,
             })),

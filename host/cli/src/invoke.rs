@@ -193,6 +193,7 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
     let writes: Vec<&str> = effects.writes.iter().map(|write| write.key()).collect();
     let jobs: Vec<String> = effects.jobs.iter().map(|job| job.handler.to_string()).collect();
     let events: Vec<String> = effects.events.iter().map(|e| format!("{}/{}", e.namespace, e.event_type)).collect();
+    let calls: BTreeMap<_, _> = executed.cost.calls.made().map(|(kind, calls)| (kind.code(), calls.number)).collect();
     let answer = json!({
         "handler": handler,
         "outcome": executed.outcome.code(),
@@ -206,6 +207,7 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
         "wall_us": executed.cost.wall_us,
         "cpu_ms": executed.cost.cpu_ms,
         "memory_peak_bytes": executed.cost.memory_peak_bytes,
+        "host_calls": calls,
     });
     if print == Print::Json {
         return inspect::json(&answer);

@@ -35,6 +35,7 @@ mod routing;
 mod schedules;
 mod secret_text;
 mod send;
+mod sign;
 mod verify;
 
 use std::io::IsTerminal;
@@ -104,6 +105,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Check(project) => block_on(check::check(&project, print)).map(done_or(MISTAKE)),
         Command::New { name, project } => new::new(&name, &project.plugins, print).map(|()| DONE),
         Command::Build { names, project } => build(&names, &project.plugins, print).map(done_or(FAILED)),
+        Command::SignPlugin(args) => sign::sign(&args, print).map(|()| DONE),
         Command::Invoke(args) => block_on(invoke::invoke(&args, print)).map(done_or(FAILED)),
         Command::Verify(args) => verify::verify(&args, print).map(done_or(FAILED)),
         Command::Capture(args) => block_on(capture::capture(&args, print)).map(|()| DONE),

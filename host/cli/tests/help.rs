@@ -18,8 +18,21 @@ fn the_binary_says_what_it_does() {
 
 #[test]
 fn each_command_says_what_it_does() {
-    let commands =
-        ["serve", "dev", "check", "new", "build", "invoke", "verify", "send", "capture", "doctor", "bench", "enqueue"];
+    let commands = [
+        "serve",
+        "dev",
+        "check",
+        "new",
+        "build",
+        "sign-plugin",
+        "invoke",
+        "verify",
+        "send",
+        "capture",
+        "doctor",
+        "bench",
+        "enqueue",
+    ];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }

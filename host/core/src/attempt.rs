@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::denial::Denied;
 use crate::effects::Effects;
 use crate::event::{Event, Job};
+use crate::host_call::HostCalls;
 use crate::id::RunId;
 use crate::name::HandlerRef;
 use crate::plugin::Digest;
@@ -160,13 +161,24 @@ pub struct Log {
     pub bytes_dropped: u64,
 }
 
+impl Log {
+    /// What is kept of it: the text of its lines and their fields.
+    pub fn bytes(&self) -> u64 {
+        let of_line = |line: &LogLine| {
+            line.message.len() + line.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        };
+        self.lines.iter().map(|line| of_line(line) as u64).sum()
+    }
+}
+
 /// What an attempt cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     pub wall_us: u64,
     /// To the tick of 1 ms.
     pub cpu_ms: u64,
     pub memory_peak_bytes: u64,
+    pub calls: HostCalls,
 }
 
 /// Requests of one attempt that are kept one by one; further ones are counted.
@@ -241,7 +253,7 @@ impl Executed {
 }
 
 /// An attempt as it is kept with its run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Counts from 1.
     pub number: u32,

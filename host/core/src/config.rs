@@ -21,6 +21,7 @@ mod size;
 mod source;
 mod template;
 mod tree;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,10 +39,12 @@ pub use server::{
     KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation, TlsFiles,
 };
 pub use source::{ProviderSecret, SecretSource};
+pub use trust::Signatures;
 
 use crate::name::{PluginName, ProviderName};
 use crate::schedule::Schedule;
 use crate::trial::{self, Rule};
+use crate::trust::Trust;
 use reader::{Report, Section};
 
 /// Longest hooks.yaml, in bytes.
@@ -56,6 +59,8 @@ pub struct Config {
     pub engine: Engine,
     pub retention: Retention,
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// What is asked of a plugin that has nothing of its own.
+    pub signatures: Signatures,
     /// Of every plugin that has no rule of its own.
     pub rollback: Option<Rule>,
     /// A plugin without an entry has the defaults.
@@ -85,6 +90,7 @@ impl Config {
         let report = Report::default();
         let mut root = Section::root(tree, &report);
         let server = Server::read(root.section("server"));
+        let signatures = Signatures::read(root.section("trust"), None);
         let config = Config {
             operator: Operator::read(root.section("operator"), &server),
             server,
@@ -93,7 +99,8 @@ impl Config {
             retention: Retention::read(root.section("keep")),
             providers: provider::read(root.section("providers")),
             rollback: rollback::read(root.take("rollback")).flatten(),
-            plugins: plugin::read(root.section("plugins")),
+            plugins: plugin::read(root.section("plugins"), &signatures),
+            signatures,
             schedules: schedule::read(root.section("schedules")),
         };
         root.finish();
@@ -101,6 +108,11 @@ impl Config {
             mistakes if mistakes.is_empty() => Ok(config),
             mistakes => Err(Mistakes(mistakes)),
         }
+    }
+
+    /// Whose components may run.
+    pub fn trust(&self) -> Trust {
+        trust::of(&self.signatures, &self.plugins)
     }
 
     /// When the host rolls a plugin back by itself.

@@ -104,6 +104,10 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     assert!(policy.unique_per.is_some() && policy.expires.is_some());
     let usual = Policy { concurrency: None, key: None, rate: None, unique_per: None, expires: None, ..policy };
     assert_eq!(usual, Policy::default());
+    // A pin and keys have no default to show, either.
+    assert_eq!((welcome.pinned.len(), full.trust().usual.keys.len()), (1, 1));
+    assert!(welcome.signatures.keys.is_some() && full.trust().usual.require_signed);
+    let welcome = Plugin { pinned: Vec::new(), signatures: Default::default(), ..welcome.clone() };
     assert_eq!(
         Plugin {
             timeout: None,

@@ -34,6 +34,7 @@ use bytes::Bytes;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
 use serde::de::DeserializeOwned;
@@ -68,6 +69,8 @@ pub struct Operator {
     pub pairing: Arc<Pairing>,
     /// The same as the ingress has.
     pub tally: Arc<Tally>,
+    /// The same as the engine has.
+    pub spending: Arc<Spending>,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
+use hookbox_core::host_call::CallKind;
 use hookbox_core::plugin::Trigger;
 use tokio::time::{Instant, timeout};
 use wasmtime::Store;
@@ -50,7 +51,7 @@ impl Sandbox {
         let log = LogBook::new(Arc::clone(&self.clock));
         let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
         let denied = DeniedBook::default();
-        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, denied.clone());
+        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, log.clone(), denied.clone());
         let access = Access::Granted(Box::new(capabilities));
         let egress = Arc::clone(&version.settings().egress);
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
@@ -61,13 +62,19 @@ impl Sandbox {
         let began = Instant::now();
         let ended = tokio::select! {
             biased;
+            () = version.revoked() => {
+                let target = call.target.clone();
+                return Err(SandboxError::NoSuchHandler { target, reason: "is of a version that was revoked" });
+            }
             ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
             () = &mut interrupted => None,
         };
         let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
 
-        let meter = &store.data().meter;
-        let cost = Cost { wall_us, cpu_ms: meter.cpu().0, memory_peak_bytes: meter.memory_peak() };
+        let Guest { meter, calls, .. } = store.data();
+        let (cpu_ms, memory_peak_bytes, mut calls) = (meter.cpu().0, meter.memory_peak(), *calls);
+        calls.add(CallKind::Request, requests.calls());
+        let cost = Cost { wall_us, cpu_ms, memory_peak_bytes, calls };
         let outcome = match ended {
             Some(Ok(Ok(answer))) => outcome::of_answer(answer),
             Some(Ok(Err(fault))) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,

@@ -6,11 +6,13 @@
 //! folder. So a lost or overflowing notification costs at most [`POLL`], and a
 //! folder that is deleted and made again is found again.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,13 +21,15 @@ use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event};
-use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use crate::text;
+use file::Stamps;
+
+pub use file::PluginFile;
 
 /// A file is taken when its size and time stood still for so long: half a copy is no plugin. Also the least time
 /// between two looks.
@@ -42,15 +46,16 @@ const LOOK_BYTES_MAX: u64 = COMPONENT_BYTES_MAX;
 /// What the folder proposes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum FolderEvent {
-    /// Bytes that were not proposed under this name before.
-    Found { name: PluginName, digest: Digest, bytes: Arc<[u8]> },
+    /// Bytes, or bytes with a signature, that were not the last to be proposed under this name.
+    Found { name: PluginName, digest: Digest, file: PluginFile },
     /// The file of something that was found is no longer there.
     Gone { name: PluginName },
     /// A file that is taken for no plugin, told once for each state of the file.
     Refused { file: String, reason: String },
 }
 
-/// A folder of plugins. Only the names directly in it that end in `.wasm` and do not begin with a dot.
+/// A folder of plugins. Only the names directly in it that end in `.wasm` and do not begin with a dot. Beside each may
+/// lie its signature, `NAME.wasm.minisig`, which is proposed with it whichever comes first.
 pub struct Folder {
     dir: PathBuf,
     view: View,
@@ -66,22 +71,11 @@ struct View {
 
 /// One file.
 struct Seen {
-    stamp: Stamp,
+    stamps: Stamps,
     since: Instant,
     settled: bool,
-    proposed: Option<(PluginName, Digest)>,
+    proposed: Option<(PluginName, Digest, Option<Arc<[u8]>>)>,
     refused: Option<String>,
-}
-
-/// Two equal stamps: the file was not written in between.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    /// Seconds and nanoseconds of the last change, permissions included; unlike the time of modification, nobody can
-    /// set it.
-    changed: (i64, i64),
-    inode: u64,
-    regular: bool,
 }
 
 /// What one look brought.
@@ -159,7 +153,7 @@ impl Folder {
 impl View {
     fn look(&mut self, dir: &Path, now: Instant) -> Look {
         let mut look = Look { events: Vec::new(), unsettled: false };
-        let found = match list(dir) {
+        let found = match file::list(dir) {
             Ok(found) => found,
             Err(error) => {
                 // Nothing is gone: a folder that cannot be read proposes nothing.
@@ -174,17 +168,18 @@ impl View {
         self.trouble = None;
         self.files.retain(|file, seen| {
             let there = found.contains_key(file);
-            if let (false, Some((name, _))) = (there, &seen.proposed) {
+            if let (false, Some((name, ..))) = (there, &seen.proposed) {
                 look.events.push(FolderEvent::Gone { name: name.clone() });
             }
             there
         });
         let mut bytes_left = LOOK_BYTES_MAX;
-        for (file, stamp) in found {
-            let seen = self.files.entry(file.clone()).or_insert_with(|| Seen::new(stamp, now));
-            if seen.stamp != stamp {
-                (seen.stamp, seen.since, seen.settled) = (stamp, now, false);
+        for (file, stamps) in found {
+            let seen = self.files.entry(file.clone()).or_insert_with(|| Seen::new(stamps, now));
+            if seen.stamps != stamps {
+                (seen.stamps, seen.since, seen.settled) = (stamps, now, false);
             }
+            let stamp = stamps.component;
             if seen.settled {
                 continue;
             }
@@ -207,25 +202,25 @@ impl View {
 }
 
 impl Seen {
-    fn new(stamp: Stamp, since: Instant) -> Seen {
-        Seen { stamp, since, settled: false, proposed: None, refused: None }
+    fn new(stamps: Stamps, since: Instant) -> Seen {
+        Seen { stamps, since, settled: false, proposed: None, refused: None }
     }
 
     /// What is to be said of a file that stands still, if it was not said before.
     fn take(&mut self, dir: &Path, file: &str) -> Option<FolderEvent> {
-        let taken = name(file).and_then(|name| Ok((name, read(&dir.join(file), self.stamp)?)));
+        let taken = name(file).and_then(|name| Ok((name, file::read(&dir.join(file), self.stamps)?)));
         match taken {
             // Written while it was read: the next look sees another stamp.
             Ok((_, None)) => None,
-            Ok((name, Some(bytes))) => {
+            Ok((name, Some(file))) => {
                 self.settled = true;
                 // What took its place for a while was refused: that is over.
                 let back = self.refused.take().is_some();
-                let digest = Digest(Sha256::digest(&bytes).into());
-                let proposed = Some((name.clone(), digest));
+                let digest = Digest(Sha256::digest(&file.bytes).into());
+                let proposed = Some((name.clone(), digest, file.signature.clone()));
                 (back || self.proposed != proposed).then(|| {
                     self.proposed = proposed;
-                    FolderEvent::Found { name, digest, bytes }
+                    FolderEvent::Found { name, digest, file }
                 })
             }
             Err(reason) => {
@@ -240,13 +235,6 @@ impl Seen {
     }
 }
 
-impl Stamp {
-    fn of(found: &Metadata) -> Stamp {
-        let changed = (found.ctime(), found.ctime_nsec());
-        Stamp { bytes: found.len(), changed, inode: found.ino(), regular: found.is_file() }
-    }
-}
-
 impl fmt::Debug for FolderEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -257,43 +245,8 @@ impl fmt::Debug for FolderEvent {
     }
 }
 
-/// Files that could be plugins. A name that begins with a dot is one that somebody is still writing.
-fn list(dir: &Path) -> io::Result<BTreeMap<String, Stamp>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let file = entry.file_name().to_string_lossy().into_owned();
-        if !file.ends_with(".wasm") || file.starts_with('.') {
-            continue;
-        }
-        // One that vanished since is seen as gone.
-        if let Ok(metadata) = fs::symlink_metadata(entry.path()) {
-            found.insert(file, Stamp::of(&metadata));
-        }
-    }
-    Ok(found)
-}
-
 fn name(file: &str) -> Result<PluginName, String> {
     PluginName::parse(file.strip_suffix(".wasm").unwrap_or(file)).map_err(|error| error.to_string())
-}
-
-/// Nothing where the file was written meanwhile.
-fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[u8]>>, String> {
-    if !stamp.regular {
-        return Err("it must be a regular file, not a link, a folder or a device".to_owned());
-    }
-    if stamp.bytes > COMPONENT_BYTES_MAX {
-        return Err(format!("it is {} bytes, at most {COMPONENT_BYTES_MAX}", stamp.bytes));
-    }
-    // The name may have become a link or a pipe since: neither is followed, nor waited for.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-    let mut file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(stamp.bytes).unwrap_or_default());
-    (&mut file).take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let unchanged = Stamp::of(&file.metadata().map_err(unreadable)?) == stamp && bytes.len() as u64 == stamp.bytes;
-    Ok(unchanged.then(|| bytes.into()))
 }
 
 /// Another folder of the same name has another one.
@@ -324,6 +277,8 @@ fn watcher(dir: &Path, bell: &Arc<Notify>) -> Option<RecommendedWatcher> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn names(look: &Look) -> Vec<String> {
@@ -341,8 +296,8 @@ mod tests {
         let look = view.look(folder.path(), start + SETTLE);
         assert!(look.unsettled && look.events.is_empty());
         let look = view.look(folder.path(), start + SETTLE * 2);
-        let [FolderEvent::Found { bytes, .. }] = look.events.as_slice() else { panic!("{:?}", look.events) };
-        assert_eq!((bytes.as_ref(), look.unsettled), (b"half and half".as_slice(), false));
+        let [FolderEvent::Found { file, .. }] = look.events.as_slice() else { panic!("{:?}", look.events) };
+        assert_eq!((file.bytes.as_ref(), look.unsettled), (b"half and half".as_slice(), false));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From a file's bytes to a version: check, compile or load, link, describe.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT, PluginSettings};
@@ -32,6 +33,18 @@ const CONTRACT: [&str; 5] = ["types", "logging", "kv", "config", "queue"];
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 /// Of `wasi:http` the part that sends requests.
 const WASI_HTTP: [&str; 2] = ["types", "outgoing-handler"];
+/// Drafts of WASI that are linked: interfaces and their versions, each as it is written in an import.
+const DRAFTS: [&str; 9] = [
+    "wasi:keyvalue/store@0.2.0-draft",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:keyvalue/store@0.2.0-draft2",
+    "wasi:keyvalue/atomics@0.2.0-draft2",
+    "wasi:keyvalue/batch@0.2.0-draft2",
+    "wasi:config/store@0.2.0-draft",
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:logging/logging@0.1.0-draft",
+];
 
 impl Sandbox {
     /// `name` is the stem of the plugin's file. Nothing is active afterwards that was not before. Takes milliseconds
@@ -122,6 +135,9 @@ fn look(bytes: &[u8]) -> Result<(), Rejection> {
 }
 
 fn is_served(import: &str) -> bool {
+    if DRAFTS.contains(&import) {
+        return true;
+    }
     let (package, version) = import.split_once('@').unwrap_or((import, ""));
     match package.split_once('/') {
         Some(("hookbox:plugin", interface)) => version == "0.1.0" && CONTRACT.contains(&interface),
@@ -134,8 +150,13 @@ fn is_served(import: &str) -> bool {
     }
 }
 
-fn cure(import: &str) -> &'static str {
-    if import.starts_with("wasi:http/") {
+fn cure(import: &str) -> Cow<'static, str> {
+    let package = import.split_once('/').map_or(import, |(package, _)| package);
+    let known: Vec<&str> = DRAFTS.into_iter().filter(|draft| draft.starts_with(&format!("{package}/"))).collect();
+    if !known.is_empty() {
+        return format!("it is served as {}", known.join(", ")).into();
+    }
+    let cure = if import.starts_with("wasi:http/") {
         "of wasi:http only outgoing-handler is served, in version 0.2: requests come as events"
     } else if import.starts_with("wasi:") {
         "build it for WASI 0.2 with interfaces of wasi:cli only, such as with --target wasm32-wasip2"
@@ -143,7 +164,8 @@ fn cure(import: &str) -> &'static str {
         "build it against version 0.1 of the contract, or update hookbox"
     } else {
         "a plugin may import hookbox:plugin@0.1.0 and WASI 0.2 only"
-    }
+    };
+    cure.into()
 }
 
 fn refused(fault: Fault, exhausted: Option<Exhausted>, stderr: &str) -> Rejection {

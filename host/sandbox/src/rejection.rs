@@ -1,5 +1,7 @@
 //! Why a file does not become a version.
 
+use std::borrow::Cow;
+
 use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT};
 use hookbox_core::plugin::BadDescription;
 
@@ -17,7 +19,7 @@ pub enum Rejection {
     #[error("it is a broken component: {0}; build it anew")]
     Invalid(String),
     #[error("it imports {import}, which is not served: {cure}")]
-    UnservedImport { import: String, cure: &'static str },
+    UnservedImport { import: String, cure: Cow<'static, str> },
     #[error("it does not export hookbox:plugin/guest@0.1.0{}: {cure}", found.as_ref().map(|name| format!(" but {name}")).unwrap_or_default())]
     NotAPlugin { found: Option<String>, cure: &'static str },
     #[error("describe() failed: {0}")]

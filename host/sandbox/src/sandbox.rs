@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::Plugin;
+use crate::bindings::{Plugin, config, config_rc, keyvalue, keyvalue2, logging};
 use crate::cache::Cache;
 use crate::egress::{self, Client, Resolve};
 use crate::engine::engine;
@@ -100,6 +100,11 @@ impl Sandbox {
         self.active.get(plugin)
     }
 
+    /// Every version that is active, or that was and still runs an attempt.
+    pub fn living(&self) -> Vec<Arc<Version>> {
+        self.active.living()
+    }
+
     /// In the order of their names.
     pub fn active_all(&self) -> Vec<Arc<Version>> {
         self.active.all()
@@ -113,5 +118,15 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    drafts(&mut linker)?;
     Ok(linker)
+}
+
+/// Other names of what the contract has.
+fn drafts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    keyvalue::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    keyvalue2::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    config::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    config_rc::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    logging::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
 }

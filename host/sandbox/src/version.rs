@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, PluginInfo};
 use hookbox_core::time::Millis;
+use tokio::sync::watch;
 
 use crate::bindings::PluginPre;
 use crate::egress::Client;
@@ -28,6 +29,7 @@ pub struct Version {
     settings: PluginSettings,
     client: Option<Client>,
     pre: PluginPre<Guest>,
+    revoked: watch::Sender<bool>,
 }
 
 /// Where the machine code of a version is from.
@@ -46,8 +48,20 @@ impl Version {
         client: Option<Client>,
         pre: PluginPre<Guest>,
     ) -> Version {
-        let imports = imports(&pre);
-        Version { digest, info, compiled, compiling, imports, settings, client, pre }
+        let (imports, revoked) = (imports(&pre), watch::Sender::new(false));
+        Version { digest, info, compiled, compiling, imports, settings, client, pre, revoked }
+    }
+
+    /// Stops the attempts that run on it, at once, and those that would begin: they come to
+    /// [`SandboxError::NoSuchHandler`](crate::SandboxError::NoSuchHandler). There is no way back.
+    pub fn revoke(&self) {
+        self.revoked.send_replace(true);
+    }
+
+    /// Ready once it is revoked.
+    pub(crate) async fn revoked(&self) {
+        // The sender lives as long as this version: it cannot fail.
+        let _ = self.revoked.subscribe().wait_for(|revoked| *revoked).await;
     }
 
     pub(crate) fn settings(&self) -> &PluginSettings {
@@ -80,32 +94,53 @@ fn imports(pre: &PluginPre<Guest>) -> Vec<String> {
 
 /// Which version of each plugin new attempts run on. A swap is one pointer; who holds a version keeps it.
 #[derive(Default)]
-pub(crate) struct Active(ArcSwap<BTreeMap<PluginName, Arc<Version>>>);
+pub(crate) struct Active {
+    versions: ArcSwap<BTreeMap<PluginName, Arc<Version>>>,
+    /// Those that were replaced, as long as an attempt runs on them.
+    replaced: Mutex<Vec<Weak<Version>>>,
+}
 
 impl Active {
     pub(crate) fn insert(&self, version: &Arc<Version>) -> Option<Arc<Version>> {
-        let before = self.0.rcu(|active| {
+        let before = self.versions.rcu(|active| {
             let mut active = BTreeMap::clone(active);
             active.insert(version.info.name.clone(), Arc::clone(version));
             active
         });
-        before.get(&version.info.name).cloned()
+        self.replaced(before.get(&version.info.name))
     }
 
     pub(crate) fn remove(&self, name: &PluginName) -> Option<Arc<Version>> {
-        let before = self.0.rcu(|active| {
+        let before = self.versions.rcu(|active| {
             let mut active = BTreeMap::clone(active);
             active.remove(name);
             active
         });
-        before.get(name).cloned()
+        self.replaced(before.get(name))
+    }
+
+    fn replaced(&self, version: Option<&Arc<Version>>) -> Option<Arc<Version>> {
+        if let Some(version) = version {
+            let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            replaced.retain(|old| old.strong_count() > 0);
+            replaced.push(Arc::downgrade(version));
+        }
+        version.cloned()
+    }
+
+    /// Every version that is active, or that an attempt still runs on.
+    pub(crate) fn living(&self) -> Vec<Arc<Version>> {
+        let mut living = self.all();
+        let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        living.extend(replaced.iter().filter_map(Weak::upgrade));
+        living
     }
 
     pub(crate) fn get(&self, name: &PluginName) -> Option<Arc<Version>> {
-        self.0.load().get(name).cloned()
+        self.versions.load().get(name).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Version>> {
-        self.0.load().values().cloned().collect()
+        self.versions.load().values().cloned().collect()
     }
 }

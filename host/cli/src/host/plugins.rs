@@ -17,14 +17,15 @@ use std::sync::Arc;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
-use hookbox_core::limits::{AllSettings, COMPONENT_BYTES_MAX};
+use hookbox_core::limits::AllSettings;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, Trigger};
 use hookbox_core::time::Millis;
+use hookbox_core::trust::{Grounds, Trust};
 use hookbox_core::verify::Scheme;
 use hookbox_engine::{Declarer, Settings};
 use hookbox_http::changes::{Changes, What};
-use hookbox_sandbox::{FolderEvent, Sandbox, Version};
+use hookbox_sandbox::{FolderEvent, PluginFile, Sandbox, Version};
 use hookbox_store::catalogue::{ActiveVersion, Ending, RefusedVersion};
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
@@ -40,6 +41,9 @@ pub(crate) struct Plugins {
     pub(crate) execute: Arc<InSandbox>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<ArcSwap<AllSettings>>,
+    pub(crate) trust: Arc<ArcSwap<Trust>>,
+    /// Whether plugins are built here.
+    pub(crate) dev: bool,
     /// Names of providers, live or not: no plugin may have one.
     pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) engine: Arc<ArcSwap<Settings>>,
@@ -58,9 +62,9 @@ pub(crate) struct Plugins {
 const STORE_WAIT: Millis = Millis::SECOND;
 
 /// A version that does not serve, and why.
-struct Refused {
-    code: &'static str,
-    reason: String,
+pub(super) struct Refused {
+    pub(super) code: &'static str,
+    pub(super) reason: String,
 }
 
 impl Plugins {
@@ -79,8 +83,9 @@ impl Plugins {
                     self.sandbox.activate(&version);
                     self.trials.go_on(&row);
                 }
-                Err(error) => {
-                    tracing::warn!(plugin = %row.name, error = format!("{error:#}"), "the last version of {} is not at hand", row.name);
+                Err(refused) if refused.is_untrusted() => self.distrust(row.clone(), refused).await?,
+                Err(Refused { code, reason }) => {
+                    tracing::warn!(plugin = %row.name, code, reason, "the last version of {} is not at hand: {reason}", row.name);
                 }
             }
         }
@@ -89,34 +94,37 @@ impl Plugins {
         Ok(())
     }
 
-    /// The settings have changed: every active version is put into the sandbox anew, and what was refused is tried
-    /// again. Waits while the store is away.
+    /// The settings have changed: what is trusted no longer is stopped, every active version is put into the sandbox
+    /// anew, and what was refused is tried again. Waits while the store is away.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
+        self.stop_untrusted().await;
         self.schedules.expect();
         self.patiently(|| self.put_anew()).await
     }
 
     async fn put_anew(&self) -> Result<(), StoreError> {
-        for version in self.sandbox.active_all() {
-            let name = &version.info.name;
+        for row in self.store.catalogue().plugins() {
+            let Some(active) = row.active.as_ref().filter(|_| row.missing_since.is_none()) else { continue };
+            let name = &row.name;
             if let Some(refused) = self.claims_provider(name) {
-                self.take_down(self.row(name), refused).await?;
+                self.take_down(row.clone(), refused).await?;
                 continue;
             }
-            match self.prepare_kept(name, version.digest).await {
+            match self.prepare_kept(name, active.digest).await {
                 Ok(version) => {
                     self.configure(&version).await?;
                     self.sandbox.activate(&version);
                 }
-                Err(error) => {
-                    tracing::error!(plugin = %name, error = format!("{error:#}"), "plugin {name} keeps its old settings");
+                Err(refused) if refused.is_untrusted() => self.distrust(row.clone(), refused).await?,
+                Err(Refused { code, reason }) => {
+                    tracing::error!(plugin = %name, code, reason, "plugin {name} keeps its old settings: {reason}");
                 }
             }
         }
         for row in self.store.catalogue().plugins().filter(|row| rollback::may_be_cured(row)) {
-            if let Some((digest, bytes)) = self.file_of(&row.name).await {
-                self.found(row.name.clone(), digest, bytes).await?;
+            if let Some((digest, file)) = self.file_of(&row.name).await {
+                self.found(row.name.clone(), digest, file).await?;
             }
         }
         self.execute.refresh();
@@ -137,18 +145,24 @@ impl Plugins {
         self.store.put_plugin(row).await
     }
 
-    async fn prepare_kept(&self, name: &PluginName, digest: Digest) -> Result<Arc<Version>> {
-        let bytes = self.versions.load(digest).await?;
-        Ok(self.sandbox.prepare(name, bytes, self.settings.load().of(name)).await?)
+    /// A version that served, from what was kept of it.
+    async fn prepare_kept(&self, name: &PluginName, digest: Digest) -> Result<Arc<Version>, Refused> {
+        let (file, grounds) = self.kept(name, digest).await?;
+        self.prepare(name, &file, &grounds).await
+    }
+
+    /// The one way to a version. Whoever has grounds to trust the file has judged it by today's rule.
+    async fn prepare(&self, name: &PluginName, file: &PluginFile, _: &Grounds) -> Result<Arc<Version>, Refused> {
+        let prepared = self.sandbox.prepare(name, file.bytes.clone(), self.settings.load().of(name)).await;
+        prepared.map_err(|rejection| Refused { code: rejection.code(), reason: rejection.to_string() })
     }
 
     /// What lies in the folder under a plugin's name, if it is a file of a size that is taken.
-    async fn file_of(&self, name: &PluginName) -> Option<(Digest, Arc<[u8]>)> {
-        let path = self.folder.join(format!("{name}.wasm"));
+    async fn file_of(&self, name: &PluginName) -> Option<(Digest, PluginFile)> {
+        let path = self.file(name);
         let read = move || {
-            let found = fs::symlink_metadata(&path).ok()?;
-            let bytes = fs::read(&path).ok().filter(|_| found.is_file() && found.len() <= COMPONENT_BYTES_MAX)?;
-            Some((Digest(sha2::Sha256::digest(&bytes).into()), bytes.into()))
+            let file = PluginFile::read(&path)?;
+            Some((Digest(sha2::Sha256::digest(&file.bytes).into()), file))
         };
         tokio::task::spawn_blocking(read).await.ok().flatten()
     }
@@ -160,7 +174,7 @@ impl Plugins {
             return Ok(());
         }
         for row in self.store.catalogue().plugins() {
-            let file = fs::symlink_metadata(self.folder.join(format!("{}.wasm", row.name)));
+            let file = fs::symlink_metadata(self.file(&row.name));
             let gone = file.is_err_and(|error| error.kind() == ErrorKind::NotFound);
             if row.active.is_some() && row.missing_since.is_none() && gone {
                 self.gone(&row.name).await?;
@@ -183,7 +197,7 @@ impl Plugins {
         }
         let taken = self.patiently(|| async {
             match event.clone() {
-                FolderEvent::Found { name, digest, bytes } => self.found(name, digest, bytes).await,
+                FolderEvent::Found { name, digest, file } => self.found(name, digest, file).await,
                 FolderEvent::Gone { name } => self.gone(&name).await,
                 FolderEvent::Refused { file, reason } => self.not_taken(&file, reason).await,
             }
@@ -234,7 +248,7 @@ impl Plugins {
         }
     }
 
-    async fn found(&self, name: PluginName, digest: Digest, bytes: Arc<[u8]>) -> Result<(), StoreError> {
+    async fn found(&self, name: PluginName, digest: Digest, file: PluginFile) -> Result<(), StoreError> {
         let row = self.row(&name);
         if let Some(refused) = self.claims_provider(&name) {
             return self.take_down(row, refused).await;
@@ -242,14 +256,22 @@ impl Plugins {
         if row.rejection(digest).is_some() {
             return self.stays_out(row, digest).await;
         }
+        let grounds = match self.trusted(&name, &file).await {
+            Ok(grounds) => grounds,
+            Err(refused) => return self.refuse(row, Some(digest), refused).await,
+        };
         let serving = self.serves(&name, digest);
         let known = row.active.as_ref().is_some_and(|active| active.digest == digest);
         if serving && known && row.missing_since.is_none() && row.refused.is_none() {
+            // It may have been signed anew.
+            if let Err(refused) = self.keep(digest, file).await {
+                return self.refuse(row, Some(digest), refused).await;
+            }
             // Where it was taken, and the store went away before its schedules were declared.
             return self.schedules.make_up().await;
         }
-        match self.try_out(&name, digest, bytes).await {
-            Ok(version) => self.admit(row, &version).await,
+        match self.try_out(&name, digest, file, &grounds).await {
+            Ok(version) => self.admit(row, &version, &grounds).await,
             Err(refused) => self.refuse(row, Some(digest), refused).await,
         }
     }
@@ -266,7 +288,12 @@ impl Plugins {
     }
 
     /// The new version is left out.
-    async fn refuse(&self, row: PluginRow, digest: Option<Digest>, refused: Refused) -> Result<(), StoreError> {
+    pub(super) async fn refuse(
+        &self,
+        row: PluginRow,
+        digest: Option<Digest>,
+        refused: Refused,
+    ) -> Result<(), StoreError> {
         let (name, code, reason) = (row.name.clone(), refused.code, refused.reason);
         let goes_on = match self.sandbox.active(&name) {
             Some(version) => format!("version {} goes on serving", version.digest.short()),

@@ -7,11 +7,12 @@ use super::http::Http;
 use super::reader::{Field, Section};
 use super::source::SecretSource;
 use super::tree::Value;
+use super::trust::{self, Signatures};
 use super::{rollback, size};
 use crate::effects::KV_PLUGIN_BYTES_MAX;
 use crate::limits::{CPU, FoundSecrets, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
-use crate::plugin::PATTERNS_MAX;
+use crate::plugin::{Digest, PATTERNS_MAX};
 use crate::policy::PolicyPatch;
 use crate::retry::TIMEOUT_MAX;
 use crate::route::Pattern;
@@ -32,6 +33,10 @@ const SECRETS_MAX: usize = 64;
 /// What hooks.yaml says about one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugin {
+    /// The only files that it may be, where there are some.
+    pub pinned: Vec<Digest>,
+    /// In place of what is said of all plugins.
+    pub signatures: Signatures,
     pub memory_bytes: u64,
     pub cpu: Millis,
     /// Of every handler whose own policy here has none; comes before what the plugin declares.
@@ -53,6 +58,8 @@ pub struct Plugin {
 impl Default for Plugin {
     fn default() -> Plugin {
         Plugin {
+            pinned: Vec::new(),
+            signatures: Signatures::default(),
             memory_bytes: MEMORY_BYTES,
             cpu: CPU,
             timeout: None,
@@ -89,8 +96,10 @@ impl Plugin {
         }
     }
 
-    fn read(mut section: Section<'_>) -> Plugin {
+    fn read(mut section: Section<'_>, of_all: &Signatures) -> Plugin {
         let usual = Plugin::default();
+        let pinned = trust::pinned(&mut section);
+        let signatures = Signatures::read(section.section("trust"), Some(of_all));
         let mut limits = section.section("limits");
         let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
         let timeout = limits.span("timeout", Millis(1)..=TIMEOUT_MAX);
@@ -112,12 +121,26 @@ impl Plugin {
         }
         let rollback = rollback::read(section.take("rollback"));
         section.finish();
-        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, http, handlers, filters, rollback }
+        Plugin {
+            pinned,
+            signatures,
+            memory_bytes,
+            cpu,
+            timeout,
+            kv_bytes,
+            config,
+            secrets,
+            emit,
+            http,
+            handlers,
+            filters,
+            rollback,
+        }
     }
 }
 
-pub(super) fn read(section: Section<'_>) -> BTreeMap<PluginName, Plugin> {
-    section.entries(PluginName::parse).map(|(name, section)| (name, Plugin::read(section))).collect()
+pub(super) fn read(section: Section<'_>, of_all: &Signatures) -> BTreeMap<PluginName, Plugin> {
+    section.entries(PluginName::parse).map(|(name, section)| (name, Plugin::read(section, of_all))).collect()
 }
 
 /// A handler trusts an event for its namespace, so none may be that of a sender.

@@ -172,7 +172,11 @@ impl Dispatcher {
         };
         held.mark.is_at(Stage::Ended);
         match executed {
-            Ok(executed) => Ok(executed),
+            Ok(executed) => {
+                // Whatever becomes of it, it was paid for.
+                self.parts.spending.add(&run.target, &executed.cost, &executed.log);
+                Ok(executed)
+            }
             // Due later, else it is claimed again at once for as long as the handler is listed.
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
                 Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })

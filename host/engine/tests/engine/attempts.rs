@@ -27,6 +27,9 @@ async fn a_success_is_recorded_with_its_result_cost_and_version() {
     assert_eq!((attempt.number, attempt.cost.wall_us, attempt.version), (1, 1500, Some(VERSION)));
     let told = host.ended.recv().await.unwrap();
     assert_eq!((told.run, told.attempt, told.status), (run.id, 1, RunStatus::Succeeded));
+    let spent = host.parts.spending.all();
+    assert_eq!(spent[0].0.as_ref(), Some(&run.target));
+    assert_eq!((spent.len(), spent[0].1.attempts, spent[0].1.wall_us), (1, 1, 1500));
     let calls = host.script.calls.borrow().clone();
     assert_eq!((calls[0].started, calls[0].attempts_max, &calls[0].idempotency_key), (NOON, 5, &run.idempotency_key));
 }

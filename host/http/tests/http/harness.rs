@@ -15,6 +15,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
 use hookbox_http::changes::Changes;
@@ -43,6 +44,7 @@ pub(crate) struct Host {
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) spending: Arc<Spending>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -95,6 +97,7 @@ impl Host {
             store,
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
+            spending: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -139,6 +142,7 @@ impl Host {
             providers: Arc::clone(&self.providers),
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
+            spending: Arc::clone(&self.spending),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,

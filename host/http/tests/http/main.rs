@@ -8,6 +8,7 @@ mod bodies;
 mod challenges;
 mod cloudevents;
 mod content;
+mod costs;
 mod faulty;
 mod grants;
 mod harness;

@@ -1,9 +1,12 @@
 //! `hookbox:plugin/queue`: jobs and events that wait in an outbox until the
 //! attempt has succeeded.
 
+use std::future::ready;
+
 use hookbox_core::attempt::Call;
 use hookbox_core::denial::DeniedKind;
 use hookbox_core::effects::{EventRequest, JobRequest, QUEUE_DATA_BYTES_MAX, QUEUE_ITEMS_MAX};
+use hookbox_core::host_call::CallKind;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerName, ProviderName};
 use hookbox_core::plugin::Trigger;
@@ -13,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bindings::hookbox::plugin::queue::{self, Error, Host};
 use crate::denied::DeniedBook;
 use crate::guest::Guest;
+use crate::seam::HostCall;
 use crate::text;
 use crate::version::Version;
 
@@ -32,15 +36,17 @@ pub(crate) struct Outbox {
     started: Timestamp,
 }
 
+const ENQUEUE: HostCall = HostCall { kind: CallKind::Enqueue, name: "queue.enqueue" };
+const EMIT: HostCall = HostCall { kind: CallKind::Emit, name: "queue.emit" };
+
 impl Host for Guest {
-    fn enqueue(&mut self, job: queue::JobRequest) -> wasmtime::Result<Result<String, Error>> {
-        let capabilities = self.enter("queue.enqueue")?;
-        Ok(capabilities.queue.enqueue(&capabilities.version, job))
+    async fn enqueue(&mut self, job: queue::JobRequest) -> wasmtime::Result<Result<String, Error>> {
+        self.call(ENQUEUE, job, |host, job| Box::pin(ready(Ok(host.queue.enqueue(&host.version, job))))).await
     }
 
-    fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
-        let capabilities = self.enter("queue.emit")?;
-        Ok(capabilities.queue.emit(&capabilities.version, &capabilities.denied, event))
+    async fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
+        self.call(EMIT, event, |host, event| Box::pin(ready(Ok(host.queue.emit(&host.version, &host.denied, event)))))
+            .await
     }
 }
 

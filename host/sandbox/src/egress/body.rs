@@ -31,10 +31,10 @@ impl Budget {
         Budget { left: Arc::new(AtomicU64::new(max)), max }
     }
 
-    fn take(&self, bytes: usize) -> Result<(), Error> {
+    /// Whether there was room for so many more.
+    fn take(&self, bytes: usize) -> bool {
         let less = |left: u64| left.checked_sub(bytes as u64);
-        let taken = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        taken.map(drop).map_err(|_| Error::HttpResponseBodySize(Some(self.max)))
+        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
     }
 }
 
@@ -59,6 +59,13 @@ pub(super) fn received(
 }
 
 impl Received {
+    fn too_large(&self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let max = self.budget.max;
+        let reason = format!("more than {max} bytes in the answers of one attempt: raise limits.responses");
+        self.recorded.failed(reason, false);
+        Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(max)))))
+    }
+
     fn fail(&self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.recorded.failed(error.to_string(), false);
         Poll::Ready(Some(Err(error)))
@@ -76,8 +83,8 @@ impl Body for Received {
                 self.silent.as_mut().reset(until);
                 if let Some(data) = frame.data_ref() {
                     self.recorded.received(data.len());
-                    if let Err(error) = self.budget.take(data.len()) {
-                        return self.fail(error);
+                    if !self.budget.take(data.len()) {
+                        return self.too_large();
                     }
                 }
                 Poll::Ready(Some(Ok(frame)))

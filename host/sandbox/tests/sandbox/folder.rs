@@ -6,15 +6,21 @@ use std::path::Path;
 
 use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::plugin::Digest;
-use hookbox_sandbox::{Folder, FolderEvent};
+use hookbox_core::trust::SIGNATURE_BYTES_MAX;
+use hookbox_sandbox::{Folder, FolderEvent, PluginFile};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::world::plugin;
 
 fn found(name: &str, bytes: &[u8]) -> FolderEvent {
+    found_with(name, bytes, None)
+}
+
+fn found_with(name: &str, bytes: &[u8], signature: Option<&[u8]>) -> FolderEvent {
     let digest = Digest(Sha256::digest(bytes).into());
-    FolderEvent::Found { name: plugin(name), digest, bytes: bytes.into() }
+    let file = PluginFile { bytes: bytes.into(), signature: signature.map(Into::into) };
+    FolderEvent::Found { name: plugin(name), digest, file }
 }
 
 fn gone(name: &str) -> FolderEvent {
@@ -134,4 +140,39 @@ async fn a_folder_that_is_made_again_is_watched_again() {
     fs::write(dir.join("b.wasm"), "two").unwrap();
     assert_eq!(events.recv().await, Some(gone("a")));
     assert_eq!(events.recv().await, Some(found("b", b"two")));
+}
+
+#[tokio::test]
+async fn a_signature_is_proposed_with_its_plugin_whichever_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file);
+    let mut events = watch(folder.path());
+    fs::write(path("a.wasm.minisig"), "early").unwrap();
+    fs::write(path("b.wasm"), "b").unwrap();
+    assert_eq!(events.recv().await, Some(found("b", b"b")), "a signature alone is nothing");
+    fs::write(path("a.wasm"), "a").unwrap();
+    assert_eq!(events.recv().await, Some(found_with("a", b"a", Some(b"early"))));
+    fs::write(path("b.wasm.minisig"), "late").unwrap();
+    assert_eq!(events.recv().await, Some(found_with("b", b"b", Some(b"late"))));
+    fs::write(path("b.wasm.minisig"), "new").unwrap();
+    assert_eq!(events.recv().await, Some(found_with("b", b"b", Some(b"new"))));
+    fs::remove_file(path("a.wasm.minisig")).unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"a")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_signature_is_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file);
+    for name in ["dir", "large", "link"] {
+        fs::write(path(&format!("{name}.wasm")), name).unwrap();
+    }
+    fs::create_dir(path("dir.wasm.minisig")).unwrap();
+    fs::File::create(path("large.wasm.minisig")).unwrap().set_len(SIGNATURE_BYTES_MAX + 1).unwrap();
+    symlink("/etc/hostname", path("link.wasm.minisig")).unwrap();
+    let mut watched = Folder::open(folder.path().to_owned()).unwrap();
+    let names = ["dir", "large", "link"];
+    assert_eq!(watched.scan().await, names.map(|name| found_with(name, name.as_bytes(), Some(b""))));
+    assert_eq!(PluginFile::read_signature(&path("link.wasm")).as_deref(), Some(b"".as_slice()));
+    assert_eq!(PluginFile::read_signature(&path("none.wasm")), None);
 }

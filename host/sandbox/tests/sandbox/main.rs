@@ -5,6 +5,8 @@
 
 mod cache;
 mod egress;
+mod costs;
+mod drafts;
 mod execute;
 mod folder;
 mod kv;

@@ -92,3 +92,27 @@ async fn changed_settings_are_another_version_of_the_same_bytes() {
     world.sandbox.activate(&world.prepare("mischief", settings).await);
     assert_eq!(world.answer("reads-config", "").await, r##"Some("#ops") None"##);
 }
+
+#[tokio::test]
+async fn a_revoked_version_stops_where_it_stands_also_one_that_was_replaced() {
+    let world = Arc::new(World::with(PluginSettings::default()).await);
+    let old = world.sandbox.active(&plugin("mischief")).unwrap();
+    let gate = Arc::new(Gate::default());
+    let (there, kv) = (Arc::clone(&world), Arc::clone(&gate));
+    let running = tokio::spawn(async move { there.sandbox.execute(call("waits", ""), kv).await });
+    gate.reached.notified().await;
+    let new = other(&world).await;
+    world.sandbox.activate(&new);
+    let digest = old.digest;
+    drop(old);
+    let living = world.sandbox.living();
+    assert_eq!(living.iter().map(|version| version.digest).collect::<Vec<_>>(), [new.digest, digest]);
+    living[1].revoke();
+    assert!(matches!(running.await.unwrap(), Err(SandboxError::NoSuchHandler { .. })), "the gate is still closed");
+    drop(living);
+    assert_eq!(world.sandbox.living().len(), 1, "nothing runs on it any longer");
+    assert_eq!(world.run("ok", "").await.version, Some(new.digest));
+    new.revoke();
+    let refused = world.sandbox.execute(call("ok", ""), world.kv.clone()).await.unwrap_err();
+    assert!(matches!(refused, SandboxError::NoSuchHandler { .. }), "{refused:?}");
+}

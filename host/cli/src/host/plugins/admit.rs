@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
+use hookbox_core::trust::Grounds;
 use hookbox_http::changes::What;
-use hookbox_sandbox::{Compiled, Version};
+use hookbox_sandbox::{Compiled, PluginFile, Version};
 use hookbox_store::catalogue::Standing;
 use hookbox_store::{PluginRow, StoreError};
 
@@ -17,20 +18,28 @@ impl Plugins {
         &self,
         name: &PluginName,
         digest: Digest,
-        bytes: Arc<[u8]>,
+        file: PluginFile,
+        grounds: &Grounds,
     ) -> Result<Arc<Version>, Refused> {
-        let prepared = self.sandbox.prepare(name, bytes.clone(), self.settings.load().of(name)).await;
-        let version =
-            prepared.map_err(|rejection| Refused { code: rejection.code(), reason: rejection.to_string() })?;
+        let version = self.prepare(name, &file, grounds).await?;
         let cached = version.compiled == Compiled::Cached;
         self.changes.tell(self.clock.now(), name, Some(digest), What::Compiled { took: version.compiling, cached });
-        let kept = self.versions.keep(digest, bytes, self.named()).await;
-        kept.map_err(|error| Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") })?;
+        self.keep(digest, file).await?;
         Ok(version)
     }
 
+    pub(super) async fn keep(&self, digest: Digest, file: PluginFile) -> Result<(), Refused> {
+        let kept = self.versions.keep(digest, file, self.named()).await;
+        kept.map_err(|error| Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") })
+    }
+
     /// It serves from now on; where hooks.yaml says so, on trial.
-    pub(super) async fn admit(&self, mut row: PluginRow, version: &Arc<Version>) -> Result<(), StoreError> {
+    pub(super) async fn admit(
+        &self,
+        mut row: PluginRow,
+        version: &Arc<Version>,
+        grounds: &Grounds,
+    ) -> Result<(), StoreError> {
         let before = row.active.as_ref().map(|active| active.digest);
         row.activated(version.digest, self.engine.load().configured(&version.info), self.clock.now());
         let goes_back = row.previous().is_some();
@@ -41,7 +50,7 @@ impl Plugins {
         let (name, short, handlers) = (row.name.clone(), version.digest.short(), version.info.handlers.len());
         self.put_in(row, version).await?;
         self.changes.tell(self.clock.now(), &name, Some(version.digest), What::Active);
-        tracing::info!(plugin = %name, version = %short, handlers, "plugin {name} serves version {short}");
+        tracing::info!(plugin = %name, version = %short, handlers, trust = %grounds, "plugin {name} serves version {short}");
         Ok(())
     }
 

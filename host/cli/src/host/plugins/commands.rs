@@ -11,6 +11,7 @@ use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_http::changes::What;
 use hookbox_http::uploads;
+use hookbox_sandbox::PluginFile;
 use hookbox_store::catalogue::{By, CommandAnswer, CommandRefused, PluginCommand, Wish};
 use hookbox_store::{PluginRow, StoreError};
 use sha2::Digest as _;
@@ -101,11 +102,12 @@ impl Plugins {
             return Ok(Err(refused));
         }
         // After a crash it may have its place already.
-        let placed = self.file_of(&name).await.filter(|(found, _)| *found == digest).map(|(_, bytes)| bytes);
-        let bytes = match read(staged.to_owned(), digest).await {
-            Some(bytes) => bytes,
+        let placed = self.file_of(&name).await.filter(|(found, _)| *found == digest).map(|(_, file)| file);
+        let sent = signature.map(|text| Arc::from(text.as_bytes()));
+        let file = match read(staged.to_owned(), digest).await {
+            Some(bytes) => PluginFile { bytes, signature: sent },
             None => match placed {
-                Some(bytes) => bytes,
+                Some(file) => file,
                 None => {
                     let reason = "the host stopped before it was whole: send it again".to_owned();
                     return Ok(Err(Refused { code: "upload-lost", reason }));
@@ -113,7 +115,11 @@ impl Plugins {
             },
         };
         self.changes.tell(self.clock.now(), &name, Some(digest), What::Found);
-        let version = match self.try_out(&name, digest, bytes).await {
+        let grounds = match self.trusted(&name, &file).await {
+            Ok(grounds) => grounds,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let version = match self.try_out(&name, digest, file, &grounds).await {
             Ok(version) => version,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -124,7 +130,7 @@ impl Plugins {
             let reason = format!("it cannot be put in plugins/: {error}");
             return Ok(Err(Refused { code: "host-broken", reason }));
         }
-        self.admit(row, &version).await.map(Ok)
+        self.admit(row, &version, &grounds).await.map(Ok)
     }
 
     /// What an upload left that nobody will ask for any longer.

@@ -29,9 +29,10 @@ impl Plugins {
         let name = row.name.clone();
         let version = match self.prepare_kept(&name, to).await {
             Ok(version) => version,
-            Err(error) => {
-                let reason = format!("version {} cannot serve: {error:#}; push its file instead", to.short());
-                return Ok(Err(Refused { code: "not-kept", reason }));
+            Err(refused) => {
+                let code = if refused.is_untrusted() { refused.code } else { "not-kept" };
+                let reason = format!("version {} cannot serve: {}; push its file instead", to.short(), refused.reason);
+                return Ok(Err(Refused { code, reason }));
             }
         };
         let (before, proposed) = (row.active.as_ref().map(|active| active.digest), self.proposed(&name).await);
@@ -69,8 +70,8 @@ impl Plugins {
                     row.activated(served, self.engine.load().configured(&prepared.info), self.clock.now());
                     version = Some(prepared);
                 }
-                Err(error) => {
-                    tracing::error!(plugin = %name, error = format!("{error:#}"), "the version of {name} that should serve is not at hand");
+                Err(Refused { code, reason }) => {
+                    tracing::error!(plugin = %name, code, reason, "the version of {name} that should serve is not at hand: {reason}");
                 }
             }
         }
