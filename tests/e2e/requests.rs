@@ -177,7 +177,10 @@ fn nothing_is_sent_without_a_grant_and_the_log_names_the_lines_to_add() {
     assert!(end == "denied" && reason.contains("127.0.0.1") && reason.contains("grants.networks"), "{reason}");
     assert_eq!(server.seen(), []);
     let tried = host.get("plugins/steps")["denied"].clone();
-    assert_eq!((&tried[0]["kind"], &tried[0]["what"], &tried[0]["attempts"]), (&json!("request"), &json!(lines), &json!(2)));
+    assert_eq!(
+        (&tried[0]["kind"], &tried[0]["what"], &tried[0]["attempts"]),
+        (&json!("request"), &json!(lines), &json!(2))
+    );
     let shown = host.cli(&["plugins", "show", "steps"]);
     assert!(shown.text().contains(&lines) && shown.out.contains("grants.networks"), "{shown:?}");
 }

@@ -51,7 +51,9 @@ async fn main() {
 
 async fn load(cache: &Path) -> Vec<Arc<Version>> {
     let clock = Arc::new(ManualClock::default());
-    let sandbox = Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 16, clock, resolver: Arc::new(SystemResolver) }).unwrap();
+    let sandbox =
+        Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 16, clock, resolver: Arc::new(SystemResolver) })
+            .unwrap();
     let (name, component) = (PluginName::parse("welcome").unwrap(), hookbox_tests::sample("welcome"));
     let mut versions = Vec::new();
     for number in 0..VERSIONS {

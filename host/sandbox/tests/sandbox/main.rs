@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
 mod cache;
-mod egress;
 mod costs;
 mod drafts;
+mod egress;
 mod execute;
 mod folder;
 mod kv;
