@@ -159,6 +159,31 @@ fn a_signature_goes_beside_its_file() {
     assert_eq!(in_folder(&project), ["steps.wasm"], "a signature of another file is none");
 }
 
+#[test]
+fn an_upload_is_trusted_by_its_signature() {
+    let project = project();
+    let key = project.run(&["sign-plugin", "--generate", "--no-password", "--key", "ours.key", "--json"]).json();
+    project.write("hooks.yaml", format!("trust: {{ keys: [ {} ] }}\n", key["public_key"].as_str().unwrap()));
+    let host = project.serve();
+    let (one, two) = (marked("one............."), marked("two............."));
+    let said = push(&project, &host, "steps", &one);
+    assert!(said.code == Some(1) && said.out.contains("untrusted-"), "{said:?}");
+    assert_eq!(in_folder(&project), Vec::<String>::new());
+    for version in [&one, &two] {
+        project.write("steps.wasm", version);
+        project.run(&["sign-plugin", "steps.wasm", "--key", "ours.key"]).text();
+        assert_eq!(push(&project, &host, "steps", version).json()["digest"], digest(version));
+    }
+    // The signature of another version.
+    let said = push(&project, &host, "steps", &one);
+    assert!(said.code == Some(1) && said.out.contains("untrusted-"), "{said:?}");
+    host.cli(&["plugins", "rollback", "steps"]).text();
+    assert_eq!(shown(&host, "steps")["digest"], digest(&one));
+    host.stop();
+    let host = project.serve();
+    assert_eq!(shown(&host, "steps")["digest"], digest(&one));
+}
+
 /// Sends a head and the beginning of a body.
 fn begin(host: &Host<'_>, length: u64) -> TcpStream {
     let address = host.operator.strip_prefix("http://").unwrap();

@@ -171,7 +171,7 @@ impl<'a> Host<'a> {
     pub(crate) fn all(&self, path: &str) -> Vec<Value> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let (mut rows, mut cursor) = (Vec::new(), String::new());
-        for _ in 0..1000 {
+        for _ in 0..10_000 {
             let page = self.get(&format!("{path}{separator}limit=200{cursor}"));
             rows.extend(page["items"].as_array().unwrap().iter().cloned());
             match page["next"].as_str() {
