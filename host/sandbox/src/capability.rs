@@ -21,14 +21,11 @@ use crate::version::Version;
 pub(crate) use overlay::Overlay;
 pub(crate) use queue::Outbox;
 
-/// Calls of hookbox in one attempt: far more than honest work makes.
-const CALLS_MAX: u32 = 1_000_000;
-
 pub(crate) struct Capabilities {
     version: Arc<Version>,
     kv: Overlay,
     queue: Outbox,
-    calls: u32,
+    calls: usize,
 }
 
 impl Capabilities {
@@ -39,8 +36,11 @@ impl Capabilities {
 
     pub(crate) fn count(&mut self, call: &'static str) -> wasmtime::Result<()> {
         self.calls += 1;
-        if self.calls > CALLS_MAX {
-            return Err(wasmtime::Error::msg(format!("{call}: more than {CALLS_MAX} calls of hookbox in one attempt")));
+        let max = self.version.settings().limits.calls;
+        if self.calls > max {
+            return Err(wasmtime::Error::msg(format!(
+                "{call}: more than {max} calls of hookbox in one attempt (limits.calls)"
+            )));
         }
         Ok(())
     }

@@ -45,8 +45,9 @@ impl Sandbox {
         let version = self.version_for(&call)?;
         // The time that it waited for a slot is not the guest's: its deadline counts from here.
         let call = Call { started: self.clock.now(), ..call };
-        let log = LogBook::new(Arc::clone(&self.clock));
-        let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
+        let settings = version.settings();
+        let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
+        let meter = Meter::new(settings.memory_bytes, settings.cpu, settings.limits.clone());
         let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));
         let mut store = Guest::store(&self.engine, meter, log.clone(), access);
 
@@ -62,8 +63,8 @@ impl Sandbox {
         let meter = &store.data().meter;
         let cost = Cost { wall_us, cpu_ms: meter.cpu().0, memory_peak_bytes: meter.memory_peak() };
         let outcome = match ended {
-            Some(Ok(Ok(answer))) => outcome::of_answer(answer),
-            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,
+            Some(Ok(Ok(answer))) => outcome::of_answer(answer, meter.limits()),
+            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter, &log.stderr_tail())?,
             Some(Err(_)) => Outcome::TimedOut { limit: call.timeout },
             None => Outcome::Cancelled,
         };

@@ -8,7 +8,7 @@ use super::size;
 use super::source::SecretSource;
 use super::tree::Value;
 use crate::effects::KV_PLUGIN_BYTES_MAX;
-use crate::limits::{CPU, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
+use crate::limits::{CPU, Limits, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings, Unit};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
 use crate::plugin::PATTERNS_MAX;
 use crate::policy::PolicyPatch;
@@ -36,6 +36,7 @@ pub struct Plugin {
     /// Of every handler whose own policy here has none; comes before what the plugin declares.
     pub timeout: Option<Millis>,
     pub kv_bytes: u64,
+    pub limits: Limits,
     /// Strings as they are, anything else as JSON text.
     pub config: BTreeMap<String, String>,
     /// By the name that the plugin asks for.
@@ -53,6 +54,7 @@ impl Default for Plugin {
             cpu: CPU,
             timeout: None,
             kv_bytes: KV_PLUGIN_BYTES_MAX,
+            limits: Limits::default(),
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
@@ -75,6 +77,7 @@ impl Plugin {
             memory_bytes: self.memory_bytes,
             cpu: self.cpu,
             kv_bytes: self.kv_bytes,
+            limits: self.limits.clone(),
             config: self.config.clone(),
             secrets,
             emit: self.emit.clone(),
@@ -84,9 +87,12 @@ impl Plugin {
     fn read(mut section: Section<'_>) -> Plugin {
         let usual = Plugin::default();
         let mut limits = section.section("limits");
+        limits.refuse("stack", "the stack is the same for all plugins; set engine.stack, and leave this out");
+        limits.refuse("kv", "what it may keep is a grant; write grants: { kv: 16MiB }");
         let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
         let timeout = limits.span("timeout", Millis(1)..=TIMEOUT_MAX);
         let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
+        let of_attempt = of_attempt(&mut limits);
         limits.finish();
         let mut grants = section.section("grants");
         let secrets = grants.list("secrets", 0..=SECRETS_MAX).unwrap_or_default();
@@ -102,8 +108,28 @@ impl Plugin {
             handlers.insert(name, policy(section));
         }
         section.finish();
-        Plugin { memory_bytes, cpu, timeout, kv_bytes, config, secrets, emit, handlers, filters }
+        let limits = of_attempt;
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, limits, config, secrets, emit, handlers, filters }
     }
+}
+
+/// What one attempt may use besides memory and CPU time.
+fn of_attempt(section: &mut Section<'_>) -> Limits {
+    let mut limits = Limits::default();
+    for known in limits.each() {
+        let given = match known.unit {
+            Unit::Count => section.number(known.key, known.range),
+            Unit::Bytes => {
+                let (min, max) = (*known.range.start() as u64, *known.range.end() as u64);
+                section.size(known.key, min..=max).and_then(|bytes| usize::try_from(bytes).ok())
+            }
+        };
+        *known.value = given.unwrap_or(*known.value);
+    }
+    if let Err(mistake) = limits.check() {
+        section.place().wrong(mistake);
+    }
+    limits
 }
 
 pub(super) fn read(section: Section<'_>) -> BTreeMap<PluginName, Plugin> {

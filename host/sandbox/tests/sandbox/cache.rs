@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hookbox_core::clock::ManualClock;
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions};
 
 use crate::world::plugin;
 
 fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 1, clock: Arc::new(ManualClock::default()) })
+    Sandbox::new(SandboxOptions {
+        cache: cache.to_owned(),
+        slots: 1,
+        stack_bytes: STACK_BYTES,
+        clock: Arc::new(ManualClock::default()),
+    })
 }
 
 /// How a sandbox that begins anew came by its code; the plugin is small.

@@ -6,7 +6,7 @@ use hookbox_core::attempt::{Call, Executed, Input, Outcome};
 use hookbox_core::clock::ManualClock;
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::{JobId, RunId};
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions, Version};
@@ -25,10 +25,15 @@ pub(crate) struct World {
 impl World {
     /// An empty sandbox.
     pub(crate) fn empty() -> World {
+        World::of(SLOTS, STACK_BYTES)
+    }
+
+    fn of(slots: usize, stack_bytes: usize) -> World {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("cache"),
-            slots: SLOTS,
+            slots,
+            stack_bytes,
             clock: Arc::new(ManualClock::at(NOON)),
         });
         World { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder }
@@ -37,6 +42,20 @@ impl World {
     /// With `mischief` active.
     pub(crate) async fn with(settings: PluginSettings) -> World {
         let world = World::empty();
+        world.sandbox.activate(&world.prepare("mischief", settings).await);
+        world
+    }
+
+    /// With `mischief` active, and a stack of so many bytes for each guest.
+    pub(crate) async fn with_stack(stack_bytes: usize) -> World {
+        let world = World::of(SLOTS, stack_bytes);
+        world.sandbox.activate(&world.prepare("mischief", PluginSettings::default()).await);
+        world
+    }
+
+    /// With `mischief` active, and so many attempts at once.
+    pub(crate) async fn with_slots(slots: usize, settings: PluginSettings) -> World {
+        let world = World::of(slots, STACK_BYTES);
         world.sandbox.activate(&world.prepare("mischief", settings).await);
         world
     }
