@@ -22,6 +22,7 @@ mod protection;
 mod queue;
 mod random;
 mod refusals;
+mod requests;
 mod rotation;
 mod routing;
 mod runs;

@@ -181,6 +181,8 @@ fn success(run: &Run) -> Record {
         outcome: Outcome::Completed { output: Some(Output { content_type: "application/json".to_owned(), data }) },
         log: Log { lines: vec![line], bytes_dropped: 0 },
         cost: Cost { wall_us: 300, cpu_ms: 0, memory_peak_bytes: 1 << 20 },
+        requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([7; 32])),
     };
     Record { run: run.id, lease, event: RunEvent::Succeeded { attempt }, changes: None, now: now() }

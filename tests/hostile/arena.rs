@@ -12,7 +12,7 @@ use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_sandbox::{MemoryKv, Sandbox, SandboxError, SandboxOptions};
+use hookbox_sandbox::{MemoryKv, Sandbox, SandboxError, SandboxOptions, SystemResolver};
 
 use crate::guest::{Guest, Verdict};
 
@@ -38,6 +38,7 @@ impl Arena {
             slots: SLOTS,
             stack_bytes: STACK_BYTES,
             clock: Arc::new(ManualClock::at(NOON)),
+            resolver: Arc::new(SystemResolver),
         });
         let arena = Arena { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder };
         let welcome = hookbox_tests::sample("welcome").into();

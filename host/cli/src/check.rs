@@ -12,7 +12,7 @@ use hookbox_core::name::{HandlerRef, PluginName, ProviderName};
 use hookbox_core::plugin::{PluginInfo, Trigger};
 use hookbox_core::schedule::{BadWhen, Schedule};
 use hookbox_core::verify::Scheme;
-use hookbox_sandbox::{Sandbox, SandboxOptions};
+use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
 use serde_json::json;
 
 use crate::args::ProjectArgs;
@@ -116,7 +116,8 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-check-{}", std::process::id()));
     let stack_bytes = project.config.engine.stack_bytes;
-    let sandbox = Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock })?;
+    let resolver = Arc::new(SystemResolver);
+    let sandbox = Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock, resolver })?;
     let mut plugins = Vec::new();
     for entry in fs::read_dir(&project.plugins).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -34,7 +34,7 @@ use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
-use hookbox_sandbox::{Folder, Sandbox, SandboxOptions};
+use hookbox_sandbox::{Folder, Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use tokio::net::{TcpListener, TcpSocket};
@@ -123,6 +123,7 @@ impl Host {
             slots,
             stack_bytes: project.config.engine.stack_bytes,
             clock: clock.clone(),
+            resolver: Arc::new(SystemResolver),
         })?);
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
         let schedules = Arc::new(Declarer::new(store.clone(), engine_settings.clone(), clock.clone()));
@@ -168,6 +169,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             lifecycle: lifecycle.clone(),
+            settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,

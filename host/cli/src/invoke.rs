@@ -16,7 +16,7 @@ use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::plugin::{Handler, PluginInfo, Trigger};
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::Scheme;
-use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions};
+use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions, SystemResolver};
 use serde_json::{Value, json};
 
 use crate::args::{InvokeArgs, ProjectArgs};
@@ -39,7 +39,8 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
     let stack_bytes = project.config.engine.stack_bytes;
-    let options = SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock: clock.clone() };
+    let resolver = Arc::new(SystemResolver);
+    let options = SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock: clock.clone(), resolver };
     let ended = run(args, given, &name, bytes, (settings, &configured), options, &clock).await;
     let _ = fs::remove_dir_all(&cache);
     let (handler, executed) = ended?;

@@ -188,19 +188,23 @@ impl Project {
     pub(crate) fn find_plugin_settings(&self) -> FoundSettings {
         let mut found = FoundSettings::default();
         for (name, plugin) in &self.config.plugins {
-            let mut secrets = BTreeMap::new();
-            for (secret_name, source) in &plugin.secrets {
-                match self.environment.secret(source) {
-                    Ok(Some(secret)) => {
-                        secrets.insert(secret_name.clone(), Arc::new(secret));
+            let mut find = |sources: &BTreeMap<String, SecretSource>| {
+                let mut secrets = BTreeMap::new();
+                for (secret_name, source) in sources {
+                    match self.environment.secret(source) {
+                        Ok(Some(secret)) => {
+                            secrets.insert(secret_name.clone(), Arc::new(secret));
+                        }
+                        Ok(None) => found
+                            .missing
+                            .push(format!("the secret {secret_name} of plugin {name} is not set: {source}")),
+                        Err(error) => found.mistakes.push(format!("plugin {name}: {error:#}")),
                     }
-                    Ok(None) => {
-                        found.missing.push(format!("the secret {secret_name} of plugin {name} is not set: {source}"));
-                    }
-                    Err(error) => found.mistakes.push(format!("plugin {name}: {error:#}")),
                 }
-            }
-            found.settings.0.insert(name.clone(), plugin.settings(secrets));
+                secrets
+            };
+            let (read, carried) = (find(&plugin.secrets), find(&plugin.http.secrets));
+            found.settings.0.insert(name.clone(), plugin.settings(read, carried));
         }
         found
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::denial::Denied;
 use crate::effects::Effects;
 use crate::event::{Event, Job};
 use crate::id::RunId;
@@ -164,6 +165,47 @@ pub struct Cost {
     pub memory_peak_bytes: u64,
 }
 
+/// Requests of one attempt that are kept one by one; further ones are counted.
+pub const REQUESTS_KEPT_MAX: usize = 100;
+
+/// A request that an attempt sent, or was not allowed to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub method: String,
+    /// Without its query, and with long parts of the path masked: both may hold secrets.
+    pub url: String,
+    /// Until its answer was read, as far as it was.
+    pub ms: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub end: RequestEnd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestEnd {
+    /// The attempt ended before.
+    Unfinished,
+    /// With this status.
+    Answered(u16),
+    Failed(String),
+    /// It was not sent, and why.
+    Denied(String),
+}
+
+/// Requests of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Requests {
+    pub kept: Vec<Request>,
+    /// Over [`REQUESTS_KEPT_MAX`].
+    pub dropped: u32,
+}
+
+impl Requests {
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.dropped == 0
+    }
+}
+
 /// What comes back from the sandbox.
 #[derive(Debug, Clone)]
 pub struct Executed {
@@ -172,8 +214,26 @@ pub struct Executed {
     pub effects: Effects,
     pub log: Log,
     pub cost: Cost,
+    pub requests: Requests,
+    /// At most [`DENIED_PER_ATTEMPT_MAX`](crate::denial::DENIED_PER_ATTEMPT_MAX), each once.
+    pub denied: Vec<Denied>,
     /// The version that really ran; nothing where none could be run.
     pub version: Option<Digest>,
+}
+
+impl Executed {
+    /// It ended so, and did nothing.
+    pub fn bare(outcome: Outcome) -> Executed {
+        Executed {
+            outcome,
+            effects: Effects::default(),
+            log: Log::default(),
+            cost: Cost::default(),
+            requests: Requests::default(),
+            denied: Vec::new(),
+            version: None,
+        }
+    }
 }
 
 /// An attempt as it is kept with its run.
@@ -186,6 +246,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     pub log: Log,
     pub cost: Cost,
+    pub requests: Requests,
+    pub denied: Vec<Denied>,
     /// Nothing where the host stopped before it was known.
     pub version: Option<Digest>,
 }

@@ -8,6 +8,7 @@
 //! Secrets stand here by their sources only, and no mistake quotes what might be one. Nothing in
 //! here opens a file or reads the environment.
 
+mod http;
 mod network;
 mod plugin;
 mod provider;

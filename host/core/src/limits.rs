@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::effects::KV_PLUGIN_BYTES_MAX;
+use crate::egress::Egress;
 use crate::name::PluginName;
 use crate::route::Pattern;
 use crate::secret::Secret;
@@ -34,6 +35,9 @@ pub const STACK_BYTES_MIN: usize = 128 << 10;
 /// Each slot has one, and what host functions need on top of it.
 pub const STACK_BYTES_MAX: usize = 8 << 20;
 
+/// By the names that a plugin's grants give them.
+pub type FoundSecrets = BTreeMap<String, Arc<Secret>>;
+
 /// Settings of one plugin; what hooks.yaml does not say is the default.
 #[derive(Debug, Clone)]
 pub struct PluginSettings {
@@ -44,9 +48,11 @@ pub struct PluginSettings {
     /// Values that the plugin reads by name; JSON text where they are no strings.
     pub config: BTreeMap<String, String>,
     /// Secrets it was granted, by name.
-    pub secrets: BTreeMap<String, Arc<Secret>>,
+    pub secrets: FoundSecrets,
     /// Topics outside its own name that it may emit.
     pub emit: Vec<Pattern>,
+    /// Requests that it may send.
+    pub egress: Arc<Egress>,
 }
 
 impl Default for PluginSettings {
@@ -59,6 +65,7 @@ impl Default for PluginSettings {
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
+            egress: Arc::default(),
         }
     }
 }

@@ -223,6 +223,21 @@ pub struct IllegalTransition {
 }
 
 impl RunEvent {
+    /// The attempt that ended with it.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            RunEvent::Succeeded { attempt }
+            | RunEvent::FailedForNow { attempt, .. }
+            | RunEvent::FailedForGood { attempt, .. } => Some(attempt),
+            RunEvent::Claimed { .. }
+            | RunEvent::LeaseLost { .. }
+            | RunEvent::LeaseLostForGood { .. }
+            | RunEvent::Drained { .. }
+            | RunEvent::Abandoned { .. }
+            | RunEvent::Cancelled { .. } => None,
+        }
+    }
+
     pub fn code(&self) -> &'static str {
         match self {
             RunEvent::Claimed { .. } => "claimed",
@@ -330,6 +345,8 @@ fn unfinished(lease: Lease, at: Timestamp, outcome: Outcome) -> Attempt {
         outcome,
         log: Default::default(),
         cost: Default::default(),
+        requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     }
 }

@@ -331,7 +331,7 @@ plugins:
     assert_eq!(policy("on-push"), PolicyPatch { timeout, attempts, backoff, ..PolicyPatch::default() });
     assert_eq!(policy("slow").timeout, Some(Millis::HOUR));
     assert_eq!(policy("other"), PolicyPatch { timeout, ..PolicyPatch::default() });
-    let settings = plugin.settings(Default::default());
+    let settings = plugin.settings(Default::default(), Default::default());
     assert_eq!((settings.memory_bytes, settings.emit), (plugin.memory_bytes, plugin.emit.clone()));
 }
 

@@ -80,6 +80,7 @@ fn the_manual_has_each_limit_with_its_default() {
 #[test]
 fn limits_reach_the_sandbox() {
     let config = good("plugins: { a: { limits: { log: 4KiB, calls: 7 } } }");
-    let limits = config.plugins[&PluginName::parse("a").unwrap()].settings(Default::default()).limits;
+    let limits =
+        config.plugins[&PluginName::parse("a").unwrap()].settings(Default::default(), Default::default()).limits;
     assert_eq!(limits, Limits { log_bytes: 4096, calls: 7, ..Limits::default() });
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hookbox_core::attempt::{Call, Executed, Log, Outcome};
+use hookbox_core::attempt::{Call, Executed, Outcome};
 use hookbox_core::name::HandlerRef;
 use tokio::sync::Notify;
 
@@ -22,7 +22,7 @@ pub trait Execute: Send + Sync + 'static {
         tokio::select! {
             biased;
             executed = self.execute(call) => executed,
-            () = interrupt.told() => Ok(bare(Outcome::Cancelled)),
+            () = interrupt.told() => Ok(Executed::bare(Outcome::Cancelled)),
         }
     }
 }
@@ -40,11 +40,6 @@ impl Interrupt {
     pub async fn told(&self) {
         self.0.notified().await;
     }
-}
-
-/// An end that no guest had a part in.
-pub(crate) fn bare(outcome: Outcome) -> Executed {
-    Executed { outcome, effects: Default::default(), log: Log::default(), cost: Default::default(), version: None }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

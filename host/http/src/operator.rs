@@ -32,6 +32,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
+use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
 use serde::de::DeserializeOwned;
@@ -65,6 +66,8 @@ pub struct Operator {
     /// The same as the ingress has.
     pub tally: Arc<Tally>,
     pub lifecycle: Arc<Lifecycle>,
+    /// Of the plugins: what each may do.
+    pub settings: Arc<ArcSwap<AllSettings>>,
     pub access: Access,
     /// Of an event whose payload is edited, unless its provider has a limit of its own.
     pub body_bytes_max: usize,

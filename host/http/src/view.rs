@@ -2,6 +2,7 @@
 //! written in snake_case, what is not there is null.
 
 pub(crate) mod event;
+pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod hold;
 pub(crate) mod pairing;
@@ -9,6 +10,7 @@ pub(crate) mod payload;
 pub(crate) mod plugin;
 mod policy;
 pub(crate) mod provider;
+pub(crate) mod reach;
 pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod schedule;

@@ -14,6 +14,7 @@ use hookbox_core::attempt::Call;
 use hookbox_core::effects::Effects;
 
 use crate::bindings::hookbox::plugin::types;
+use crate::denied::DeniedBook;
 use crate::guest::Guest;
 use crate::plugin_kv::PluginKv;
 use crate::version::Version;
@@ -25,13 +26,14 @@ pub(crate) struct Capabilities {
     version: Arc<Version>,
     kv: Overlay,
     queue: Outbox,
+    denied: DeniedBook,
     calls: usize,
 }
 
 impl Capabilities {
-    pub(crate) fn new(version: Arc<Version>, call: &Call, kv: Arc<dyn PluginKv>) -> Capabilities {
+    pub(crate) fn new(version: Arc<Version>, call: &Call, kv: Arc<dyn PluginKv>, denied: DeniedBook) -> Capabilities {
         let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
-        Capabilities { queue: Outbox::new(call), version, kv, calls: 0 }
+        Capabilities { queue: Outbox::new(call), version, kv, denied, calls: 0 }
     }
 
     pub(crate) fn count(&mut self, call: &'static str) -> wasmtime::Result<()> {

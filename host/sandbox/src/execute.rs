@@ -11,6 +11,8 @@ use wasmtime::Store;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::capability::Capabilities;
+use crate::denied::DeniedBook;
+use crate::egress::Sender;
 use crate::guest::{Access, Guest};
 use crate::logbook::LogBook;
 use crate::meter::Meter;
@@ -48,8 +50,13 @@ impl Sandbox {
         let settings = version.settings();
         let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
         let meter = Meter::new(settings.memory_bytes, settings.cpu, settings.limits.clone());
-        let access = Access::Granted(Box::new(Capabilities::new(Arc::clone(&version), &call, kv)));
-        let mut store = Guest::store(&self.engine, meter, log.clone(), access);
+        let denied = DeniedBook::default();
+        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, denied.clone());
+        let access = Access::Granted(Box::new(capabilities));
+        let egress = Arc::clone(&settings.egress);
+        let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
+        let requests = sender.records();
+        let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
         let began = Instant::now();
@@ -70,7 +77,8 @@ impl Sandbox {
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
-        Ok(Executed { outcome, effects, log: log.finish(), cost, version: Some(version.digest) })
+        let (requests, denied) = (requests.take(), denied.take());
+        Ok(Executed { outcome, effects, log: log.finish(), cost, requests, denied, version: Some(version.digest) })
     }
 
     fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {
@@ -88,8 +96,7 @@ impl Sandbox {
 
 /// Interrupted before a guest was there.
 fn never_begun() -> Executed {
-    let (outcome, effects) = (Outcome::Cancelled, Effects::default());
-    Executed { outcome, effects, log: Default::default(), cost: Cost::default(), version: None }
+    Executed::bare(Outcome::Cancelled)
 }
 
 type Answer = Result<types::Outcome, types::HandlerError>;

@@ -5,11 +5,16 @@ use hookbox_core::attempt::LogStream;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::capability::Capabilities;
+use crate::egress::Sender;
 use crate::logbook::LogBook;
 use crate::meter::Meter;
 use crate::stdio::Stdio;
+
+/// Headers of one request or answer; a guest may hold as many of them as resources.
+const FIELDS_BYTES_MAX: usize = 32 << 10;
 
 pub(crate) struct Guest {
     wasi: WasiCtx,
@@ -17,6 +22,8 @@ pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) log: LogBook,
     access: Access,
+    http: WasiHttpCtx,
+    sender: Sender,
 }
 
 /// What hookbox's own imports do.
@@ -28,7 +35,7 @@ pub(crate) enum Access {
 
 impl Guest {
     /// A store for one guest and one call. It owns everything that the guest can reach.
-    pub(crate) fn store(engine: &Engine, meter: Meter, log: LogBook, access: Access) -> Store<Guest> {
+    pub(crate) fn store(engine: &Engine, meter: Meter, log: LogBook, access: Access, sender: Sender) -> Store<Guest> {
         let limits = meter.limits().clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
@@ -41,7 +48,9 @@ impl Guest {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
-        let mut store = Store::new(engine, Guest { wasi, table, meter, log, access });
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        let mut store = Store::new(engine, Guest { wasi, table, meter, log, access, http, sender });
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_epoch_deadline(1);
@@ -68,6 +77,12 @@ impl Guest {
             Access::Refused => None,
             Access::Granted(capabilities) => Some(*capabilities),
         }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.sender, table: &mut self.table, ctx: &mut self.http }
     }
 }
 

@@ -19,6 +19,8 @@
 mod bindings;
 mod cache;
 mod capability;
+mod denied;
+mod egress;
 mod engine;
 mod execute;
 mod folder;
@@ -34,6 +36,7 @@ mod stdio;
 mod text;
 mod version;
 
+pub use egress::{Resolve, SystemResolver};
 pub use folder::{Folder, FolderEvent};
 pub use plugin_kv::{KvUnavailable, MemoryKv, NotANumber, PluginKv};
 pub use rejection::Rejection;

@@ -58,6 +58,11 @@ impl LogBook {
         String::from_utf8_lossy(&self.book().tail).into_owned()
     }
 
+    /// What hookbox itself has to say of the attempt.
+    pub(crate) fn told(&self, message: &str) {
+        self.book().log(LogLevel::Warn, message, &[]);
+    }
+
     /// The log with what stands on unfinished lines; the book is empty afterwards.
     pub(crate) fn finish(&self) -> Log {
         let mut book = self.book();

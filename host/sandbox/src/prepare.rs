@@ -12,6 +12,7 @@ use wasmtime::component::Component;
 
 use crate::bindings::PluginPre;
 use crate::bindings::hookbox::plugin::types;
+use crate::egress::Sender;
 use crate::guest::{Access, Guest};
 use crate::logbook::LogBook;
 use crate::meter::{Exhausted, Meter};
@@ -31,6 +32,8 @@ const GUEST: &str = "hookbox:plugin/guest@0.1.0";
 const CONTRACT: [&str; 5] = ["types", "logging", "kv", "config", "queue"];
 /// The parts of WASI 0.2 that are linked.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+/// Of `wasi:http` the part that sends requests.
+const WASI_HTTP: [&str; 2] = ["types", "outgoing-handler"];
 
 impl Sandbox {
     /// `name` is the stem of the plugin's file. Nothing is active afterwards that was not before. Takes milliseconds
@@ -63,9 +66,10 @@ impl Sandbox {
         let aborted = |error| Rejection::HostBroken(format!("compiling was aborted: {error}"));
         let (digest, component, compiled, _permit) = compiling.await.map_err(aborted)??;
         let pre = self.link(&component)?;
+        let client = self.client(&settings.egress);
         let declared = Box::pin(self.describe(&pre, &settings)).await?;
         let info = PluginInfo::check(declared, name)?;
-        Ok(Arc::new(Version::new(digest, info, compiled, settings, pre)))
+        Ok(Arc::new(Version::new(digest, info, compiled, settings, client, pre)))
     }
 
     fn link(&self, component: &Component) -> Result<PluginPre<Guest>, Rejection> {
@@ -89,7 +93,8 @@ impl Sandbox {
     async fn describe(&self, pre: &PluginPre<Guest>, settings: &PluginSettings) -> Result<Declared, Rejection> {
         let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
         let meter = Meter::new(settings.memory_bytes, DESCRIBE_CPU, settings.limits.clone());
-        let mut store = Guest::store(&self.engine, meter, log.clone(), Access::Refused);
+        let sender = Sender::closed(log.clone());
+        let mut store = Guest::store(&self.engine, meter, log.clone(), Access::Refused, sender);
         let described = async {
             let plugin = pre.instantiate_async(&mut store).await.map_err(Fault::Starting)?;
             plugin.hookbox_plugin_guest().call_describe(&mut store).await.map_err(Fault::Running)
@@ -130,6 +135,7 @@ fn is_served(import: &str) -> bool {
     let (package, version) = import.split_once('@').unwrap_or((import, ""));
     match package.split_once('/') {
         Some(("hookbox:plugin", interface)) => version == "0.1.0" && CONTRACT.contains(&interface),
+        Some(("wasi:http", interface)) => version.starts_with("0.2.") && WASI_HTTP.contains(&interface),
         Some((package, _)) => {
             let wasi = package.strip_prefix("wasi:").is_some_and(|package| WASI.contains(&package));
             wasi && version.starts_with("0.2.")
@@ -140,7 +146,7 @@ fn is_served(import: &str) -> bool {
 
 fn cure(import: &str) -> &'static str {
     if import.starts_with("wasi:http/") {
-        "plugins cannot make requests; build it without an HTTP client"
+        "of wasi:http only outgoing-handler is served, in version 0.2: requests come as events"
     } else if import.starts_with("wasi:") {
         "build it for WASI 0.2 with interfaces of wasi:cli only, such as with --target wasm32-wasip2"
     } else if import.starts_with("hookbox:plugin/") {

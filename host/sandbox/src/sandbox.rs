@@ -1,17 +1,20 @@
 //! The sandbox itself: one engine, one linker, and the versions that are active.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hookbox_core::clock::Clock;
+use hookbox_core::egress::Egress;
 use hookbox_core::limits::{STACK_BYTES_MAX, STACK_BYTES_MIN};
 use hookbox_core::name::{HandlerRef, PluginName};
+use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::Plugin;
 use crate::cache::Cache;
+use crate::egress::{self, Client, Resolve};
 use crate::engine::engine;
 use crate::guest::Guest;
 use crate::version::{Active, Version};
@@ -29,6 +32,8 @@ pub struct SandboxOptions {
     /// Of each guest; at most [`STACK_BYTES_MAX`].
     pub stack_bytes: usize,
     pub clock: Arc<dyn Clock>,
+    /// Where plugins' requests find the addresses of their hosts.
+    pub resolver: Arc<dyn Resolve>,
 }
 
 /// We could not run it: what the guest does is an outcome, never one of these.
@@ -51,6 +56,9 @@ pub struct Sandbox {
     /// In front of the pool: a pool without room is an error, not a wait. First come, first served: whoever has several
     /// plugins to serve shares the slots out before, so that nobody waits here.
     pub(crate) slots: Semaphore,
+    resolver: Arc<dyn Resolve>,
+    /// Read when the first plugin may send requests.
+    tls: OnceLock<ClientConfig>,
     active: Active,
 }
 
@@ -71,8 +79,16 @@ impl Sandbox {
             clock: options.clock,
             preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
             slots: Semaphore::new(slots),
+            resolver: options.resolver,
+            tls: OnceLock::new(),
             active: Active::default(),
         })
+    }
+
+    /// Connections for a plugin of these grants, none of them made yet. Nothing where it may not send any request.
+    pub(crate) fn client(&self, egress: &Arc<Egress>) -> Option<Client> {
+        let tls = || self.tls.get_or_init(egress::tls).clone();
+        (!egress.grants.is_empty()).then(|| Client::new(Arc::clone(egress), Arc::clone(&self.resolver), tls()))
     }
 
     /// Attempts that begin from here on run on this version; those that run keep theirs. Returns the one it replaces.
@@ -100,6 +116,7 @@ impl Sandbox {
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     Ok(linker)
 }

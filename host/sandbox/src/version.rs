@@ -10,6 +10,7 @@ use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, PluginInfo};
 
 use crate::bindings::PluginPre;
+use crate::egress::Client;
 use crate::guest::Guest;
 
 /// Checked, compiled and described; with the settings it was prepared with. Changed settings make another version of
@@ -19,6 +20,7 @@ pub struct Version {
     pub info: PluginInfo,
     pub compiled: Compiled,
     settings: PluginSettings,
+    client: Option<Client>,
     pre: PluginPre<Guest>,
 }
 
@@ -35,13 +37,19 @@ impl Version {
         info: PluginInfo,
         compiled: Compiled,
         settings: PluginSettings,
+        client: Option<Client>,
         pre: PluginPre<Guest>,
     ) -> Version {
-        Version { digest, info, compiled, settings, pre }
+        Version { digest, info, compiled, settings, client, pre }
     }
 
     pub(crate) fn settings(&self) -> &PluginSettings {
         &self.settings
+    }
+
+    /// Its connections, where it may send requests.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.client.clone()
     }
 
     pub(crate) fn pre(&self) -> &PluginPre<Guest> {

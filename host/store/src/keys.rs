@@ -17,6 +17,7 @@
 //! | `s` | schedule | definition and state |
 //! | `t` | schedule | one that was removed, for a while |
 //! | `p` | plugin | versions and handlers |
+//! | `g` | plugin | what it tried and was denied |
 //! | `h` | what is held | since when, and why |
 //! | `k` | plugin, 0, key | a plugin's key |
 //! | `u` | plugin | bytes that a plugin's keys take |
@@ -90,6 +91,10 @@ pub(crate) fn all_suppressed_of(first: &[u8; 16]) -> Vec<u8> {
 
 pub(crate) fn dedupe(hash: &[u8; 32]) -> Vec<u8> {
     with(DEDUPE, &[hash])
+}
+
+pub(crate) fn denials(plugin: &PluginName) -> Vec<u8> {
+    with(b'g', &[plugin.as_str().as_bytes()])
 }
 
 pub(crate) fn live_run(id: RunId) -> Vec<u8> {

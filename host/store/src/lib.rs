@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
+use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
@@ -205,6 +206,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Bytes that a plugin's keys and values take.
     async fn kv_used(&self, plugin: &PluginName) -> Result<u64, StoreError>;
+
+    /// What a plugin tried and was denied; nothing of one that is not known.
+    async fn denials(&self, plugin: &PluginName) -> Result<Vec<Denial>, StoreError>;
 
     async fn event(&self, id: EventId) -> Result<EventRecord, StoreError>;
 

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use hookbox_core::denial::Denials;
 use hookbox_core::event::{Event, Job, JobOrigin};
 use hookbox_core::hold::Holds;
 use hookbox_core::id::{EventId, JobId, RunId};
@@ -223,6 +224,10 @@ pub(crate) fn schedule(tree: &dyn Read, name: &ScheduleName) -> Result<ScheduleR
     let row =
         values::get(tree, &keys::schedule(name))?.ok_or_else(|| StoreError::NotFound(format!("schedule {name}")))?;
     codec::decode_schedule(&row)
+}
+
+pub(crate) fn denials(tree: &dyn Read, plugin: &PluginName) -> Result<Denials, StoreError> {
+    values::get(tree, &keys::denials(plugin))?.map_or_else(|| Ok(Denials::default()), |row| codec::decode(&row))
 }
 
 pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {

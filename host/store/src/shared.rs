@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
+use hookbox_core::denial::{Denial, Denials};
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
@@ -267,6 +268,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
         self.read(|tree| query::schedule(tree, name)).await
+    }
+
+    async fn denials(&self, plugin: &PluginName) -> Result<Vec<Denial>, StoreError> {
+        self.read(|tree| query::denials(tree, plugin)).await.map(Denials::into_vec)
     }
 
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {

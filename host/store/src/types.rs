@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hookbox_core::attempt::{Cost, Log};
+use hookbox_core::attempt::{Cost, Log, Requests};
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
+use hookbox_core::denial::Denied;
 use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::event::{Event, Job};
 use hookbox_core::gate::Gate;
@@ -108,6 +109,8 @@ pub struct StoppedAttempt {
     /// Until then.
     pub log: Log,
     pub cost: Cost,
+    pub requests: Requests,
+    pub denied: Vec<Denied>,
     pub version: Option<Digest>,
 }
 

@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{kv, queue};
+use crate::{http, kv, queue};
 
 /// What handlers return: `Result` alone is `Result<(), Error>`.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -53,11 +53,13 @@ impl<E: StdError + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let any: &(dyn StdError + 'static) = &error;
         let hopeless = any.downcast_ref::<kv::Error>().is_some_and(kv::Error::is_permanent)
-            || any.downcast_ref::<queue::Error>().is_some_and(queue::Error::is_permanent);
+            || any.downcast_ref::<queue::Error>().is_some_and(queue::Error::is_permanent)
+            || any.downcast_ref::<http::Error>().is_some_and(http::Error::is_permanent);
+        let retry_after = any.downcast_ref().and_then(http::Error::retry_after);
         let message = with_causes(any);
         match hopeless {
             true => Error::Permanent(message),
-            false => Error::Retryable { message, retry_after: None },
+            false => Error::Retryable { message, retry_after },
         }
     }
 }

@@ -178,6 +178,7 @@ mod outcome;
 mod registry;
 
 pub mod config;
+pub mod http;
 pub mod kv;
 pub mod log;
 pub mod queue;

@@ -9,6 +9,7 @@
 
 mod delivery;
 pub(crate) mod host;
+mod web;
 
 use std::borrow::Borrow;
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,7 @@ use crate::{Context, Event, Job, Outcome, Result, extract};
 use host::{Attempt, with};
 
 pub use delivery::event_of_delivery;
+pub use web::{SentRequest, answer, answer_with, requests};
 
 pub use crate::log::Level;
 pub use crate::registry::{Handler, PluginInfo, Schedule, Trigger, When};

@@ -3,6 +3,7 @@
 
 mod bindings;
 pub(crate) mod host;
+mod http;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
+use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
@@ -333,6 +334,10 @@ impl Store for Faulty {
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
         self.read("schedule", self.store.schedule(name)).await
+    }
+
+    async fn denials(&self, plugin: &PluginName) -> Result<Vec<Denial>, StoreError> {
+        self.read("denials", self.store.denials(plugin)).await
     }
 
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {

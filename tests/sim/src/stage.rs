@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use hookbox_core::attempt::{Call, Cost, Executed, Log, Outcome};
+use hookbox_core::attempt::{Call, Executed, Outcome};
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::effects::{Effects, KvScan};
 use hookbox_core::id::RunId;
@@ -197,7 +197,7 @@ impl Execute for Actor {
         let (reads, scans, writes) = transaction.into_parts();
         let effects = Effects { reads, scans, writes, jobs: program.jobs, events: program.events };
         let version = Some(Digest([7; 32]));
-        Ok(Executed { outcome, effects, log: Log::default(), cost: Cost::default(), version })
+        Ok(Executed { effects, version, ..Executed::bare(outcome) })
     }
 }
 

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::http::Http;
 use super::reader::{Field, Section};
 use super::size;
 use super::source::SecretSource;
 use super::tree::Value;
 use crate::effects::KV_PLUGIN_BYTES_MAX;
-use crate::limits::{CPU, Limits, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings, Unit};
+use crate::limits::{CPU, FoundSecrets, Limits, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings, Unit};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
 use crate::plugin::PATTERNS_MAX;
 use crate::policy::PolicyPatch;
 use crate::retry::TIMEOUT_MAX;
 use crate::route::Pattern;
 use crate::route::filter::Filter;
-use crate::secret::Secret;
 use crate::time::Millis;
 use crate::verify::Scheme;
 
@@ -42,6 +42,7 @@ pub struct Plugin {
     /// By the name that the plugin asks for.
     pub secrets: BTreeMap<String, SecretSource>,
     pub emit: Vec<Pattern>,
+    pub http: Http,
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
     /// In place of what a handler declares.
     pub filters: BTreeMap<HandlerName, Filter>,
@@ -58,6 +59,7 @@ impl Default for Plugin {
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
+            http: Http::default(),
             handlers: BTreeMap::new(),
             filters: BTreeMap::new(),
         }
@@ -71,8 +73,9 @@ impl Plugin {
         own.over(PolicyPatch { timeout: self.timeout, ..PolicyPatch::default() })
     }
 
-    /// As the sandbox sees it, with the secrets that were found.
-    pub fn settings(&self, secrets: BTreeMap<String, Arc<Secret>>) -> PluginSettings {
+    /// As the sandbox sees it, with the secrets that were found: those that it may read, and those that its requests
+    /// may carry.
+    pub fn settings(&self, secrets: FoundSecrets, carried: FoundSecrets) -> PluginSettings {
         PluginSettings {
             memory_bytes: self.memory_bytes,
             cpu: self.cpu,
@@ -81,6 +84,7 @@ impl Plugin {
             config: self.config.clone(),
             secrets,
             emit: self.emit.clone(),
+            egress: Arc::new(self.http.egress(carried)),
         }
     }
 
@@ -93,10 +97,11 @@ impl Plugin {
         let timeout = limits.span("timeout", Millis(1)..=TIMEOUT_MAX);
         let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
         let of_attempt = of_attempt(&mut limits);
-        limits.finish();
         let mut grants = section.section("grants");
+        let http = Http::read(&mut limits, &mut grants);
+        limits.finish();
         let secrets = grants.list("secrets", 0..=SECRETS_MAX).unwrap_or_default();
-        let secrets = granted(secrets);
+        let secrets = granted_secrets(secrets);
         let kv_bytes = grants.size("kv", 0..=KV_BYTES_MAX).unwrap_or(usual.kv_bytes);
         let emit = grants.list("emit", 0..=PATTERNS_MAX).unwrap_or_default();
         let emit = emit.iter().filter_map(|field| field.parsed(emitted)).collect();
@@ -109,7 +114,7 @@ impl Plugin {
         }
         section.finish();
         let limits = of_attempt;
-        Plugin { memory_bytes, cpu, timeout, kv_bytes, limits, config, secrets, emit, handlers, filters }
+        Plugin { memory_bytes, cpu, timeout, kv_bytes, limits, config, secrets, emit, http, handlers, filters }
     }
 }
 
@@ -158,7 +163,7 @@ fn policy(mut section: Section<'_>) -> PolicyPatch {
     policy
 }
 
-fn granted(items: Vec<Field<'_>>) -> BTreeMap<String, SecretSource> {
+pub(super) fn granted_secrets(items: Vec<Field<'_>>) -> BTreeMap<String, SecretSource> {
     let mut secrets = BTreeMap::new();
     for item in items {
         let place = item.place().clone();

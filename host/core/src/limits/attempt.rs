@@ -35,10 +35,11 @@ pub const CALL_BYTES_MAX: usize = 16 << 20;
 pub const CALLS: usize = 1_000_000;
 pub const CALLS_MAX: usize = 100_000_000;
 /// Streams, pollables and the like that a guest holds at once: an entry of a table in the host each.
-pub const RESOURCES: usize = 4096;
+pub const RESOURCES: usize = 1024;
 /// The runtimes of some languages hold a dozen before their first line.
 pub const RESOURCES_MIN: usize = 64;
-pub const RESOURCES_MAX: usize = 65_536;
+/// Some of them hold 32 KiB, the headers of requests.
+pub const RESOURCES_MAX: usize = 8192;
 /// Random bytes of one call. Python asks for whole buffers.
 pub const RANDOM_BYTES: usize = 1 << 20;
 /// A seed of the largest hash map's kind fits in.

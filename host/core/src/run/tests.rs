@@ -37,6 +37,8 @@ fn attempt(number: u32) -> Attempt {
         outcome: Outcome::Completed { output: None },
         log: Default::default(),
         cost: Default::default(),
+        requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     }
 }

@@ -14,7 +14,7 @@ use hookbox_store::types::{Changes, Record, Recorded, StoppedAttempt};
 use super::mark::{Held, Stage};
 use super::{Dispatcher, LEASE, RunEnded};
 use crate::changes;
-use crate::execute::{ExecuteError, bare};
+use crate::execute::ExecuteError;
 use crate::pace::Phase;
 use crate::slots::Siblings;
 
@@ -65,7 +65,7 @@ impl Dispatcher {
             Err(error) => {
                 let outcome = Outcome::Permanent { message: format!("its payload is gone: {error}") };
                 held.mark.is_at(Stage::Ended);
-                return self.conclude(&run, held, bare(outcome), None, held.lease.at).await.map(|_| ());
+                return self.conclude(&run, held, Executed::bare(outcome), None, held.lease.at).await.map(|_| ());
             }
         };
         let mut conflicts = 0;
@@ -107,7 +107,7 @@ impl Dispatcher {
                 Recorded::Conflict if conflicts == CONFLICTS_ALONE_MAX => {
                     let message = format!("what it read had changed each of the {} times it ran", conflicts + 1);
                     let outcome = Outcome::Retryable { message, retry_after: None };
-                    return self.conclude(&run, held, bare(outcome), None, started).await.map(|_| ());
+                    return self.conclude(&run, held, Executed::bare(outcome), None, started).await.map(|_| ());
                 }
                 Recorded::Conflict => {
                     conflicts += 1;
@@ -179,7 +179,7 @@ impl Dispatcher {
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");
-                Ok(bare(Outcome::Trapped { message: error.to_string() }))
+                Ok(Executed::bare(Outcome::Trapped { message: error.to_string() }))
             }
         }
     }
@@ -253,8 +253,8 @@ impl Dispatcher {
 
     /// Keeps what an attempt has logged that was stopped.
     async fn note(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
-        let Executed { log, cost, version, .. } = executed.clone();
-        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, version };
+        let Executed { log, cost, requests, denied, version, .. } = executed.clone();
+        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, denied, version };
         match self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await? {
             true => self.tell(run, held, executed, RunStatus::Cancelled),
             false => super::taken_away(run.id),
@@ -306,6 +306,8 @@ impl Dispatcher {
             outcome: executed.outcome.clone(),
             log: executed.log.clone(),
             cost: executed.cost,
+            requests: executed.requests.clone(),
+            denied: executed.denied.clone(),
             version: executed.version,
         };
         match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, self.jitter()) {

@@ -95,6 +95,8 @@ async fn interfere(host: &Parts) {
         outcome: done().outcome,
         log: Log::default(),
         cost: Cost::default(),
+        requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     };
     let changes = Changes {

@@ -122,7 +122,7 @@ pub(crate) const VERSION: Digest = Digest([9; 32]);
 
 fn ended(outcome: Outcome) -> Executed {
     let cost = Cost { wall_us: 1500, cpu_ms: 1, memory_peak_bytes: 65_536 };
-    Executed { outcome, effects: Effects::default(), log: Default::default(), cost, version: Some(VERSION) }
+    Executed { cost, version: Some(VERSION), ..Executed::bare(outcome) }
 }
 
 /// With what it had logged.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
+use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
@@ -241,6 +242,10 @@ impl Store for Wire {
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {
         self.store.schedule(name).await
+    }
+
+    async fn denials(&self, plugin: &PluginName) -> Result<Vec<Denial>, StoreError> {
+        self.store.denials(plugin).await
     }
 
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {

@@ -1,8 +1,11 @@
+use hookbox_core::denial::Denial;
 use hookbox_core::plugin::{Handler, Trigger};
 use hookbox_store::PluginRow;
 use serde::Serialize;
 
+use super::grants::GrantsView;
 use super::policy::PolicyView;
+use super::reach::DenialView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginView {
@@ -53,6 +56,22 @@ struct RefusedView {
 struct PastVersionView {
     digest: String,
     since: String,
+}
+
+/// One plugin, with what it may do and what it tried.
+#[derive(Debug, Serialize)]
+pub(crate) struct PluginDetailView {
+    #[serde(flatten)]
+    plugin: PluginView,
+    grants: GrantsView,
+    /// What it tried and was denied, the latest first.
+    denied: Vec<DenialView>,
+}
+
+impl PluginDetailView {
+    pub(crate) fn of(row: &PluginRow, grants: GrantsView, denied: &[Denial]) -> PluginDetailView {
+        PluginDetailView { plugin: PluginView::of(row), grants, denied: denied.iter().map(DenialView::of).collect() }
+    }
 }
 
 impl PluginView {

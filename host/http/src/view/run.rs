@@ -8,6 +8,7 @@ use hookbox_core::run::{CancelCause, Run, RunPolicy, RunState, Work};
 use serde::Serialize;
 
 use super::payload::PayloadView;
+use super::reach::{DeniedView, RequestView};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RunView {
@@ -183,6 +184,11 @@ struct AttemptView {
     version: Option<String>,
     cost: CostView,
     log: LogView,
+    requests: Vec<RequestView>,
+    /// Further requests, which were only counted.
+    requests_dropped: u32,
+    /// What hooks.yaml does not grant it.
+    denied: Vec<DeniedView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -230,6 +236,9 @@ impl AttemptView {
                 lines: attempt.log.lines.iter().map(LogLineView::of).collect(),
                 bytes_dropped: attempt.log.bytes_dropped,
             },
+            requests: attempt.requests.kept.iter().map(RequestView::of).collect(),
+            requests_dropped: attempt.requests.dropped,
+            denied: attempt.denied.iter().map(DeniedView::of).collect(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hookbox_core::clock::Monotonic;
+use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
@@ -184,6 +185,9 @@ impl Store for Faulty {
         self.fail()
     }
     async fn schedule(&self, _: &ScheduleName) -> Result<ScheduleRow, StoreError> {
+        self.fail()
+    }
+    async fn denials(&self, _: &PluginName) -> Result<Vec<Denial>, StoreError> {
         self.fail()
     }
     async fn fire(&self, _: Firing) -> Result<Fired, StoreError> {

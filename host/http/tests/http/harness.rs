@@ -12,6 +12,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hookbox_core::clock::ManualClock;
 use hookbox_core::id::Mint;
+use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
@@ -42,6 +43,7 @@ pub(crate) struct Host {
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) settings: Arc<ArcSwap<AllSettings>>,
     /// Runs that an operator lets wait.
     pub(crate) queue_max: u64,
 }
@@ -92,6 +94,7 @@ impl Host {
             mint: Arc::new(Mint::new([7; 32])),
             providers: Arc::new(ArcSwap::from_pointee(Providers::new(providers).with_pairables([pages]))),
             lifecycle: Arc::new(Lifecycle::default()),
+            settings: Arc::default(),
             queue_max: IngressLimits::default().queue_max,
         }
     }
@@ -129,6 +132,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
+            settings: Arc::clone(&self.settings),
             access,
             body_bytes_max: IngressLimits::default().body_bytes_max,
             queue_max: self.queue_max,

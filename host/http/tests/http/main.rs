@@ -9,6 +9,7 @@ mod challenges;
 mod cloudevents;
 mod content;
 mod faulty;
+mod grants;
 mod harness;
 mod holds;
 mod ingress;

@@ -24,6 +24,7 @@ macro_rules! assert_view {
         });
     };
 }
+pub(crate) use assert_view;
 
 pub(crate) fn target(plugin: &str, handler: &str) -> HandlerRef {
     HandlerRef { plugin: PluginName::parse(plugin).unwrap(), handler: HandlerName::parse(handler).unwrap() }
@@ -118,6 +119,8 @@ pub(crate) fn attempt(run: &Run, outcome: Outcome) -> Attempt {
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 0 },
         cost: Cost { wall_us: 12_000, cpu_ms: 3, memory_peak_bytes: 1 << 20 },
+        requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([1; 32])),
     }
 }

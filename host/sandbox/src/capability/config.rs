@@ -1,5 +1,6 @@
 //! `hookbox:plugin/config`.
 
+use hookbox_core::denial::DeniedKind;
 use hookbox_core::secret::Secret;
 
 use crate::bindings::hookbox::plugin::config::Host;
@@ -11,9 +12,14 @@ impl Host for Guest {
     }
 
     fn get_secret(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        match self.enter("config.get-secret")?.version.settings().secrets.get(&name) {
+        let capabilities = self.enter("config.get-secret")?;
+        match capabilities.version.settings().secrets.get(&name) {
             Some(secret) => text(secret).map(Some),
-            None => Ok(None),
+            None => {
+                let reason = "it is not granted, or not set: add its name to grants.secrets of the plugin, and set it";
+                capabilities.denied.note(DeniedKind::Secret, &name, reason);
+                Ok(None)
+            }
         }
     }
 }

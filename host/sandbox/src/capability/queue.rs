@@ -2,6 +2,7 @@
 //! attempt has succeeded.
 
 use hookbox_core::attempt::Call;
+use hookbox_core::denial::DeniedKind;
 use hookbox_core::effects::{EventRequest, JobRequest, QUEUE_DATA_BYTES_MAX};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::limits::Limits;
@@ -11,6 +12,7 @@ use hookbox_core::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::bindings::hookbox::plugin::queue::{self, Error, Host};
+use crate::denied::DeniedBook;
 use crate::guest::Guest;
 use crate::text;
 use crate::version::Version;
@@ -41,7 +43,7 @@ impl Host for Guest {
 
     fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
         let capabilities = self.enter("queue.emit")?;
-        Ok(capabilities.queue.emit(&capabilities.version, event))
+        Ok(capabilities.queue.emit(&capabilities.version, &capabilities.denied, event))
     }
 }
 
@@ -77,10 +79,10 @@ impl Outbox {
         Ok(id.to_string())
     }
 
-    fn emit(&mut self, version: &Version, event: queue::EventRequest) -> Result<String, Error> {
+    fn emit(&mut self, version: &Version, denied: &DeniedBook, event: queue::EventRequest) -> Result<String, Error> {
         self.room(event.data.len(), &version.settings().limits)?;
         check("type", &event.type_, EVENT_TYPE_BYTES_MAX)?;
-        let (namespace, event_type) = topic(version, &event.type_)?;
+        let (namespace, event_type) = topic(version, denied, &event.type_)?;
         if let Some(subject) = &event.subject {
             check("subject", subject, SUBJECT_BYTES_MAX)?;
         }
@@ -133,7 +135,7 @@ impl Outbox {
 }
 
 /// A plain type lies below the plugin's own name; another namespace has to be granted.
-fn topic(version: &Version, event_type: &str) -> Result<(String, String), Error> {
+fn topic(version: &Version, denied: &DeniedBook, event_type: &str) -> Result<(String, String), Error> {
     let own = version.info.name.as_str();
     let (namespace, event_type) = event_type.split_once('/').unwrap_or((own, event_type));
     if event_type.is_empty() || event_type.contains(char::is_whitespace) {
@@ -144,9 +146,11 @@ fn topic(version: &Version, event_type: &str) -> Result<(String, String), Error>
     }
     let granted = version.settings().emit.iter().any(|pattern| pattern.matches(namespace, event_type));
     if namespace != own && !granted {
+        let topic = format!("{namespace}/{event_type}");
+        denied.note(DeniedKind::Emit, &topic, &format!("add \"{topic}\" to grants.emit of the plugin"));
         return Err(limit(format!(
-            "plugin {own} may not emit {namespace}/{event_type}; to allow it, add to hooks.yaml:\n\
-             plugins:\n  {own}:\n    grants:\n      emit: [ \"{namespace}/{event_type}\" ]"
+            "plugin {own} may not emit {topic}; to allow it, add to hooks.yaml:\n\
+             plugins:\n  {own}:\n    grants:\n      emit: [ \"{topic}\" ]"
         )));
     }
     Ok((namespace.to_owned(), event_type.to_owned()))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hookbox_core::clock::ManualClock;
 use hookbox_core::limits::{PluginSettings, STACK_BYTES};
-use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions};
+use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions, SystemResolver};
 
 use crate::world::plugin;
 
@@ -17,6 +17,7 @@ fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
         slots: 1,
         stack_bytes: STACK_BYTES,
         clock: Arc::new(ManualClock::default()),
+        resolver: Arc::new(SystemResolver),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hookbox_core::attempt::{Input, MESSAGE_BYTES_MAX, Outcome};
+use hookbox_core::denial::DeniedKind;
 use hookbox_core::effects::Effects;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId};
@@ -118,7 +119,12 @@ async fn output_over_the_bound_fails_for_good_and_says_why() {
 #[tokio::test]
 async fn a_plugin_reads_its_own_settings_only() {
     let mut settings = PluginSettings::default();
-    assert_eq!(World::with(settings.clone()).await.answer("reads-config", "").await, "None None");
+    let world = World::with(settings.clone()).await;
+    assert_eq!(world.answer("reads-config", "").await, "None None");
+    let denied = world.run("reads-config", "").await.denied;
+    let shown: Vec<_> = denied.iter().map(|denied| (denied.kind, denied.what.as_str())).collect();
+    assert_eq!(shown, [(DeniedKind::Secret, "token")]);
+    assert!(denied[0].reason.contains("grants.secrets"), "{denied:?}");
     settings.config.insert("channel".into(), "#dev".into());
     settings.secrets.insert("token".into(), Arc::new(Secret::new("hunter2").unwrap()));
     let world = World::with(settings.clone()).await;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
 mod cache;
+mod egress;
 mod execute;
 mod folder;
 mod kv;

@@ -44,7 +44,7 @@ async fn what_is_no_component_is_refused_with_its_cure() {
 #[tokio::test]
 async fn imports_that_are_not_served_are_named_with_their_cure() {
     let import = |name: &str| format!("(component (import {name:?} (instance)))");
-    assert_refused(&import("wasi:http/outgoing-handler@0.2.0"), "unserved-import", "without an HTTP client").await;
+    assert_refused(&import("wasi:http/incoming-handler@0.2.0"), "unserved-import", "requests come as events").await;
     assert_refused(&import("wasi:cli/environment@0.3.0"), "unserved-import", "WASI 0.2").await;
     assert_refused(&import("hookbox:plugin/kv@0.2.0"), "unserved-import", "update hookbox").await;
     assert_refused(&import("evil:host/shell"), "unserved-import", "evil:host/shell").await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hookbox_core::denial::DeniedKind;
 use hookbox_core::limits::{PluginSettings, QUEUE_ITEMS};
 use hookbox_core::route::Pattern;
 use hookbox_core::time::Timestamp;
@@ -74,6 +75,8 @@ async fn another_namespace_needs_a_grant_and_the_refusal_shows_it() {
     let lines = r#"plugins:\n  mischief:\n    grants:\n      emit: [ \"digest/ready\" ]"#;
     assert!(answer.contains(lines), "{answer}");
     assert!(executed.effects.events.is_empty());
+    let [denied] = executed.denied.as_slice() else { panic!("{:?}", executed.denied) };
+    assert_eq!((denied.kind, denied.what.as_str()), (DeniedKind::Emit, "digest/ready"));
 
     let emit = vec![Pattern::parse("digest/*").unwrap()];
     let world = World::with(PluginSettings { emit, ..PluginSettings::default() }).await;

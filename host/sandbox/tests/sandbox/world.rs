@@ -9,7 +9,7 @@ use hookbox_core::id::{JobId, RunId};
 use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_sandbox::{MemoryKv, Sandbox, SandboxOptions, Version};
+use hookbox_sandbox::{MemoryKv, Resolve, Sandbox, SandboxOptions, SystemResolver, Version};
 
 pub(crate) const NOON: Timestamp = Timestamp(1_780_000_000_000);
 
@@ -25,16 +25,22 @@ pub(crate) struct World {
 impl World {
     /// An empty sandbox.
     pub(crate) fn empty() -> World {
-        World::of(SLOTS, STACK_BYTES)
+        World::resolving(Arc::new(SystemResolver))
     }
 
-    fn of(slots: usize, stack_bytes: usize) -> World {
+    /// An empty sandbox whose plugins find hosts so.
+    pub(crate) fn resolving(resolver: Arc<dyn Resolve>) -> World {
+        World::of(SLOTS, STACK_BYTES, resolver)
+    }
+
+    fn of(slots: usize, stack_bytes: usize, resolver: Arc<dyn Resolve>) -> World {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("cache"),
             slots,
             stack_bytes,
             clock: Arc::new(ManualClock::at(NOON)),
+            resolver,
         });
         World { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder }
     }
@@ -48,14 +54,14 @@ impl World {
 
     /// With `mischief` active, and a stack of so many bytes for each guest.
     pub(crate) async fn with_stack(stack_bytes: usize) -> World {
-        let world = World::of(SLOTS, stack_bytes);
+        let world = World::of(SLOTS, stack_bytes, Arc::new(SystemResolver));
         world.sandbox.activate(&world.prepare("mischief", PluginSettings::default()).await);
         world
     }
 
     /// With `mischief` active, and so many attempts at once.
     pub(crate) async fn with_slots(slots: usize, settings: PluginSettings) -> World {
-        let world = World::of(slots, STACK_BYTES);
+        let world = World::of(slots, STACK_BYTES, Arc::new(SystemResolver));
         world.sandbox.activate(&world.prepare("mischief", settings).await);
         world
     }

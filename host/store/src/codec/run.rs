@@ -1,7 +1,8 @@
 //! The stored form of a run and its attempts. Form 3 has whole retries of a run's own at its end; form 2, without them, and
 //! form 1, without what a run waits for either, are read and no longer written.
 
-use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output};
+use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output, Requests};
+use hookbox_core::denial::Denied;
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, ScheduleName};
@@ -20,6 +21,7 @@ const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
 /// Without what was added at the end: two that are nothing, of one byte each.
 const RETRIES: [u8; 2] = [0; 2];
+const DETAIL_WITH_REACH: u8 = 2;
 /// Log and result of an attempt up to this are kept with the run.
 const DETAIL_INLINE_MAX: usize = 1024;
 
@@ -103,6 +105,14 @@ struct DetailV1 {
     log: Log,
 }
 
+/// The detail of an attempt that sent requests or was denied something: always kept apart.
+#[derive(Debug, Serialize, Deserialize)]
+struct DetailV2 {
+    detail: DetailV1,
+    requests: Requests,
+    denied: Vec<Denied>,
+}
+
 /// The number of an attempt, and the row of its detail.
 pub(crate) type DetailRow = (u32, Vec<u8>);
 
@@ -130,8 +140,12 @@ impl StoredRun {
             let mut detail = None;
             if !self.apart.contains(&attempt.number) {
                 let own = take_detail(attempt);
+                let (requests, denied) = (std::mem::take(&mut attempt.requests), std::mem::take(&mut attempt.denied));
                 let encoded = encode(&own)?;
-                if encoded.len() > DETAIL_INLINE_MAX {
+                if !requests.is_empty() || !denied.is_empty() {
+                    details.push((attempt.number, with_reach(DetailV2 { detail: own, requests, denied })?));
+                    self.apart.push(attempt.number);
+                } else if encoded.len() > DETAIL_INLINE_MAX {
                     details.push((attempt.number, encoded));
                     self.apart.push(attempt.number);
                 } else {
@@ -203,6 +217,11 @@ fn take_detail(attempt: &mut Attempt) -> DetailV1 {
     DetailV1 { output, log: std::mem::take(&mut attempt.log) }
 }
 
+fn with_reach(detail: DetailV2) -> Result<Vec<u8>, StoreError> {
+    postcard::to_extend(&detail, vec![DETAIL_WITH_REACH])
+        .map_err(|e| StoreError::Corrupt(format!("the detail of an attempt cannot be written: {e}")))
+}
+
 fn put_detail(attempt: &mut Attempt, detail: DetailV1) {
     attempt.log = detail.log;
     if let Outcome::Completed { output } = &mut attempt.outcome {
@@ -253,6 +272,8 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
             outcome: stored.outcome,
             log: Log::default(),
             cost: stored.cost,
+            requests: Requests::default(),
+            denied: Vec::new(),
             version: stored.version.map(Digest),
         };
         match stored.detail {
@@ -332,6 +353,15 @@ pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
 
 /// Puts a detail that was kept apart back into its attempt.
 pub(crate) fn restore_detail(attempt: &mut Attempt, bytes: &[u8]) -> Result<(), StoreError> {
-    put_detail(attempt, decode(bytes)?);
+    let detail = match bytes.split_first() {
+        Some((&DETAIL_WITH_REACH, rest)) => {
+            let DetailV2 { detail, requests, denied } = postcard::from_bytes(rest)
+                .map_err(|e| StoreError::Corrupt(format!("the detail of an attempt does not read: {e}")))?;
+            (attempt.requests, attempt.denied) = (requests, denied);
+            detail
+        }
+        _ => decode(bytes)?,
+    };
+    put_detail(attempt, detail);
     Ok(())
 }

@@ -6,7 +6,10 @@
 mod plugins;
 mod schedules;
 
-use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};
+use hookbox_core::attempt::{
+    Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd, Requests,
+};
+use hookbox_core::denial::{Denied, DeniedKind};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::hold::Hold;
@@ -84,6 +87,8 @@ fn attempt(number: u32, outcome: Outcome, log: usize) -> Attempt {
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 3 },
         cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536 },
+        requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([9; 32])),
     }
 }
@@ -286,6 +291,33 @@ fn a_run_whose_detail_is_apart() {
     let mut stored = decode_run(whole.id, &row).unwrap();
     assert_eq!(stored.apart, [1]);
     // Written again, it is still apart and not written twice.
+    let (again, none) = stored.encode().unwrap();
+    assert_eq!((again, none), (row, vec![]));
+    restore_detail(&mut stored.run.attempts[0], &details[0].1).unwrap();
+    assert_eq!(stored.run, whole);
+}
+
+#[test]
+fn a_run_whose_attempt_sent_requests_and_was_denied_something() {
+    let request = |end| Request {
+        method: "POST".to_owned(),
+        url: "https://a.example/v1".to_owned(),
+        ms: 12,
+        sent_bytes: 3,
+        received_bytes: 4,
+        end,
+    };
+    let ends = [RequestEnd::Unfinished, RequestEnd::Answered(204), RequestEnd::Failed("x".to_owned())];
+    let mut kept: Vec<_> = ends.into_iter().map(request).collect();
+    kept.push(request(RequestEnd::Denied("not granted".to_owned())));
+    let requests = Requests { kept, dropped: 2 };
+    let denied = vec![Denied { kind: DeniedKind::Secret, what: "k".to_owned(), reason: "r".to_owned() }];
+    let attempts = vec![Attempt { requests, denied, ..attempt(1, Outcome::Completed { output: None }, 4) }];
+    let whole = run(RunState::Succeeded { at: NOW }, attempts);
+    let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
+    golden("attempt-detail-v2", &details[0].1);
+    let mut stored = decode_run(whole.id, &row).unwrap();
+    assert_eq!(stored.apart, [1]);
     let (again, none) = stored.encode().unwrap();
     assert_eq!((again, none), (row, vec![]));
     restore_detail(&mut stored.run.attempts[0], &details[0].1).unwrap();

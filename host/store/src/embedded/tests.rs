@@ -80,6 +80,8 @@ impl World {
             outcome: Outcome::Completed { output: None },
             log: Default::default(),
             cost: Default::default(),
+            requests: Default::default(),
+            denied: Vec::new(),
             version: None,
         };
         let changes = Changes {

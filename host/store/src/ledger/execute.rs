@@ -98,9 +98,12 @@ impl Ledger<'_> {
         let Some(stored) = self.live_run(record.run)?.filter(|stored| stored.run.lease() == Some(record.lease)) else {
             return Ok(Recorded::Stale);
         };
+        let denied = record.event.attempt().map(|attempt| attempt.denied.clone()).unwrap_or_default();
+        let plugin = stored.run.target.plugin.clone();
         // The run ends first: a unique key that it holds is free for the jobs it asks for.
         let stored = self.transition(stored, record.event)?;
         self.update_run(stored, Monotonic(0))?;
+        self.note_denied(&plugin, record.run, &denied, record.now)?;
         if let Some(changes) = record.changes {
             let (room, before) = (changes.room, self.deltas.len());
             match self.commit_changes(changes, record.now)? {
@@ -120,7 +123,7 @@ impl Ledger<'_> {
     }
 
     pub(crate) fn note_cancelled(&mut self, stopped: StoppedAttempt) -> Result<bool, StoreError> {
-        let StoppedAttempt { run: id, lease, log, cost, version } = stopped;
+        let StoppedAttempt { run: id, lease, log, cost, requests, denied, version } = stopped;
         let Some(row) = values::get(&self.tree, &keys::ended_run(id))? else { return Ok(false) };
         let mut stored = codec::decode_run(id, &row)?;
         let is_it = |attempt: &&mut Attempt| {
@@ -131,6 +134,10 @@ impl Ledger<'_> {
             return Ok(false);
         };
         (attempt.log, attempt.cost, attempt.version) = (log, cost, version);
+        (attempt.requests, attempt.denied) = (requests, denied.clone());
+        let at = attempt.finished;
+        let plugin = stored.run.target.plugin.clone();
+        self.note_denied(&plugin, id, &denied, at)?;
         let (row, details) = stored.encode()?;
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(id, number), &detail)?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hookbox_core::denial::Denied;
+use hookbox_core::id::RunId;
 use hookbox_core::name::PluginName;
 use hookbox_core::run::BootId;
 use hookbox_core::time::Timestamp;
@@ -11,6 +13,7 @@ use crate::catalogue::PluginRow;
 use crate::codec;
 use crate::error::StoreError;
 use crate::keys;
+use crate::query;
 use crate::values;
 
 impl Ledger<'_> {
@@ -27,6 +30,22 @@ impl Ledger<'_> {
             Some(row) => self.put_plugin(PluginRow { active: None, ..row }).map(|()| true),
             None => Ok(false),
         }
+    }
+
+    /// Adds what an attempt was denied to what its plugin was.
+    pub(crate) fn note_denied(
+        &mut self,
+        plugin: &PluginName,
+        run: RunId,
+        denied: &[Denied],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if denied.is_empty() {
+            return Ok(());
+        }
+        let mut all = query::denials(&self.tree, plugin)?;
+        all.note(denied, run, at);
+        values::replace(&mut self.tree, keys::denials(plugin), &codec::encode(&all)?)
     }
 
     pub(crate) fn begin_boot(&mut self) -> Result<BootId, StoreError> {

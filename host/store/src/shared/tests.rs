@@ -269,6 +269,8 @@ fn an_event_costs_six_keys() {
         outcome: hookbox_core::attempt::Outcome::Completed { output: None },
         log: Default::default(),
         cost: Default::default(),
+        requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     };
     let event = hookbox_core::run::RunEvent::Succeeded { attempt };

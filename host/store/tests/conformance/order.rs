@@ -123,6 +123,8 @@ fn stopped(run: &Run, lines: usize) -> StoppedAttempt {
         lease: run.lease().unwrap(),
         log: Log { lines: vec![line; lines], bytes_dropped: 0 },
         cost: Cost { wall_us: 7, ..Cost::default() },
+        requests: Default::default(),
+        denied: Vec::new(),
         version: Some(Digest([3; 32])),
     }
 }

@@ -1,6 +1,7 @@
 //! Ending attempts: all of it or nothing.
 
-use hookbox_core::attempt::{Log, LogLevel, LogLine, LogStream, Outcome, Output};
+use hookbox_core::attempt::{Attempt, Log, LogLevel, LogLine, LogStream, Outcome, Output};
+use hookbox_core::denial::{Denied, DeniedKind};
 use hookbox_core::effects::KvScan;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent, RunState, RunStatus};
@@ -8,8 +9,8 @@ use hookbox_store::StoreError;
 use hookbox_store::types::{Accepted, Changes, Recorded};
 
 use crate::world::{
-    NOW, World, add, attempt, bytes, changes, delivery, ended, event, failed, later, read, set, success, unique_job,
-    writes,
+    NOW, World, add, attempt, bytes, changes, delivery, ended, event, failed, later, plugin_name, read, set, success,
+    unique_job, writes,
 };
 
 conformance! {
@@ -17,6 +18,7 @@ conformance! {
     a_failure_is_tried_again,
     a_failure_for_good_is_a_dead_letter,
     an_attempt_keeps_its_log_and_result,
+    what_a_plugin_was_denied_is_kept_with_its_record,
     a_conflict_writes_nothing_and_keeps_the_lease,
     a_refused_change_writes_nothing_and_keeps_the_lease,
     an_illegal_end_writes_nothing_and_keeps_the_lease,
@@ -104,17 +106,45 @@ async fn an_attempt_keeps_its_log_and_result(world: &mut World) {
             fields: vec![],
         };
         let log = Log { lines: vec![line], bytes_dropped: 3 };
-        let first = hookbox_core::attempt::Attempt { log: log.clone(), ..failed(&run) };
+        let first = Attempt { log: log.clone(), ..failed(&run) };
         let event = RunEvent::FailedForNow { attempt: first.clone(), due: NOW };
         world.record(ended(&run, event, None)).await.unwrap();
         world.pause();
         let run = world.claim_some(&["a/on-event"], 1, NOW).await.remove(0);
         let output = Some(Output { content_type: "text/plain".to_owned(), data: bytes(length, 3) });
-        let second = hookbox_core::attempt::Attempt { log, outcome: Outcome::Completed { output }, ..attempt(&run) };
+        let second = Attempt { log, outcome: Outcome::Completed { output }, ..attempt(&run) };
         world.record(ended(&run, RunEvent::Succeeded { attempt: second.clone() }, None)).await.unwrap();
         world.pause();
         assert_eq!(world.run(run.id).await.unwrap().attempts, [first, second], "{length}");
     }
+}
+
+async fn what_a_plugin_was_denied_is_kept_with_its_record(world: &mut World) {
+    let denied = |what: &str| Denied { kind: DeniedKind::Secret, what: what.to_owned(), reason: "grant it".to_owned() };
+    let run = world.leased("a/on-event").await;
+    let first = Attempt { denied: vec![denied("k"), denied("l")], ..failed(&run) };
+    let event = RunEvent::FailedForNow { attempt: first.clone(), due: NOW };
+    world.record(ended(&run, event.clone(), None)).await.unwrap();
+    // A late result counts for nothing.
+    assert_eq!(world.record(ended(&run, event, None)).await.unwrap(), Recorded::Stale);
+    world.pause();
+    let run = world.claim_some(&["a/on-event"], 1, NOW).await.remove(0);
+    let stale = Changes { reads: vec![read("seen", Some(1))], ..changes("a") };
+    let second = Attempt { denied: vec![denied("k")], ..attempt(&run) };
+    let event = RunEvent::Succeeded { attempt: second.clone() };
+    assert_eq!(world.record(ended(&run, event.clone(), Some(stale))).await.unwrap(), Recorded::Conflict);
+    world.record(ended(&run, event, None)).await.unwrap();
+    world.pause();
+    let shown: Vec<_> = world
+        .denials(&plugin_name("a"))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.denied.what, one.attempts))
+        .collect();
+    assert_eq!(shown, [("k".to_owned(), 2), ("l".to_owned(), 1)]);
+    assert_eq!(world.denials(&plugin_name("b")).await.unwrap(), []);
+    assert_eq!(world.run(run.id).await.unwrap().attempts, [first, second]);
 }
 
 async fn a_conflict_writes_nothing_and_keeps_the_lease(world: &mut World) {
@@ -184,7 +214,7 @@ async fn a_refused_record_leaves_its_neighbours_alone(world: &mut World) {
     assert_eq!(recorded.iter().filter(|one| **one == Recorded::Done).count(), 10);
     world.pause();
     assert_eq!(world.value("a", "sum").await, Some(b"10".to_vec()));
-    let used = world.kv_used(&crate::world::plugin_name("a")).await.unwrap();
+    let used = world.kv_used(&plugin_name("a")).await.unwrap();
     let keys: u64 = (0..30).filter(|n| n % 3 == 2).map(|n| 6000 + format!("key-{n}").len() as u64).sum();
     assert_eq!(used, keys + 5);
     let counts = world.counts();

@@ -233,6 +233,8 @@ pub(crate) fn attempt(run: &Run) -> Attempt {
         outcome: Outcome::Completed { output: None },
         log: Default::default(),
         cost: Default::default(),
+        requests: Default::default(),
+        denied: Vec::new(),
         version: None,
     }
 }

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{EmittedEvent, EnqueuedJob, LogLine, START_SECONDS, takes_jobs};
+use super::web::{self, Answer};
+use super::{EmittedEvent, EnqueuedJob, LogLine, START_SECONDS, SentRequest, takes_jobs};
 use crate::log::Level;
-use crate::{Error, Outcome, Result, kv, queue};
+use crate::{Error, Outcome, Result, http, kv, queue};
 
 const KEY_BYTES_MAX: usize = 128;
 const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -21,6 +22,8 @@ pub(super) struct Memory {
     pub(super) secrets: BTreeMap<String, String>,
     pub(super) grants: Vec<String>,
     pub(super) logs: Vec<LogLine>,
+    pub(super) web: Vec<Answer>,
+    pub(super) sent: Vec<SentRequest>,
     pub(super) effects: Effects,
     attempt: Option<(Attempt, Effects)>,
     last_id: u64,
@@ -71,6 +74,8 @@ impl Default for Memory {
             secrets: BTreeMap::new(),
             grants: Vec::new(),
             logs: Vec::new(),
+            web: Vec::new(),
+            sent: Vec::new(),
             effects: Effects::default(),
             attempt: None,
             last_id: 0,
@@ -243,6 +248,10 @@ pub(crate) fn config_get(key: &str) -> Option<String> {
 
 pub(crate) fn config_get_secret(name: &str) -> Option<String> {
     with(|memory| memory.secrets.get(name).cloned())
+}
+
+pub(crate) fn send(request: http::Request) -> Result<http::Response, http::Error> {
+    web::send(request)
 }
 
 pub(crate) fn enqueue(job: queue::Job) -> Result<String, queue::Error> {

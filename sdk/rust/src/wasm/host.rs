@@ -7,6 +7,8 @@ use super::{millis, timestamp};
 use crate::log::Level;
 use crate::{kv, queue};
 
+pub(crate) use super::http::send;
+
 pub(crate) fn kv_get(key: &str) -> Result<Option<Vec<u8>>, kv::Error> {
     Ok(wit_kv::get(key)?)
 }

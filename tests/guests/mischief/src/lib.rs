@@ -5,6 +5,7 @@
 
 mod outside;
 mod overlay;
+mod requests;
 
 use std::hint::black_box;
 use std::io::Write;
@@ -23,7 +24,7 @@ type Ended = Result<Outcome, HandlerError>;
 
 struct Mischief;
 
-const JOBS: [&str; 20] = [
+const JOBS: [&str; 21] = [
     "ok",
     "loops",
     "sleeps",
@@ -44,6 +45,7 @@ const JOBS: [&str; 20] = [
     "forbidden",
     "reads-config",
     "fails",
+    "requests",
 ];
 
 impl Guest for Mischief {
@@ -98,6 +100,7 @@ impl Guest for Mischief {
             "forbidden" => text(outside::reach()),
             "reads-config" => text(format!("{:?} {:?}", config::get("channel"), config::get_secret("token"))),
             "fails" => fails(&job),
+            "requests" => text(requests::run(&String::from_utf8_lossy(&job.data))),
             other => Err(HandlerError::Permanent(format!("no handler {other}"))),
         }
     }

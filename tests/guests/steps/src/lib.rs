@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hookbox_sdk::{Context, Error, Event, Job, Json, Result, Value, job, json, kv, on, queue};
+use hookbox_sdk::{Context, Error, Event, Job, Json, Result, Value, http, job, json, kv, on, queue};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -198,4 +198,30 @@ fn letter(event: &Event) -> Json<Value> {
         "delivery": event.delivery_id(),
         "bytes": event.data.len(),
     }))
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    method: String,
+    url: String,
+    /// Name and value.
+    headers: Vec<(String, String)>,
+    body: Option<Value>,
+}
+
+/// Sends a request, and tells what was answered.
+#[on("shop/ask", attempts = 2, backoff = "10ms")]
+fn ask(Json(ask): Json<Ask>, context: &Context) -> Result<Json<Value>> {
+    let mut request = http::request(ask.method, ask.url);
+    for (name, value) in ask.headers {
+        request = request.header(name, value);
+    }
+    if let Some(body) = &ask.body {
+        request = request.json(body)?;
+    }
+    let answer = request.send()?.ok()?;
+    if answer.header("x-again").is_some() && context.attempt == 1 {
+        return Err(Error::retry("as the server said"));
+    }
+    Ok(Json(json!({ "status": answer.status, "text": answer.text() })))
 }

@@ -1,0 +1,82 @@
+//! What a plugin reached outside its sandbox, and what it was denied.
+
+use hookbox_core::attempt::{Request, RequestEnd};
+use hookbox_core::denial::{Denial, Denied};
+use serde::Serialize;
+
+/// A request that the handler sent, or was not allowed to send.
+#[derive(Debug, Serialize)]
+pub(crate) struct RequestView {
+    method: String,
+    /// Without its query, and with long parts of the path masked.
+    url: String,
+    /// `answered`, `failed`, `denied`, or `unfinished` where the attempt ended before.
+    end: &'static str,
+    status: Option<u16>,
+    /// Why it failed or was denied.
+    reason: Option<String>,
+    ms: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+}
+
+impl RequestView {
+    pub(crate) fn of(request: &Request) -> RequestView {
+        let (end, status, reason) = match &request.end {
+            RequestEnd::Unfinished => ("unfinished", None, None),
+            RequestEnd::Answered(status) => ("answered", Some(*status), None),
+            RequestEnd::Failed(reason) => ("failed", None, Some(reason.clone())),
+            RequestEnd::Denied(reason) => ("denied", None, Some(reason.clone())),
+        };
+        RequestView {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            end,
+            status,
+            reason,
+            ms: request.ms,
+            sent_bytes: request.sent_bytes,
+            received_bytes: request.received_bytes,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct DeniedView {
+    /// `request`, `emit` or `secret`.
+    kind: &'static str,
+    what: String,
+    /// Why, and what to change in hooks.yaml.
+    reason: String,
+}
+
+impl DeniedView {
+    pub(crate) fn of(denied: &Denied) -> DeniedView {
+        DeniedView { kind: denied.kind.code(), what: denied.what.clone(), reason: denied.reason.clone() }
+    }
+}
+
+/// The same thing, over all attempts of a plugin.
+#[derive(Debug, Serialize)]
+pub(crate) struct DenialView {
+    #[serde(flatten)]
+    denied: DeniedView,
+    /// Attempts that tried it.
+    attempts: u64,
+    first: String,
+    last: String,
+    /// The last run that tried it.
+    run: String,
+}
+
+impl DenialView {
+    pub(crate) fn of(denial: &Denial) -> DenialView {
+        DenialView {
+            denied: DeniedView::of(&denial.denied),
+            attempts: denial.attempts,
+            first: denial.first.to_string(),
+            last: denial.last.to_string(),
+            run: denial.run.to_string(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Bodies on their way, counted and bounded.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::Place;
+use super::record::Recorded;
+
+/// What a guest may write to a request's body at once.
+pub(super) const CHUNK_BYTES: usize = 64 << 10;
+
+/// Bytes that the answers of one attempt may still have, all together.
+#[derive(Clone)]
+pub(super) struct Budget {
+    left: Arc<AtomicU64>,
+    max: u64,
+}
+
+impl Budget {
+    pub(super) fn new(max: u64) -> Budget {
+        Budget { left: Arc::new(AtomicU64::new(max)), max }
+    }
+
+    /// Whether there was room for so many more.
+    fn take(&self, bytes: usize) -> bool {
+        let less = |left: u64| left.checked_sub(bytes as u64);
+        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+    }
+}
+
+/// The body of an answer.
+struct Received {
+    body: Incoming,
+    budget: Budget,
+    between: Duration,
+    silent: Pin<Box<Sleep>>,
+    recorded: Recorded,
+    _place: Place,
+}
+
+pub(super) fn received(
+    body: Incoming,
+    budget: Budget,
+    between: Duration,
+    recorded: Recorded,
+    place: Place,
+) -> WasiBody {
+    Received { body, budget, between, silent: Box::pin(sleep(between)), recorded, _place: place }.boxed_unsync()
+}
+
+impl Received {
+    fn too_large(&self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let max = self.budget.max;
+        let reason = format!("more than {max} bytes in the answers of one attempt: raise limits.responses");
+        self.recorded.failed(reason, false);
+        Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(max)))))
+    }
+
+    fn fail(&self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.recorded.failed(error.to_string(), false);
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let until = Instant::now() + self.between;
+                self.silent.as_mut().reset(until);
+                if let Some(data) = frame.data_ref() {
+                    self.recorded.received(data.len());
+                    if !self.budget.take(data.len()) {
+                        return self.too_large();
+                    }
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => self.fail(Error::from(error)),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                ready!(self.silent.as_mut().poll(context));
+                self.fail(Error::ConnectionReadTimeout)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a request.
+struct Sent {
+    body: WasiBody,
+    recorded: Recorded,
+}
+
+pub(super) fn sent(body: WasiBody, recorded: Recorded) -> WasiBody {
+    Sent { body, recorded }.boxed_unsync()
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            self.recorded.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

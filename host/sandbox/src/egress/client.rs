@@ -1,0 +1,186 @@
+//! Connections: to addresses that passed the second gate, verified, and kept for the next request of the same plugin
+//! version.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hookbox_core::egress::{Egress, Host};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::{self, Builder};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tower_service::Service;
+use tracing::warn;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::{Refusal, Resolve};
+
+/// From the first packet to a connection, of each address.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A connection that nobody uses is closed after this.
+const IDLE: Duration = Duration::from_secs(30);
+const IDLE_PER_HOST_MAX: usize = 4;
+/// What is read of an answer before the guest takes it, and its head at most.
+const BUFFER_BYTES: usize = 64 << 10;
+const HEADERS_BYTES_MAX: u32 = 64 << 10;
+
+/// Cloning it shares the connections.
+#[derive(Clone)]
+pub(crate) struct Client(legacy::Client<HttpsConnector<HttpConnector<Gate>>, WasiBody>);
+
+impl Client {
+    pub(crate) fn new(egress: Arc<Egress>, resolver: Arc<dyn Resolve>, tls: ClientConfig) -> Client {
+        let mut http = HttpConnector::new_with_resolver(Gate { egress, resolver });
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(http);
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .http1_max_buf_size(BUFFER_BYTES)
+            .http2_max_header_list_size(HEADERS_BYTES_MAX)
+            // A lost request is the guest's to repeat: it may have arrived.
+            .retry_canceled_requests(false);
+        Client(builder.build(https))
+    }
+
+    pub(super) async fn request(&self, request: Request<WasiBody>) -> Result<Response<Incoming>, Refusal> {
+        self.0.request(request).await.map_err(|error| refusal(&error))
+    }
+}
+
+/// Certificates are verified against the roots that this machine trusts. Where it has none, no certificate is good.
+pub(crate) fn tls() -> ClientConfig {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (good, _) = roots.add_parsable_certificates(found.certs);
+    if good == 0 {
+        warn!(errors = ?found.errors, "plugins can send no https requests: install the certificates of this system \
+               (ca-certificates)");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = &[&rustls::version::TLS13, &rustls::version::TLS12];
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
+    #[expect(clippy::expect_used, reason = "fails only where a provider has no cipher for these versions; ring has")]
+    builder.expect("ring speaks TLS 1.2 and 1.3").with_root_certificates(roots).with_no_client_auth()
+}
+
+/// The second gate for a host that is an address already: no resolver is asked for it.
+pub(super) fn look(egress: &Egress, host: &Host) -> Result<(), Refusal> {
+    match host {
+        Host::Address(address) if !egress.is_reachable(*address) => {
+            let error = Error::DestinationIpProhibited;
+            Err(Refusal { error, reason: Prohibited(*address).to_string() })
+        }
+        Host::Address(_) | Host::Name(_) => Ok(()),
+    }
+}
+
+/// Resolves, and lets pass what may be reached.
+#[derive(Clone)]
+struct Gate {
+    egress: Arc<Egress>,
+    resolver: Arc<dyn Resolve>,
+}
+
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{0} is no public address: if the plugin is to reach it, add its network to grants.networks")]
+struct Prohibited(IpAddr);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name was not resolved: {0}")]
+struct Unresolved(io::Error);
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl Service<Name> for Gate {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let Gate { egress, resolver } = self.clone();
+        Box::pin(async move {
+            let found = resolver.resolve(name.as_str()).await.map_err(Unresolved)?;
+            let (passed, refused): (Vec<IpAddr>, Vec<IpAddr>) =
+                found.into_iter().partition(|address| egress.is_reachable(*address));
+            match (passed.is_empty(), refused.first()) {
+                (true, Some(address)) => Err(Prohibited(*address).into()),
+                (true, None) => Err(Unresolved(io::Error::other("it has no address")).into()),
+                // The port is the URL's.
+                (false, _) => {
+                    Ok(passed.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
+                }
+            }
+        })
+    }
+}
+
+/// What the guest is told of a failure, and what its operator is.
+fn refusal(error: &legacy::Error) -> Refusal {
+    if let Some(prohibited) = cause::<Prohibited>(error) {
+        return Refusal { error: Error::DestinationIpProhibited, reason: prohibited.to_string() };
+    }
+    let kind = if cause::<Unresolved>(error).is_some() {
+        Error::DnsError { rcode: None, info_code: None }
+    } else if let Some(tls) = cause::<rustls::Error>(error) {
+        match tls {
+            rustls::Error::InvalidCertificate(_) => Error::TlsCertificateError,
+            _ => Error::TlsProtocolError,
+        }
+    } else if error.is_connect() {
+        match cause::<io::Error>(error).map(io::Error::kind) {
+            Some(io::ErrorKind::TimedOut) => Error::ConnectionTimeout,
+            _ => Error::ConnectionRefused,
+        }
+    } else if let Some(Error::HttpRequestBodySize(size)) = cause::<Error>(error) {
+        Error::HttpRequestBodySize(*size)
+    } else {
+        Error::HttpProtocolError
+    };
+    Refusal { error: kind, reason: root(error) }
+}
+
+/// The innermost error of this type.
+fn cause<'e, T: StdError + 'static>(error: &'e legacy::Error) -> Option<&'e T> {
+    causes(error).filter_map(|error| error.downcast_ref()).last()
+}
+
+fn root(error: &legacy::Error) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn causes(error: &legacy::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let first: &(dyn StdError + 'static) = error;
+    std::iter::successors(Some(first), |error| behind(*error))
+}
+
+/// An error that is wrapped in one of input and output is not its source.
+fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}

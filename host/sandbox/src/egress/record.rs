@@ -1,0 +1,113 @@
+//! What became of an attempt's requests.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hookbox_core::attempt::{REQUESTS_KEPT_MAX, Request, RequestEnd, Requests};
+use http::{Method, StatusCode, Uri};
+use tokio::time::Instant;
+
+use crate::text;
+
+/// A part of a path that is longer may be a token, as in the URL of many a webhook.
+const SEGMENT_SHOWN_MAX: usize = 20;
+const URL_SHOWN_BYTES_MAX: usize = 512;
+
+#[derive(Clone, Default)]
+pub(crate) struct Records(Arc<Mutex<Requests>>);
+
+impl Records {
+    pub(super) fn begin(&self, method: &Method, uri: &Uri) -> Recorded {
+        let shown = Request {
+            method: text::line(method.as_str()),
+            url: shown(uri),
+            ms: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+            end: RequestEnd::Unfinished,
+        };
+        let mut requests = self.lock();
+        let at = (requests.kept.len() < REQUESTS_KEPT_MAX).then_some(requests.kept.len());
+        match at {
+            Some(_) => requests.kept.push(shown.clone()),
+            None => requests.dropped += 1,
+        }
+        drop(requests);
+        Recorded { records: self.clone(), at, began: Instant::now(), shown: format!("{} {}", shown.method, shown.url) }
+    }
+
+    /// As they stand now.
+    pub(crate) fn take(&self) -> Requests {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request.
+#[derive(Clone)]
+pub(super) struct Recorded {
+    records: Records,
+    at: Option<usize>,
+    began: Instant,
+    shown: String,
+}
+
+impl Recorded {
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.change(|request| request.sent_bytes += bytes as u64);
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.change(|request| request.received_bytes += bytes as u64);
+    }
+
+    pub(super) fn answered(&self, status: StatusCode) {
+        self.change(|request| request.end = RequestEnd::Answered(status.as_u16()));
+    }
+
+    pub(super) fn failed(&self, reason: String, denied: bool) {
+        let reason = text::message(&reason);
+        self.change(|request| {
+            request.end = if denied { RequestEnd::Denied(reason) } else { RequestEnd::Failed(reason) };
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Request)) {
+        let mut requests = self.records.lock();
+        if let Some(request) = self.at.and_then(|at| requests.kept.get_mut(at)) {
+            change(request);
+            request.ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        }
+    }
+}
+
+/// Scheme, host and path: a query may hold secrets, and so may a long part of a path.
+fn shown(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let masked = |segment: &str| if segment.len() > SEGMENT_SHOWN_MAX { "***".to_owned() } else { segment.to_owned() };
+    let path: Vec<String> = uri.path().split('/').map(masked).collect();
+    let url = text::line(&format!("{scheme}://{host}{}", path.join("/")));
+    text::prefix(&url, URL_SHOWN_BYTES_MAX).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_query_nor_a_token_is_shown() {
+        let uri = |text: &str| shown(&text.parse().unwrap());
+        assert_eq!(uri("https://a.example/v1/items?key=hunter2"), "https://a.example/v1/items");
+        let slack = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX";
+        assert_eq!(uri(slack), "https://hooks.slack.com/services/T00000000/B00000000/***");
+        assert_eq!(uri("https://me:hunter2@a.example:8443/"), "https://a.example:8443/");
+    }
+}

@@ -1,0 +1,103 @@
+//! Sends the request that it is told to: a method and a URL, headers on lines of their own, and after an empty line the
+//! body. Several are divided by `---`, and sent at the same time after a first line `together`.
+
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme,
+};
+use wasip2::io::streams::StreamError;
+
+pub(crate) fn run(told: &str) -> String {
+    let (together, told) = match told.strip_prefix("together\n") {
+        Some(told) => (true, told),
+        None => (false, told),
+    };
+    let each = told.split("\n---\n");
+    let answers: Vec<String> = match together {
+        true => each.map(begin).collect::<Vec<_>>().into_iter().map(answer).collect(),
+        false => each.map(|told| answer(begin(told))).collect(),
+    };
+    answers.join("\n---\n")
+}
+
+fn begin(told: &str) -> Result<FutureIncomingResponse, String> {
+    let (head, body) = told.split_once("\n\n").unwrap_or((told, ""));
+    let mut lines = head.lines();
+    let (method, url) = lines.next().and_then(|line| line.split_once(' ')).ok_or("no method and URL")?;
+    let (scheme, rest) = url.split_once("://").ok_or("no scheme")?;
+    let (authority, path) = rest.find(['/', '?']).map_or((rest, "/"), |at| rest.split_at(at));
+    let headers = Fields::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ").ok_or("no header")?;
+        headers.append(name, &value.replace("\\r\\n", "\r\n").into_bytes()).map_err(|error| format!("{error:?}"))?;
+    }
+    if !body.is_empty() {
+        let length = body.len().to_string().into_bytes();
+        headers.append("content-length", &length).map_err(|error| format!("{error:?}"))?;
+    }
+    let request = OutgoingRequest::new(headers);
+    let method = match method {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "CONNECT" => Method::Connect,
+        "TRACE" => Method::Trace,
+        other => Method::Other(other.to_owned()),
+    };
+    let scheme = match scheme {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    };
+    request.set_method(&method).map_err(|()| "bad method")?;
+    request.set_scheme(Some(&scheme)).map_err(|()| "bad scheme")?;
+    request.set_authority(Some(authority)).map_err(|()| "bad authority")?;
+    request.set_path_with_query(Some(path)).map_err(|()| "bad path")?;
+    let out = request.body().map_err(|()| "no body")?;
+    let begun = outgoing_handler::handle(request, None).map_err(|error| format!("{error:?}"))?;
+    if !body.is_empty() {
+        let stream = out.write().map_err(|()| "no stream")?;
+        for part in body.as_bytes().chunks(4096) {
+            if stream.blocking_write_and_flush(part).is_err() {
+                break;
+            }
+        }
+    }
+    // Where the request was refused, nobody reads its body.
+    let _ = OutgoingBody::finish(out, None);
+    Ok(begun)
+}
+
+fn answer(begun: Result<FutureIncomingResponse, String>) -> String {
+    begun.and_then(|begun| read(&begun)).unwrap_or_else(|error| format!("error: {error}"))
+}
+
+fn read(begun: &FutureIncomingResponse) -> Result<String, String> {
+    let told = |error: ErrorCode| format!("{error:?}");
+    begun.subscribe().block();
+    let response = begun.get().ok_or("not ready")?.map_err(|()| "taken")?.map_err(told)?;
+    let status = response.status();
+    let location: Vec<String> =
+        response.headers().get("location").iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+    let body = response.consume().map_err(|()| "no body")?;
+    let stream = body.stream().map_err(|()| "no stream")?;
+    let (mut bytes, mut end) = (Vec::new(), String::new());
+    loop {
+        match stream.blocking_read(64 << 10) {
+            Ok(part) => bytes.extend(part),
+            Err(StreamError::Closed) => break,
+            Err(StreamError::LastOperationFailed(error)) => {
+                let code = wasip2::http::types::http_error_code(&error);
+                end = format!(" broken off: {code:?}");
+                break;
+            }
+        }
+    }
+    drop(stream);
+    drop(IncomingBody::finish(body));
+    let text = if bytes.len() > 4096 {
+        format!("{} bytes", bytes.len())
+    } else {
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Ok(format!("{status} {}{text}{end}", location.iter().map(|to| format!("to {to} ")).collect::<String>()))
+}
