@@ -126,6 +126,7 @@ impl Host {
         let sandbox = Arc::new(Sandbox::new(SandboxOptions {
             cache: project.data.join("compiled"),
             slots,
+            stack_bytes: project.config.engine.stack_bytes,
             clock: clock.clone(),
             resolver: Arc::new(SystemResolver),
         })?);

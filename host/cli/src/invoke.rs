@@ -38,7 +38,10 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
-    let ended = run(args, given, &name, bytes, (settings, &configured), &cache, &clock).await;
+    let stack_bytes = project.config.engine.stack_bytes;
+    let resolver = Arc::new(SystemResolver);
+    let options = SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock: clock.clone(), resolver };
+    let ended = run(args, given, &name, bytes, (settings, &configured), options, &clock).await;
     let _ = fs::remove_dir_all(&cache);
     let (handler, executed) = ended?;
     let succeeded = executed.outcome.is_success();
@@ -52,15 +55,10 @@ async fn run(
     name: &PluginName,
     bytes: Vec<u8>,
     (settings, configured): (PluginSettings, &Plugin),
-    cache: &std::path::Path,
+    options: SandboxOptions,
     clock: &Arc<dyn Clock>,
 ) -> Result<(HandlerName, Executed)> {
-    let sandbox = Sandbox::new(SandboxOptions {
-        cache: cache.to_owned(),
-        slots: 1,
-        clock: clock.clone(),
-        resolver: Arc::new(SystemResolver),
-    })?;
+    let sandbox = Sandbox::new(options)?;
     let version = sandbox
         .prepare(name, bytes.into(), settings)
         .await

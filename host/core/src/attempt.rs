@@ -13,10 +13,6 @@ use crate::name::HandlerRef;
 use crate::plugin::Digest;
 use crate::time::{Millis, Timestamp};
 
-/// Log of one attempt: lines over this are dropped and counted.
-pub const LOG_BYTES_MAX: usize = 256 * 1024;
-/// Result of a run: a larger one fails the attempt for good.
-pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// Message of a failure: the rest is cut off.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
@@ -157,7 +153,7 @@ pub struct LogLine {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Log {
     pub lines: Vec<LogLine>,
-    /// Bytes that were over [`LOG_BYTES_MAX`].
+    /// Bytes that were over the limit.
     pub bytes_dropped: u64,
 }
 

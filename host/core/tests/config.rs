@@ -48,7 +48,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(usual.server.bodies_bytes_max, 64 << 20);
     assert_eq!(usual.operator.listen.to_string(), "127.0.0.1:5555");
     assert_eq!(usual.store, StoreLocation::Sled(PathBuf::from("./data")));
-    assert_eq!(usual.engine, Engine { slots: 16 });
+    assert_eq!(usual.engine, Engine { slots: 16, stack_bytes: 512 << 10 });
     assert_eq!(usual.retention.succeeded_for.to_string(), "7d");
     assert_eq!(usual.retention.dead_for.to_string(), "90d");
 }

@@ -46,6 +46,11 @@ impl Capabilities {
         Capabilities { queue: Outbox::new(call), version, kv, log, denied, handles: drafts::Handles::default() }
     }
 
+    /// Calls of hookbox in one attempt.
+    pub(crate) fn calls_max(&self) -> u64 {
+        self.version.settings().limits.calls as u64
+    }
+
     pub(crate) fn into_effects(self) -> Effects {
         let (reads, scans, writes) = self.kv.into_parts();
         let (jobs, events) = self.queue.into_parts();

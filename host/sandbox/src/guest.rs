@@ -14,14 +14,8 @@ use crate::logbook::LogBook;
 use crate::meter::Meter;
 use crate::stdio::Stdio;
 
-/// What a guest may hand over in one call: the largest that any call keeps is 256 KiB.
-pub(crate) const HOST_CALL_BYTES_MAX: usize = 1 << 20;
-/// Streams, pollables and the like that a guest holds at once.
-const RESOURCES_MAX: usize = 1024;
 /// Headers of one request or answer; a guest may hold as many of them as resources.
 const FIELDS_BYTES_MAX: usize = 32 << 10;
-/// Random bytes of one call. Python asks for whole buffers.
-const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
 pub(crate) struct Guest {
     wasi: WasiCtx,
@@ -46,12 +40,13 @@ pub(crate) enum Access {
 impl Guest {
     /// A store for one guest and one call. It owns everything that the guest can reach.
     pub(crate) fn store(engine: &Engine, meter: Meter, log: LogBook, access: Access, sender: Sender) -> Store<Guest> {
+        let limits = meter.limits().clone();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
+        table.set_max_capacity(limits.resources);
         let wasi = WasiCtx::builder()
             .stdout(Stdio::new(log.clone(), LogStream::Stdout))
             .stderr(Stdio::new(log, LogStream::Stderr))
-            .max_random_size(RANDOM_BYTES_MAX)
+            .max_random_size(limits.random_bytes as u64)
             // No address is allowed either way; this way no socket is made.
             .allow_tcp(false)
             .allow_udp(false)
@@ -62,7 +57,7 @@ impl Guest {
         let (calls, passed) = (HostCalls::default(), 0);
         let mut store = Store::new(engine, Guest { wasi, table, meter, access, http, sender, calls, passed });
         store.limiter(|guest| &mut guest.meter);
-        store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
+        store.set_hostcall_fuel(limits.call_bytes);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()));
         store

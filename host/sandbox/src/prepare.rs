@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT, PluginSettings};
+use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT, INSTANCES_MAX, PluginSettings};
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Declared, DeclaredHandler, DeclaredTrigger, Digest, PluginInfo};
 use hookbox_core::time::Millis;
@@ -25,6 +25,8 @@ use crate::version::{Compiled, Version};
 
 /// CPU time of `describe()`: it only has to say what is written in the code.
 const DESCRIBE_CPU: Millis = Millis(500);
+/// Of an import or export that is told; components may have names of 100,000 bytes.
+const NAME_BYTES_MAX: usize = 200;
 /// The one export that makes a component a plugin.
 const GUEST: &str = "hookbox:plugin/guest@0.1.0";
 /// Interfaces of the contract that a guest may import.
@@ -56,6 +58,7 @@ impl Sandbox {
         settings: PluginSettings,
     ) -> Result<Arc<Version>, Rejection> {
         look(&bytes)?;
+        settings.check().map_err(Rejection::LimitTooHigh)?;
         let closed = |_| Rejection::HostBroken("the sandbox is closed".to_owned());
         let permit = Arc::clone(&self.preparing).acquire_owned().await.map_err(closed)?;
         let (engine, cache) = (self.engine.clone(), Arc::clone(&self.cache));
@@ -68,8 +71,7 @@ impl Sandbox {
             let (component, compiled) = match found {
                 Some(found) => found,
                 None => {
-                    let component = Component::from_binary(&engine, &bytes)
-                        .map_err(|error| Rejection::Invalid(text::message(&format!("{error:#}"))))?;
+                    let component = Component::from_binary(&engine, &bytes).map_err(|error| not_compiled(&error))?;
                     cache.store(digest, &component);
                     (component, Compiled::Fresh)
                 }
@@ -89,10 +91,10 @@ impl Sandbox {
     fn link(&self, component: &Component) -> Result<PluginPre<Guest>, Rejection> {
         let kind = component.component_type();
         if let Some((import, _)) = kind.imports(&self.engine).find(|(import, _)| !is_served(import)) {
-            return Err(Rejection::UnservedImport { import: text::line(import), cure: cure(import) });
+            return Err(Rejection::UnservedImport { import: name(import), cure: cure(import) });
         }
         if !kind.exports(&self.engine).any(|(export, _)| export == GUEST) {
-            let ours = |export: &str| export.starts_with("hookbox:plugin/guest@").then(|| text::line(export));
+            let ours = |export: &str| export.starts_with("hookbox:plugin/guest@").then(|| name(export));
             let found = kind.exports(&self.engine).find_map(|(export, _)| ours(export));
             let cure = match found {
                 Some(_) => "build it against version 0.1 of the contract, or update hookbox",
@@ -105,8 +107,8 @@ impl Sandbox {
     }
 
     async fn describe(&self, pre: &PluginPre<Guest>, settings: &PluginSettings) -> Result<Declared, Rejection> {
-        let log = LogBook::new(Arc::clone(&self.clock));
-        let meter = Meter::new(settings.memory_bytes, DESCRIBE_CPU);
+        let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
+        let meter = Meter::new(settings.memory_bytes, DESCRIBE_CPU, settings.limits.clone());
         let sender = Sender::closed(log.clone());
         let mut store = Guest::store(&self.engine, meter, log.clone(), Access::Refused, sender);
         let described = async {
@@ -116,7 +118,7 @@ impl Sandbox {
         let ended = timeout(DESCRIBE_TIMEOUT.as_duration(), Box::pin(described)).await;
         match ended {
             Ok(Ok(info)) => Ok(declared(info)),
-            Ok(Err(fault)) => Err(refused(fault, store.data().meter.exhausted(), &log.stderr_tail())),
+            Ok(Err(fault)) => Err(refused(fault, &store.data().meter, &log.stderr_tail())),
             Err(_) => Err(Rejection::DescribeTimedOut),
         }
     }
@@ -132,6 +134,17 @@ fn look(bytes: &[u8]) -> Result<(), Rejection> {
         Some([0, b'a', b's', b'm', _, _, 0, 0]) => Err(Rejection::CoreModule),
         _ => Err(Rejection::NotWasm),
     }
+}
+
+/// Broken, or larger than a place in the pool.
+fn not_compiled(error: &wasmtime::Error) -> Rejection {
+    let message = text::message(&format!("{error:#}"));
+    if message.contains("pooling allocator") { Rejection::DoesNotFit(message) } else { Rejection::Invalid(message) }
+}
+
+/// The name of an import or export, as it is shown.
+fn name(name: &str) -> String {
+    text::line(text::prefix(name, NAME_BYTES_MAX))
 }
 
 fn is_served(import: &str) -> bool {
@@ -168,12 +181,22 @@ fn cure(import: &str) -> Cow<'static, str> {
     cure.into()
 }
 
-fn refused(fault: Fault, exhausted: Option<Exhausted>, stderr: &str) -> Rejection {
-    match (exhausted, fault) {
+fn refused(fault: Fault, meter: &Meter, stderr: &str) -> Rejection {
+    match (meter.exhausted(), fault) {
         (Some(Exhausted::Cpu(_)), _) => Rejection::DescribeTimedOut,
         (Some(Exhausted::Memory(limit)), _) => Rejection::OutOfMemory { limit },
-        (None, Fault::Running(error)) => Rejection::DescribeTrapped(outcome::trap_message(&error, stderr)),
-        (None, fault) => match outcome::of_fault(fault, None, stderr) {
+        (Some(Exhausted::TableElements(limit)), _) => {
+            Rejection::DoesNotFit(format!("more than {limit} table elements (plugins.NAME.limits.table_elements)"))
+        }
+        (None, Fault::Starting(error)) if outcome::is_over_count(&error) => {
+            let most = meter.limits().instances;
+            let root = error.root_cause();
+            Rejection::DoesNotFit(format!("{root}; plugins.NAME.limits.instances is {most}, at most {INSTANCES_MAX}"))
+        }
+        (None, Fault::Running(error)) => {
+            Rejection::DescribeTrapped(outcome::trap_message(&error, stderr, meter.limits()))
+        }
+        (None, fault) => match outcome::of_fault(fault, meter, stderr) {
             Ok(outcome) => Rejection::DescribeTrapped(outcome.message().unwrap_or_default()),
             Err(SandboxError::Broken(message)) => Rejection::HostBroken(message),
             Err(error) => Rejection::HostBroken(error.to_string()),

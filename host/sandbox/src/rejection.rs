@@ -28,6 +28,10 @@ pub enum Rejection {
     DescribeTimedOut,
     #[error("it needs more than its {} MiB of memory to start: raise plugins.NAME.limits.memory in hooks.yaml", limit >> 20)]
     OutOfMemory { limit: u64 },
+    #[error("it needs more than a plugin may have: {0}")]
+    DoesNotFit(String),
+    #[error("plugins.NAME.limits.{0}")]
+    LimitTooHigh(String),
     #[error("{0}")]
     BadDescription(#[from] BadDescription),
     /// The host is at fault, not the file; trying again may help.
@@ -48,6 +52,8 @@ impl Rejection {
             Rejection::DescribeTrapped(_) => "describe-trapped",
             Rejection::DescribeTimedOut => "describe-timed-out",
             Rejection::OutOfMemory { .. } => "out-of-memory",
+            Rejection::DoesNotFit(_) => "does-not-fit",
+            Rejection::LimitTooHigh(_) => "limit-too-high",
             Rejection::BadDescription(_) => "bad-description",
             Rejection::HostBroken(_) => "host-broken",
         }

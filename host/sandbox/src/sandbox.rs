@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use hookbox_core::clock::Clock;
 use hookbox_core::egress::Egress;
+use hookbox_core::limits::{STACK_BYTES_MAX, STACK_BYTES_MIN};
 use hookbox_core::name::{HandlerRef, PluginName};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
@@ -28,6 +29,8 @@ pub struct SandboxOptions {
     pub cache: PathBuf,
     /// Attempts at once; further ones wait.
     pub slots: usize,
+    /// Of each guest; at most [`STACK_BYTES_MAX`].
+    pub stack_bytes: usize,
     pub clock: Arc<dyn Clock>,
     /// Where plugins' requests find the addresses of their hosts.
     pub resolver: Arc<dyn Resolve>,
@@ -50,7 +53,8 @@ pub struct Sandbox {
     pub(crate) cache: Arc<Cache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) preparing: Arc<Semaphore>,
-    /// In front of the pool: a pool without room is an error, not a wait.
+    /// In front of the pool: a pool without room is an error, not a wait. First come, first served: whoever has several
+    /// plugins to serve shares the slots out before, so that nobody waits here.
     pub(crate) slots: Semaphore,
     resolver: Arc<dyn Resolve>,
     /// Read when the first plugin may send requests.
@@ -62,7 +66,8 @@ impl Sandbox {
     /// Starts the engine and its ticking thread, which ends with the last version.
     pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
         let slots = options.slots.clamp(1, SLOTS_MAX);
-        let engine = engine(u32::try_from(slots + PREPARING_MAX).unwrap_or(u32::MAX))?;
+        let stack_bytes = options.stack_bytes.clamp(STACK_BYTES_MIN, STACK_BYTES_MAX);
+        let engine = engine(u32::try_from(slots + PREPARING_MAX).unwrap_or(u32::MAX), stack_bytes)?;
         let linker = linker(&engine)
             .map_err(|error| SandboxError::Broken(format!("the imports cannot be linked: {error:#}")))?;
         let cache = Cache::open(options.cache, &engine, Arc::clone(&options.clock))

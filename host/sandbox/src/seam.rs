@@ -19,9 +19,6 @@ use crate::guest::{Access, Guest};
 
 pub(crate) use carried::Carried;
 
-/// Calls of hookbox in one attempt: far more than honest work makes.
-const CALLS_MAX: u64 = 1_000_000;
-
 /// One function that a guest can call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HostCall {
@@ -47,8 +44,11 @@ impl Guest {
                 "describe() called {name}: nothing of hookbox may be used while a plugin describes itself"
             )));
         };
-        if self.passed == CALLS_MAX {
-            return Err(wasmtime::Error::msg(format!("{name}: more than {CALLS_MAX} calls of hookbox in one attempt")));
+        let most = capabilities.calls_max();
+        if self.passed >= most {
+            return Err(wasmtime::Error::msg(format!(
+                "{name}: more than {most} calls of hookbox in one attempt (limits.calls)"
+            )));
         }
         self.passed += 1;
         let bytes_given = given.bytes() as u64;
