@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hookbox_core::clock::ManualClock;
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::PluginName;
 use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver, Version};
 
@@ -51,9 +51,14 @@ async fn main() {
 
 async fn load(cache: &Path) -> Vec<Arc<Version>> {
     let clock = Arc::new(ManualClock::default());
-    let sandbox =
-        Sandbox::new(SandboxOptions { cache: cache.to_owned(), slots: 16, clock, resolver: Arc::new(SystemResolver) })
-            .unwrap();
+    let sandbox = Sandbox::new(SandboxOptions {
+        cache: cache.to_owned(),
+        slots: 16,
+        stack_bytes: STACK_BYTES,
+        clock,
+        resolver: Arc::new(SystemResolver),
+    })
+    .unwrap();
     let (name, component) = (PluginName::parse("welcome").unwrap(), hookbox_tests::sample("welcome"));
     let mut versions = Vec::new();
     for number in 0..VERSIONS {

@@ -15,7 +15,7 @@ mod world;
 
 use std::time::Duration;
 
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_sandbox::SandboxError;
 use tokio::time::Instant;
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -54,7 +54,7 @@ struct Bare {
 
 impl Bare {
     fn new() -> Bare {
-        let engine = engine::engine(u32::try_from(world::SLOTS).unwrap()).unwrap_or_else(broken);
+        let engine = engine::engine(u32::try_from(world::SLOTS).unwrap(), STACK_BYTES).unwrap_or_else(broken);
         let component = Component::from_binary(&engine, &hookbox_tests::guest("mischief")).unwrap();
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
