@@ -24,7 +24,9 @@ pub(super) fn show(plugin: &Value) {
     if plugin["missing_since"].is_string() {
         let since = plain(&plugin["missing_since"]);
         match plugin["state"].as_str() {
-            Some("untrusted") => line("trusted", &format!("no longer since {since}: its runs wait for a version that is")),
+            Some("untrusted") => {
+                line("trusted", &format!("no longer since {since}: its runs wait for a version that is"))
+            }
             _ => line("file", &format!("gone since {since}: its runs wait for it for a while")),
         }
     }
