@@ -51,6 +51,57 @@ fn a_handler_that_prints_100_megabytes_is_cut_short_and_counted() {
     assert!(kept <= 256 * 1024 && dropped > 99_000_000, "{kept} bytes kept, {dropped} dropped");
 }
 
+#[test]
+fn six_handlers_that_never_end_leave_the_others_running() {
+    const SPINNING: usize = 6;
+    let project = Project::with(&["steps", "welcome"]);
+    project.write("hooks.yaml", "plugins: { steps: { limits: { timeout: 1h, cpu: 1h } } }\n");
+    let host = project.serve();
+    let spinning: Vec<String> = (0..SPINNING).map(|n| host.accept(&shop("spin", &n.to_string(), json!({})))).collect();
+    let state = |event: &String| {
+        let runs = host.get(&format!("events/{event}"))["run_ids"].clone();
+        host.get(&format!("runs/{}", runs[0].as_str().unwrap()))["state"].clone()
+    };
+    let are_on = || spinning.iter().all(|event| state(event) == "leased");
+    until("all of them spin", || are_on().then_some(()));
+    for n in 0..50 {
+        assert_unharmed(&host, &format!("beside {n}"));
+    }
+    assert!(are_on(), "they have ended");
+}
+
+#[test]
+fn limits_of_hooks_yaml_hold_in_the_host() {
+    let project = Project::with(&["steps", "welcome"]);
+    project
+        .write("hooks.yaml", "plugins: { steps: { limits: { log: 4KiB } }, ticker: { limits: { instances: 1 } } }\n");
+    let host = project.serve();
+    let run = host.follow(&shop("shout", "1", json!({})));
+    let log = &run["attempts"][0]["log"];
+    let lines = log["lines"].as_array().unwrap();
+    let kept: usize = lines.iter().map(|line| line["message"].as_str().unwrap().len()).sum();
+    assert!(kept <= 4096 && log["bytes_dropped"].as_u64().unwrap() > 99_000_000, "{kept} bytes kept");
+    project.put("ticker", &hookbox_tests::sample("ticker"));
+    let refused = until("ticker is refused", || {
+        let listed = host.ask("plugins/ticker");
+        (listed.status == 200).then(|| listed.body["refused"].clone())
+    });
+    assert_eq!(refused["code"], "does-not-fit", "{refused:#}");
+    assert!(refused["reason"].as_str().unwrap().contains("limits.instances is 1, at most 40"), "{refused:#}");
+    assert_unharmed(&host, "afterwards");
+}
+
+#[test]
+fn a_limit_beyond_what_the_pool_has_ends_the_start() {
+    let project = Project::with(&["welcome"]);
+    project.write("hooks.yaml", "plugins: { welcome: { limits: { instances: 41, stack: 1MiB } } }\n");
+    let said = project.run(&["check"]);
+    assert_ne!(said.code, Some(0), "{said:?}");
+    let told = format!("{said:?}");
+    assert!(told.contains("plugins.welcome.limits.instances: must be 1..=40, got 41"), "{told}");
+    assert!(told.contains("set engine.stack"), "{told}");
+}
+
 /// Puts this beside a good plugin; returns how it is listed.
 fn put_bad(plugin: &str, bytes: &[u8]) -> Value {
     let project = Project::with(&["welcome"]);

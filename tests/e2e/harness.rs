@@ -69,6 +69,25 @@ pub(crate) fn version(component: &[u8], number: u8) -> Vec<u8> {
     bytes
 }
 
+/// A version of `steps` that tells this mark of 16 letters in the results of `shop/version`; where it begins with `bad`,
+/// those runs fail.
+pub(crate) fn marked(mark: &str) -> Vec<u8> {
+    let (place, mut bytes) = (b"hookbox-version:", hookbox_tests::sample("steps"));
+    let found: Vec<usize> =
+        bytes.windows(place.len()).enumerate().filter(|(_, window)| window == place).map(|(at, _)| at).collect();
+    let [at] = found.as_slice() else { panic!("the mark is in the component {} times", found.len()) };
+    assert_eq!(mark.len(), 16, "{mark}");
+    bytes[at + place.len()..][..16].copy_from_slice(mark.as_bytes());
+    bytes
+}
+
+/// The digest of a version, as the API writes it.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(bytes);
+    format!("sha256:{}", digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
 /// What a command said and how it ended.
 #[derive(Debug)]
 pub(crate) struct Said {

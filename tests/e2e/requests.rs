@@ -121,6 +121,23 @@ fn a_plugin_sends_what_it_is_granted_and_the_host_fills_in_the_secret() {
 }
 
 #[test]
+fn check_compares_what_a_component_imports_with_what_it_is_granted() {
+    let project = Project::with(&["steps", "ticker"]);
+    project.write("hooks.yaml", "plugins: { ticker: { grants: { http: [ 'https://a.example' ] } } }\n");
+    let checked = project.run(&["check", "--json"]).json();
+    let warnings = checked["warnings"].to_string();
+    assert!(warnings.contains("plugins.steps: steps.wasm may send requests"), "{checked:#}");
+    assert!(warnings.contains("plugins.ticker.grants.http: ticker.wasm sends no requests"), "{checked:#}");
+    let imports = |file: &str| {
+        let plugins = checked["plugins"].as_array().unwrap();
+        let plugin = plugins.iter().find(|plugin| plugin["file"].as_str().unwrap().ends_with(file)).unwrap();
+        plugin["imports"].to_string()
+    };
+    assert!(imports("steps.wasm").contains("wasi:http/outgoing-handler@0.2"), "{checked:#}");
+    assert!(!imports("ticker.wasm").contains("wasi:http"), "{checked:#}");
+}
+
+#[test]
 fn each_attempt_of_a_run_sends_the_same_idempotency_key() {
     let server = Server::start();
     let project = Project::with(&["steps"]);
@@ -159,4 +176,11 @@ fn nothing_is_sent_without_a_grant_and_the_log_names_the_lines_to_add() {
     let (end, reason) = denied("2");
     assert!(end == "denied" && reason.contains("127.0.0.1") && reason.contains("grants.networks"), "{reason}");
     assert_eq!(server.seen(), []);
+    let tried = host.get("plugins/steps")["denied"].clone();
+    assert_eq!(
+        (&tried[0]["kind"], &tried[0]["what"], &tried[0]["attempts"]),
+        (&json!("request"), &json!(lines), &json!(2))
+    );
+    let shown = host.cli(&["plugins", "show", "steps"]);
+    assert!(shown.text().contains(&lines) && shown.out.contains("grants.networks"), "{shown:?}");
 }

@@ -2,6 +2,7 @@
 
 mod cron;
 mod events;
+mod plugins;
 mod runs;
 mod schedules;
 mod sign;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
+pub(crate) use plugins::{PluginsCommand, PushArgs};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
 pub(crate) use sign::SignArgs;
@@ -129,7 +131,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<ProvidersCommand>,
     },
-    /// Look at the plugins.
+    /// Look at the plugins and their versions, push one, and go back to an earlier one.
     Plugins {
         #[command(flatten)]
         operator: OperatorArgs,
@@ -338,14 +340,6 @@ pub(crate) struct PageArgs {
     /// Where the page before ended.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginsCommand {
-    /// All plugins with their versions.
-    List,
-    /// One plugin with its handlers and what was last refused.
-    Show { name: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,8 @@
 //! `hookbox check`: everything that a start would refuse, and what it would
 //! only warn of, without changing anything.
 
+mod grants;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +39,8 @@ struct CheckedFile {
     digest: Digest,
     /// Nothing where it would not be taken, which is a mistake, too.
     trusted: Option<Grounds>,
+    /// Interfaces; nothing of one that is not taken.
+    imports: Vec<String>,
 }
 
 /// True if nothing is wrong: a host would start, and take every plugin in.
@@ -80,7 +84,10 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
     if print == Print::Json {
         let files = findings.files.iter().map(|file| {
             let grounds = file.trusted.as_ref().map(Grounds::to_string);
-            json!({ "file": file.path, "digest": file.digest, "trusted": grounds.is_some(), "grounds": grounds })
+            json!({
+                "file": file.path, "digest": file.digest, "trusted": grounds.is_some(), "grounds": grounds,
+                "imports": file.imports,
+            })
         });
         inspect::json(&json!({
             "good": good,
@@ -90,7 +97,7 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
         }))?;
         return Ok(good);
     }
-    for CheckedFile { path, digest, trusted } in &findings.files {
+    for CheckedFile { path, digest, trusted, .. } in &findings.files {
         match trusted {
             Some(grounds) => say!("plugin: {path}: {digest}, {grounds}"),
             None => say!("plugin: {path}: {digest}, not trusted"),
@@ -156,8 +163,8 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
     findings.warnings.extend(missing);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-check-{}", std::process::id()));
-    let sandbox =
-        Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, clock, resolver: Arc::new(SystemResolver) })?;
+    let (stack_bytes, resolver) = (project.config.engine.stack_bytes, Arc::new(SystemResolver));
+    let sandbox = Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock, resolver })?;
     let (trust, mut plugins) = (project.config.trust(), Vec::new());
     for entry in fs::read_dir(&project.plugins).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -182,13 +189,20 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
             path: path.display().to_string(),
             digest: Digest(sha2::Sha256::digest(&file.bytes).into()),
             trusted: judged.as_ref().ok().cloned(),
+            imports: Vec::new(),
         });
         if let Err(untrusted) = judged {
             findings.mistakes.push(format!("{}: {untrusted}", path.display()));
             continue;
         }
         match sandbox.prepare(&name, file.bytes, settings.of(&name)).await {
-            Ok(version) => plugins.push(version.info.clone()),
+            Ok(version) => {
+                findings.warnings.extend(grants::compare(&name, &version.imports, &settings.of(&name)));
+                if let Some(file) = findings.files.last_mut() {
+                    file.imports.clone_from(&version.imports);
+                }
+                plugins.push(version.info.clone());
+            }
             Err(rejection) => findings.mistakes.push(format!("{}: {rejection}", path.display())),
         }
     }

@@ -13,6 +13,8 @@ use crate::project::Mistakes;
 
 /// The longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for what is compiled first.
+const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -70,6 +72,24 @@ impl Client {
         self.answer(self.writing(self.agent.post(self.api(path))).send(body.to_string()))
     }
 
+    /// As it is, with further headers. The answer may take minutes.
+    pub(crate) fn post_bytes(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        headers: &[(&str, String)],
+        body: &[u8],
+    ) -> Result<Value> {
+        let mut request = self.showing_token(self.agent.post(self.api(path)));
+        for (name, value) in query {
+            request = request.query(name, value);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.answer(request.config().timeout_global(Some(LONG_TIMEOUT)).build().send(body))
+    }
+
     pub(crate) fn put_json(&self, path: &str, body: &Value) -> Result<Value> {
         self.answer(self.writing(self.agent.put(self.api(path))).send(body.to_string()))
     }
@@ -116,7 +136,8 @@ impl Client {
             return Ok(body);
         }
         let told = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or("no reason given");
-        bail!("{told} ({status})")
+        let cause = body["cause"].as_str().map(|cause| format!(", {cause}")).unwrap_or_default();
+        bail!("{told} ({status}{cause})")
     }
 }
 

@@ -26,8 +26,10 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
 use hookbox_core::queue::Room;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
+use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
@@ -35,6 +37,7 @@ use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
+use hookbox_http::uploads::Uploads;
 use hookbox_sandbox::{Folder, Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
@@ -47,7 +50,7 @@ use crate::clock::SystemClock;
 use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
-use plugins::Plugins;
+use plugins::{Plugins, Trials};
 use versions::Versions;
 
 pub(crate) use reload::live_providers;
@@ -123,10 +126,13 @@ impl Host {
         let sandbox = Arc::new(Sandbox::new(SandboxOptions {
             cache: project.data.join("compiled"),
             slots,
+            stack_bytes: project.config.engine.stack_bytes,
             clock: clock.clone(),
             resolver: Arc::new(SystemResolver),
         })?);
-        let execute = Arc::new(InSandbox::new(sandbox.clone(), kv));
+        let trials = Arc::new(Trials::new(engine_settings.clone()));
+        let execute = Arc::new(InSandbox::new(sandbox.clone(), kv, trials.clone()));
+        let changes = Arc::new(Changes::new(clock.now()));
         let schedules = Arc::new(Declarer::new(store.clone(), engine_settings.clone(), clock.clone()));
         let plugins = Arc::new(Plugins {
             store: store.clone(),
@@ -141,6 +147,8 @@ impl Host {
             schedules: schedules.clone(),
             versions: Versions::open(project.data.join("versions"))?,
             folder: project.plugins.clone(),
+            trials,
+            changes: changes.clone(),
             turn: tokio::sync::Mutex::default(),
         });
         plugins.restore().await?;
@@ -152,6 +160,7 @@ impl Host {
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
+        let spending = Arc::new(Spending::default());
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
@@ -171,11 +180,14 @@ impl Host {
             providers: providers.clone(),
             pairing: pairing.clone(),
             tally: tally.clone(),
+            spending: spending.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,
+            uploads: Arc::new(Uploads::to(project.plugins.clone())),
+            changes,
         });
         let public_limits = ServerLimits {
             connections_max: descriptors::for_connections(project.config.server.connections_max as usize),
@@ -207,6 +219,7 @@ impl Host {
             schedules,
             guests: guests.handle().clone(),
             slots,
+            spending,
             observer,
         })
         .await?;
@@ -215,6 +228,8 @@ impl Host {
         let doers = vec![
             tokio::spawn(folder.watch(proposals)),
             tokio::spawn(take_proposals(plugins.clone(), proposed)),
+            tokio::spawn(plugins.clone().obey()),
+            tokio::spawn(plugins.clone().judge()),
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
                 dev: project.dev,
@@ -324,6 +339,7 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
     let mut settings = Settings {
         schedules: project.config.schedules.clone(),
         retention: project.config.retention,
+        rollbacks: project.config.rollbacks(),
         ..Settings::default()
     };
     for (name, plugin) in &project.config.plugins {

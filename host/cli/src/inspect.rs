@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::args::{EventsCommand, PageArgs, PluginsCommand, RunsCommand};
+use crate::args::{EventsCommand, PageArgs, RunsCommand};
 use crate::client::Client;
 use crate::output::{self, Column};
 use crate::queue;
@@ -36,8 +36,6 @@ const RUNS: [Column; 7] = [
     ("TRIES", "attempts_begun"),
     ("LAST MESSAGE", "last_message"),
 ];
-const PLUGINS: [Column; 5] =
-    [("NAME", "name"), ("STATE", "state"), ("VERSION", "version"), ("DIGEST", "digest"), ("REFUSED", "refused.reason")];
 
 pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> Result<()> {
     match command {
@@ -78,16 +76,6 @@ pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Resul
         RunsCommand::Replay { id, payload, bulk, again } => {
             queue::replay(client, id.as_deref(), &payload, &bulk, Some(again), print)
         }
-    }
-}
-
-pub(crate) fn plugins(client: &Client, command: PluginsCommand, print: Print) -> Result<()> {
-    match command {
-        PluginsCommand::List => {
-            let empty = "No plugins. Drop a .wasm into plugins/, or make one with `hookbox new NAME`.";
-            list(&client.get("plugins", &[])?, &PLUGINS, empty, print)
-        }
-        PluginsCommand::Show { name } => show(&client.get(&format!("plugins/{name}"), &[])?, print),
     }
 }
 

@@ -38,7 +38,10 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
-    let ended = run(args, given, &name, bytes, (settings, &configured), &cache, &clock).await;
+    let stack_bytes = project.config.engine.stack_bytes;
+    let resolver = Arc::new(SystemResolver);
+    let options = SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock: clock.clone(), resolver };
+    let ended = run(args, given, &name, bytes, (settings, &configured), options, &clock).await;
     let _ = fs::remove_dir_all(&cache);
     let (handler, executed) = ended?;
     let succeeded = executed.outcome.is_success();
@@ -52,15 +55,10 @@ async fn run(
     name: &PluginName,
     bytes: Vec<u8>,
     (settings, configured): (PluginSettings, &Plugin),
-    cache: &std::path::Path,
+    options: SandboxOptions,
     clock: &Arc<dyn Clock>,
 ) -> Result<(HandlerName, Executed)> {
-    let sandbox = Sandbox::new(SandboxOptions {
-        cache: cache.to_owned(),
-        slots: 1,
-        clock: clock.clone(),
-        resolver: Arc::new(SystemResolver),
-    })?;
+    let sandbox = Sandbox::new(options)?;
     let version = sandbox
         .prepare(name, bytes.into(), settings)
         .await
@@ -193,6 +191,7 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
     let writes: Vec<&str> = effects.writes.iter().map(|write| write.key()).collect();
     let jobs: Vec<String> = effects.jobs.iter().map(|job| job.handler.to_string()).collect();
     let events: Vec<String> = effects.events.iter().map(|e| format!("{}/{}", e.namespace, e.event_type)).collect();
+    let calls: BTreeMap<_, _> = executed.cost.calls.made().map(|(kind, calls)| (kind.code(), calls.number)).collect();
     let answer = json!({
         "handler": handler,
         "outcome": executed.outcome.code(),
@@ -206,6 +205,7 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
         "wall_us": executed.cost.wall_us,
         "cpu_ms": executed.cost.cpu_ms,
         "memory_peak_bytes": executed.cost.memory_peak_bytes,
+        "host_calls": calls,
     });
     if print == Print::Json {
         return inspect::json(&answer);

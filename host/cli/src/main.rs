@@ -27,6 +27,7 @@ mod inspect;
 mod invoke;
 mod new;
 mod output;
+mod plugins;
 mod project;
 mod providers;
 mod queue;
@@ -123,7 +124,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Providers { operator, command } => {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
-        Command::Plugins { operator, command } => inspect::plugins(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
         Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }

@@ -44,7 +44,7 @@ fn generate(file: &Path, no_password: bool, print: Print) -> Result<()> {
     if public_file == file {
         return Err(mistake(format!("{} is the public key's name: name the secret key otherwise", file.display())));
     }
-    for taken in [file, &public_file].into_iter().filter(|file| fs::symlink_metadata(file).is_ok()) {
+    if let Some(taken) = [file, &public_file].into_iter().find(|file| fs::symlink_metadata(file).is_ok()) {
         let told = "is there already: a key that is written over cannot be made again; choose another name";
         return Err(mistake(format!("{} {told}", taken.display())));
     }

@@ -39,6 +39,9 @@ fn each_command_says_what_it_does() {
     for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins", "cron"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
+    insta::assert_snapshot!("hookbox-plugins-rollback", help(&["plugins", "rollback"]));
+    insta::assert_snapshot!("hookbox-plugins-push", help(&["plugins", "push"]));
+    insta::assert_snapshot!("hookbox-plugins-watch", help(&["plugins", "watch"]));
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
     insta::assert_snapshot!("hookbox-runs-cancel", help(&["runs", "cancel"]));
     insta::assert_snapshot!("hookbox-runs-replay", help(&["runs", "replay"]));

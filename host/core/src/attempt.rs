@@ -7,15 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::denial::Denied;
 use crate::effects::Effects;
 use crate::event::{Event, Job};
+use crate::host_call::HostCalls;
 use crate::id::RunId;
 use crate::name::HandlerRef;
 use crate::plugin::Digest;
 use crate::time::{Millis, Timestamp};
 
-/// Log of one attempt: lines over this are dropped and counted.
-pub const LOG_BYTES_MAX: usize = 256 * 1024;
-/// Result of a run: a larger one fails the attempt for good.
-pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// Message of a failure: the rest is cut off.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
@@ -156,17 +153,28 @@ pub struct LogLine {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Log {
     pub lines: Vec<LogLine>,
-    /// Bytes that were over [`LOG_BYTES_MAX`].
+    /// Bytes that were over the limit.
     pub bytes_dropped: u64,
 }
 
+impl Log {
+    /// What is kept of it: the text of its lines and their fields.
+    pub fn bytes(&self) -> u64 {
+        let of_line = |line: &LogLine| {
+            line.message.len() + line.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        };
+        self.lines.iter().map(|line| of_line(line) as u64).sum()
+    }
+}
+
 /// What an attempt cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     pub wall_us: u64,
     /// To the tick of 1 ms.
     pub cpu_ms: u64,
     pub memory_peak_bytes: u64,
+    pub calls: HostCalls,
 }
 
 /// Requests of one attempt that are kept one by one; further ones are counted.
@@ -241,7 +249,7 @@ impl Executed {
 }
 
 /// An attempt as it is kept with its run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Counts from 1.
     pub number: u32,

@@ -13,6 +13,7 @@ mod network;
 mod plugin;
 mod provider;
 mod reader;
+mod rollback;
 mod schedule;
 mod scheme;
 mod server;
@@ -42,6 +43,7 @@ pub use trust::Signatures;
 
 use crate::name::{PluginName, ProviderName};
 use crate::schedule::Schedule;
+use crate::trial::{self, Rule};
 use crate::trust::Trust;
 use reader::{Report, Section};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub providers: BTreeMap<ProviderName, Provider>,
     /// What is asked of a plugin that has nothing of its own.
     pub signatures: Signatures,
+    /// Of every plugin that has no rule of its own.
+    pub rollback: Option<Rule>,
     /// A plugin without an entry has the defaults.
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// In the order of the file.
@@ -94,6 +98,7 @@ impl Config {
             engine: Engine::read(root.section("engine")),
             retention: Retention::read(root.section("keep")),
             providers: provider::read(root.section("providers")),
+            rollback: rollback::read(root.take("rollback")).flatten(),
             plugins: plugin::read(root.section("plugins"), &signatures),
             signatures,
             schedules: schedule::read(root.section("schedules")),
@@ -108,6 +113,12 @@ impl Config {
     /// Whose components may run.
     pub fn trust(&self) -> Trust {
         trust::of(&self.signatures, &self.plugins)
+    }
+
+    /// When the host rolls a plugin back by itself.
+    pub fn rollbacks(&self) -> trial::Rules {
+        let own = self.plugins.iter().filter_map(|(name, plugin)| Some((name.clone(), plugin.rollback?)));
+        trial::Rules { usual: self.rollback, own: own.collect() }
     }
 }
 

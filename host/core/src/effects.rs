@@ -15,8 +15,6 @@ pub const KV_PLUGIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const KV_LIST_KEYS_MAX: usize = 1000;
 /// Keys that one attempt may read, list and write altogether: the commit checks each.
 pub const KV_KEYS_PER_ATTEMPT_MAX: usize = 10_000;
-/// Jobs and events that one attempt may enqueue and emit.
-pub const QUEUE_ITEMS_MAX: usize = 100;
 /// The data of one job or event that a plugin makes.
 pub const QUEUE_DATA_BYTES_MAX: usize = 256 * 1024;
 

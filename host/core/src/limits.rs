@@ -1,5 +1,7 @@
 //! What a plugin may use, and what it was given: the settings of one plugin as the sandbox sees them.
 
+mod attempt;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +12,13 @@ use crate::route::Pattern;
 use crate::secret::Secret;
 use crate::time::Millis;
 
+pub use attempt::{
+    CALL_BYTES, CALL_BYTES_MAX, CALL_BYTES_MIN, CALLS, CALLS_MAX, INSTANCES_MAX, Known, LOG_BYTES, LOG_BYTES_MAX,
+    Limits, QUEUE_BYTES, QUEUE_BYTES_MAX, QUEUE_ITEMS, QUEUE_ITEMS_MAX, RANDOM_BYTES, RANDOM_BYTES_MAX,
+    RANDOM_BYTES_MIN, RESOURCES, RESOURCES_MAX, RESOURCES_MIN, RESULT_BYTES, RESULT_BYTES_MAX, TABLE_ELEMENTS,
+    TABLE_ELEMENTS_OF_ONE_MAX, TABLES_MAX, Unit,
+};
+
 /// Memory of one instance, all its linear memories together.
 pub const MEMORY_BYTES: u64 = 64 << 20;
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
@@ -19,6 +28,12 @@ pub const CPU: Millis = Millis(10_000);
 pub const DESCRIBE_TIMEOUT: Millis = Millis(1000);
 /// A plugin's file.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// Stack of a guest; deeper recursion traps. The same for all plugins, because it belongs to the engine.
+pub const STACK_BYTES: usize = 512 << 10;
+/// Less is too little for the runtimes of some languages.
+pub const STACK_BYTES_MIN: usize = 128 << 10;
+/// Each slot has one, and what host functions need on top of it.
+pub const STACK_BYTES_MAX: usize = 8 << 20;
 
 /// By the names that a plugin's grants give them.
 pub type FoundSecrets = BTreeMap<String, Arc<Secret>>;
@@ -29,6 +44,7 @@ pub struct PluginSettings {
     pub memory_bytes: u64,
     pub cpu: Millis,
     pub kv_bytes: u64,
+    pub limits: Limits,
     /// Values that the plugin reads by name; JSON text where they are no strings.
     pub config: BTreeMap<String, String>,
     /// Secrets it was granted, by name.
@@ -45,11 +61,22 @@ impl Default for PluginSettings {
             memory_bytes: MEMORY_BYTES,
             cpu: CPU,
             kv_bytes: KV_PLUGIN_BYTES_MAX,
+            limits: Limits::default(),
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
             egress: Arc::default(),
         }
+    }
+}
+
+impl PluginSettings {
+    /// What the pool and the engine cannot honour, with what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        if self.memory_bytes > MEMORY_BYTES_MAX {
+            return Err(format!("memory must be at most {MEMORY_BYTES_MAX} bytes, is {}", self.memory_bytes));
+        }
+        self.limits.check()
     }
 }
 

@@ -138,10 +138,24 @@ pub enum DeclaredTrigger {
     Manual,
 }
 
-/// Everything that is wrong with a plugin's description, each with its cure.
+/// Mistakes of one description that are told, and the characters of each: a guest has a say in both.
+const MISTAKES_MAX: usize = 20;
+const MISTAKE_CHARS_MAX: usize = 600;
+
+/// What is wrong with a plugin's description, each with its cure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("describe() is not accepted: {}", .0.join("; "))]
 pub struct BadDescription(pub Vec<String>);
+
+impl BadDescription {
+    /// The first ones, each clipped, and how many more there are.
+    fn told(wrong: Vec<String>) -> BadDescription {
+        let more = wrong.len().saturating_sub(MISTAKES_MAX);
+        let clip = |text: String| text.chars().filter(|c| !c.is_control()).take(MISTAKE_CHARS_MAX).collect();
+        let first = wrong.into_iter().take(MISTAKES_MAX).map(clip);
+        BadDescription(first.chain((more > 0).then(|| format!("and {more} more"))).collect())
+    }
+}
 
 /// Besides those of the policy.
 const HANDLER_OPTIONS: [&str; 2] = ["description", "filter"];
@@ -184,7 +198,7 @@ impl PluginInfo {
             let description = declared.description.as_deref().map(clipped);
             Ok(PluginInfo { name: file.clone(), version: clipped(&declared.version), description, handlers })
         } else {
-            Err(BadDescription(wrong))
+            Err(BadDescription::told(wrong))
         }
     }
 

@@ -48,7 +48,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(usual.server.bodies_bytes_max, 64 << 20);
     assert_eq!(usual.operator.listen.to_string(), "127.0.0.1:5555");
     assert_eq!(usual.store, StoreLocation::Sled(PathBuf::from("./data")));
-    assert_eq!(usual.engine, Engine { slots: 16 });
+    assert_eq!(usual.engine, Engine { slots: 16, stack_bytes: 512 << 10 });
     assert_eq!(usual.retention.succeeded_for.to_string(), "7d");
     assert_eq!(usual.retention.dead_for.to_string(), "90d");
 }
@@ -92,6 +92,7 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     let server = Server { trusted_proxies: Vec::new(), public_url: None, tls: None, ..full.server.clone() };
     assert_eq!((&server, &full.store, full.engine), (&usual.server, &usual.store, usual.engine));
     assert_eq!(full.retention, usual.retention);
+    assert_eq!(full.rollback.map(|rule| rule.to_string()).as_deref(), Some("failures: 50%, over: 20"));
     assert_eq!(full.operator.token, Some(env("HOOKBOX_TOKEN")));
     assert_eq!(full.providers[&provider("shop")].secrets, usual.providers[&provider("shop")].secrets);
     assert_eq!(full.providers[&provider("stripe")].tolerance, Some(Millis(300_000)));
@@ -108,7 +109,13 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     assert!(welcome.signatures.keys.is_some() && full.trust().usual.require_signed);
     let welcome = Plugin { pinned: Vec::new(), signatures: Default::default(), ..welcome.clone() };
     assert_eq!(
-        Plugin { timeout: None, handlers: Default::default(), filters: Default::default(), ..welcome },
+        Plugin {
+            timeout: None,
+            handlers: Default::default(),
+            filters: Default::default(),
+            rollback: None,
+            ..welcome.clone()
+        },
         Plugin::default()
     );
     let [nightly] = full.schedules.as_slice() else { panic!("{:?}", full.schedules) };

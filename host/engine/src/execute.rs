@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookbox_core::attempt::{Call, Executed, Outcome};
-use hookbox_core::name::HandlerRef;
+use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_core::plugin::Digest;
 use tokio::sync::Notify;
 
 /// Executes handlers: the sandbox, or a script in a test.
@@ -25,6 +26,9 @@ pub trait Execute: Send + Sync + 'static {
             () = interrupt.told() => Ok(Executed::bare(Outcome::Cancelled)),
         }
     }
+
+    /// Told of each attempt whose end was recorded and is the version's own doing. Returns at once.
+    fn recorded(&self, _plugin: &PluginName, _version: Digest, _outcome: &Outcome) {}
 }
 
 /// Stops one attempt.

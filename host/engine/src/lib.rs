@@ -33,6 +33,7 @@ use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::queue::Room;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub slots: usize,
     /// Runs that may wait.
     pub room: Room,
+    /// What attempts cost is added here.
+    pub spending: Arc<Spending>,
     /// Told of each attempt that ended; what does not fit is dropped.
     pub observer: Option<mpsc::Sender<RunEnded>>,
 }

@@ -8,6 +8,7 @@ use hookbox_core::plugin::{PluginInfo, Trigger};
 use hookbox_core::policy::{Policy, PolicyPatch};
 use hookbox_core::route::filter::Filter;
 use hookbox_core::schedule::Schedule;
+use hookbox_core::trial;
 use hookbox_store::Catalogue;
 use hookbox_store::types::Retention;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     /// Schedules of hooks.yaml.
     pub schedules: Vec<Schedule>,
     pub retention: Retention,
+    /// When the host rolls a plugin back by itself.
+    pub rollbacks: trial::Rules,
 }
 
 impl Settings {

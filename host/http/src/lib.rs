@@ -5,6 +5,7 @@
 //!
 //! Invariant: this crate never executes a plugin or calls a sibling.
 
+pub mod changes;
 pub mod ingress;
 pub mod lifecycle;
 pub mod operator;
@@ -13,6 +14,7 @@ pub mod providers;
 pub mod serve;
 pub mod tally;
 pub mod tls;
+pub mod uploads;
 
 mod bodies;
 mod body;

@@ -30,9 +30,11 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
+use bytes::Bytes;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
 use serde::de::DeserializeOwned;
@@ -40,12 +42,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::bodies::Held;
 use crate::body::{self, Unread};
+use crate::changes::Changes;
 use crate::health::{self, Detail};
 use crate::lifecycle::Lifecycle;
 use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::tally::Tally;
+use crate::uploads::Uploads;
 use query::Query;
 
 pub use access::{Access, TokenNeeded};
@@ -65,6 +69,8 @@ pub struct Operator {
     pub pairing: Arc<Pairing>,
     /// The same as the ingress has.
     pub tally: Arc<Tally>,
+    /// The same as the engine has.
+    pub spending: Arc<Spending>,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,
@@ -73,6 +79,8 @@ pub struct Operator {
     pub body_bytes_max: usize,
     /// Runs that may wait, those of webhooks and those that operators make.
     pub queue_max: u64,
+    pub uploads: Arc<Uploads>,
+    pub changes: Arc<Changes>,
 }
 
 impl Operator {
@@ -127,8 +135,10 @@ pub fn router(operator: Operator) -> Router {
         .route("/schedules/{name}/resume", post(schedules::resume))
         .route("/schedules/{name}/reset", post(schedules::reset))
         .route("/schedules/{name}/backfill", post(schedules::backfill))
-        .route("/plugins", get(plugins::list))
+        .route("/plugins", get(plugins::list).post(plugins::push::push))
         .route("/plugins/{name}", get(plugins::show))
+        .route("/plugins/{name}/rollback", post(plugins::rollback::roll_back))
+        .route("/plugin-changes", get(plugins::changes))
         .route("/providers", get(providers::list))
         .route("/providers/{name}", get(providers::show))
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
@@ -167,15 +177,20 @@ async fn nothing_in(body: Body) -> Result<(), Problem> {
 
 /// What a request's body asks for; no bytes are an object without members.
 async fn asked_in<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Problem> {
-    let read = body::read(body, bytes_max, BODY_READ_TIMEOUT, Held::uncounted()).await;
-    let (body, _) = read.map_err(|unread| match unread {
+    let body = bytes_of(body, bytes_max, BODY_READ_TIMEOUT).await?;
+    let text = if body.is_empty() { b"{}" } else { &body[..] };
+    serde_json::from_slice(text).map_err(|error| Problem::broken_json().because(error.to_string()))
+}
+
+async fn bytes_of(body: Body, bytes_max: usize, within: Millis) -> Result<Bytes, Problem> {
+    let read = body::read(body, bytes_max, within, Held::uncounted()).await;
+    let read = read.map_err(|unread| match unread {
         Unread::TooLarge => Problem::large_body().because(format!("at most {} KiB are read", bytes_max / 1024)),
         Unread::TooSlow => Problem::slow_body(),
         Unread::Cut => Problem::broken_body(),
         Unread::NoRoom(_) => Problem::for_now(),
-    })?;
-    let text = if body.is_empty() { b"{}" } else { &body[..] };
-    serde_json::from_slice(text).map_err(|error| Problem::broken_json().because(error.to_string()))
+    });
+    read.map(|(body, _)| body)
 }
 
 /// One line for every write, whether it was done or not.

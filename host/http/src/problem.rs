@@ -36,6 +36,9 @@ struct More {
     /// Where in the body, as a JSON Pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<String>,
+    /// Which of several causes it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
     /// Everything that was wrong, where there is more to tell than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<PartialError>,
@@ -67,6 +70,7 @@ problems! {
     unverified, UNAUTHORIZED, "unverified", "The delivery cannot be verified";
     token_wanted, UNAUTHORIZED, "token-wanted", "A token is needed";
     foreign_origin, FORBIDDEN, "foreign-origin", "Another site may not do this";
+    token_unset, FORBIDDEN, "token-unset", "This needs a token, and none is set";
     not_found, NOT_FOUND, "not-found", "There is no such thing here";
     wrong_method, METHOD_NOT_ALLOWED, "wrong-method", "The method is not allowed here";
     slow_body, REQUEST_TIMEOUT, "slow-body", "The body did not come in time";
@@ -74,10 +78,12 @@ problems! {
     large_body, PAYLOAD_TOO_LARGE, "large-body", "The body is too large";
     unknown_encoding, UNSUPPORTED_MEDIA_TYPE, "unknown-encoding", "The content encoding is not known here";
     broken_encoding, BAD_REQUEST, "broken-encoding", "The body is not in its content encoding";
+    wasm_wanted, UNSUPPORTED_MEDIA_TYPE, "wasm-wanted", "The body must be a component";
     json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     invalid_body, UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as it must be";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
+    refused_plugin, UNPROCESSABLE_ENTITY, "refused-plugin", "The plugin was refused";
     bad_schedule, UNPROCESSABLE_ENTITY, "bad-schedule", "The schedule is not as it must be";
     too_many, TOO_MANY_REQUESTS, "too-many", "Too many requests";
     damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
@@ -96,6 +102,12 @@ impl Problem {
 
     pub(crate) fn at(mut self, pointer: String) -> Problem {
         self.more.get_or_insert_default().pointer = Some(pointer);
+        self
+    }
+
+    /// Kebab-case code of the cause, where the problem has several.
+    pub(crate) fn caused_by(mut self, cause: String) -> Problem {
+        self.more.get_or_insert_default().cause = Some(cause);
         self
     }
 

@@ -1,8 +1,9 @@
 //! What a guest may ask of hookbox: one file for each interface of the
-//! contract. Every call goes through [`Guest::enter`](crate::guest::Guest),
-//! which refuses and counts in one place.
+//! contract, and below `drafts` the interfaces of others that lead to the same.
+//! Every call passes the [`seam`](crate::seam).
 
 mod config;
+pub(crate) mod drafts;
 mod kv;
 mod log;
 mod overlay;
@@ -16,35 +17,38 @@ use hookbox_core::effects::Effects;
 use crate::bindings::hookbox::plugin::types;
 use crate::denied::DeniedBook;
 use crate::guest::Guest;
+use crate::logbook::LogBook;
 use crate::plugin_kv::PluginKv;
 use crate::version::Version;
 
 pub(crate) use overlay::Overlay;
 pub(crate) use queue::Outbox;
 
-/// Calls of hookbox in one attempt: far more than honest work makes.
-const CALLS_MAX: u32 = 1_000_000;
-
+/// What one attempt can reach of its host.
 pub(crate) struct Capabilities {
     version: Arc<Version>,
     kv: Overlay,
     queue: Outbox,
+    log: LogBook,
     denied: DeniedBook,
-    calls: u32,
+    handles: drafts::Handles,
 }
 
 impl Capabilities {
-    pub(crate) fn new(version: Arc<Version>, call: &Call, kv: Arc<dyn PluginKv>, denied: DeniedBook) -> Capabilities {
+    pub(crate) fn new(
+        version: Arc<Version>,
+        call: &Call,
+        kv: Arc<dyn PluginKv>,
+        log: LogBook,
+        denied: DeniedBook,
+    ) -> Capabilities {
         let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
-        Capabilities { queue: Outbox::new(call), version, kv, denied, calls: 0 }
+        Capabilities { queue: Outbox::new(call), version, kv, log, denied, handles: drafts::Handles::default() }
     }
 
-    pub(crate) fn count(&mut self, call: &'static str) -> wasmtime::Result<()> {
-        self.calls += 1;
-        if self.calls > CALLS_MAX {
-            return Err(wasmtime::Error::msg(format!("{call}: more than {CALLS_MAX} calls of hookbox in one attempt")));
-        }
-        Ok(())
+    /// Calls of hookbox in one attempt.
+    pub(crate) fn calls_max(&self) -> u64 {
+        self.version.settings().limits.calls as u64
     }
 
     pub(crate) fn into_effects(self) -> Effects {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
+use hookbox_core::host_call::CallKind;
 use hookbox_core::plugin::Trigger;
 use tokio::time::{Instant, timeout};
 use wasmtime::Store;
@@ -47,12 +48,13 @@ impl Sandbox {
         let version = self.version_for(&call)?;
         // The time that it waited for a slot is not the guest's: its deadline counts from here.
         let call = Call { started: self.clock.now(), ..call };
-        let log = LogBook::new(Arc::clone(&self.clock));
-        let meter = Meter::new(version.settings().memory_bytes, version.settings().cpu);
+        let settings = version.settings();
+        let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
+        let meter = Meter::new(settings.memory_bytes, settings.cpu, settings.limits.clone());
         let denied = DeniedBook::default();
-        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, denied.clone());
+        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, log.clone(), denied.clone());
         let access = Access::Granted(Box::new(capabilities));
-        let egress = Arc::clone(&version.settings().egress);
+        let egress = Arc::clone(&settings.egress);
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
         let requests = sender.records();
         let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
@@ -70,11 +72,13 @@ impl Sandbox {
         };
         let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
 
-        let meter = &store.data().meter;
-        let cost = Cost { wall_us, cpu_ms: meter.cpu().0, memory_peak_bytes: meter.memory_peak() };
+        let Guest { meter, calls, .. } = store.data();
+        let (cpu_ms, memory_peak_bytes, mut calls) = (meter.cpu().0, meter.memory_peak(), *calls);
+        calls.add(CallKind::Request, requests.calls());
+        let cost = Cost { wall_us, cpu_ms, memory_peak_bytes, calls };
         let outcome = match ended {
-            Some(Ok(Ok(answer))) => outcome::of_answer(answer),
-            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter.exhausted(), &log.stderr_tail())?,
+            Some(Ok(Ok(answer))) => outcome::of_answer(answer, meter.limits()),
+            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter, &log.stderr_tail())?,
             Some(Err(_)) => Outcome::TimedOut { limit: call.timeout },
             None => Outcome::Cancelled,
         };

@@ -69,12 +69,15 @@ struct View {
     trouble: Option<String>,
 }
 
+/// Name, component and signature.
+type Proposed = (PluginName, Digest, Option<Arc<[u8]>>);
+
 /// One file.
 struct Seen {
     stamps: Stamps,
     since: Instant,
     settled: bool,
-    proposed: Option<(PluginName, Digest, Option<Arc<[u8]>>)>,
+    proposed: Option<Proposed>,
     refused: Option<String>,
 }
 
@@ -214,10 +217,11 @@ impl Seen {
             Ok((_, None)) => None,
             Ok((name, Some(file))) => {
                 self.settled = true;
-                self.refused = None;
+                // What took its place for a while was refused: that is over.
+                let back = self.refused.take().is_some();
                 let digest = Digest(Sha256::digest(&file.bytes).into());
                 let proposed = Some((name.clone(), digest, file.signature.clone()));
-                (self.proposed != proposed).then(|| {
+                (back || self.proposed != proposed).then(|| {
                     self.proposed = proposed;
                     FolderEvent::Found { name, digest, file }
                 })

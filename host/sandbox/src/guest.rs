@@ -1,7 +1,8 @@
-//! What stands behind one guest: an empty WASI, its meter, its log, and what it
-//! may ask of hookbox.
+//! What stands behind one guest: an empty WASI, its meter, and what it may ask
+//! of hookbox.
 
 use hookbox_core::attempt::LogStream;
+use hookbox_core::host_call::{CallKind, Calls, HostCalls};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -13,23 +14,20 @@ use crate::logbook::LogBook;
 use crate::meter::Meter;
 use crate::stdio::Stdio;
 
-/// What a guest may hand over in one call: the largest that any call keeps is 256 KiB.
-pub(crate) const HOST_CALL_BYTES_MAX: usize = 1 << 20;
-/// Streams, pollables and the like that a guest holds at once.
-const RESOURCES_MAX: usize = 1024;
 /// Headers of one request or answer; a guest may hold as many of them as resources.
 const FIELDS_BYTES_MAX: usize = 32 << 10;
-/// Random bytes of one call. Python asks for whole buffers.
-const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
 pub(crate) struct Guest {
     wasi: WasiCtx,
     table: ResourceTable,
     pub(crate) meter: Meter,
-    pub(crate) log: LogBook,
-    access: Access,
+    pub(crate) access: Access,
     http: WasiHttpCtx,
     sender: Sender,
+    /// What it has asked of its host.
+    pub(crate) calls: HostCalls,
+    /// Those of them that passed the seam.
+    pub(crate) passed: u64,
 }
 
 /// What hookbox's own imports do.
@@ -42,12 +40,13 @@ pub(crate) enum Access {
 impl Guest {
     /// A store for one guest and one call. It owns everything that the guest can reach.
     pub(crate) fn store(engine: &Engine, meter: Meter, log: LogBook, access: Access, sender: Sender) -> Store<Guest> {
+        let limits = meter.limits().clone();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
+        table.set_max_capacity(limits.resources);
         let wasi = WasiCtx::builder()
             .stdout(Stdio::new(log.clone(), LogStream::Stdout))
-            .stderr(Stdio::new(log.clone(), LogStream::Stderr))
-            .max_random_size(RANDOM_BYTES_MAX)
+            .stderr(Stdio::new(log, LogStream::Stderr))
+            .max_random_size(limits.random_bytes as u64)
             // No address is allowed either way; this way no socket is made.
             .allow_tcp(false)
             .allow_udp(false)
@@ -55,25 +54,13 @@ impl Guest {
             .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
-        let mut store = Store::new(engine, Guest { wasi, table, meter, log, access, http, sender });
+        let (calls, passed) = (HostCalls::default(), 0);
+        let mut store = Store::new(engine, Guest { wasi, table, meter, access, http, sender, calls, passed });
         store.limiter(|guest| &mut guest.meter);
-        store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
+        store.set_hostcall_fuel(limits.call_bytes);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()));
         store
-    }
-
-    /// Every call of hookbox's own imports begins here. `call` is its name, for the reason.
-    pub(crate) fn enter(&mut self, call: &'static str) -> wasmtime::Result<&mut Capabilities> {
-        match &mut self.access {
-            Access::Granted(capabilities) => {
-                capabilities.count(call)?;
-                Ok(capabilities)
-            }
-            Access::Refused => Err(wasmtime::Error::msg(format!(
-                "describe() called {call}: nothing of hookbox may be used while a plugin describes itself"
-            ))),
-        }
     }
 
     /// Nothing while `describe()` runs.
@@ -92,7 +79,9 @@ impl WasiHttpView for Guest {
 }
 
 impl WasiView for Guest {
+    /// Each call of WASI begins here.
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.calls.add(CallKind::Wasi, Calls { number: 1, ..Calls::default() });
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }

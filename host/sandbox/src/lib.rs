@@ -4,7 +4,7 @@
 //! compiled (or loaded from the cache of compiled code) and described.
 //! [`Sandbox::activate`] makes it the one that new attempts run on.
 //! [`Sandbox::execute`] runs one attempt in a fresh instance that sees nothing
-//! of the host but clocks, random numbers and the four interfaces of the
+//! of the host but clocks, random numbers, and the interfaces of the
 //! contract in `wit/`, and that is stopped by three limits: wall time (outside,
 //! by the runtime's timer, because a guest that waits in the host does not
 //! tick), CPU time (by counting the ticks at which it was found running) and
@@ -32,6 +32,7 @@ mod plugin_kv;
 mod prepare;
 mod rejection;
 mod sandbox;
+mod seam;
 mod stdio;
 mod text;
 mod version;

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hookbox_core::attempt::{LOG_BYTES_MAX, Log, LogLevel, LogLine, LogStream};
+use hookbox_core::attempt::{Log, LogLevel, LogLine, LogStream};
 use hookbox_core::clock::Clock;
 
 use crate::text;
@@ -32,11 +32,11 @@ struct Book {
 }
 
 impl LogBook {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> LogBook {
+    pub(crate) fn new(clock: Arc<dyn Clock>, bytes_max: usize) -> LogBook {
         LogBook(Arc::new(Mutex::new(Book {
             clock,
             log: Log::default(),
-            bytes_left: LOG_BYTES_MAX,
+            bytes_left: bytes_max,
             stdout: Vec::new(),
             stderr: Vec::new(),
             tail: Vec::new(),
@@ -167,9 +167,10 @@ impl Book {
 mod tests {
     use super::*;
     use hookbox_core::clock::ManualClock;
+    use hookbox_core::limits::LOG_BYTES;
 
     fn book() -> LogBook {
-        LogBook::new(Arc::new(ManualClock::default()))
+        LogBook::new(Arc::new(ManualClock::default()), LOG_BYTES)
     }
 
     fn messages(log: &Log) -> Vec<&str> {
@@ -194,7 +195,7 @@ mod tests {
         }
         let log = book.finish();
         let kept: usize = log.lines.iter().map(|line| line.message.len()).sum();
-        assert!(kept <= LOG_BYTES_MAX);
+        assert!(kept <= LOG_BYTES);
         assert_eq!(kept as u64 + log.bytes_dropped, 4_096_000);
     }
 
@@ -202,7 +203,7 @@ mod tests {
     fn empty_lines_are_not_free() {
         let book = book();
         book.write(LogStream::Stdout, &b"\n".repeat(1 << 20));
-        assert!(book.finish().lines.len() <= LOG_BYTES_MAX / LINE_OVERHEAD_BYTES);
+        assert!(book.finish().lines.len() <= LOG_BYTES / LINE_OVERHEAD_BYTES);
     }
 
     #[test]

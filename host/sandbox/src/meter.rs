@@ -1,12 +1,10 @@
 //! What one guest uses: memory, CPU time and calls of the host.
 
+use hookbox_core::limits::{Limits, TABLES_MAX};
 use hookbox_core::time::Millis;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX, TICK};
-
-/// Elements of all tables of one guest: 3 MiB. Python, the largest, has about 50,000.
-const TABLE_ELEMENTS_SUM_MAX: usize = 400_000;
+use crate::engine::{MEMORIES_MAX, TICK};
 
 /// Counts and limits. The flags tell an exhausted guest from a broken one: to the guest both are a trap.
 #[derive(Debug)]
@@ -18,6 +16,9 @@ pub(crate) struct Meter {
     growing: u64,
     memory_refused: bool,
     table_elements: usize,
+    table_growing: usize,
+    table_refused: bool,
+    limits: Limits,
     cpu_max: Millis,
     cpu: Millis,
     cpu_refused: bool,
@@ -28,10 +29,11 @@ pub(crate) struct Meter {
 pub(crate) enum Exhausted {
     Cpu(Millis),
     Memory(u64),
+    TableElements(usize),
 }
 
 impl Meter {
-    pub(crate) fn new(memory_max: u64, cpu_max: Millis) -> Meter {
+    pub(crate) fn new(memory_max: u64, cpu_max: Millis, limits: Limits) -> Meter {
         Meter {
             memory_max,
             memory: 0,
@@ -39,6 +41,9 @@ impl Meter {
             growing: 0,
             memory_refused: false,
             table_elements: 0,
+            table_growing: 0,
+            table_refused: false,
+            limits,
             cpu_max,
             cpu: Millis(0),
             cpu_refused: false,
@@ -57,6 +62,8 @@ impl Meter {
             Some(Exhausted::Cpu(self.cpu_max))
         } else if self.memory_refused {
             Some(Exhausted::Memory(self.memory_max))
+        } else if self.table_refused {
+            Some(Exhausted::TableElements(self.limits.table_elements))
         } else {
             None
         }
@@ -64,6 +71,11 @@ impl Meter {
 
     pub(crate) fn cpu(&self) -> Millis {
         self.cpu
+    }
+
+    /// What the guest may use besides what is counted here.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn memory_peak(&self) -> u64 {
@@ -93,21 +105,29 @@ impl ResourceLimiter for Meter {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        let sum = self.table_elements.saturating_add(desired.saturating_sub(current));
-        if sum > TABLE_ELEMENTS_SUM_MAX {
-            self.memory_refused = true;
+        let growth = desired.saturating_sub(current);
+        let sum = self.table_elements.saturating_add(growth);
+        if sum > self.limits.table_elements {
+            self.table_refused = true;
             return Ok(false);
         }
         self.table_elements = sum;
+        self.table_growing = growth;
         Ok(true)
     }
 
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.table_elements = self.table_elements.saturating_sub(self.table_growing);
+        self.table_growing = 0;
+        Ok(())
+    }
+
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX as usize
+        self.limits.instances
     }
 
     fn tables(&self) -> usize {
-        TABLES_MAX as usize
+        TABLES_MAX
     }
 
     fn memories(&self) -> usize {
@@ -121,9 +141,13 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
+    fn meter(memory_max: u64, cpu_max: Millis) -> Meter {
+        Meter::new(memory_max, cpu_max, Limits { table_elements: 100, ..Limits::default() })
+    }
+
     #[test]
     fn the_memory_limit_is_for_all_memories_together() {
-        let mut meter = Meter::new(4 << 20, Millis(10));
+        let mut meter = meter(4 << 20, Millis(10));
         assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
         assert!(meter.memory_growing(0, MIB, None).unwrap());
         assert_eq!(meter.exhausted(), None);
@@ -134,15 +158,27 @@ mod tests {
 
     #[test]
     fn growth_that_failed_is_given_back() {
-        let mut meter = Meter::new(4 << 20, Millis(10));
+        let mut meter = meter(4 << 20, Millis(10));
         assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
         meter.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
         assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
     }
 
     #[test]
+    fn the_limit_of_elements_is_for_all_tables_together() {
+        let mut meter = meter(1, Millis(1));
+        assert!(meter.table_growing(0, 60, None).unwrap());
+        assert!(meter.table_growing(0, 40, None).unwrap());
+        meter.table_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        assert!(meter.table_growing(0, 40, None).unwrap());
+        assert_eq!(meter.exhausted(), None);
+        assert!(!meter.table_growing(40, 41, None).unwrap());
+        assert_eq!(meter.exhausted(), Some(Exhausted::TableElements(100)));
+    }
+
+    #[test]
     fn a_guest_gives_way_at_each_tick_until_its_budget_is_spent() {
-        let mut meter = Meter::new(1, Millis(2));
+        let mut meter = meter(1, Millis(2));
         assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
         assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
         assert_eq!(meter.exhausted(), None);

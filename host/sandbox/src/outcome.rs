@@ -1,17 +1,20 @@
 //! Between the contract's types and ours, and from the many ways in which a
 //! guest can fail to one outcome.
 
-use hookbox_core::attempt::{OUTPUT_BYTES_MAX, Outcome, Output};
+use hookbox_core::attempt::{Outcome, Output};
 use hookbox_core::event::{Event, Job, JobOrigin};
+use hookbox_core::limits::Limits;
 use hookbox_core::time::Millis;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::bindings::hookbox::plugin::types;
-use crate::guest::HOST_CALL_BYTES_MAX;
-use crate::meter::Exhausted;
+use crate::meter::{Exhausted, Meter};
 use crate::sandbox::SandboxError;
 use crate::text;
+
+/// The media type of a result: it stands in a header.
+const CONTENT_TYPE_BYTES_MAX: usize = 256;
 
 /// Where a call of the guest ended without an answer.
 #[derive(Debug)]
@@ -49,10 +52,10 @@ pub(crate) fn job(job: &Job) -> types::Job {
     }
 }
 
-pub(crate) fn of_answer(answer: Result<types::Outcome, types::HandlerError>) -> Outcome {
+pub(crate) fn of_answer(answer: Result<types::Outcome, types::HandlerError>, limits: &Limits) -> Outcome {
     match answer {
         Ok(types::Outcome::Completed(None)) => Outcome::Completed { output: None },
-        Ok(types::Outcome::Completed(Some(output))) => of_output(output),
+        Ok(types::Outcome::Completed(Some(output))) => of_output(output, limits),
         Ok(types::Outcome::Skipped(reason)) => Outcome::Skipped { reason: text::message(&reason) },
         Err(types::HandlerError::Retryable(error)) => {
             Outcome::Retryable { message: text::message(&error.message), retry_after: error.retry_after.map(Millis) }
@@ -61,44 +64,52 @@ pub(crate) fn of_answer(answer: Result<types::Outcome, types::HandlerError>) -> 
     }
 }
 
-fn of_output(output: types::Output) -> Outcome {
+fn of_output(output: types::Output, limits: &Limits) -> Outcome {
     let bytes = output.data.len() + output.data_content_type.len();
-    if bytes > OUTPUT_BYTES_MAX {
-        return output_too_large(&format!("{bytes} bytes"));
+    if bytes > limits.result_bytes {
+        return output_too_large(&format!("{bytes} bytes"), limits);
     }
-    let content_type = text::line(&output.data_content_type);
+    let content_type = text::line(text::prefix(&output.data_content_type, CONTENT_TYPE_BYTES_MAX));
     Outcome::Completed { output: Some(Output { content_type, data: output.data }) }
 }
 
-fn output_too_large(size: &str) -> Outcome {
-    let message =
-        format!("the output is {size}, at most {OUTPUT_BYTES_MAX} are kept: store it elsewhere and return where it is");
+fn output_too_large(size: &str, limits: &Limits) -> Outcome {
+    let most = limits.result_bytes;
+    let message = format!(
+        "the output is {size}, at most {most} are kept (limits.result): store it elsewhere and return where it is"
+    );
     Outcome::Permanent { message }
 }
 
 /// A fault of the guest is an outcome, one of the host an error.
-pub(crate) fn of_fault(fault: Fault, exhausted: Option<Exhausted>, stderr: &str) -> Result<Outcome, SandboxError> {
-    match (exhausted, fault) {
+pub(crate) fn of_fault(fault: Fault, meter: &Meter, stderr: &str) -> Result<Outcome, SandboxError> {
+    let limits = meter.limits();
+    match (meter.exhausted(), fault) {
         (Some(Exhausted::Cpu(limit)), _) => Ok(Outcome::CpuExhausted { limit }),
         (Some(Exhausted::Memory(limit)), _) => Ok(Outcome::OutOfMemory { limit }),
+        (Some(Exhausted::TableElements(limit)), Fault::Starting(error) | Fault::Running(error)) => {
+            let reason = trap_message(&error, stderr, limits);
+            let message = format!("it was refused more than {limit} table elements (limits.table_elements): {reason}");
+            Ok(Outcome::Trapped { message: text::message(&message) })
+        }
         (None, Fault::Starting(error)) if !is_guests(&error) => {
             Err(SandboxError::Broken(format!("the guest could not be started: {error:#}")))
         }
-        (None, Fault::Starting(error)) => Ok(Outcome::Trapped { message: trap_message(&error, stderr) }),
+        (None, Fault::Starting(error)) => Ok(Outcome::Trapped { message: trap_message(&error, stderr, limits) }),
         // The answer itself was too much: what traps in a host call has the guest's frames.
         (None, Fault::Running(error)) if is_too_much(&error) && error.downcast_ref::<WasmBacktrace>().is_none() => {
-            Ok(output_too_large(&format!("more than {HOST_CALL_BYTES_MAX} bytes")))
+            Ok(output_too_large(&format!("more than {} bytes", limits.call_bytes), limits))
         }
-        (None, Fault::Running(error)) => Ok(Outcome::Trapped { message: trap_message(&error, stderr) }),
+        (None, Fault::Running(error)) => Ok(Outcome::Trapped { message: trap_message(&error, stderr, limits) }),
     }
 }
 
 /// What a trap says to an operator: a panic's own words where the guest wrote them to standard error.
-pub(crate) fn trap_message(error: &wasmtime::Error, stderr: &str) -> String {
+pub(crate) fn trap_message(error: &wasmtime::Error, stderr: &str, limits: &Limits) -> String {
     let reason = if let Some(I32Exit(status)) = error.downcast_ref() {
         format!("it ended itself with exit status {status}")
     } else if is_too_much(error) {
-        format!("it passed more than {HOST_CALL_BYTES_MAX} bytes to the host in one call")
+        format!("it passed more than {} bytes to the host in one call (limits.call)", limits.call_bytes)
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         trap.to_string()
     } else {
@@ -114,7 +125,13 @@ pub(crate) fn trap_message(error: &wasmtime::Error, stderr: &str) -> String {
 }
 
 fn is_guests(error: &wasmtime::Error) -> bool {
-    error.is::<Trap>() || error.is::<I32Exit>() || error.downcast_ref::<WasmBacktrace>().is_some()
+    let trapped = error.is::<Trap>() || error.is::<I32Exit>() || error.downcast_ref::<WasmBacktrace>().is_some();
+    trapped || is_over_count(error)
+}
+
+/// More instances, memories or tables than the meter allows. wasmtime tells it in words only.
+pub(crate) fn is_over_count(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().starts_with("resource limit exceeded")
 }
 
 /// wasmtime keeps the type of this error to itself.

@@ -1,8 +1,9 @@
 //! From a file's bytes to a version: check, compile or load, link, describe.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT, PluginSettings};
+use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT, INSTANCES_MAX, PluginSettings};
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Declared, DeclaredHandler, DeclaredTrigger, Digest, PluginInfo};
 use hookbox_core::time::Millis;
@@ -24,6 +25,8 @@ use crate::version::{Compiled, Version};
 
 /// CPU time of `describe()`: it only has to say what is written in the code.
 const DESCRIBE_CPU: Millis = Millis(500);
+/// Of an import or export that is told; components may have names of 100,000 bytes.
+const NAME_BYTES_MAX: usize = 200;
 /// The one export that makes a component a plugin.
 const GUEST: &str = "hookbox:plugin/guest@0.1.0";
 /// Interfaces of the contract that a guest may import.
@@ -32,6 +35,18 @@ const CONTRACT: [&str; 5] = ["types", "logging", "kv", "config", "queue"];
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 /// Of `wasi:http` the part that sends requests.
 const WASI_HTTP: [&str; 2] = ["types", "outgoing-handler"];
+/// Drafts of WASI that are linked: interfaces and their versions, each as it is written in an import.
+const DRAFTS: [&str; 9] = [
+    "wasi:keyvalue/store@0.2.0-draft",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:keyvalue/store@0.2.0-draft2",
+    "wasi:keyvalue/atomics@0.2.0-draft2",
+    "wasi:keyvalue/batch@0.2.0-draft2",
+    "wasi:config/store@0.2.0-draft",
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:logging/logging@0.1.0-draft",
+];
 
 impl Sandbox {
     /// `name` is the stem of the plugin's file. Nothing is active afterwards that was not before. Takes milliseconds
@@ -43,23 +58,26 @@ impl Sandbox {
         settings: PluginSettings,
     ) -> Result<Arc<Version>, Rejection> {
         look(&bytes)?;
+        settings.check().map_err(Rejection::LimitTooHigh)?;
         let closed = |_| Rejection::HostBroken("the sandbox is closed".to_owned());
         let permit = Arc::clone(&self.preparing).acquire_owned().await.map_err(closed)?;
         let (engine, cache) = (self.engine.clone(), Arc::clone(&self.cache));
         // The permit goes along: compiling goes on even where nobody waits for it any longer.
+        let clock = Arc::clone(&self.clock);
         let compiling = tokio::task::spawn_blocking(move || {
+            let began = clock.monotonic();
             let digest = Digest(Sha256::digest(&bytes).into());
             let found = cache.load(&engine, digest).map(|component| (component, Compiled::Cached));
             let (component, compiled) = match found {
                 Some(found) => found,
                 None => {
-                    let component = Component::from_binary(&engine, &bytes)
-                        .map_err(|error| Rejection::Invalid(text::message(&format!("{error:#}"))))?;
+                    let component = Component::from_binary(&engine, &bytes).map_err(|error| not_compiled(&error))?;
                     cache.store(digest, &component);
                     (component, Compiled::Fresh)
                 }
             };
-            Ok::<_, Rejection>((digest, component, compiled, permit))
+            let took = clock.monotonic().since(began);
+            Ok::<_, Rejection>((digest, component, (compiled, took), permit))
         });
         let aborted = |error| Rejection::HostBroken(format!("compiling was aborted: {error}"));
         let (digest, component, compiled, _permit) = compiling.await.map_err(aborted)??;
@@ -73,10 +91,10 @@ impl Sandbox {
     fn link(&self, component: &Component) -> Result<PluginPre<Guest>, Rejection> {
         let kind = component.component_type();
         if let Some((import, _)) = kind.imports(&self.engine).find(|(import, _)| !is_served(import)) {
-            return Err(Rejection::UnservedImport { import: text::line(import), cure: cure(import) });
+            return Err(Rejection::UnservedImport { import: name(import), cure: cure(import) });
         }
         if !kind.exports(&self.engine).any(|(export, _)| export == GUEST) {
-            let ours = |export: &str| export.starts_with("hookbox:plugin/guest@").then(|| text::line(export));
+            let ours = |export: &str| export.starts_with("hookbox:plugin/guest@").then(|| name(export));
             let found = kind.exports(&self.engine).find_map(|(export, _)| ours(export));
             let cure = match found {
                 Some(_) => "build it against version 0.1 of the contract, or update hookbox",
@@ -89,8 +107,8 @@ impl Sandbox {
     }
 
     async fn describe(&self, pre: &PluginPre<Guest>, settings: &PluginSettings) -> Result<Declared, Rejection> {
-        let log = LogBook::new(Arc::clone(&self.clock));
-        let meter = Meter::new(settings.memory_bytes, DESCRIBE_CPU);
+        let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
+        let meter = Meter::new(settings.memory_bytes, DESCRIBE_CPU, settings.limits.clone());
         let sender = Sender::closed(log.clone());
         let mut store = Guest::store(&self.engine, meter, log.clone(), Access::Refused, sender);
         let described = async {
@@ -100,7 +118,7 @@ impl Sandbox {
         let ended = timeout(DESCRIBE_TIMEOUT.as_duration(), Box::pin(described)).await;
         match ended {
             Ok(Ok(info)) => Ok(declared(info)),
-            Ok(Err(fault)) => Err(refused(fault, store.data().meter.exhausted(), &log.stderr_tail())),
+            Ok(Err(fault)) => Err(refused(fault, &store.data().meter, &log.stderr_tail())),
             Err(_) => Err(Rejection::DescribeTimedOut),
         }
     }
@@ -118,7 +136,21 @@ fn look(bytes: &[u8]) -> Result<(), Rejection> {
     }
 }
 
+/// Broken, or larger than a place in the pool.
+fn not_compiled(error: &wasmtime::Error) -> Rejection {
+    let message = text::message(&format!("{error:#}"));
+    if message.contains("pooling allocator") { Rejection::DoesNotFit(message) } else { Rejection::Invalid(message) }
+}
+
+/// The name of an import or export, as it is shown.
+fn name(name: &str) -> String {
+    text::line(text::prefix(name, NAME_BYTES_MAX))
+}
+
 fn is_served(import: &str) -> bool {
+    if DRAFTS.contains(&import) {
+        return true;
+    }
     let (package, version) = import.split_once('@').unwrap_or((import, ""));
     match package.split_once('/') {
         Some(("hookbox:plugin", interface)) => version == "0.1.0" && CONTRACT.contains(&interface),
@@ -131,8 +163,13 @@ fn is_served(import: &str) -> bool {
     }
 }
 
-fn cure(import: &str) -> &'static str {
-    if import.starts_with("wasi:http/") {
+fn cure(import: &str) -> Cow<'static, str> {
+    let package = import.split_once('/').map_or(import, |(package, _)| package);
+    let known: Vec<&str> = DRAFTS.into_iter().filter(|draft| draft.starts_with(&format!("{package}/"))).collect();
+    if !known.is_empty() {
+        return format!("it is served as {}", known.join(", ")).into();
+    }
+    let cure = if import.starts_with("wasi:http/") {
         "of wasi:http only outgoing-handler is served, in version 0.2: requests come as events"
     } else if import.starts_with("wasi:") {
         "build it for WASI 0.2 with interfaces of wasi:cli only, such as with --target wasm32-wasip2"
@@ -140,15 +177,26 @@ fn cure(import: &str) -> &'static str {
         "build it against version 0.1 of the contract, or update hookbox"
     } else {
         "a plugin may import hookbox:plugin@0.1.0 and WASI 0.2 only"
-    }
+    };
+    cure.into()
 }
 
-fn refused(fault: Fault, exhausted: Option<Exhausted>, stderr: &str) -> Rejection {
-    match (exhausted, fault) {
+fn refused(fault: Fault, meter: &Meter, stderr: &str) -> Rejection {
+    match (meter.exhausted(), fault) {
         (Some(Exhausted::Cpu(_)), _) => Rejection::DescribeTimedOut,
         (Some(Exhausted::Memory(limit)), _) => Rejection::OutOfMemory { limit },
-        (None, Fault::Running(error)) => Rejection::DescribeTrapped(outcome::trap_message(&error, stderr)),
-        (None, fault) => match outcome::of_fault(fault, None, stderr) {
+        (Some(Exhausted::TableElements(limit)), _) => {
+            Rejection::DoesNotFit(format!("more than {limit} table elements (plugins.NAME.limits.table_elements)"))
+        }
+        (None, Fault::Starting(error)) if outcome::is_over_count(&error) => {
+            let most = meter.limits().instances;
+            let root = error.root_cause();
+            Rejection::DoesNotFit(format!("{root}; plugins.NAME.limits.instances is {most}, at most {INSTANCES_MAX}"))
+        }
+        (None, Fault::Running(error)) => {
+            Rejection::DescribeTrapped(outcome::trap_message(&error, stderr, meter.limits()))
+        }
+        (None, fault) => match outcome::of_fault(fault, meter, stderr) {
             Ok(outcome) => Rejection::DescribeTrapped(outcome.message().unwrap_or_default()),
             Err(SandboxError::Broken(message)) => Rejection::HostBroken(message),
             Err(error) => Rejection::HostBroken(error.to_string()),

@@ -1,5 +1,7 @@
 //! Why a file does not become a version.
 
+use std::borrow::Cow;
+
 use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT};
 use hookbox_core::plugin::BadDescription;
 
@@ -17,7 +19,7 @@ pub enum Rejection {
     #[error("it is a broken component: {0}; build it anew")]
     Invalid(String),
     #[error("it imports {import}, which is not served: {cure}")]
-    UnservedImport { import: String, cure: &'static str },
+    UnservedImport { import: String, cure: Cow<'static, str> },
     #[error("it does not export hookbox:plugin/guest@0.1.0{}: {cure}", found.as_ref().map(|name| format!(" but {name}")).unwrap_or_default())]
     NotAPlugin { found: Option<String>, cure: &'static str },
     #[error("describe() failed: {0}")]
@@ -26,6 +28,10 @@ pub enum Rejection {
     DescribeTimedOut,
     #[error("it needs more than its {} MiB of memory to start: raise plugins.NAME.limits.memory in hooks.yaml", limit >> 20)]
     OutOfMemory { limit: u64 },
+    #[error("it needs more than a plugin may have: {0}")]
+    DoesNotFit(String),
+    #[error("plugins.NAME.limits.{0}")]
+    LimitTooHigh(String),
     #[error("{0}")]
     BadDescription(#[from] BadDescription),
     /// The host is at fault, not the file; trying again may help.
@@ -46,6 +52,8 @@ impl Rejection {
             Rejection::DescribeTrapped(_) => "describe-trapped",
             Rejection::DescribeTimedOut => "describe-timed-out",
             Rejection::OutOfMemory { .. } => "out-of-memory",
+            Rejection::DoesNotFit(_) => "does-not-fit",
+            Rejection::LimitTooHigh(_) => "limit-too-high",
             Rejection::BadDescription(_) => "bad-description",
             Rejection::HostBroken(_) => "host-broken",
         }

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use hookbox_core::clock::Clock;
 use hookbox_core::egress::Egress;
+use hookbox_core::limits::{STACK_BYTES_MAX, STACK_BYTES_MIN};
 use hookbox_core::name::{HandlerRef, PluginName};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::Plugin;
+use crate::bindings::{Plugin, config, config_rc, keyvalue, keyvalue2, logging};
 use crate::cache::Cache;
 use crate::egress::{self, Client, Resolve};
 use crate::engine::engine;
@@ -28,6 +29,8 @@ pub struct SandboxOptions {
     pub cache: PathBuf,
     /// Attempts at once; further ones wait.
     pub slots: usize,
+    /// Of each guest; at most [`STACK_BYTES_MAX`].
+    pub stack_bytes: usize,
     pub clock: Arc<dyn Clock>,
     /// Where plugins' requests find the addresses of their hosts.
     pub resolver: Arc<dyn Resolve>,
@@ -50,7 +53,8 @@ pub struct Sandbox {
     pub(crate) cache: Arc<Cache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) preparing: Arc<Semaphore>,
-    /// In front of the pool: a pool without room is an error, not a wait.
+    /// In front of the pool: a pool without room is an error, not a wait. First come, first served: whoever has several
+    /// plugins to serve shares the slots out before, so that nobody waits here.
     pub(crate) slots: Semaphore,
     resolver: Arc<dyn Resolve>,
     /// Read when the first plugin may send requests.
@@ -62,7 +66,8 @@ impl Sandbox {
     /// Starts the engine and its ticking thread, which ends with the last version.
     pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
         let slots = options.slots.clamp(1, SLOTS_MAX);
-        let engine = engine(u32::try_from(slots + PREPARING_MAX).unwrap_or(u32::MAX))?;
+        let stack_bytes = options.stack_bytes.clamp(STACK_BYTES_MIN, STACK_BYTES_MAX);
+        let engine = engine(u32::try_from(slots + PREPARING_MAX).unwrap_or(u32::MAX), stack_bytes)?;
         let linker = linker(&engine)
             .map_err(|error| SandboxError::Broken(format!("the imports cannot be linked: {error:#}")))?;
         let cache = Cache::open(options.cache, &engine, Arc::clone(&options.clock))
@@ -118,5 +123,15 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    drafts(&mut linker)?;
     Ok(linker)
+}
+
+/// Other names of what the contract has.
+fn drafts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    keyvalue::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    keyvalue2::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    config::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    config_rc::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    logging::Imports::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
 }

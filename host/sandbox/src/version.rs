@@ -8,11 +8,13 @@ use arc_swap::ArcSwap;
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, PluginInfo};
+use hookbox_core::time::Millis;
 use tokio::sync::watch;
 
 use crate::bindings::PluginPre;
 use crate::egress::Client;
 use crate::guest::Guest;
+use crate::text;
 
 /// Checked, compiled and described; with the settings it was prepared with. Changed settings make another version of
 /// the same bytes.
@@ -20,6 +22,10 @@ pub struct Version {
     pub digest: Digest,
     pub info: PluginInfo,
     pub compiled: Compiled,
+    /// How long that took, compiling or loading.
+    pub compiling: Millis,
+    /// Interfaces that it imports, in the order of their names.
+    pub imports: Vec<String>,
     settings: PluginSettings,
     client: Option<Client>,
     pre: PluginPre<Guest>,
@@ -37,12 +43,13 @@ impl Version {
     pub(crate) fn new(
         digest: Digest,
         info: PluginInfo,
-        compiled: Compiled,
+        (compiled, compiling): (Compiled, Millis),
         settings: PluginSettings,
         client: Option<Client>,
         pre: PluginPre<Guest>,
     ) -> Version {
-        Version { digest, info, compiled, settings, client, pre, revoked: watch::Sender::new(false) }
+        let (imports, revoked) = (imports(&pre), watch::Sender::new(false));
+        Version { digest, info, compiled, compiling, imports, settings, client, pre, revoked }
     }
 
     /// Stops the attempts that run on it, at once, and those that would begin: they come to
@@ -75,6 +82,14 @@ impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?} ({:?})", self.info.name, self.digest, self.compiled)
     }
+}
+
+fn imports(pre: &PluginPre<Guest>) -> Vec<String> {
+    let component = pre.instance_pre().component();
+    let kind = component.component_type();
+    let mut imports: Vec<String> = kind.imports(component.engine()).map(|(name, _)| text::line(name)).collect();
+    imports.sort_unstable();
+    imports
 }
 
 /// Which version of each plugin new attempts run on. A swap is one pointer; who holds a version keeps it.

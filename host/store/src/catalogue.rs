@@ -1,85 +1,29 @@
 //! The plugins and the routes to their handlers.
 
+mod row;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hookbox_core::event::Event;
 use hookbox_core::name::{HandlerRef, PluginName};
-use hookbox_core::plugin::{Digest, Handler, PluginInfo, Trigger};
+use hookbox_core::plugin::{Handler, Trigger};
 use hookbox_core::policy::Terms;
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::{Fault, Filter, Subject};
-use hookbox_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
 
-/// Versions that are remembered for each plugin.
-pub const HISTORY_MAX: usize = 10;
-
-/// What is known of one plugin. The folder proposes; this row decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginRow {
-    pub name: PluginName,
-    /// The version that serves.
-    pub active: Option<ActiveVersion>,
-    /// The latest version that was refused, and why; gone once a good one is active.
-    pub refused: Option<RefusedVersion>,
-    /// The file is gone from the folder; its runs wait for a while.
-    pub missing_since: Option<Timestamp>,
-    /// Versions that served, latest last.
-    pub history: Vec<PastVersion>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ActiveVersion {
-    pub digest: Digest,
-    pub since: Timestamp,
-    pub info: PluginInfo,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefusedVersion {
-    pub digest: Option<Digest>,
-    pub at: Timestamp,
-    /// Kebab-case code of the cause.
-    pub code: String,
-    pub reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PastVersion {
-    pub digest: Digest,
-    pub since: Timestamp,
-}
-
-impl PluginRow {
-    pub fn new(name: PluginName) -> PluginRow {
-        PluginRow { name, active: None, refused: None, missing_since: None, history: Vec::new() }
-    }
-
-    /// `version` serves from now on.
-    pub fn activated(&mut self, digest: Digest, info: PluginInfo, at: Timestamp) {
-        self.missing_since = None;
-        self.refused = None;
-        if self.active.as_ref().is_some_and(|active| active.digest == digest && active.info == info) {
-            return;
-        }
-        if let Some(active) = self.active.as_mut().filter(|active| active.digest == digest) {
-            // The same version, configured anew.
-            active.info = info;
-            return;
-        }
-        self.history.push(PastVersion { digest, since: at });
-        let surplus = self.history.len().saturating_sub(HISTORY_MAX);
-        self.history.drain(..surplus);
-        self.active = Some(ActiveVersion { digest, since: at, info });
-    }
-}
+pub use row::{
+    ActiveVersion, By, COMMANDS_MAX, CommandAnswer, CommandRefused, Ended, Ending, HISTORY_MAX, PastVersion,
+    PluginCommand, PluginRow, REJECTED_MAX, RefusedVersion, RejectedVersion, Rollbacks, Standing, Wish,
+};
 
 /// All plugins and where events go; a snapshot that does not change.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     plugins: BTreeMap<PluginName, PluginRow>,
+    /// The last command for each plugin, known or not.
+    commands: Arc<BTreeMap<PluginName, PluginCommand>>,
     /// Handlers that take events.
     routes: Vec<Route>,
     /// Patterns without a star, by topic.
@@ -165,6 +109,7 @@ impl Catalogue {
     pub fn with(&self, row: PluginRow) -> Catalogue {
         let others = self.plugins.values().filter(|other| other.name != row.name).cloned();
         let mut catalogue = Catalogue::new(others.chain([row.clone()]));
+        catalogue.commands = Arc::clone(&self.commands);
         for route in &mut catalogue.routes {
             let same = |old: &&Route| old.target == route.target && old.filter == route.filter;
             if let Some(old) = self.routes.iter().find(same) {
@@ -172,6 +117,17 @@ impl Catalogue {
             }
         }
         catalogue
+    }
+
+    /// With other commands.
+    #[must_use]
+    pub fn commanded(&self, commands: BTreeMap<PluginName, PluginCommand>) -> Catalogue {
+        Catalogue { commands: Arc::new(commands), ..self.clone() }
+    }
+
+    /// What operators wanted last of each plugin.
+    pub fn commands(&self) -> &BTreeMap<PluginName, PluginCommand> {
+        &self.commands
     }
 
     /// The handlers whose patterns match, each once, whatever their filters say.
@@ -249,7 +205,8 @@ mod tests {
     use hookbox_core::event::Source;
     use hookbox_core::id::EventId;
     use hookbox_core::name::HandlerName;
-    use hookbox_core::plugin::PolicyPatch;
+    use hookbox_core::plugin::{Digest, PluginInfo, PolicyPatch};
+    use hookbox_core::time::Timestamp;
     use proptest::prelude::*;
 
     fn row(plugin: &str, patterns: &[&str]) -> PluginRow {

@@ -17,6 +17,7 @@
 //! | `s` | schedule | definition and state |
 //! | `t` | schedule | one that was removed, for a while |
 //! | `p` | plugin | versions and handlers |
+//! | `i` | plugin | what an operator wanted of it last |
 //! | `g` | plugin | what it tried and was denied |
 //! | `h` | what is held | since when, and why |
 //! | `k` | plugin, 0, key | a plugin's key |
@@ -38,6 +39,7 @@ pub(crate) const ENDED_RUN: u8 = b'r';
 pub(crate) const SCHEDULE: u8 = b's';
 pub(crate) const REMOVED_SCHEDULE: u8 = b't';
 pub(crate) const PLUGIN: u8 = b'p';
+pub(crate) const PLUGIN_COMMAND: u8 = b'i';
 pub(crate) const HOLD: u8 = b'h';
 pub(crate) const KV: u8 = b'k';
 pub(crate) const BODY: u8 = b'b';
@@ -139,6 +141,10 @@ pub(crate) fn removed_schedule(name: &ScheduleName) -> Vec<u8> {
 
 pub(crate) fn plugin(name: &PluginName) -> Vec<u8> {
     with(PLUGIN, &[name.as_str().as_bytes()])
+}
+
+pub(crate) fn plugin_command(name: &PluginName) -> Vec<u8> {
+    with(PLUGIN_COMMAND, &[name.as_str().as_bytes()])
 }
 
 pub(crate) fn hold(held: &Held) -> Vec<u8> {

@@ -50,7 +50,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
 
-pub use crate::catalogue::{Catalogue, PluginRow};
+pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
@@ -196,7 +196,15 @@ pub trait Store: Send + Sync + 'static {
     /// taken down: nothing was changed.
     async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError>;
 
-    /// The plugins and the routes to their handlers, as last committed.
+    /// Keeps what an operator wants of a plugin, for the host to obey. False where the last command for it has no answer
+    /// yet: nothing was changed.
+    async fn command_plugin(&self, name: &PluginName, command: PluginCommand) -> Result<bool, StoreError>;
+
+    /// What became of the command that was asked for then. Nothing is changed where it has an answer, or is another.
+    async fn answer_plugin(&self, name: &PluginName, asked: Timestamp, answer: CommandAnswer)
+    -> Result<(), StoreError>;
+
+    /// The plugins, the routes to their handlers and the commands of operators, as last committed.
     fn catalogue(&self) -> Arc<Catalogue>;
 
     async fn kv_get(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Result<Option<KvEntry>, StoreError>;
@@ -258,6 +266,8 @@ pub struct Signals {
     pub leases: Notify,
     /// A schedule was declared or changed.
     pub schedules: Notify,
+    /// A plugin's row or command has changed. All who wait at that moment are told; who was about to wait may miss it.
+    pub catalogue: Notify,
     /// The store failed for good: opened again, it would be damaged.
     pub failed: Notify,
 }

@@ -1,6 +1,7 @@
 //! Reading. A scan is no snapshot, so nothing here fails because a row that was
 //! seen in one place has moved to another.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use hookbox_core::denial::Denials;
@@ -12,7 +13,7 @@ use hookbox_core::run::{Run, RunStatus, Work};
 use hookbox_core::schedule::ScheduleRow;
 use hookbox_core::time::{Millis, Timestamp};
 
-use crate::catalogue::PluginRow;
+use crate::catalogue::{PluginCommand, PluginRow};
 use crate::codec::{self, KvV1};
 use crate::error::StoreError;
 use crate::keys;
@@ -239,6 +240,20 @@ pub(crate) fn plugins(tree: &dyn Read) -> Result<Vec<PluginRow>, StoreError> {
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(rows)
+}
+
+pub(crate) fn plugin_commands(tree: &dyn Read) -> Result<BTreeMap<PluginName, PluginCommand>, StoreError> {
+    let mut commands = BTreeMap::new();
+    let all = [keys::PLUGIN_COMMAND];
+    tree.scan(&all, &keys::end_of(&all), Order::Ascending, &mut |key, stored| {
+        let name = key.get(1..).and_then(|name| std::str::from_utf8(name).ok());
+        let name = name.and_then(|name| PluginName::parse(name).ok());
+        if let Some((name, row)) = name.zip(values::current(tree, key, stored)?) {
+            commands.insert(name, codec::decode(&row)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(commands)
 }
 
 pub(crate) fn holds(tree: &dyn Read) -> Result<Holds, StoreError> {

@@ -18,7 +18,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::catalogue::{Catalogue, PluginRow};
+use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
@@ -285,6 +285,21 @@ impl<B: Backend> Store for Ledgered<B> {
     async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {
         let name = name.clone();
         self.change(move |ledger| ledger.retire_plugin(&name, missing_since)).await
+    }
+
+    async fn command_plugin(&self, name: &PluginName, command: PluginCommand) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.change(move |ledger| ledger.command_plugin(name, command)).await
+    }
+
+    async fn answer_plugin(
+        &self,
+        name: &PluginName,
+        asked: Timestamp,
+        answer: CommandAnswer,
+    ) -> Result<(), StoreError> {
+        let name = name.clone();
+        self.change(move |ledger| ledger.answer_plugin(name, asked, answer)).await
     }
 
     fn catalogue(&self) -> Arc<Catalogue> {

@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_status_says_whether_trying_again_may_help() {
         let through = |answer: Response| {
-            let fail = || -> crate::Result { Ok(drop(answer.ok()?)) };
+            let fail = || -> crate::Result<Response> { Ok(answer.ok()?) };
             fail().unwrap_err()
         };
         assert!(answer(399, &[], "").ok().is_ok());

@@ -144,6 +144,11 @@ impl<'a> Host<'a> {
         answer.body
     }
 
+    /// A page of the operator's listener that is no JSON.
+    pub(crate) fn get_text(&self, path: &str) -> String {
+        self.request(Request::get(format!("{}{path}", self.operator)).body(Vec::new()).unwrap()).text
+    }
+
     pub(crate) fn write(&self, path: &str) -> Answer {
         let request = Request::post(self.api(path)).header("Content-Type", "application/json");
         self.request(request.body(b"{}".to_vec()).unwrap())
@@ -166,7 +171,7 @@ impl<'a> Host<'a> {
     pub(crate) fn all(&self, path: &str) -> Vec<Value> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let (mut rows, mut cursor) = (Vec::new(), String::new());
-        for _ in 0..1000 {
+        for _ in 0..10_000 {
             let page = self.get(&format!("{path}{separator}limit=200{cursor}"));
             rows.extend(page["items"].as_array().unwrap().iter().cloned());
             match page["next"].as_str() {

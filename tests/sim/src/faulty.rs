@@ -20,7 +20,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
-use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
+use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Store, StoreError};
 
 use crate::faults::{Fault, Faults};
 use crate::watch::{Watch, at_once};
@@ -343,6 +343,19 @@ impl Store for Faulty {
     async fn fire(&self, firing: Firing) -> Result<Fired, StoreError> {
         let asked = firing.clone();
         self.through("fire", self.store.fire(firing), |watch, answer| watch.fired(&asked, answer)).await
+    }
+
+    async fn command_plugin(&self, name: &PluginName, command: PluginCommand) -> Result<bool, StoreError> {
+        self.read("command", self.store.command_plugin(name, command)).await
+    }
+
+    async fn answer_plugin(
+        &self,
+        name: &PluginName,
+        asked: Timestamp,
+        answer: CommandAnswer,
+    ) -> Result<(), StoreError> {
+        self.read("answer", self.store.answer_plugin(name, asked, answer)).await
     }
 
     async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {

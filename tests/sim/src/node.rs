@@ -66,6 +66,7 @@ impl Node {
             guests: tokio::runtime::Handle::current(),
             slots: shared.slots,
             room: Room(QUEUE),
+            spending: Arc::default(),
             observer: None,
         };
         let Doers { attempts, mut scheduler, mut reaper, mut pruner } = Doers::new(&parts, boot).await?;

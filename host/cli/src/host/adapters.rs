@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hookbox_core::attempt::{Call, Executed};
+use hookbox_core::attempt::{Call, Executed, Outcome};
 use hookbox_core::clock::Clock;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::name::{HandlerRef, PluginName};
+use hookbox_core::plugin::Digest;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Execute, ExecuteError, Interrupt};
 use hookbox_sandbox::{KvUnavailable, PluginKv, Sandbox, SandboxError};
 use hookbox_store::types::KvPage;
 use hookbox_store::{Store, StoreError};
+
+use super::plugins::Trials;
 
 /// Tries to ask the store for a plugin's keys.
 const KV_TRIES: u32 = 3;
@@ -23,14 +26,15 @@ const KV_WAIT: Millis = Millis(250);
 pub(crate) struct InSandbox {
     sandbox: Arc<Sandbox>,
     kv: Arc<dyn PluginKv>,
+    trials: Arc<Trials>,
     /// Handlers of active versions, made anew when one changes.
     handlers: ArcSwap<Arc<[HandlerRef]>>,
 }
 
 impl InSandbox {
-    pub(crate) fn new(sandbox: Arc<Sandbox>, kv: Arc<dyn PluginKv>) -> InSandbox {
+    pub(crate) fn new(sandbox: Arc<Sandbox>, kv: Arc<dyn PluginKv>, trials: Arc<Trials>) -> InSandbox {
         let handlers: Arc<[HandlerRef]> = Arc::new([]);
-        InSandbox { sandbox, kv, handlers: ArcSwap::from_pointee(handlers) }
+        InSandbox { sandbox, kv, trials, handlers: ArcSwap::from_pointee(handlers) }
     }
 
     /// Call it after a version was activated or deactivated.
@@ -68,6 +72,10 @@ impl Execute for InSandbox {
             SandboxError::NoSuchHandler { .. } => ExecuteError::NoSuchHandler,
             SandboxError::Broken(message) => ExecuteError::Broken(message),
         })
+    }
+
+    fn recorded(&self, plugin: &PluginName, version: Digest, outcome: &Outcome) {
+        self.trials.count(plugin, version, outcome);
     }
 }
 

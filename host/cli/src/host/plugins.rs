@@ -1,6 +1,12 @@
 //! Takes what the folder proposes through the pipeline: prepare, keep the
 //! bytes, write the row, activate. The row in the store decides which version
-//! serves; the folder only proposes.
+//! serves; the folder only proposes, and a version that was rolled back from
+//! stays out.
+
+mod admit;
+mod commands;
+mod rollback;
+mod trials;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -18,14 +24,16 @@ use hookbox_core::time::Millis;
 use hookbox_core::trust::{Grounds, Trust};
 use hookbox_core::verify::Scheme;
 use hookbox_engine::{Declarer, Settings};
+use hookbox_http::changes::{Changes, What};
 use hookbox_sandbox::{FolderEvent, PluginFile, Sandbox, Version};
-use hookbox_store::catalogue::{ActiveVersion, RefusedVersion};
+use hookbox_store::catalogue::{ActiveVersion, Ending, RefusedVersion};
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
 use tokio::sync::Mutex;
 
 use super::adapters::InSandbox;
 use super::versions::Versions;
+pub(crate) use trials::Trials;
 
 pub(crate) struct Plugins {
     pub(crate) store: Arc<dyn Store>,
@@ -42,6 +50,10 @@ pub(crate) struct Plugins {
     pub(crate) schedules: Arc<Declarer>,
     pub(crate) versions: Versions,
     pub(crate) folder: PathBuf,
+    /// New versions whose first attempts are counted.
+    pub(crate) trials: Arc<Trials>,
+    /// For whoever watches.
+    pub(crate) changes: Arc<Changes>,
     /// One proposal at a time.
     pub(crate) turn: Mutex<()>,
 }
@@ -69,6 +81,7 @@ impl Plugins {
                 Ok(version) => {
                     self.configure(&version).await?;
                     self.sandbox.activate(&version);
+                    self.trials.go_on(row);
                 }
                 Err(refused) if refused.is_untrusted() => self.distrust(row.clone(), refused).await?,
                 Err(Refused { code, reason }) => {
@@ -111,7 +124,7 @@ impl Plugins {
                 }
             }
         }
-        for row in self.store.catalogue().plugins().filter(|row| row.refused.is_some()) {
+        for row in self.store.catalogue().plugins().filter(|row| rollback::may_be_cured(row)) {
             if let Some((digest, file)) = self.file_of(&row.name).await {
                 self.found(row.name.clone(), digest, file).await?;
             }
@@ -125,12 +138,12 @@ impl Plugins {
     /// The routes are what the version declares, with the filters of hooks.yaml.
     async fn configure(&self, version: &Version) -> Result<(), StoreError> {
         let mut row = self.row(&version.info.name);
-        let info = self.engine.load().configured(&version.info);
-        let serves = row.active.as_ref().is_some_and(|active| active.digest == version.digest);
-        if !serves || row.active.as_ref().is_some_and(|active| active.info == info) {
+        let (info, imports) = (self.engine.load().configured(&version.info), version.imports.clone());
+        let Some(active) = row.active.take().filter(|active| active.digest == version.digest) else { return Ok(()) };
+        if active.info == info && active.imports == imports {
             return Ok(());
         }
-        row.active = row.active.map(|active| ActiveVersion { info, ..active });
+        row.active = Some(ActiveVersion { info, imports, ..active });
         self.store.put_plugin(row).await
     }
 
@@ -174,7 +187,16 @@ impl Plugins {
 
     /// What went wrong is logged; the version that served goes on serving. Waits while the store is away.
     pub(crate) async fn take(&self, event: FolderEvent) {
+        let at = self.clock.now();
         let _turn = self.turn.lock().await;
+        if self.is_over(&event).await {
+            return;
+        }
+        if let FolderEvent::Found { name, digest, .. } = &event
+            && !self.serves(name, *digest)
+        {
+            self.changes.tell(at, name, Some(*digest), What::Found);
+        }
         let taken = self.patiently(|| async {
             match event.clone() {
                 FolderEvent::Found { name, digest, file } => self.found(name, digest, file).await,
@@ -185,6 +207,21 @@ impl Plugins {
         if let Err(error) = taken.await {
             tracing::error!(%error, "a change of the plugins folder was not taken over");
         }
+    }
+
+    /// Whether the file is another by now, such as after an upload: the folder proposes that one, too.
+    async fn is_over(&self, event: &FolderEvent) -> bool {
+        match event {
+            FolderEvent::Found { name, digest, .. } => {
+                !self.serves(name, *digest) && self.file_of(name).await.is_none_or(|(now, _)| now != *digest)
+            }
+            FolderEvent::Gone { name } => fs::symlink_metadata(self.folder.join(format!("{name}.wasm"))).is_ok(),
+            FolderEvent::Refused { .. } => false,
+        }
+    }
+
+    fn serves(&self, name: &PluginName, digest: Digest) -> bool {
+        self.sandbox.active(name).is_some_and(|version| version.digest == digest)
     }
 
     /// Does it again until the store is there.
@@ -214,42 +251,31 @@ impl Plugins {
     }
 
     async fn found(&self, name: PluginName, digest: Digest, file: PluginFile) -> Result<(), StoreError> {
-        let mut row = self.row(&name);
+        let row = self.row(&name);
         if let Some(refused) = self.claims_provider(&name) {
             return self.take_down(row, refused).await;
+        }
+        if row.rejection(digest).is_some() {
+            return self.stays_out(row, digest).await;
         }
         let grounds = match self.trusted(&name, &file).await {
             Ok(grounds) => grounds,
             Err(refused) => return self.refuse(row, Some(digest), refused).await,
         };
-        let serving = self.sandbox.active(&name).is_some_and(|version| version.digest == digest);
+        let serving = self.serves(&name, digest);
         let known = row.active.as_ref().is_some_and(|active| active.digest == digest);
-        let is_there = serving && known && row.missing_since.is_none() && row.refused.is_none();
-        let version = match is_there {
-            true => None,
-            false => match self.prepare(&name, &file, &grounds).await {
-                Ok(version) => Some(version),
-                Err(refused) => return self.refuse(row, Some(digest), refused).await,
-            },
-        };
-        // One that serves may have been signed anew.
-        if let Err(error) = self.versions.keep(digest, file, self.named()).await {
-            let refused = Refused { code: "host-broken", reason: format!("it cannot be kept: {error:#}") };
-            return self.refuse(row, Some(digest), refused).await;
+        if serving && known && row.missing_since.is_none() && row.refused.is_none() {
+            // It may have been signed anew.
+            if let Err(refused) = self.keep(digest, file).await {
+                return self.refuse(row, Some(digest), refused).await;
+            }
+            // Where it was taken, and the store went away before its schedules were declared.
+            return self.schedules.make_up().await;
         }
-        // Where it was taken, and the store went away before its schedules were declared.
-        let Some(version) = version else { return self.schedules.make_up().await };
-        row.activated(digest, self.engine.load().configured(&version.info), self.clock.now());
-        self.schedules.expect();
-        // The row first: what the sandbox runs is never ahead of what a restart would run.
-        self.store.put_plugin(row).await?;
-        self.sandbox.activate(&version);
-        self.execute.refresh();
-        self.store.signals().runs.notify_one();
-        self.schedules.declare().await?;
-        let (short, handlers) = (digest.short(), version.info.handlers.len());
-        tracing::info!(plugin = %name, version = %short, handlers, trust = %grounds, "plugin {name} serves version {short}");
-        Ok(())
+        match self.try_out(&name, digest, file, &grounds).await {
+            Ok(version) => self.admit(row, &version, &grounds).await,
+            Err(refused) => self.refuse(row, Some(digest), refused).await,
+        }
     }
 
     /// What a plugin emits is routed under its name: one called like a provider could pass for it.
@@ -276,17 +302,20 @@ impl Plugins {
             None => "nothing serves in its place".to_owned(),
         };
         tracing::error!(plugin = %name, code, reason, "plugin {name} was refused: {reason}; {goes_on}");
+        let told = What::Refused { code: code.to_owned(), reason: reason.clone() };
+        self.changes.tell(self.clock.now(), &name, digest, told);
         let refused = RefusedVersion { digest, at: self.clock.now(), code: code.to_owned(), reason };
         self.store.put_plugin(PluginRow { refused: Some(refused), ..row }).await
     }
 
     /// No version of it may serve, not even one that did.
-    async fn take_down(&self, row: PluginRow, refused: Refused) -> Result<(), StoreError> {
+    async fn take_down(&self, mut row: PluginRow, refused: Refused) -> Result<(), StoreError> {
         self.sandbox.deactivate(&row.name);
         self.execute.refresh();
         let digest = row.active.as_ref().map(|active| active.digest);
         self.schedules.expect();
-        self.refuse(PluginRow { active: None, ..row }, digest, refused).await?;
+        row.retired(self.clock.now(), Ending::TakenDown);
+        self.refuse(row, digest, refused).await?;
         self.schedules.declare().await
     }
 
@@ -296,6 +325,7 @@ impl Plugins {
         self.store.put_plugin(PluginRow { missing_since: Some(self.clock.now()), ..row }).await?;
         self.sandbox.deactivate(name);
         self.execute.refresh();
+        self.changes.tell(self.clock.now(), name, None, What::Gone);
         Ok(())
     }
 

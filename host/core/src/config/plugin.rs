@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::http::Http;
 use super::reader::{Field, Section};
-use super::size;
 use super::source::SecretSource;
 use super::tree::Value;
 use super::trust::{self, Signatures};
+use super::{rollback, size};
 use crate::effects::KV_PLUGIN_BYTES_MAX;
-use crate::limits::{CPU, FoundSecrets, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings};
+use crate::limits::{CPU, FoundSecrets, Limits, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings, Unit};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
 use crate::plugin::{Digest, PATTERNS_MAX};
 use crate::policy::PolicyPatch;
@@ -18,6 +18,7 @@ use crate::retry::TIMEOUT_MAX;
 use crate::route::Pattern;
 use crate::route::filter::Filter;
 use crate::time::Millis;
+use crate::trial::Rule;
 use crate::verify::Scheme;
 
 /// An instance needs so much before its first allocation.
@@ -41,6 +42,7 @@ pub struct Plugin {
     /// Of every handler whose own policy here has none; comes before what the plugin declares.
     pub timeout: Option<Millis>,
     pub kv_bytes: u64,
+    pub limits: Limits,
     /// Strings as they are, anything else as JSON text.
     pub config: BTreeMap<String, String>,
     /// By the name that the plugin asks for.
@@ -50,6 +52,8 @@ pub struct Plugin {
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
     /// In place of what a handler declares.
     pub filters: BTreeMap<HandlerName, Filter>,
+    /// In place of the rule for all; nothing in it switches that off.
+    pub rollback: Option<Option<Rule>>,
 }
 
 impl Default for Plugin {
@@ -61,12 +65,14 @@ impl Default for Plugin {
             cpu: CPU,
             timeout: None,
             kv_bytes: KV_PLUGIN_BYTES_MAX,
+            limits: Limits::default(),
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
             http: Http::default(),
             handlers: BTreeMap::new(),
             filters: BTreeMap::new(),
+            rollback: None,
         }
     }
 }
@@ -85,6 +91,7 @@ impl Plugin {
             memory_bytes: self.memory_bytes,
             cpu: self.cpu,
             kv_bytes: self.kv_bytes,
+            limits: self.limits.clone(),
             config: self.config.clone(),
             secrets,
             emit: self.emit.clone(),
@@ -97,9 +104,12 @@ impl Plugin {
         let pinned = trust::pinned(&mut section);
         let signatures = Signatures::read(section.section("trust"), Some(of_all));
         let mut limits = section.section("limits");
+        limits.refuse("stack", "the stack is the same for all plugins; set engine.stack, and leave this out");
+        limits.refuse("kv", "what it may keep is a grant; write grants: { kv: 16MiB }");
         let memory_bytes = limits.size("memory", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).unwrap_or(usual.memory_bytes);
         let timeout = limits.span("timeout", Millis(1)..=TIMEOUT_MAX);
         let cpu = limits.span("cpu", Millis(1)..=TIMEOUT_MAX).unwrap_or(usual.cpu);
+        let of_attempt = of_attempt(&mut limits);
         let mut grants = section.section("grants");
         let http = Http::read(&mut limits, &mut grants);
         limits.finish();
@@ -115,7 +125,9 @@ impl Plugin {
             filters.extend(section.parsed("filter", Filter::parse).map(|filter| (name.clone(), filter)));
             handlers.insert(name, policy(section));
         }
+        let rollback = rollback::read(section.take("rollback"));
         section.finish();
+        let limits = of_attempt;
         Plugin {
             pinned,
             signatures,
@@ -123,14 +135,35 @@ impl Plugin {
             cpu,
             timeout,
             kv_bytes,
+            limits,
             config,
             secrets,
             emit,
             http,
             handlers,
             filters,
+            rollback,
         }
     }
+}
+
+/// What one attempt may use besides memory and CPU time.
+fn of_attempt(section: &mut Section<'_>) -> Limits {
+    let mut limits = Limits::default();
+    for known in limits.each() {
+        let given = match known.unit {
+            Unit::Count => section.number(known.key, known.range),
+            Unit::Bytes => {
+                let (min, max) = (*known.range.start() as u64, *known.range.end() as u64);
+                section.size(known.key, min..=max).and_then(|bytes| usize::try_from(bytes).ok())
+            }
+        };
+        *known.value = given.unwrap_or(*known.value);
+    }
+    if let Err(mistake) = limits.check() {
+        section.place().wrong(mistake);
+    }
+    limits
 }
 
 pub(super) fn read(section: Section<'_>, of_all: &Signatures) -> BTreeMap<PluginName, Plugin> {

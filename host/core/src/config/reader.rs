@@ -90,6 +90,14 @@ impl<'r> Section<'r> {
         self.place.key(key, self.place.line)
     }
 
+    /// A key that stands elsewhere: where it is here, `cure` is told.
+    pub(super) fn refuse(&mut self, key: &str, cure: &str) {
+        if let Some(position) = self.entries.iter().position(|entry| entry.key == key) {
+            let entry = self.entries.remove(position);
+            self.place.key(key, entry.line).wrong(cure);
+        }
+    }
+
     /// Nothing also where the value is null: all of it is commented out.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Field<'r>> {
         self.known.push(key);

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::network;
 use super::reader::{Field, Section};
 use super::source::{self, SecretSource};
+use crate::limits::{STACK_BYTES, STACK_BYTES_MAX, STACK_BYTES_MIN};
 use crate::rate::Rate;
 use crate::time::Millis;
 
@@ -97,6 +98,8 @@ pub enum StoreLocation {
 pub struct Engine {
     /// Attempts that run at one time.
     pub slots: u32,
+    /// Of each of them.
+    pub stack_bytes: usize,
 }
 
 /// How long what is kept, and how many at most.
@@ -227,15 +230,17 @@ fn store(text: &str) -> Result<StoreLocation, &'static str> {
 
 impl Default for Engine {
     fn default() -> Engine {
-        Engine { slots: SLOTS }
+        Engine { slots: SLOTS, stack_bytes: STACK_BYTES }
     }
 }
 
 impl Engine {
     pub(super) fn read(mut section: Section<'_>) -> Engine {
         let slots = section.number("slots", 1..=SLOTS_MAX).unwrap_or(SLOTS);
+        let stack = section.size("stack", STACK_BYTES_MIN as u64..=STACK_BYTES_MAX as u64);
+        let stack_bytes = stack.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(STACK_BYTES);
         section.finish();
-        Engine { slots }
+        Engine { slots, stack_bytes }
     }
 }
 

@@ -43,6 +43,17 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn of_many_mistakes_a_few_are_told_and_each_is_short() {
+    let unknown = ("o\u{1b}".repeat(100_000), "v".to_owned());
+    let mut info = declared(vec![on("on-user", &["shop/user.*", &"p".repeat(100_000)], &[])]);
+    info.handlers[0].options = vec![unknown; 5000];
+    let BadDescription(wrong) = PluginInfo::check(info, &welcome()).unwrap_err();
+    assert_eq!(wrong.len(), MISTAKES_MAX + 1);
+    assert!(wrong.iter().all(|m| m.chars().count() <= MISTAKE_CHARS_MAX && !m.contains('\u{1b}')), "{wrong:?}");
+    assert!(wrong[MISTAKES_MAX].starts_with("and 49"), "{}", wrong[MISTAKES_MAX]);
+}
+
+#[test]
 fn a_filter_is_compiled_with_the_description() {
     let info = declared(vec![on("on-user", &["shop/user.*"], &[("filter", "data.amount > 1000")])]);
     let info = PluginInfo::check(info, &welcome()).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
 use hookbox_core::name::PluginName;
+use hookbox_core::plugin::Digest;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
 use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus, Work};
 use hookbox_core::time::{Millis, Timestamp};
@@ -171,7 +172,11 @@ impl Dispatcher {
         };
         held.mark.is_at(Stage::Ended);
         match executed {
-            Ok(executed) => Ok(executed),
+            Ok(executed) => {
+                // Whatever becomes of it, it was paid for.
+                self.parts.spending.add(&run.target, &executed.cost, &executed.log);
+                Ok(executed)
+            }
             // Due later, else it is claimed again at once for as long as the handler is listed.
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
                 Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })
@@ -212,7 +217,11 @@ impl Dispatcher {
         match &recorded {
             Recorded::Refused(why) => {
                 let outcome = Outcome::Permanent { message: why.clone() };
-                self.fail(run, held, Executed { outcome, ..executed }, started).await?;
+                let failed = Executed { outcome, ..executed };
+                let (version, outcome) = (failed.version, failed.outcome.clone());
+                if self.fail(run, held, failed, started).await? == Recorded::Done {
+                    self.judge(run, version, &outcome);
+                }
             }
             // No fault of the handler's, for a while.
             Recorded::QueueFull if run.drains < DRAINS_MAX => {
@@ -230,6 +239,7 @@ impl Dispatcher {
                     let (id, handler) = (run.id, &run.target);
                     tracing::error!(run.id = %id, %handler, runs = looped, "run {id} of {handler} is one of a loop: {looped} runs that it made are dead letters");
                 }
+                self.judge(run, executed.version, &executed.outcome);
                 self.tell(run, held, executed, status);
             }
             Recorded::Conflict => {
@@ -243,12 +253,20 @@ impl Dispatcher {
     }
 
     /// Records an attempt whose effects were not committed.
-    async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<(), StoreError> {
+    async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<Recorded, StoreError> {
         let (event, status) = self.decide(run, held, &failed, started);
-        if self.record(run, held, event, None).await? == Recorded::Done {
+        let recorded = self.record(run, held, event, None).await?;
+        if recorded == Recorded::Done {
             self.tell(run, held, failed, status);
         }
-        Ok(())
+        Ok(recorded)
+    }
+
+    /// What no version had a part in says nothing about one.
+    fn judge(&self, run: &Run, version: Option<Digest>, outcome: &Outcome) {
+        if let Some(version) = version {
+            self.parts.execute.recorded(&run.target.plugin, version, outcome);
+        }
     }
 
     /// Keeps what an attempt has logged that was stopped.

@@ -27,6 +27,9 @@ async fn a_success_is_recorded_with_its_result_cost_and_version() {
     assert_eq!((attempt.number, attempt.cost.wall_us, attempt.version), (1, 1500, Some(VERSION)));
     let told = host.ended.recv().await.unwrap();
     assert_eq!((told.run, told.attempt, told.status), (run.id, 1, RunStatus::Succeeded));
+    let spent = host.parts.spending.all();
+    assert_eq!(spent[0].0.as_ref(), Some(&run.target));
+    assert_eq!((spent.len(), spent[0].1.attempts, spent[0].1.wall_us), (1, 1, 1500));
     let calls = host.script.calls.borrow().clone();
     assert_eq!((calls[0].started, calls[0].attempts_max, &calls[0].idempotency_key), (NOON, 5, &run.idempotency_key));
 }
@@ -200,4 +203,23 @@ async fn an_idle_dispatcher_asks_for_no_runs() {
     let claims = host.store.claims.load(Ordering::SeqCst);
     host.idle_for(Millis::HOUR).await;
     assert_eq!(host.store.claims.load(Ordering::SeqCst), claims);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_that_a_version_has_ended_itself_is_judged_once() {
+    let host = Host::started().await;
+    host.script.on("shop/sync", |call| async move {
+        match call.attempt {
+            1 => Ok(busy(Some(Millis(0)))),
+            2 => Err(ExecuteError::Broken("no memory to map".into())),
+            _ => Ok(done()),
+        }
+    });
+    let id = host.job("shop/sync").await;
+    let run = host.until(id, |run| run.attempts.len() == 2).await;
+    host.advance_to(&run);
+    host.until_status(id, RunStatus::Succeeded).await;
+    let judged = host.script.judged.lock().unwrap().clone();
+    let told = judged.iter().map(|(plugin, version, outcome)| (plugin.as_str(), *version, outcome.code()));
+    assert_eq!(told.collect::<Vec<_>>(), [("shop", VERSION, "retryable"), ("shop", VERSION, "completed")]);
 }

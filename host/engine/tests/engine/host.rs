@@ -55,6 +55,7 @@ impl Host {
             guests: tokio::runtime::Handle::current(),
             slots: 1000,
             room: Room(1_000_000),
+            spending: Arc::default(),
             observer: Some(observer),
         };
         Host { memory, store, clock, script, parts, ended, engine: None }

@@ -23,6 +23,8 @@ pub(crate) struct Script {
     running: Mutex<HashMap<PluginName, usize>>,
     /// Every call, in order; waited on by tests.
     pub(crate) calls: watch::Sender<Vec<Call>>,
+    /// Attempts that were a version's own doing, as they were told.
+    pub(crate) judged: Mutex<Vec<(PluginName, Digest, Outcome)>>,
 }
 
 impl Script {
@@ -95,6 +97,10 @@ impl Execute for Script {
         let _under_way = UnderWay::new(self, call.target.plugin.clone());
         act(call).await
     }
+
+    fn recorded(&self, plugin: &PluginName, version: Digest, outcome: &Outcome) {
+        self.judged.lock().unwrap().push((plugin.clone(), version, outcome.clone()));
+    }
 }
 
 struct UnderWay<'a>(&'a Script, PluginName);
@@ -121,7 +127,7 @@ pub(crate) fn handler(target: &str) -> HandlerRef {
 pub(crate) const VERSION: Digest = Digest([9; 32]);
 
 fn ended(outcome: Outcome) -> Executed {
-    let cost = Cost { wall_us: 1500, cpu_ms: 1, memory_peak_bytes: 65_536 };
+    let cost = Cost { wall_us: 1500, cpu_ms: 1, memory_peak_bytes: 65_536, ..Cost::default() };
     Executed { cost, version: Some(VERSION), ..Executed::bare(outcome) }
 }
 

@@ -17,7 +17,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
-use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
+use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 
 pub(crate) struct Wire {
@@ -252,6 +252,19 @@ impl Store for Wire {
         // Others may get between a look and its verdict.
         tokio::task::yield_now().await;
         self.through(self.store.fire(firing)).await
+    }
+
+    async fn command_plugin(&self, name: &PluginName, command: PluginCommand) -> Result<bool, StoreError> {
+        self.through(self.store.command_plugin(name, command)).await
+    }
+
+    async fn answer_plugin(
+        &self,
+        name: &PluginName,
+        asked: Timestamp,
+        answer: CommandAnswer,
+    ) -> Result<(), StoreError> {
+        self.through(self.store.answer_plugin(name, asked, answer)).await
     }
 
     async fn retire_plugin(&self, name: &PluginName, missing_since: Timestamp) -> Result<bool, StoreError> {

@@ -9,7 +9,7 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, request};
+use axum::http::{HeaderMap, HeaderValue, Method, request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hookbox_core::secret::Secret;
@@ -19,6 +19,9 @@ use crate::json;
 use crate::problem::Problem;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The one path that takes no JSON.
+const UPLOAD: &str = "/api/v1/plugins";
 
 /// With every answer: nothing is cached, framed, sniffed or loaded from elsewhere.
 const SAFE: [(HeaderName, &str); 5] = [
@@ -72,10 +75,21 @@ impl Access {
         Ok(Access { hosts: allowed, token })
     }
 
+    /// Whoever may put code on this machine must have shown who they are.
+    pub(super) fn may_upload(&self) -> Result<(), Problem> {
+        match self.token {
+            Some(_) => Ok(()),
+            None => Err(Problem::token_unset().because(
+                "anybody on this machine could upload a plugin: set HOOKBOX_TOKEN for the host (operator.token in hooks.yaml), start \
+                 it again, and send that token. Or put the file in plugins/",
+            )),
+        }
+    }
+
     fn admit(&self, head: &request::Parts) -> Result<(), Problem> {
         self.host(head)?;
         self.token(&head.headers)?;
-        if head.method.is_safe() { Ok(()) } else { self.write(&head.headers) }
+        if head.method.is_safe() { Ok(()) } else { self.write(head) }
     }
 
     /// A page of another site can reach this address under a name of its own (DNS rebinding), not under ours.
@@ -108,7 +122,8 @@ impl Access {
 
     /// A form or a script of another site can send a write along with what the browser knows, but not as JSON and not
     /// without saying where it comes from.
-    fn write(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    fn write(&self, head: &request::Parts) -> Result<(), Problem> {
+        let headers = &head.headers;
         if headers.contains_key(ORIGIN) {
             let origin = only(headers, &ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
             let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
@@ -125,6 +140,14 @@ impl Access {
         let content_type = only(headers, &CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if json::is_essence(content_type, "application/json") {
             return Ok(());
+        }
+        // No form can send this type either.
+        if head.method == Method::POST && head.uri.path() == UPLOAD {
+            return match json::is_essence(content_type, "application/wasm") {
+                true => Ok(()),
+                false => Err(Problem::wasm_wanted()
+                    .because("send the header Content-Type: application/wasm, and the component as the body")),
+            };
         }
         Err(Problem::json_wanted().because("send the header Content-Type: application/json, with {} as the body"))
     }

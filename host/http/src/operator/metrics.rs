@@ -2,6 +2,8 @@
 //!
 //! Labels are bounded: providers are those that are live, causes are few, secrets go by their places in hooks.yaml.
 
+mod handlers;
+mod plugins;
 mod schedules;
 
 use axum::extract::State;
@@ -28,6 +30,8 @@ pub(super) async fn show(State(operator): Api) -> Result<Response, Problem> {
     ingress(&mut registry, &operator);
     store(&mut registry, &operator);
     queue(&mut registry, &operator).await?;
+    handlers::register(&mut registry, &operator.spending);
+    plugins::register(&mut registry, &operator);
     schedules::register(&mut registry, &operator).await?;
     let mut page = String::new();
     text::encode(&mut page, &registry).map_err(|_| Problem::damaged())?;

@@ -31,6 +31,7 @@ pub(super) async fn show(State(operator): Api) -> Html<String> {
         "holds",
         "schedules",
         "plugins",
+        "plugin-changes",
         "providers",
         "health",
     ];

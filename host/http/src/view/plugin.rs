@@ -2,6 +2,7 @@ use hookbox_core::denial::Denial;
 use hookbox_core::plugin::{Handler, Trigger};
 use hookbox_core::trust::Untrusted;
 use hookbox_store::PluginRow;
+use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing};
 use serde::Serialize;
 
 use super::grants::GrantsView;
@@ -19,13 +20,19 @@ pub(crate) struct PluginView {
     /// Of the version that serves.
     digest: Option<String>,
     since: Option<String>,
+    /// Its first attempts are counted: should too many fail, the version before serves again.
+    on_trial: bool,
     description: Option<String>,
     handlers: Vec<HandlerView>,
+    /// Interfaces that the version imports.
+    imports: Vec<String>,
     /// The latest version that was refused; an older one may serve.
     refused: Option<RefusedView>,
     missing_since: Option<String>,
-    /// Versions that served, newest first.
+    /// Times of service, newest first; the first one is that of the version that serves.
     history: Vec<PastVersionView>,
+    /// Versions that were rolled back from, newest first: they serve again only where an operator says so.
+    rejected: Vec<RejectedView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +64,22 @@ struct RefusedView {
 #[derive(Debug, Serialize)]
 struct PastVersionView {
     digest: String,
+    /// As its author counts.
+    version: Option<String>,
     since: String,
+    /// Null as long as it serves.
+    ended: Option<String>,
+    /// `replaced`, `rolled-back`, `auto-rolled-back`, `gone` or `taken-down`.
+    how: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct RejectedView {
+    digest: String,
+    at: String,
+    /// `operator`, or `host`: by the rule of hooks.yaml.
+    by: &'static str,
+    reason: String,
 }
 
 /// One plugin, with what it may do and what it tried.
@@ -92,8 +114,10 @@ impl PluginView {
             version: info.map(|info| info.version.clone()),
             digest: active.map(|active| active.digest.to_string()),
             since: active.map(|active| active.since.to_string()),
+            on_trial: active.is_some_and(|active| active.standing == Standing::OnTrial),
             description: info.and_then(|info| info.description.clone()),
             handlers: info.into_iter().flat_map(|info| &info.handlers).map(HandlerView::of).collect(),
+            imports: active.map(|active| active.imports.clone()).unwrap_or_default(),
             refused: row.refused.as_ref().map(|refused| RefusedView {
                 digest: refused.digest.map(|digest| digest.to_string()),
                 at: refused.at.to_string(),
@@ -101,12 +125,44 @@ impl PluginView {
                 reason: refused.reason.clone(),
             }),
             missing_since: row.missing_since.map(|at| at.to_string()),
-            history: row
-                .history
-                .iter()
-                .rev()
-                .map(|past| PastVersionView { digest: past.digest.to_string(), since: past.since.to_string() })
-                .collect(),
+            history: row.history.iter().rev().map(PastVersionView::of).collect(),
+            rejected: row.rejected.iter().rev().map(RejectedView::of).collect(),
+        }
+    }
+}
+
+impl PastVersionView {
+    fn of(past: &PastVersion) -> PastVersionView {
+        PastVersionView {
+            digest: past.digest.to_string(),
+            version: past.version.clone(),
+            since: past.since.to_string(),
+            ended: past.ended.map(|ended| ended.at.to_string()),
+            how: past.ended.map(how),
+        }
+    }
+}
+
+fn how(ended: Ended) -> &'static str {
+    match ended.how {
+        Ending::Replaced => "replaced",
+        Ending::RolledBack(By::Operator) => "rolled-back",
+        Ending::RolledBack(By::Host) => "auto-rolled-back",
+        Ending::Gone => "gone",
+        Ending::TakenDown => "taken-down",
+    }
+}
+
+impl RejectedView {
+    fn of(rejected: &RejectedVersion) -> RejectedView {
+        RejectedView {
+            digest: rejected.digest.to_string(),
+            at: rejected.at.to_string(),
+            by: match rejected.by {
+                By::Operator => "operator",
+                By::Host => "host",
+            },
+            reason: rejected.reason.clone(),
         }
     }
 }

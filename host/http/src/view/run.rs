@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use hookbox_core::attempt::{Attempt, LogLevel, LogLine, LogStream, Outcome, Output};
+use hookbox_core::attempt::{Attempt, Cost, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::gate::Order;
+use hookbox_core::host_call::{CallKind, Calls};
 use hookbox_core::policy::Curve;
 use hookbox_core::run::{CancelCause, Run, RunPolicy, RunState, Work};
 use serde::Serialize;
@@ -196,11 +197,22 @@ struct CostView {
     wall_us: u64,
     cpu_ms: u64,
     memory_peak_bytes: u64,
+    /// What it asked of the host, by kind.
+    host_calls: BTreeMap<&'static str, CallsView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CallsView {
+    calls: u64,
+    bytes_given: u64,
+    bytes_answered: u64,
 }
 
 #[derive(Debug, Serialize)]
 struct LogView {
     lines: Vec<LogLineView>,
+    /// Of these lines.
+    bytes: u64,
     bytes_dropped: u64,
 }
 
@@ -227,18 +239,29 @@ impl AttemptView {
             message: attempt.outcome.message(),
             retry_after_ms: retry_after.map(|span| span.0),
             version: attempt.version.map(|digest| digest.to_string()),
-            cost: CostView {
-                wall_us: attempt.cost.wall_us,
-                cpu_ms: attempt.cost.cpu_ms,
-                memory_peak_bytes: attempt.cost.memory_peak_bytes,
-            },
+            cost: CostView::of(&attempt.cost),
             log: LogView {
                 lines: attempt.log.lines.iter().map(LogLineView::of).collect(),
+                bytes: attempt.log.bytes(),
                 bytes_dropped: attempt.log.bytes_dropped,
             },
             requests: attempt.requests.kept.iter().map(RequestView::of).collect(),
             requests_dropped: attempt.requests.dropped,
             denied: attempt.denied.iter().map(DeniedView::of).collect(),
+        }
+    }
+}
+
+impl CostView {
+    fn of(cost: &Cost) -> CostView {
+        let shown = |(kind, Calls { number, bytes_given, bytes_answered }): (CallKind, Calls)| {
+            (kind.code(), CallsView { calls: number, bytes_given, bytes_answered })
+        };
+        CostView {
+            wall_us: cost.wall_us,
+            cpu_ms: cost.cpu_ms,
+            memory_peak_bytes: cost.memory_peak_bytes,
+            host_calls: cost.calls.made().map(shown).collect(),
         }
     }
 }

@@ -15,7 +15,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
-use hookbox_store::{Catalogue, Counts, PluginRow, Signals, Store, StoreError};
+use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Store, StoreError};
 use tokio::sync::Semaphore;
 
 pub(crate) struct Faulty {
@@ -191,6 +191,12 @@ impl Store for Faulty {
         self.fail()
     }
     async fn fire(&self, _: Firing) -> Result<Fired, StoreError> {
+        self.fail()
+    }
+    async fn command_plugin(&self, _: &PluginName, _: PluginCommand) -> Result<bool, StoreError> {
+        self.fail()
+    }
+    async fn answer_plugin(&self, _: &PluginName, _: Timestamp, _: CommandAnswer) -> Result<(), StoreError> {
         self.fail()
     }
     async fn retire_plugin(&self, _: &PluginName, _: Timestamp) -> Result<bool, StoreError> {

@@ -15,17 +15,21 @@ use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
+use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
+use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
@@ -40,12 +44,16 @@ pub(crate) struct Host {
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) spending: Arc<Spending>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) settings: Arc<ArcSwap<AllSettings>>,
     /// Runs that an operator lets wait.
     pub(crate) queue_max: u64,
+    /// The folder of the plugins.
+    pub(crate) plugins: TempDir,
+    pub(crate) changes: Arc<Changes>,
 }
 
 pub(crate) type Kept = Arc<Mutex<Vec<(PathBuf, Secret)>>>;
@@ -89,6 +97,7 @@ impl Host {
             store,
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
+            spending: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -96,6 +105,8 @@ impl Host {
             lifecycle: Arc::new(Lifecycle::default()),
             settings: Arc::default(),
             queue_max: IngressLimits::default().queue_max,
+            plugins: tempfile::tempdir().unwrap(),
+            changes: Arc::new(Changes::new(NOW)),
         }
     }
 
@@ -131,11 +142,14 @@ impl Host {
             providers: Arc::clone(&self.providers),
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
+            spending: Arc::clone(&self.spending),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,
             body_bytes_max: IngressLimits::default().body_bytes_max,
             queue_max: self.queue_max,
+            uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
+            changes: Arc::clone(&self.changes),
         })
     }
 

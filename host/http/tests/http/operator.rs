@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::clock::Monotonic;
+use hookbox_core::host_call::{CallKind, Calls};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::retry::DeadCause;
@@ -112,13 +113,14 @@ pub(crate) fn attempt(run: &Run, outcome: Outcome) -> Attempt {
         message: "welcomed Ada".into(),
         fields: vec![("user".into(), "7".into())],
     };
+    let written = (CallKind::KvWrite, Calls { number: 2, bytes_given: 40, bytes_answered: 1 });
     Attempt {
         number: run.lease().unwrap().attempt,
         started: NOW,
         finished: NOW.plus(Millis(12)),
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 0 },
-        cost: Cost { wall_us: 12_000, cpu_ms: 3, memory_peak_bytes: 1 << 20 },
+        cost: Cost { wall_us: 12_000, cpu_ms: 3, memory_peak_bytes: 1 << 20, calls: [written].into_iter().collect() },
         requests: Default::default(),
         denied: Vec::new(),
         version: Some(Digest([1; 32])),

@@ -1,10 +1,14 @@
 //! `hookbox:plugin/queue`: jobs and events that wait in an outbox until the
 //! attempt has succeeded.
 
+use std::future::ready;
+
 use hookbox_core::attempt::Call;
 use hookbox_core::denial::DeniedKind;
-use hookbox_core::effects::{EventRequest, JobRequest, QUEUE_DATA_BYTES_MAX, QUEUE_ITEMS_MAX};
+use hookbox_core::effects::{EventRequest, JobRequest, QUEUE_DATA_BYTES_MAX};
+use hookbox_core::host_call::CallKind;
 use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::limits::Limits;
 use hookbox_core::name::{HandlerName, ProviderName};
 use hookbox_core::plugin::Trigger;
 use hookbox_core::time::Timestamp;
@@ -13,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bindings::hookbox::plugin::queue::{self, Error, Host};
 use crate::denied::DeniedBook;
 use crate::guest::Guest;
+use crate::seam::HostCall;
 use crate::text;
 use crate::version::Version;
 
@@ -27,26 +32,31 @@ const CONTENT_TYPE_DEFAULT: &str = "application/octet-stream";
 pub(crate) struct Outbox {
     jobs: Vec<JobRequest>,
     events: Vec<EventRequest>,
+    /// Of the data of all of them.
+    data_bytes: usize,
     run: RunId,
     attempt: u32,
     started: Timestamp,
 }
 
+const ENQUEUE: HostCall = HostCall { kind: CallKind::Enqueue, name: "queue.enqueue" };
+const EMIT: HostCall = HostCall { kind: CallKind::Emit, name: "queue.emit" };
+
 impl Host for Guest {
-    fn enqueue(&mut self, job: queue::JobRequest) -> wasmtime::Result<Result<String, Error>> {
-        let capabilities = self.enter("queue.enqueue")?;
-        Ok(capabilities.queue.enqueue(&capabilities.version, job))
+    async fn enqueue(&mut self, job: queue::JobRequest) -> wasmtime::Result<Result<String, Error>> {
+        self.call(ENQUEUE, job, |host, job| Box::pin(ready(Ok(host.queue.enqueue(&host.version, job))))).await
     }
 
-    fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
-        let capabilities = self.enter("queue.emit")?;
-        Ok(capabilities.queue.emit(&capabilities.version, &capabilities.denied, event))
+    async fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
+        self.call(EMIT, event, |host, event| Box::pin(ready(Ok(host.queue.emit(&host.version, &host.denied, event)))))
+            .await
     }
 }
 
 impl Outbox {
     pub(crate) fn new(call: &Call) -> Outbox {
-        Outbox { jobs: Vec::new(), events: Vec::new(), run: call.run, attempt: call.attempt, started: call.started }
+        let (run, attempt, started) = (call.run, call.attempt, call.started);
+        Outbox { jobs: Vec::new(), events: Vec::new(), data_bytes: 0, run, attempt, started }
     }
 
     fn enqueue(&mut self, version: &Version, job: queue::JobRequest) -> Result<String, Error> {
@@ -56,12 +66,13 @@ impl Outbox {
             // A handler of events has no way to take a job.
             Some(Trigger::Events(_)) | None => return Err(Error::UnknownHandler),
         }
-        self.room(job.data.len())?;
+        self.room(job.data.len(), &version.settings().limits)?;
         let content_type = content_type(job.data_content_type)?;
         if let Some(key) = &job.unique_key {
             check("unique key", key, UNIQUE_KEY_BYTES_MAX)?;
         }
         let id = JobId::new(self.started, self.random("job"));
+        self.data_bytes += job.data.len();
         self.jobs.push(JobRequest {
             id,
             run: RunId::new(self.started, self.random("run")),
@@ -75,19 +86,21 @@ impl Outbox {
     }
 
     fn emit(&mut self, version: &Version, denied: &DeniedBook, event: queue::EventRequest) -> Result<String, Error> {
-        self.room(event.data.len())?;
+        self.room(event.data.len(), &version.settings().limits)?;
         check("type", &event.type_, EVENT_TYPE_BYTES_MAX)?;
         let (namespace, event_type) = topic(version, denied, &event.type_)?;
         if let Some(subject) = &event.subject {
             check("subject", subject, SUBJECT_BYTES_MAX)?;
         }
+        let content_type = content_type(event.data_content_type)?;
         let id = EventId::new(self.started, self.random("event"));
+        self.data_bytes += event.data.len();
         self.events.push(EventRequest {
             id,
             namespace,
             event_type,
             subject: event.subject,
-            content_type: content_type(event.data_content_type)?,
+            content_type,
             data: event.data,
         });
         Ok(id.to_string())
@@ -97,12 +110,19 @@ impl Outbox {
         (self.jobs, self.events)
     }
 
-    fn room(&self, data_bytes: usize) -> Result<(), Error> {
-        if self.jobs.len() + self.events.len() >= QUEUE_ITEMS_MAX {
-            return Err(limit(format!("one attempt makes at most {QUEUE_ITEMS_MAX} jobs and events")));
+    fn room(&self, data_bytes: usize, limits: &Limits) -> Result<(), Error> {
+        if self.jobs.len() + self.events.len() >= limits.queue_items {
+            let most = limits.queue_items;
+            return Err(limit(format!("one attempt makes at most {most} jobs and events (limits.queue_items)")));
         }
         if data_bytes > QUEUE_DATA_BYTES_MAX {
             return Err(limit(format!("the data is {data_bytes} bytes, at most {QUEUE_DATA_BYTES_MAX}")));
+        }
+        let (all, most) = (self.data_bytes + data_bytes, limits.queue_bytes);
+        if all > most {
+            return Err(limit(format!(
+                "with it the attempt's data is {all} bytes, at most {most} (limits.queue_data)"
+            )));
         }
         Ok(())
     }

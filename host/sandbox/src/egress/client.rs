@@ -164,7 +164,7 @@ fn refusal(error: &legacy::Error) -> Refusal {
 }
 
 /// The innermost error of this type.
-fn cause<'e, T: StdError + 'static>(error: &'e legacy::Error) -> Option<&'e T> {
+fn cause<T: StdError + 'static>(error: &legacy::Error) -> Option<&T> {
     causes(error).filter_map(|error| error.downcast_ref()).last()
 }
 

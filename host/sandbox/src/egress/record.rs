@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hookbox_core::attempt::{REQUESTS_KEPT_MAX, Request, RequestEnd, Requests};
+use hookbox_core::host_call::Calls;
 use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
@@ -13,7 +14,14 @@ const SEGMENT_SHOWN_MAX: usize = 20;
 const URL_SHOWN_BYTES_MAX: usize = 512;
 
 #[derive(Clone, Default)]
-pub(crate) struct Records(Arc<Mutex<Requests>>);
+pub(crate) struct Records(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    requests: Requests,
+    /// Of those, too, that are not kept one by one.
+    calls: Calls,
+}
 
 impl Records {
     pub(super) fn begin(&self, method: &Method, uri: &Uri) -> Recorded {
@@ -25,22 +33,29 @@ impl Records {
             received_bytes: 0,
             end: RequestEnd::Unfinished,
         };
-        let mut requests = self.lock();
+        let mut book = self.lock();
+        book.calls.number += 1;
+        let requests = &mut book.requests;
         let at = (requests.kept.len() < REQUESTS_KEPT_MAX).then_some(requests.kept.len());
         match at {
             Some(_) => requests.kept.push(shown.clone()),
             None => requests.dropped += 1,
         }
-        drop(requests);
+        drop(book);
         Recorded { records: self.clone(), at, began: Instant::now(), shown: format!("{} {}", shown.method, shown.url) }
     }
 
     /// As they stand now.
     pub(crate) fn take(&self) -> Requests {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut self.lock().requests)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Requests> {
+    /// How many, refused ones among them, and the bytes of their bodies.
+    pub(crate) fn calls(&self) -> Calls {
+        self.lock().calls
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,10 +75,12 @@ impl Recorded {
     }
 
     pub(super) fn sent(&self, bytes: usize) {
+        self.records.lock().calls.bytes_given += bytes as u64;
         self.change(|request| request.sent_bytes += bytes as u64);
     }
 
     pub(super) fn received(&self, bytes: usize) {
+        self.records.lock().calls.bytes_answered += bytes as u64;
         self.change(|request| request.received_bytes += bytes as u64);
     }
 
@@ -79,8 +96,8 @@ impl Recorded {
     }
 
     fn change(&self, change: impl FnOnce(&mut Request)) {
-        let mut requests = self.records.lock();
-        if let Some(request) = self.at.and_then(|at| requests.kept.get_mut(at)) {
+        let mut book = self.records.lock();
+        if let Some(request) = self.at.and_then(|at| book.requests.kept.get_mut(at)) {
             change(request);
             request.ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hookbox_core::clock::ManualClock;
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_sandbox::{Compiled, Sandbox, SandboxError, SandboxOptions, SystemResolver};
 
 use crate::world::plugin;
@@ -15,6 +15,7 @@ fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
     Sandbox::new(SandboxOptions {
         cache: cache.to_owned(),
         slots: 1,
+        stack_bytes: STACK_BYTES,
         clock: Arc::new(ManualClock::default()),
         resolver: Arc::new(SystemResolver),
     })

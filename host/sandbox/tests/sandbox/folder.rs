@@ -121,6 +121,10 @@ async fn a_plugin_that_becomes_a_link_is_refused_and_not_gone() {
     symlink("/etc/passwd", &link).unwrap();
     fs::rename(&link, &path).unwrap();
     assert_eq!(refused(&events.recv().await.unwrap()).0, "a.wasm");
+    // The same file again: what was refused is gone.
+    fs::write(folder.path().join("draft"), "one").unwrap();
+    fs::rename(folder.path().join("draft"), &path).unwrap();
+    assert_eq!(events.recv().await, Some(found("a", b"one")));
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use hookbox_core::attempt::{LOG_BYTES_MAX, Outcome};
+use hookbox_core::attempt::Outcome;
 use hookbox_core::effects::KvEntry;
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{LOG_BYTES, PluginSettings, STACK_BYTES_MAX, STACK_BYTES_MIN};
 use hookbox_core::name::PluginName;
 use hookbox_core::time::Millis;
 use hookbox_sandbox::{KvUnavailable, PluginKv};
@@ -95,12 +95,23 @@ async fn endless_recursion_ends_with_the_stack() {
 }
 
 #[tokio::test]
+async fn the_stack_is_the_hosts_and_the_same_for_all() {
+    let deep = "50000";
+    let small = World::with_stack(STACK_BYTES_MIN).await;
+    let Outcome::Trapped { message } = small.run("recurses", deep).await.outcome else { panic!() };
+    assert!(message.contains("call stack exhausted"), "{message}");
+    assert!(small.run("recurses", "100").await.outcome.is_success());
+    let large = World::with_stack(STACK_BYTES_MAX).await;
+    assert!(large.run("recurses", deep).await.outcome.is_success());
+}
+
+#[tokio::test]
 async fn a_hundred_megabytes_of_output_are_dropped_and_counted() {
     let world = World::with(PluginSettings::default()).await;
     let executed = world.run("prints", "").await;
     assert_eq!(output(&executed), "printed");
     let kept: usize = executed.log.lines.iter().map(|line| line.message.len()).sum();
-    assert!(kept <= LOG_BYTES_MAX && executed.log.bytes_dropped > 99_000_000);
+    assert!(kept <= LOG_BYTES && executed.log.bytes_dropped > 99_000_000);
     world.assert_serves().await;
 }
 

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
 mod cache;
+mod costs;
+mod drafts;
 mod egress;
 mod execute;
 mod folder;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookbox_core::limits::{COMPONENT_BYTES_MAX, PluginSettings};
+use hookbox_core::limits::{COMPONENT_BYTES_MAX, Limits, MEMORY_BYTES_MAX, PluginSettings};
 use hookbox_core::plugin::Trigger;
 use hookbox_sandbox::Rejection;
 
@@ -67,25 +67,31 @@ async fn a_component_for_another_world_is_refused() {
 #[tokio::test]
 async fn a_component_that_does_not_fit_the_pool_is_refused() {
     let memories = "(core module $m (memory 1)) ".to_owned() + &"(core instance (instantiate $m)) ".repeat(5);
-    assert_refused(&format!("(component {memories})"), "invalid", "memories").await;
+    assert_refused(&format!("(component {memories})"), "does-not-fit", "memories").await;
 }
 
 #[tokio::test]
-async fn describe_is_stopped_when_it_does_more_than_describe() {
-    let world = World::with(PluginSettings::default()).await;
-    for (guest, code, words) in [
-        ("loops", "describe-timed-out", "within 1s"),
-        ("waits", "describe-timed-out", "within 1s"),
-        ("hoards", "out-of-memory", "limits.memory"),
-        ("panics", "describe-trapped", "no name"),
-        ("claims-another", "bad-description", "payments"),
-        ("calls-kv", "describe-trapped", "describe() called kv.get"),
-        ("grants-itself", "bad-description", "grants"),
-        ("filters-badly", "bad-description", "filter: unexpected end: write a condition in CEL"),
-    ] {
-        let rejection = refused(&world, guest, hookbox_tests::guest(&format!("liar/{guest}"))).await;
-        assert_eq!(rejection.code(), code, "{guest}: {rejection}");
-        assert!(rejection.to_string().contains(words), "{guest}: {rejection}");
-        world.assert_serves().await;
-    }
+async fn a_limit_that_the_pool_cannot_honour_is_refused_with_what_it_may_be() {
+    let world = World::empty();
+    let refuse = async |settings: PluginSettings| {
+        let bytes = hookbox_tests::guest("mischief").into();
+        let rejection = world.sandbox.prepare(&plugin("mischief"), bytes, settings).await.unwrap_err();
+        assert_eq!(rejection.code(), "limit-too-high", "{rejection}");
+        rejection.to_string()
+    };
+    let told = refuse(PluginSettings { memory_bytes: MEMORY_BYTES_MAX + 1, ..PluginSettings::default() }).await;
+    assert_eq!(told, "plugins.NAME.limits.memory must be at most 1073741824 bytes, is 1073741825");
+    let limits = Limits { table_elements: 1_600_001, ..Limits::default() };
+    let told = refuse(PluginSettings { limits, ..PluginSettings::default() }).await;
+    assert_eq!(told, "plugins.NAME.limits.table_elements must be 0..=1600000, is 1600001");
+    let limits = Limits { result_bytes: 300_000, call_bytes: 200_000, ..Limits::default() };
+    let told = refuse(PluginSettings { limits, ..PluginSettings::default() }).await;
+    assert!(told.contains("result is 300000 bytes and is returned in one call, which has 200000"), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_file_is_short() {
+    let import = format!("(component (import \"evil:host/{}\" (instance)))", "x".repeat(50_000));
+    let rejection = refused(&World::empty(), "mischief", wat::parse_str(import).unwrap()).await;
+    assert!(rejection.to_string().len() < 1000, "{} bytes", rejection.to_string().len());
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use hookbox_core::denial::DeniedKind;
-use hookbox_core::effects::QUEUE_ITEMS_MAX;
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, QUEUE_ITEMS};
 use hookbox_core::route::Pattern;
 use hookbox_core::time::Timestamp;
 
@@ -51,7 +50,7 @@ async fn one_attempt_makes_a_bounded_number() {
     let world = World::with(PluginSettings::default()).await;
     let executed = world.run("enqueues", "many").await;
     assert!(output(&executed).lines().last().unwrap().contains("at most 100 jobs and events"));
-    assert_eq!(executed.effects.jobs.len(), QUEUE_ITEMS_MAX);
+    assert_eq!(executed.effects.jobs.len(), QUEUE_ITEMS);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use hookbox_core::attempt::{Call, Executed, Input, Outcome};
 use hookbox_core::clock::ManualClock;
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::{JobId, RunId};
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_sandbox::{MemoryKv, Resolve, Sandbox, SandboxOptions, SystemResolver, Version};
@@ -30,10 +30,15 @@ impl World {
 
     /// An empty sandbox whose plugins find hosts so.
     pub(crate) fn resolving(resolver: Arc<dyn Resolve>) -> World {
+        World::of(SLOTS, STACK_BYTES, resolver)
+    }
+
+    fn of(slots: usize, stack_bytes: usize, resolver: Arc<dyn Resolve>) -> World {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("cache"),
-            slots: SLOTS,
+            slots,
+            stack_bytes,
             clock: Arc::new(ManualClock::at(NOON)),
             resolver,
         });
@@ -43,6 +48,20 @@ impl World {
     /// With `mischief` active.
     pub(crate) async fn with(settings: PluginSettings) -> World {
         let world = World::empty();
+        world.sandbox.activate(&world.prepare("mischief", settings).await);
+        world
+    }
+
+    /// With `mischief` active, and a stack of so many bytes for each guest.
+    pub(crate) async fn with_stack(stack_bytes: usize) -> World {
+        let world = World::of(SLOTS, stack_bytes, Arc::new(SystemResolver));
+        world.sandbox.activate(&world.prepare("mischief", PluginSettings::default()).await);
+        world
+    }
+
+    /// With `mischief` active, and so many attempts at once.
+    pub(crate) async fn with_slots(slots: usize, settings: PluginSettings) -> World {
+        let world = World::of(slots, STACK_BYTES, Arc::new(SystemResolver));
         world.sandbox.activate(&world.prepare("mischief", settings).await);
         world
     }

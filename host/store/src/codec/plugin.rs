@@ -1,4 +1,4 @@
-//! The rows of plugins. Form 4 has whole retries of schedules; form 3, with three parts of them, form 2, with as much of the
+//! The rows of plugins. Form 5 has what was rolled back; form 4, without it, form 3, with three parts of a schedule's retries, form 2, with as much of the
 //! policies of handlers, and form 1, without filters either, are read and no longer written.
 
 use hookbox_core::name::{HandlerName, PluginName, ScheduleName};
@@ -12,15 +12,16 @@ use serde::de::DeserializeOwned;
 
 use super::VERSION;
 use super::schedule::{OldWhen, RulesV2};
-use crate::catalogue::{ActiveVersion, PastVersion, PluginRow, RefusedVersion};
+use crate::catalogue::{ActiveVersion, Ended, Ending, PastVersion, PluginRow, RefusedVersion, Standing};
 use crate::error::StoreError;
 
 const VERSION_WITH_FILTERS: u8 = 2;
 const VERSION_WITH_POLICIES: u8 = 3;
 const VERSION_WITH_RETRIES: u8 = 4;
+const VERSION_WITH_ROLLBACKS: u8 = 5;
 
 pub(crate) fn encode_plugin(row: &PluginRow) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(row, vec![VERSION_WITH_RETRIES])
+    postcard::to_extend(row, vec![VERSION_WITH_ROLLBACKS])
         .map_err(|e| StoreError::Corrupt(format!("the row of a plugin cannot be written: {e}")))
 }
 
@@ -29,9 +30,10 @@ pub(crate) fn decode_plugin(bytes: &[u8]) -> Result<PluginRow, StoreError> {
         Some((&VERSION, rest)) => read::<OldPlugin<HandlerV1>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_FILTERS, rest)) => read::<OldPlugin<HandlerV2>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_POLICIES, rest)) => read::<OldPlugin<HandlerV3>>(rest).map(PluginRow::from),
-        Some((&VERSION_WITH_RETRIES, rest)) => read(rest),
+        Some((&VERSION_WITH_RETRIES, rest)) => read::<OldPlugin<Handler>>(rest).map(PluginRow::from),
+        Some((&VERSION_WITH_ROLLBACKS, rest)) => read(rest),
         Some((version, _)) => Err(StoreError::Corrupt(format!(
-            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_RETRIES}: \
+            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_ROLLBACKS}: \
              start the release that wrote it"
         ))),
         None => Err(StoreError::Corrupt("the row of a plugin is empty".to_owned())),
@@ -48,7 +50,13 @@ struct OldPlugin<H> {
     active: Option<OldActive<H>>,
     refused: Option<RefusedVersion>,
     missing_since: Option<Timestamp>,
-    history: Vec<PastVersion>,
+    history: Vec<OldPast>,
+}
+
+#[derive(Deserialize)]
+struct OldPast {
+    digest: Digest,
+    since: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -148,10 +156,22 @@ impl<H: Into<Handler>> From<OldPlugin<H>> for PluginRow {
             let OldInfo { name, version, description, handlers } = active.info;
             let handlers = handlers.into_iter().map(H::into).collect();
             let info = PluginInfo { name, version, description, handlers };
-            ActiveVersion { digest: active.digest, since: active.since, info }
+            let (digest, since) = (active.digest, active.since);
+            ActiveVersion { digest, since, info, imports: Vec::new(), standing: Standing::default() }
         });
-        PluginRow { name, active, refused, missing_since, history }
+        let history = past(&history, active.as_ref());
+        PluginRow { active, refused, missing_since, history, ..PluginRow::new(name) }
     }
+}
+
+/// Each one ended when the next began.
+fn past(old: &[OldPast], active: Option<&ActiveVersion>) -> Vec<PastVersion> {
+    let ends = old.iter().skip(1).map(|next| Some(Ended { at: next.since, how: Ending::Replaced })).chain([None]);
+    let past = old.iter().zip(ends).map(|(past, ended)| {
+        let version = active.filter(|active| active.digest == past.digest).map(|active| active.info.version.clone());
+        PastVersion { digest: past.digest, since: past.since, version, ended }
+    });
+    past.collect()
 }
 
 impl From<HandlerV1> for Handler {

@@ -1,7 +1,9 @@
-//! The stored form of a run and its attempts. Form 3 has whole retries of a run's own at its end; form 2, without them, and
-//! form 1, without what a run waits for either, are read and no longer written.
+//! The stored form of a run and its attempts. Form 4 ends with what each attempt asked of its host. Form 3 without it, form 2
+//! without whole retries of a run's own, and form 1 without what a run waits for either are read and no longer written.
 
-use hookbox_core::attempt::{Attempt, Cost, Log, Outcome, Output, Requests};
+mod cost;
+
+use hookbox_core::attempt::{Attempt, Log, Outcome, Output, Requests};
 use hookbox_core::denial::Denied;
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
@@ -16,17 +18,20 @@ use serde::{Deserialize, Serialize};
 use super::{decode, encode};
 use crate::error::StoreError;
 use crate::index::Waits;
+use cost::{CallsV4, CostV1, calls_of};
 
 const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
-/// Without what was added at the end: two that are nothing, of one byte each.
-const RETRIES: [u8; 2] = [0; 2];
+const VERSION_WITH_CALLS: u8 = 4;
+/// What was added at the end since, each nothing and of one byte: the retries are two, the calls one.
+const RETRIES_AND_CALLS: [u8; 3] = [0; 3];
+const CALLS: [u8; 1] = [0; 1];
 const DETAIL_WITH_REACH: u8 = 2;
 /// Log and result of an attempt up to this are kept with the run.
 const DETAIL_INLINE_MAX: usize = 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RunV3 {
+struct RunV4 {
     run: RunV1,
     gate: Option<GateV2>,
     sequence: u64,
@@ -39,6 +44,8 @@ struct RunV3 {
     schedule: Option<ScheduleName>,
     backoff_curve: Option<Curve>,
     backoff_max_ms: Option<u64>,
+    /// Of each attempt, in their order; those after the last one here made none.
+    calls: Vec<Vec<CallsV4>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,7 +99,7 @@ struct AttemptV1 {
     finished: u64,
     /// Without its output.
     outcome: Outcome,
-    cost: Cost,
+    cost: CostV1,
     version: Option<[u8; 32]>,
     /// Nothing: it is kept apart.
     detail: Option<DetailV1>,
@@ -136,6 +143,7 @@ impl StoredRun {
     /// The run's row, and the rows of details that are too large for it and not yet written.
     pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<DetailRow>), StoreError> {
         let (mut attempts, mut details) = (Vec::new(), Vec::new());
+        let calls = calls_of(&self.run.attempts);
         for attempt in &mut self.run.attempts {
             let mut detail = None;
             if !self.apart.contains(&attempt.number) {
@@ -157,7 +165,7 @@ impl StoredRun {
                 started: attempt.started.0,
                 finished: attempt.finished.0,
                 outcome: attempt.outcome.clone(),
-                cost: attempt.cost,
+                cost: CostV1::of(&attempt.cost),
                 version: attempt.version.map(|digest| digest.0),
                 detail,
             });
@@ -186,7 +194,7 @@ impl StoredRun {
             drains: run.drains,
             attempts,
         };
-        let form = RunV3 {
+        let form = RunV4 {
             run: first,
             gate: run
                 .gate
@@ -202,8 +210,9 @@ impl StoredRun {
             schedule: run.schedule.clone(),
             backoff_curve: run.own.backoff_curve,
             backoff_max_ms: run.own.backoff_max.map(|span| span.0),
+            calls,
         };
-        let row = postcard::to_extend(&form, vec![VERSION_WITH_RETRIES])
+        let row = postcard::to_extend(&form, vec![VERSION_WITH_CALLS])
             .map_err(|e| StoreError::Corrupt(format!("a run cannot be written: {e}")))?;
         Ok((row, details))
     }
@@ -229,14 +238,15 @@ fn put_detail(attempt: &mut Attempt, detail: DetailV1) {
     }
 }
 
-fn form(bytes: &[u8]) -> Result<RunV3, StoreError> {
+fn form(bytes: &[u8]) -> Result<RunV4, StoreError> {
     let read = |form: &[u8]| {
         postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a run does not read: {e}")))
     };
     match bytes.split_first() {
-        Some((&VERSION_WITH_RETRIES, rest)) => read(rest),
-        Some((&VERSION_WITH_TERMS, rest)) => read(&[rest, &RETRIES].concat()),
-        _ => Ok(RunV3 {
+        Some((&VERSION_WITH_CALLS, rest)) => read(rest),
+        Some((&VERSION_WITH_RETRIES, rest)) => read(&[rest, &CALLS].concat()),
+        Some((&VERSION_WITH_TERMS, rest)) => read(&[rest, &RETRIES_AND_CALLS].concat()),
+        _ => Ok(RunV4 {
             run: decode(bytes)?,
             gate: None,
             sequence: 0,
@@ -249,6 +259,7 @@ fn form(bytes: &[u8]) -> Result<RunV3, StoreError> {
             schedule: None,
             backoff_curve: None,
             backoff_max_ms: None,
+            calls: Vec::new(),
         }),
     }
 }
@@ -262,16 +273,17 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         backoff_curve: stored.backoff_curve,
         backoff_max: stored.backoff_max_ms.map(Millis),
     };
-    let RunV3 { run: form, gate, sequence, expires, unique, replayed, schedule, .. } = stored;
-    let (mut attempts, mut apart) = (Vec::new(), Vec::new());
+    let RunV4 { run: form, gate, sequence, expires, unique, replayed, schedule, calls, .. } = stored;
+    let (mut attempts, mut apart, mut calls) = (Vec::new(), Vec::new(), calls.into_iter());
     for stored in form.attempts {
+        let calls = calls.next().unwrap_or_default();
         let mut attempt = Attempt {
             number: stored.number,
             started: Timestamp(stored.started),
             finished: Timestamp(stored.finished),
             outcome: stored.outcome,
             log: Log::default(),
-            cost: stored.cost,
+            cost: stored.cost.with(calls),
             requests: Requests::default(),
             denied: Vec::new(),
             version: stored.version.map(Digest),
@@ -340,7 +352,7 @@ struct Beginning<'a> {
 /// Plugin, handler and time of a run that waits for its time only, read from its row without what else is in it. Nothing:
 /// it is another kind of run or row, and has to be decoded.
 pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
-    let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES];
+    let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES, VERSION_WITH_CALLS];
     let (_, rest) = row.split_first().filter(|(version, _)| known.contains(version))?;
     let form: Beginning<'_> = postcard::from_bytes(rest).ok()?;
     match form.state {

@@ -13,6 +13,7 @@ use hookbox_core::denial::{Denied, DeniedKind};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::hold::Hold;
+use hookbox_core::host_call::{CallKind, Calls, HostCalls};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName, ScheduleName};
 use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
@@ -86,7 +87,7 @@ fn attempt(number: u32, outcome: Outcome, log: usize) -> Attempt {
         finished: NOW.plus(Millis(7)),
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 3 },
-        cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536 },
+        cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536, calls: HostCalls::default() },
         requests: Default::default(),
         denied: Vec::new(),
         version: Some(Digest([9; 32])),
@@ -114,6 +115,12 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         drains: 1,
         attempts,
     }
+}
+
+/// Calls of every kind.
+fn all_calls() -> HostCalls {
+    let some = |n| Calls { number: n, bytes_given: 100 * n, bytes_answered: 1000 * n };
+    CallKind::ALL.into_iter().zip((1..).map(some)).collect()
 }
 
 /// Every outcome, one attempt each.
@@ -213,9 +220,12 @@ fn a_run_in_every_state() {
         // So is the form with three parts of a policy.
         assert_eq!(decode_run(run.id, &kept(&format!("run-v2-{name}"))).unwrap().run, run);
         let own = RunPolicy { backoff_curve: Some(Curve::Linear), backoff_max: Some(Millis(300)), ..run.own };
-        let run = Run { own, ..run };
+        let mut run = Run { own, ..run };
+        // And the form that does not tell what attempts asked of the host.
+        assert_eq!(decode_run(run.id, &kept(&format!("run-v3-{name}"))).unwrap().run, run);
+        run.attempts[1].cost.calls = all_calls();
         let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
-        golden(&format!("run-v3-{name}"), &row);
+        golden(&format!("run-v4-{name}"), &row);
         assert_eq!(details, []);
         let stored = decode_run(run.id, &row).unwrap();
         assert_eq!((stored.run, stored.apart), (run, vec![]));
@@ -276,7 +286,8 @@ fn a_run_with_every_cause_of_death() {
         let (row, _) = StoredRun::new(replay.clone()).encode().unwrap();
         assert_eq!(decode_run(replay.id, &kept(&format!("run-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v2-dead-{}", cause.code()))).unwrap().run, replay);
-        golden(&format!("run-v3-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(replay.id, &kept(&format!("run-v3-dead-{}", cause.code()))).unwrap().run, replay);
+        golden(&format!("run-v4-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
     }
 }
@@ -286,7 +297,8 @@ fn a_run_whose_detail_is_apart() {
     let whole = run(RunState::Succeeded { at: NOW }, vec![attempt(1, Outcome::Completed { output: None }, 1100)]);
     let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
     assert_eq!(decode_run(whole.id, &kept("run-v2-apart")).unwrap().apart, [1]);
-    golden("run-v3-apart", &row);
+    assert_eq!(decode_run(whole.id, &kept("run-v3-apart")).unwrap().apart, [1]);
+    golden("run-v4-apart", &row);
     golden("attempt-detail", &details[0].1);
     let mut stored = decode_run(whole.id, &row).unwrap();
     assert_eq!(stored.apart, [1]);

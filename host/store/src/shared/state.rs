@@ -107,7 +107,8 @@ impl Loaded {
             Some(row) => codec::decode_counts(&row)?,
             None => Counts::default(),
         };
-        let (catalogue, holds) = (Catalogue::new(query::plugins(tree)?), query::holds(tree)?);
+        let catalogue = Catalogue::new(query::plugins(tree)?).commanded(query::plugin_commands(tree)?);
+        let holds = query::holds(tree)?;
         let index = index.done();
         Ok(Loaded { index, leased, counts, catalogue, holds, schedules: due_schedules(tree)? })
     }
@@ -158,7 +159,8 @@ impl State {
         // An attempt may have read what a failed group wrote: its versions are not given again.
         loaded.counts.kv_writes = loaded.counts.kv_writes.max(self.kv_writes.load(Ordering::Relaxed));
         *locked(&self.counts) = loaded.counts;
-        if !self.catalogue.load().plugins().eq(loaded.catalogue.plugins()) {
+        let shown = self.catalogue.load();
+        if !shown.plugins().eq(loaded.catalogue.plugins()) || shown.commands() != loaded.catalogue.commands() {
             self.catalogue.store(Arc::new(loaded.catalogue));
         }
         self.holds.store(Arc::new(loaded.holds));
@@ -231,6 +233,7 @@ impl State {
         *locked(&self.counts) = closed.counts;
         if shown.catalogue_changed {
             self.catalogue.store(shown.catalogue);
+            self.signals.catalogue.notify_waiters();
         }
         if shown.holds_changed {
             self.holds.store(shown.holds);
@@ -272,6 +275,7 @@ impl State {
         self.groups.send_modify(|_| {});
         self.signals.runs.notify_one();
         self.signals.schedules.notify_one();
+        self.signals.catalogue.notify_waiters();
     }
 
     /// It will not come back.

@@ -3,7 +3,10 @@
 use hookbox_core::name::HandlerName;
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, PolicyPatch, Trigger};
 use hookbox_core::route::Pattern;
+use hookbox_core::time::Timestamp;
 use hookbox_store::PluginRow;
+use hookbox_store::catalogue::{COMMANDS_MAX, CommandAnswer, PluginCommand, Wish};
+use tokio::task::JoinSet;
 
 use crate::world::{NOW, World, handler, plugin_name};
 
@@ -14,6 +17,10 @@ conformance! {
     an_older_catalogue_stays_as_it_was,
     a_plugin_that_is_gone_loses_its_routes,
     a_plugin_that_has_come_back_keeps_its_routes,
+    a_command_is_kept_until_it_is_answered,
+    an_answer_is_for_one_command,
+    commands_are_bounded,
+    whoever_waits_for_the_catalogue_is_told,
 }
 
 fn plugin(name: &str, digest: u8, patterns: &[&str]) -> PluginRow {
@@ -88,4 +95,71 @@ async fn a_plugin_that_has_come_back_keeps_its_routes(world: &mut World) {
     assert!(!world.retire_plugin(&plugin_name("nobody"), NOW).await.unwrap());
     world.pause();
     assert_eq!(world.catalogue().route("shop", "x").len(), 1);
+}
+
+fn command(digest: u8, asked: u64) -> PluginCommand {
+    PluginCommand { asked: Timestamp(asked), wish: Wish::Activate { digest: Digest([digest; 32]) }, answer: None }
+}
+
+const ANSWER: CommandAnswer = CommandAnswer { at: NOW, refused: None };
+
+async fn a_command_is_kept_until_it_is_answered(world: &mut World) {
+    let (a, b) = (plugin_name("a"), plugin_name("b"));
+    assert!(world.command_plugin(&a, command(1, 5)).await.unwrap());
+    world.put_plugin(plugin("a", 1, &["shop/x"])).await.unwrap();
+    world.pause();
+    assert!(!world.command_plugin(&a, command(2, 6)).await.unwrap());
+    assert!(world.command_plugin(&b, command(2, 6)).await.unwrap());
+    assert_eq!(world.catalogue().commands().get(&a), Some(&command(1, 5)));
+    world.answer_plugin(&a, Timestamp(5), ANSWER).await.unwrap();
+    world.pause();
+    let answered = PluginCommand { answer: Some(ANSWER), ..command(1, 5) };
+    assert_eq!(world.catalogue().commands().get(&a), Some(&answered));
+    assert!(world.command_plugin(&a, command(2, 7)).await.unwrap());
+    assert_eq!(world.catalogue().commands().get(&a), Some(&command(2, 7)));
+}
+
+async fn an_answer_is_for_one_command(world: &mut World) {
+    let a = plugin_name("a");
+    world.answer_plugin(&a, Timestamp(5), ANSWER).await.unwrap();
+    assert!(world.command_plugin(&a, command(1, 5)).await.unwrap());
+    world.answer_plugin(&a, Timestamp(4), ANSWER).await.unwrap();
+    assert_eq!(world.catalogue().commands().get(&a), Some(&command(1, 5)));
+    world.answer_plugin(&a, Timestamp(5), ANSWER).await.unwrap();
+    world.answer_plugin(&a, Timestamp(5), CommandAnswer { at: Timestamp(9), ..ANSWER }).await.unwrap();
+    let kept = world.catalogue().commands().get(&a).and_then(|kept| kept.answer.clone());
+    assert_eq!(kept, Some(ANSWER));
+}
+
+async fn commands_are_bounded(world: &mut World) {
+    let waits = plugin_name("waits");
+    assert!(world.command_plugin(&waits, command(1, 0)).await.unwrap());
+    let mut asking = JoinSet::new();
+    for number in 1..COMMANDS_MAX as u64 {
+        let store = world.store.clone();
+        asking.spawn(async move {
+            let name = plugin_name(&format!("p{number}"));
+            assert!(store.command_plugin(&name, command(1, number)).await.unwrap());
+            store.answer_plugin(&name, Timestamp(number), ANSWER).await.unwrap();
+        });
+    }
+    while let Some(asked) = asking.join_next().await {
+        asked.unwrap();
+    }
+    assert_eq!(world.catalogue().commands().len(), COMMANDS_MAX);
+    assert!(world.command_plugin(&plugin_name("last"), command(1, 0)).await.unwrap());
+    world.pause();
+    let catalogue = world.catalogue();
+    assert_eq!(catalogue.commands().len(), COMMANDS_MAX);
+    assert!(!catalogue.commands().contains_key(&plugin_name("p1")), "the oldest that was answered makes room");
+    assert!(catalogue.commands().contains_key(&waits) && catalogue.commands().contains_key(&plugin_name("last")));
+}
+
+async fn whoever_waits_for_the_catalogue_is_told(world: &mut World) {
+    let store = world.store.clone();
+    let told = store.signals().catalogue.notified();
+    tokio::pin!(told);
+    assert!(!told.as_mut().enable());
+    store.command_plugin(&plugin_name("a"), command(1, 5)).await.unwrap();
+    told.await;
 }

@@ -89,7 +89,7 @@ impl Guest for Mischief {
             "exits" => std::process::exit(7),
             "prints" => prints(),
             "logs" => logs(),
-            "recurses" => text(recurses(black_box(u64::MAX)).to_string()),
+            "recurses" => text(recurses(black_box(depth(&job))).to_string()),
             "huge-output" => output(vec![b'x'; 300 * 1024]),
             "vast-output" => output(vec![b'x'; 8 << 20]),
             "kv-ops" => overlay::run(&job),
@@ -167,6 +167,11 @@ fn logs() -> Ended {
     print!("fourth");
     std::io::stdout().flush().map_err(permanent)?;
     done()
+}
+
+/// How deep it is told to go; without end where nothing is said.
+fn depth(job: &Job) -> u64 {
+    String::from_utf8_lossy(&job.data).parse().unwrap_or(u64::MAX)
 }
 
 /// Nothing that a compiler turns into a loop, and nothing in memory: it is the host's stack that ends.

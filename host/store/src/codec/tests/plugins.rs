@@ -2,6 +2,7 @@
 
 use super::schedules::{old_rules, whole_rules};
 use super::*;
+use crate::catalogue::{By, CommandAnswer, CommandRefused, Ending, PluginCommand, Standing, Wish};
 
 #[test]
 fn a_plugin() {
@@ -43,11 +44,47 @@ fn a_plugin() {
     // So is the form with three parts of a schedule's policy.
     assert_eq!(decode_plugin(&kept("plugin-v3")).unwrap(), row);
     row.active.as_mut().unwrap().info.handlers[1].trigger = declared(whole_rules());
+    // So is the form without rollbacks.
+    assert_eq!(decode_plugin(&kept("plugin-v4")).unwrap(), row);
+    let info = row.active.as_ref().unwrap().info.clone();
+    row.rolled_back(Digest([3; 32]), info.clone(), NOW, &[Digest([1; 32])], By::Operator, "it was wrong");
+    row.rolled_back(Digest([4; 32]), info, NOW, &[Digest([3; 32])], By::Host, "it failed");
+    let active = row.active.as_mut().unwrap();
+    active.imports = vec!["hookbox:plugin/kv@0.1.0".to_owned()];
+    active.standing = Standing::OnTrial;
     let bytes = encode_plugin(&row).unwrap();
-    golden("plugin-v4", &bytes);
+    golden("plugin-v5", &bytes);
     assert_eq!(decode_plugin(&bytes).unwrap(), row);
-    assert!(decode_plugin(&[5]).unwrap_err().to_string().contains("this release reads 1 to 4"));
+    row.retired(NOW, Ending::Gone);
+    assert_eq!(decode_plugin(&encode_plugin(&row).unwrap()).unwrap(), row);
+    assert!(decode_plugin(&[6]).unwrap_err().to_string().contains("this release reads 1 to 5"));
     assert!(decode_plugin(&[]).is_err());
+}
+
+#[test]
+fn a_history_of_an_older_form_tells_when_each_version_ended() {
+    // The name, nothing active, refused or missing, and two versions.
+    let digest = |byte: u8| Digest([byte; 32]);
+    let old = ("welcome", None::<u8>, None::<u8>, None::<u8>, vec![(digest(1), 5u64), (digest(2), 7)]);
+    let row = decode_plugin(&postcard::to_extend(&old, vec![4]).unwrap()).unwrap();
+    let ends: Vec<_> = row.history.iter().map(|past| past.ended.map(|ended| (ended.at.0, ended.how))).collect();
+    assert_eq!(ends, [Some((7, Ending::Replaced)), None]);
+}
+
+#[test]
+fn commands() {
+    let take = Wish::Take { digest: Digest([1; 32]), signature: Some("untrusted comment".to_owned()) };
+    let refused = CommandRefused { code: "core-module".to_owned(), reason: "it is a core module".to_owned() };
+    let answer = CommandAnswer { at: NOW, refused: Some(refused) };
+    let commands = [
+        ("take", PluginCommand { asked: NOW, wish: take, answer: Some(answer) }),
+        ("activate", PluginCommand { asked: NOW, wish: Wish::Activate { digest: Digest([2; 32]) }, answer: None }),
+    ];
+    for (name, command) in commands {
+        let bytes = encode(&command).unwrap();
+        golden(&format!("plugin-command-{name}"), &bytes);
+        assert_eq!(decode::<PluginCommand>(&bytes).unwrap(), command);
+    }
 }
 
 /// With every part.

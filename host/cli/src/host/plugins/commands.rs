@@ -1,0 +1,156 @@
+//! What operators want of plugins: commands are rows of the store, found here, obeyed and answered, be it after a
+//! restart.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hookbox_core::limits::COMPONENT_BYTES_MAX;
+use hookbox_core::name::PluginName;
+use hookbox_core::plugin::Digest;
+use hookbox_http::changes::What;
+use hookbox_http::uploads;
+use hookbox_sandbox::PluginFile;
+use hookbox_store::catalogue::{By, CommandAnswer, CommandRefused, PluginCommand, Wish};
+use hookbox_store::{PluginRow, StoreError};
+use sha2::Digest as _;
+use tokio::task::spawn_blocking;
+
+use super::{Plugins, Refused, STORE_WAIT};
+
+/// Why a version that an operator went back from stays out.
+const BY_OPERATOR: &str = "an operator wanted another version";
+
+impl Plugins {
+    /// Obeys until it is aborted. Call it after the first scan.
+    pub(crate) async fn obey(self: Arc<Plugins>) {
+        self.clear_uploads();
+        loop {
+            let changed = self.store.signals().catalogue.notified();
+            let mut changed = std::pin::pin!(changed);
+            // From here on none is missed.
+            changed.as_mut().enable();
+            let catalogue = self.store.catalogue();
+            let waiting = catalogue.commands().iter().filter(|(_, command)| command.answer.is_none());
+            let waiting: Vec<_> = waiting.map(|(name, command)| (name.clone(), command.clone())).collect();
+            if waiting.is_empty() {
+                changed.await;
+            }
+            for (name, command) in waiting {
+                let _turn = self.turn.lock().await;
+                let obeyed = self.patiently(|| self.answer(&name, &command)).await;
+                if let Err(error) = obeyed {
+                    tracing::error!(plugin = %name, %error, "what an operator wanted of {name} was not done");
+                    tokio::time::sleep(STORE_WAIT.as_duration()).await;
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, name: &PluginName, command: &PluginCommand) -> Result<(), StoreError> {
+        let done = match &command.wish {
+            Wish::Activate { digest } => self.go_back(name, *digest).await?,
+            Wish::Take { digest, signature } => self.take_upload(name, *digest, signature.as_deref()).await?,
+        };
+        let refused = done.err().map(|Refused { code, reason }| CommandRefused { code: code.to_owned(), reason });
+        let answer = CommandAnswer { at: self.clock.now(), refused };
+        self.store.answer_plugin(name, command.asked, answer).await
+    }
+
+    async fn go_back(&self, name: &PluginName, to: Digest) -> Result<Result<(), Refused>, StoreError> {
+        let row = self.row(name);
+        if let Some(refused) = self.claims_provider(name) {
+            return Ok(Err(refused));
+        }
+        if row.missing_since.is_some() || row.active.is_none() {
+            let reason = format!("no version of {name} serves: put its file in plugins/, or push one");
+            return Ok(Err(Refused { code: "missing", reason }));
+        }
+        self.roll_back(row, to, By::Operator, BY_OPERATOR).await
+    }
+
+    /// A version that was uploaded: it gets its place in the folder once it is good, so that the folder never holds one
+    /// that was refused here.
+    async fn take_upload(
+        &self,
+        name: &PluginName,
+        digest: Digest,
+        signature: Option<&str>,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let (row, staged) = (self.row(name), self.folder.join(uploads::staged(name, digest)));
+        let done = self.admit_upload(row, &staged, digest, signature).await;
+        if let Ok(Err(refused)) = &done {
+            let _ = fs::remove_file(&staged);
+            let (code, reason) = (refused.code, &refused.reason);
+            tracing::error!(plugin = %name, version = %digest.short(), code, reason, "an upload of {name} was refused: {reason}");
+            let told = What::Refused { code: code.to_owned(), reason: reason.clone() };
+            self.changes.tell(self.clock.now(), name, Some(digest), told);
+        }
+        done
+    }
+
+    async fn admit_upload(
+        &self,
+        row: PluginRow,
+        staged: &std::path::Path,
+        digest: Digest,
+        signature: Option<&str>,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let name = row.name.clone();
+        if let Some(refused) = self.claims_provider(&name) {
+            return Ok(Err(refused));
+        }
+        // After a crash it may have its place already.
+        let placed = self.file_of(&name).await.filter(|(found, _)| *found == digest).map(|(_, file)| file);
+        let sent = signature.map(|text| Arc::from(text.as_bytes()));
+        let file = match read(staged.to_owned(), digest).await {
+            Some(bytes) => PluginFile { bytes, signature: sent },
+            None => match placed {
+                Some(file) => file,
+                None => {
+                    let reason = "the host stopped before it was whole: send it again".to_owned();
+                    return Ok(Err(Refused { code: "upload-lost", reason }));
+                }
+            },
+        };
+        self.changes.tell(self.clock.now(), &name, Some(digest), What::Found);
+        let grounds = match self.trusted(&name, &file).await {
+            Ok(grounds) => grounds,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let version = match self.try_out(&name, digest, file, &grounds).await {
+            Ok(version) => version,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (staged, folder, of) = (staged.to_owned(), self.folder.clone(), name.clone());
+        let signature = signature.map(str::to_owned);
+        let put = spawn_blocking(move || uploads::put_in_place(&staged, &folder, &of, signature.as_deref())).await;
+        if let Ok(Err(error)) = put {
+            let reason = format!("it cannot be put in plugins/: {error}");
+            return Ok(Err(Refused { code: "host-broken", reason }));
+        }
+        self.admit(row, &version, &grounds).await.map(Ok)
+    }
+
+    /// What an upload left that nobody will ask for any longer.
+    fn clear_uploads(&self) {
+        let catalogue = self.store.catalogue();
+        let waits = |(name, command): (&PluginName, &PluginCommand)| match command.wish {
+            Wish::Take { digest, .. } if command.answer.is_none() => Some(uploads::staged(name, digest)),
+            _ => None,
+        };
+        let waiting: HashSet<String> = catalogue.commands().iter().filter_map(waits).collect();
+        uploads::clear(&self.folder, &waiting);
+    }
+}
+
+/// Nothing where it is not there as it was sent.
+async fn read(path: PathBuf, digest: Digest) -> Option<Arc<[u8]>> {
+    let read = move || {
+        let found = fs::symlink_metadata(&path).ok()?;
+        let bytes = fs::read(&path).ok().filter(|_| found.is_file() && found.len() <= COMPONENT_BYTES_MAX)?;
+        (Digest(sha2::Sha256::digest(&bytes).into()) == digest).then(|| bytes.into())
+    };
+    spawn_blocking(read).await.ok().flatten()
+}

@@ -1,0 +1,122 @@
+//! One plugin, for people.
+
+use serde_json::Value;
+
+use super::short;
+use crate::output::plain;
+
+/// Of a name, as other commands print it.
+const WIDTH: usize = 16;
+
+pub(super) fn show(plugin: &Value) {
+    line("plugin", &format!("{}: {}", plain(&plugin["name"]), plain(&plugin["state"])));
+    if let Some(description) = plugin["description"].as_str() {
+        line("description", &plain(&Value::from(description)));
+    }
+    if plugin["digest"].is_string() {
+        let trial = if plugin["on_trial"] == true { ", on trial" } else { "" };
+        line("serves", &format!("{} ({}){trial}", short(&plugin["digest"]), plain(&plugin["version"])));
+        line("since", &plain(&plugin["since"]));
+        line("digest", &plain(&plugin["digest"]));
+    } else {
+        line("serves", "nothing");
+    }
+    if plugin["missing_since"].is_string() {
+        line("file", &format!("gone since {}: its runs wait for it for a while", plain(&plugin["missing_since"])));
+    }
+    refused(&plugin["refused"]);
+    list("handlers", &plugin["handlers"], handler);
+    list("imports", &plugin["imports"], plain);
+    granted(&plugin["grants"]);
+    list("denied", &plugin["denied"], denied);
+    list("history", &plugin["history"], past);
+    list("rolled back", &plugin["rejected"], rejected);
+}
+
+/// What it was granted in hooks.yaml.
+fn granted(grants: &Value) {
+    if grants.is_null() {
+        return;
+    }
+    say!("grants");
+    list_in("http", &grants["http"], |grant| {
+        let headers = grant["headers"].as_object().into_iter().flatten();
+        let headers = headers.map(|(header, secrets)| format!(", {header} with {}", plain(secrets)));
+        plain(&grant["to"]) + &headers.collect::<String>()
+    });
+    for kind in ["networks", "secrets", "emit", "config"] {
+        list_in(kind, &grants[kind], plain);
+    }
+    say!("  {:<WIDTH$} {} bytes", "kv", plain(&grants["kv_bytes"]));
+}
+
+fn list_in(name: &str, items: &Value, text: impl Fn(&Value) -> String) {
+    for item in items.as_array().map(Vec::as_slice).unwrap_or_default() {
+        say!("  {name:<WIDTH$} {}", text(item));
+    }
+}
+
+fn denied(denied: &Value) -> String {
+    let (kind, what, last) = (plain(&denied["kind"]), plain(&denied["what"]), plain(&denied["last"]));
+    let (attempts, reason) = (plain(&denied["attempts"]), plain(&denied["reason"]));
+    format!("{kind} {what}: {attempts} attempts, last at {last}: {reason}")
+}
+
+fn refused(refused: &Value) {
+    if refused.is_null() {
+        return;
+    }
+    line(
+        "refused",
+        &format!("{} at {} ({})", short(&refused["digest"]), plain(&refused["at"]), plain(&refused["code"])),
+    );
+    line("", &plain(&refused["reason"]));
+}
+
+fn handler(handler: &Value) -> String {
+    let trigger = &handler["trigger"];
+    let when = match trigger["kind"].as_str() {
+        Some("events") => format!("on {}", plain(&trigger["patterns"])),
+        Some("schedule") => format!("{} ({})", plain(&trigger["when"]), plain(&trigger["schedule"])),
+        _ => "when it is enqueued".to_owned(),
+    };
+    let filter = handler["filter"].as_str().map(|filter| format!(" where {}", plain(&Value::from(filter))));
+    format!("{:<20} {when}{}", plain(&handler["name"]), filter.unwrap_or_default())
+}
+
+fn past(past: &Value) -> String {
+    let ended = match past["ended"].as_str() {
+        Some(ended) => format!("to {ended}, {}", how(past["how"].as_str().unwrap_or_default())),
+        None => "serves".to_owned(),
+    };
+    format!("{}  {:<12} from {}  {ended}", short(&past["digest"]), plain(&past["version"]), plain(&past["since"]))
+}
+
+fn how(how: &str) -> &str {
+    match how {
+        "rolled-back" => "rolled back by an operator",
+        "auto-rolled-back" => "rolled back by the host",
+        "gone" => "its file was gone",
+        "taken-down" => "taken down: the name is a provider's",
+        other => other,
+    }
+}
+
+fn rejected(rejected: &Value) -> String {
+    format!("{}  at {}: {}", short(&rejected["digest"]), plain(&rejected["at"]), plain(&rejected["reason"]))
+}
+
+fn line(name: &str, text: &str) {
+    say!("{name:<WIDTH$} {text}");
+}
+
+fn list(name: &str, items: &Value, text: impl Fn(&Value) -> String) {
+    let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        return;
+    }
+    say!("{name}");
+    for item in items {
+        say!("  {}", text(item));
+    }
+}

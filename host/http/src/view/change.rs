@@ -1,0 +1,64 @@
+use serde::Serialize;
+
+use crate::changes::{After, Change, What};
+
+/// What happened to plugins.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChangesView {
+    /// Oldest first.
+    items: Vec<ChangeView>,
+    /// `after` of the next request.
+    next: u64,
+    /// Some were dropped before they were asked for.
+    missed: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeView {
+    number: u64,
+    at: String,
+    plugin: String,
+    digest: Option<String>,
+    #[serde(flatten)]
+    what: WhatView,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+enum WhatView {
+    Found,
+    Compiled { took_ms: u64, cached: bool },
+    Active,
+    Refused { code: String, reason: String },
+    RolledBack { to: String, reason: String },
+    Gone,
+}
+
+impl ChangesView {
+    pub(crate) fn of(after: &After) -> ChangesView {
+        ChangesView {
+            items: after.changes.iter().map(ChangeView::of).collect(),
+            next: after.last,
+            missed: after.missed,
+        }
+    }
+}
+
+impl ChangeView {
+    fn of(change: &Change) -> ChangeView {
+        ChangeView {
+            number: change.number,
+            at: change.at.to_string(),
+            plugin: change.plugin.to_string(),
+            digest: change.digest.map(|digest| digest.to_string()),
+            what: match &change.what {
+                What::Found => WhatView::Found,
+                What::Compiled { took, cached } => WhatView::Compiled { took_ms: took.0, cached: *cached },
+                What::Active => WhatView::Active,
+                What::Refused { code, reason } => WhatView::Refused { code: code.clone(), reason: reason.clone() },
+                What::RolledBack { to, reason } => WhatView::RolledBack { to: to.to_string(), reason: reason.clone() },
+                What::Gone => WhatView::Gone,
+            },
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What an attempt asks of its host is counted by kind, at one seam.
+
+use hookbox_core::attempt::{Cost, Outcome};
+use hookbox_core::host_call::{CallKind, Calls};
+use hookbox_core::limits::PluginSettings;
+
+use crate::world::{World, call, output, plugin};
+
+/// Number, bytes given and bytes answered of the calls of one kind.
+fn calls(cost: &Cost, kind: CallKind) -> (u64, u64, u64) {
+    let Calls { number, bytes_given, bytes_answered } = cost.calls.of(kind);
+    (number, bytes_given, bytes_answered)
+}
+
+#[tokio::test]
+async fn calls_are_counted_with_their_bytes() {
+    let world = World::with(PluginSettings::default()).await;
+    let executed = world.run("kv-ops", "set key value\nget key\nget no\nadd n 1\nlist k\ndelete key").await;
+    output(&executed);
+    assert_eq!(calls(&executed.cost, CallKind::KvWrite), (3, 8 + 1 + 3, 0));
+    assert_eq!(calls(&executed.cost, CallKind::KvRead), (3, 3 + 2 + 1, 5 + 3));
+    for none in [CallKind::Log, CallKind::Config, CallKind::Secret, CallKind::Enqueue, CallKind::Emit] {
+        assert_eq!(calls(&executed.cost, none), (0, 0, 0), "{none:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_capability_is_a_kind_of_its_own() {
+    let world = World::with(PluginSettings::default()).await;
+    let cost = async |handler: &str, data: &str| world.run(handler, data).await.cost;
+    let logged = cost("logs", "").await;
+    assert_eq!(calls(&logged, CallKind::Log), (1, "second\u{1b}[31muserann\nbob".len() as u64, 0));
+    assert!(calls(&logged, CallKind::Wasi).0 > 0, "output is a matter of WASI: {logged:?}");
+    let configured = cost("reads-config", "").await;
+    assert_eq!(calls(&configured, CallKind::Config), (1, 7, 0));
+    assert_eq!(calls(&configured, CallKind::Secret), (1, 5, 0));
+    assert_eq!(calls(&cost("enqueues", "").await, CallKind::Enqueue).0, 2);
+    assert_eq!(calls(&cost("emits", "a b c").await, CallKind::Emit).0, 3);
+}
+
+#[tokio::test]
+async fn what_ends_the_guest_is_counted_too() {
+    let world = World::with(PluginSettings::default()).await;
+    let executed = world.run("fails", "").await;
+    assert!(matches!(executed.outcome, Outcome::Permanent { .. }));
+    assert_eq!(calls(&executed.cost, CallKind::KvWrite).0, 1);
+}
+
+#[tokio::test]
+async fn a_draft_is_counted_as_what_it_leads_to() {
+    let world = World::empty();
+    world.sandbox.activate(&world.prepare("drafts", PluginSettings::default()).await);
+    let mut call = call("first", "set key value\nget key");
+    call.target.plugin = plugin("drafts");
+    let cost = world.execute(call).await.cost;
+    assert_eq!(calls(&cost, CallKind::KvWrite), (1, 8, 0));
+    assert_eq!(calls(&cost, CallKind::KvRead).0, 3, "the store is opened, read and closed");
+}
