@@ -97,6 +97,8 @@ impl Plugins {
     /// The settings have changed: what is trusted no longer is stopped, every active version is put into the sandbox
     /// anew, and what was refused is tried again. Waits while the store is away.
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
+        // Not after what is compiled just now; and once more, since that was judged by the old rule.
+        self.stop_untrusted().await;
         let _turn = self.turn.lock().await;
         self.stop_untrusted().await;
         self.schedules.expect();
