@@ -15,9 +15,9 @@ pub enum CallKind {
     KvWrite,
     Enqueue,
     Emit,
-    /// An outgoing request, refused ones included.
+    /// An outgoing request, refused ones included, with the bytes of its bodies.
     Request,
-    /// Clocks, random numbers, output, waiting: all that WASI has. Their bytes are not counted.
+    /// Clocks, random numbers, output, waiting, the parts of a request: all that WASI has. Their bytes are not counted.
     Wasi,
 }
 
@@ -57,6 +57,13 @@ pub struct Calls {
     pub bytes_given: u64,
     /// What it was answered.
     pub bytes_answered: u64,
+}
+
+impl Calls {
+    /// One, without bytes.
+    pub fn one() -> Calls {
+        Calls { number: 1, ..Calls::default() }
+    }
 }
 
 /// Calls of every kind.
@@ -117,7 +124,7 @@ mod tests {
     fn kinds_of_which_there_were_none_are_not_told() {
         let mut calls = HostCalls::default();
         assert_eq!(calls.made().count(), 0);
-        calls.add(CallKind::Emit, Calls { number: 1, ..Calls::default() });
+        calls.add(CallKind::Emit, Calls::one());
         let twice = calls;
         calls.add_all(&twice);
         assert_eq!(calls.made().collect::<Vec<_>>(), [(CallKind::Emit, Calls { number: 2, ..Calls::default() })]);

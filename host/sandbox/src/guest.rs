@@ -73,7 +73,9 @@ impl Guest {
 }
 
 impl WasiHttpView for Guest {
+    /// Each call of `wasi:http` begins here; those that send are counted as requests, too.
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.calls.add(CallKind::Wasi, Calls::one());
         WasiHttpCtxView { hooks: &mut self.sender, table: &mut self.table, ctx: &mut self.http }
     }
 }
@@ -81,7 +83,7 @@ impl WasiHttpView for Guest {
 impl WasiView for Guest {
     /// Each call of WASI begins here.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.calls.add(CallKind::Wasi, Calls { number: 1, ..Calls::default() });
+        self.calls.add(CallKind::Wasi, Calls::one());
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }

@@ -22,7 +22,13 @@ pub(super) fn show(plugin: &Value) {
         line("serves", "nothing");
     }
     if plugin["missing_since"].is_string() {
-        line("file", &format!("gone since {}: its runs wait for it for a while", plain(&plugin["missing_since"])));
+        let since = plain(&plugin["missing_since"]);
+        match plugin["state"].as_str() {
+            Some("untrusted") => {
+                line("trusted", &format!("no longer since {since}: its runs wait for a version that is"))
+            }
+            _ => line("file", &format!("gone since {since}: its runs wait for it for a while")),
+        }
     }
     refused(&plugin["refused"]);
     list("handlers", &plugin["handlers"], handler);

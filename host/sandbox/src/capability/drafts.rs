@@ -14,7 +14,7 @@ use wasmtime::component::{Resource, ResourceTable};
 
 use super::{Capabilities, Overlay};
 use crate::bindings::hookbox::plugin::kv;
-use crate::guest::{Guest, HOST_CALL_BYTES_MAX};
+use crate::guest::Guest;
 use crate::seam::{Carried, HostCall};
 
 /// Handles of buckets and swaps that an attempt holds at one time. A swap keeps the value that it has seen.
@@ -114,7 +114,13 @@ impl Guest {
 
     /// In the order of the keys.
     async fn kv_get_many(&mut self, keys: Vec<String>) -> Answer<Vec<(String, Option<Vec<u8>>)>> {
-        self.call(GET_MANY, keys, |host, keys| Box::pin(async move { Ok(get_many(&mut host.kv, keys).await) })).await
+        self.call(GET_MANY, keys, |host, keys| {
+            Box::pin(async move {
+                let most = host.version.settings().limits.call_bytes;
+                Ok(get_many(&mut host.kv, keys, most).await)
+            })
+        })
+        .await
     }
 
     async fn kv_set_many(&mut self, pairs: Vec<(String, Vec<u8>)>) -> Answer<()> {
@@ -135,14 +141,19 @@ impl Capabilities {
     }
 }
 
-async fn get_many(kv: &mut Overlay, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, Trouble> {
+/// It answers with no more than a guest may hand over.
+async fn get_many(
+    kv: &mut Overlay,
+    keys: Vec<String>,
+    bytes_max: usize,
+) -> Result<Vec<(String, Option<Vec<u8>>)>, Trouble> {
     bounded(keys.len())?;
     let (mut pairs, mut bytes) = (Vec::with_capacity(keys.len()), 0);
     for key in keys {
         let value = kv.get(&key).await?;
         bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-        if bytes > HOST_CALL_BYTES_MAX {
-            let told = format!("the values are more than {HOST_CALL_BYTES_MAX} bytes together: ask for fewer keys");
+        if bytes > bytes_max {
+            let told = format!("the values are more than {bytes_max} bytes together (limits.call): ask for fewer keys");
             return Err(Trouble::Other(told));
         }
         pairs.push((key, value));

@@ -2,9 +2,9 @@
 
 use hookbox_core::attempt::{Call, Executed, LogLevel, Outcome};
 use hookbox_core::effects::{Effects, KV_LIST_KEYS_MAX, KvWrite};
+use hookbox_core::host_call::CallKind;
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::secret::Secret;
-use hookbox_core::time::Millis;
 
 use crate::world::{World, call, output, plugin};
 
@@ -210,9 +210,11 @@ async fn another_version_is_refused_with_those_that_are_served() {
 
 #[tokio::test]
 async fn calls_without_end_end_the_guest() {
-    let world = with(PluginSettings { cpu: Millis(600_000), ..PluginSettings::default() }, &[]).await;
-    let call = Call { timeout: Millis(600_000), ..to_drafts("calls", "") };
-    let executed = world.execute(call).await;
+    let mut settings = PluginSettings::default();
+    settings.limits.calls = 1000;
+    let world = with(settings, &[]).await;
+    let executed = run(&world, "calls", "").await;
     let Outcome::Trapped { message } = &executed.outcome else { panic!("{:?}", executed.outcome) };
-    assert!(message.contains("config.get: more than 1000000 calls of hookbox in one attempt"), "{message}");
+    assert!(message.contains("config.get: more than 1000 calls of hookbox in one attempt"), "{message}");
+    assert_eq!(executed.cost.calls.of(CallKind::Config).number, 1000);
 }

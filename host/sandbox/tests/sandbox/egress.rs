@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use hookbox_core::attempt::{Executed, RequestEnd};
 use hookbox_core::egress::{Egress, Grant};
+use hookbox_core::host_call::{CallKind, Calls};
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::secret::Secret;
 use hookbox_sandbox::Resolve;
@@ -89,6 +90,8 @@ async fn a_granted_request_is_sent_and_written_down() {
     assert_eq!(ends(&executed), [format!("POST {to}/echo 200")]);
     let request = &executed.requests.kept[0];
     assert_eq!((request.sent_bytes, request.received_bytes), (5, 28));
+    let counted = Calls { number: 1, bytes_given: 5, bytes_answered: 28 };
+    assert_eq!(executed.cost.calls.of(CallKind::Request), counted);
     let seen = server.seen();
     assert_eq!(seen[0].header("host"), Some(to.trim_start_matches("http://")));
     assert_eq!(seen[0].header("x-mark"), Some("one"));
@@ -121,7 +124,7 @@ async fn a_plugin_without_grants_sends_nothing() {
     let world = world(Egress::default(), Answers::always("127.0.0.1")).await;
     let (answer, executed) = sends(&world, &format!("GET {}/", server.url("api.example"))).await;
     assert_eq!(answer, "error: ErrorCode::HttpRequestDenied");
-    assert_eq!(executed.requests.kept.len(), 1);
+    assert_eq!((executed.requests.kept.len(), executed.cost.calls.of(CallKind::Request)), (1, Calls::one()));
     assert!(server.seen().is_empty());
 }
 
