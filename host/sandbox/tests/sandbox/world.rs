@@ -60,6 +60,7 @@ impl World {
     }
 
     /// With `mischief` active, and so many attempts at once.
+    #[allow(dead_code, reason = "a benchmark wants more slots than the tests")]
     pub(crate) async fn with_slots(slots: usize, settings: PluginSettings) -> World {
         let world = World::of(slots, STACK_BYTES, Arc::new(SystemResolver));
         world.sandbox.activate(&world.prepare("mischief", settings).await);
