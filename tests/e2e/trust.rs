@@ -364,6 +364,50 @@ fn a_kept_version_that_was_changed_on_disk_does_not_serve() {
 }
 
 #[test]
+fn a_version_that_was_rolled_back_to_is_asked_too() {
+    let signed = Signed::new();
+    let (old, new) = (welcome(), version(&welcome(), 1));
+    signed.put("welcome", &old, "ours");
+    let host = signed.project.serve();
+    serves(&host, "welcome", &old);
+    signed.put("welcome", &new, "ours");
+    serves(&host, "welcome", &new);
+    host.cli(&["plugins", "rollback", "welcome", &sha256(&old)]).text();
+    assert_greets(&host, "1", &old);
+
+    signed.trust(&[&signed.theirs]);
+    let listed = refused(&host, "welcome", "untrusted-unknown-key");
+    assert_eq!((&listed["state"], &listed["digest"]), (&json!("untrusted"), &json!(sha256(&old))), "{listed:#}");
+    let event = host.accept(&shop("user.created", "2", json!({})));
+    assert_eq!(host.get(&format!("events/{event}"))["runs"][0]["state"], "pending");
+    signed.trust(&[&signed.ours]);
+    assert_eq!(host.run_of(&event)["attempts"][0]["version"], sha256(&old), "the one in the folder stays out");
+}
+
+#[test]
+fn an_operator_goes_back_from_a_version_that_is_trusted_no_longer() {
+    let signed = Signed::new();
+    let (old, new) = (welcome(), version(&welcome(), 1));
+    signed.trust(&[&signed.ours, &signed.theirs]);
+    signed.put("welcome", &old, "ours");
+    let host = signed.project.serve();
+    serves(&host, "welcome", &old);
+    signed.put("welcome", &new, "theirs");
+    serves(&host, "welcome", &new);
+    signed.trust(&[&signed.ours]);
+    assert_eq!(refused(&host, "welcome", "untrusted-unknown-key")["state"], "untrusted");
+    let event = host.accept(&shop("user.created", "1", json!({})));
+    let back = host.cli(&["plugins", "rollback", "welcome", &sha256(&new)]);
+    assert!(back.code != Some(0), "{back:?}");
+    host.cli(&["plugins", "rollback", "welcome"]).text();
+    assert_eq!(host.run_of(&event)["attempts"][0]["version"], sha256(&old));
+    // One whose file is gone does not come back so.
+    signed.project.take_away("welcome");
+    until("it is gone", || (host.get("plugins/welcome")["state"] == "missing").then_some(()));
+    assert!(host.cli(&["plugins", "rollback", "welcome"]).code != Some(0));
+}
+
+#[test]
 fn one_plugin_may_have_a_rule_of_its_own() {
     let signed = Signed::new();
     signed.hooks(&format!(

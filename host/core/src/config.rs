@@ -26,6 +26,7 @@ mod trust;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use http::Http;
 pub use network::NETWORKS_MAX;
 pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
 pub use provider::{

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hookbox_core::body_schema::Otherwise;
 use hookbox_core::config::{
-    self, Config, Engine, Operator, Plugin, Provider, Retention, SCHEDULE_KINDS, SecretSource, Server, StoreLocation,
+    self, Config, Engine, Http, Operator, Plugin, Provider, Retention, SCHEDULE_KINDS, SecretSource, Server, StoreLocation,
     TlsFiles,
 };
 use hookbox_core::name::{HandlerName, PluginName, ProviderName};
@@ -107,7 +107,10 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     // A pin and keys have no default to show, either.
     assert_eq!((welcome.pinned.len(), full.trust().usual.keys.len()), (1, 1));
     assert!(welcome.signatures.keys.is_some() && full.trust().usual.require_signed);
-    let welcome = Plugin { pinned: Vec::new(), signatures: Default::default(), ..welcome.clone() };
+    // Nor have requests.
+    assert_eq!((welcome.http.grants.len(), welcome.http.networks.len()), (2, 1));
+    let http = Http { grants: Vec::new(), networks: Vec::new(), secrets: Default::default(), ..welcome.http.clone() };
+    let welcome = Plugin { pinned: Vec::new(), signatures: Default::default(), http, ..welcome.clone() };
     assert_eq!(
         Plugin {
             timeout: None,

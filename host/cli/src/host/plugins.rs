@@ -322,7 +322,9 @@ impl Plugins {
     async fn gone(&self, name: &PluginName) -> Result<(), StoreError> {
         let row = self.row(name);
         tracing::warn!(plugin = %name, "the file of plugin {name} is gone: its runs wait for it for a while");
-        self.store.put_plugin(PluginRow { missing_since: Some(self.clock.now()), ..row }).await?;
+        // A file that is gone is trusted or not no longer.
+        let refused = row.refused.clone().filter(|_| !row.is_distrusted());
+        self.store.put_plugin(PluginRow { missing_since: Some(self.clock.now()), refused, ..row }).await?;
         self.sandbox.deactivate(name);
         self.execute.refresh();
         self.changes.tell(self.clock.now(), name, None, What::Gone);

@@ -1,6 +1,5 @@
 use hookbox_core::denial::Denial;
 use hookbox_core::plugin::{Handler, Trigger};
-use hookbox_core::trust::Untrusted;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing};
 use serde::Serialize;
@@ -102,11 +101,10 @@ impl PluginView {
     pub(crate) fn of(row: &PluginRow) -> PluginView {
         let active = row.active.as_ref();
         let info = active.map(|active| &active.info);
-        let untrusted = row.refused.as_ref().is_some_and(|refused| refused.code.starts_with(Untrusted::CODE_PREFIX));
         PluginView {
             name: row.name.to_string(),
             state: match (row.missing_since, active) {
-                (Some(_), _) if untrusted => "untrusted",
+                (Some(_), _) if row.is_distrusted() => "untrusted",
                 (Some(_), _) => "missing",
                 (None, Some(_)) => "active",
                 (None, None) => "refused",

@@ -3,6 +3,7 @@
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, PluginInfo};
 use hookbox_core::time::Timestamp;
+use hookbox_core::trust::Untrusted;
 use serde::{Deserialize, Serialize};
 
 /// Times of service that are remembered for each plugin.
@@ -189,6 +190,12 @@ impl PluginRow {
         if self.active.take().is_some() {
             self.end(at, how);
         }
+    }
+
+    /// Whether nothing serves since what was is not trusted any longer, or what came in its place is not.
+    pub fn is_distrusted(&self) -> bool {
+        let untrusted = |refused: &RefusedVersion| refused.code.starts_with(Untrusted::CODE_PREFIX);
+        self.missing_since.is_some() && self.refused.as_ref().is_some_and(untrusted)
     }
 
     /// The reason why a version does not serve though it lies in the folder.

@@ -63,7 +63,10 @@ impl Plugins {
         if let Some(refused) = self.claims_provider(name) {
             return Ok(Err(refused));
         }
-        if row.missing_since.is_some() || row.active.is_none() {
+        // One that is trusted no longer is the best reason to go back; one whose file is gone is gone on purpose.
+        let is_there = row.is_distrusted() && fs::symlink_metadata(self.file(name)).is_ok();
+        let file_is_gone = row.missing_since.is_some() && !is_there;
+        if file_is_gone || row.active.is_none() {
             let reason = format!("no version of {name} serves: put its file in plugins/, or push one");
             return Ok(Err(Refused { code: "missing", reason }));
         }

@@ -70,6 +70,8 @@ impl Plugins {
                     row.activated(served, self.engine.load().configured(&prepared.info), self.clock.now());
                     version = Some(prepared);
                 }
+                // Why nothing serves is what has to be cured.
+                Err(refused) if refused.is_untrusted() => return self.refuse(row, Some(served), refused).await,
                 Err(Refused { code, reason }) => {
                     tracing::error!(plugin = %name, code, reason, "the version of {name} that should serve is not at hand: {reason}");
                 }

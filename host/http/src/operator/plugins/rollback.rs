@@ -39,7 +39,7 @@ pub(in crate::operator) async fn roll_back(
 
 async fn go(operator: &Operator, name: &PluginName, version: Option<&str>) -> Result<PluginView, Problem> {
     let row = super::row(operator, name)?;
-    let Some(active) = row.active.as_ref().filter(|_| row.missing_since.is_none()) else {
+    let Some(active) = row.active.as_ref().filter(|_| row.missing_since.is_none() || row.is_distrusted()) else {
         let told = format!("no version of {name} serves: put its file in plugins/, or push one");
         return Err(Problem::conflict().because(told));
     };
@@ -51,7 +51,7 @@ async fn go(operator: &Operator, name: &PluginName, version: Option<&str>) -> Re
             Problem::conflict().because(format!("{told}. {}", known(&row)))
         })?,
     };
-    if digest == active.digest {
+    if digest == active.digest && row.missing_since.is_none() {
         return Err(Problem::conflict().because(format!("version {} of {name} serves already", digest.short())));
     }
     let command = super::command(operator, name, Wish::Activate { digest }).await?;
