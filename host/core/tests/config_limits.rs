@@ -1,6 +1,6 @@
 //! Limits of plugins in hooks.yaml: what they may be, what the manual says of them, and where they end up.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use hookbox_core::config::Config;
 use hookbox_core::limits::{Known, Limits, Unit};
