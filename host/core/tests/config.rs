@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use hookbox_core::body_schema::Otherwise;
 use hookbox_core::config::{
-    self, Config, Engine, Http, Operator, Plugin, Provider, Retention, SCHEDULE_KINDS, SecretSource, Server, StoreLocation,
-    TlsFiles,
+    self, Config, Engine, Http, Operator, Plugin, Provider, Retention, SCHEDULE_KINDS, SecretSource, Server,
+    StoreLocation, TlsFiles,
 };
 use hookbox_core::name::{HandlerName, PluginName, ProviderName};
 use hookbox_core::policy::{Policy, PolicyPatch};

@@ -1,7 +1,7 @@
 //! How long good calls take beside six guests that spin, on two threads, each good call after the other.
 //! `cargo bench -p hookbox-sandbox --bench fairness`
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a benchmark prints and may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a benchmark may fail, and prints")]
 
 #[path = "../tests/sandbox/world.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]

@@ -178,8 +178,10 @@ async fn attempts_over_the_slots_wait_and_then_run() {
 
 #[tokio::test]
 async fn spinning_guests_give_way_to_others_on_one_thread() {
-    let world = Arc::new(World::with(PluginSettings { cpu: Millis(60_000), ..PluginSettings::default() }).await);
-    let spinning: Vec<_> = (0..SLOTS - 1)
+    const SPINNING: usize = 6;
+    let settings = PluginSettings { cpu: Millis(60_000), ..PluginSettings::default() };
+    let world = Arc::new(World::with_slots(SPINNING + 1, settings).await);
+    let spinning: Vec<_> = (0..SPINNING)
         .map(|_| {
             let world = Arc::clone(&world);
             tokio::spawn(async move { world.run("loops", "").await })
