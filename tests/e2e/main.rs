@@ -32,6 +32,7 @@ mod routing;
 mod runs;
 mod schedules;
 mod sends;
+mod signing;
 mod swap_load;
 mod swaps;
 mod tls;

@@ -189,7 +189,7 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
         .collect();
     let effects = &executed.effects;
     let writes: Vec<&str> = effects.writes.iter().map(|write| write.key()).collect();
-    let jobs: Vec<String> = effects.jobs.iter().map(|job| job.handler.to_string()).collect();
+    let jobs: Vec<String> = effects.jobs.iter().map(|job| job.target.to_string()).collect();
     let events: Vec<String> = effects.events.iter().map(|e| format!("{}/{}", e.namespace, e.event_type)).collect();
     let calls: BTreeMap<_, _> = executed.cost.calls.made().map(|(kind, calls)| (kind.code(), calls.number)).collect();
     let answer = json!({

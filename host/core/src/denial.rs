@@ -19,6 +19,8 @@ pub enum DeniedKind {
     Emit,
     /// A secret, by its name.
     Secret,
+    /// A job for a handler of another plugin.
+    Enqueue,
 }
 
 impl DeniedKind {
@@ -27,6 +29,7 @@ impl DeniedKind {
             DeniedKind::Request => "request",
             DeniedKind::Emit => "emit",
             DeniedKind::Secret => "secret",
+            DeniedKind::Enqueue => "enqueue",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! record of its success or not at all.
 
 use crate::id::{EventId, JobId, RunId};
-use crate::name::HandlerName;
+use crate::name::HandlerRef;
 use crate::time::{Millis, Timestamp};
 
 /// A key of the kv store, in bytes.
@@ -83,7 +83,8 @@ pub struct KvEntry {
 pub struct JobRequest {
     pub id: JobId,
     pub run: RunId,
-    pub handler: HandlerName,
+    /// Of the plugin itself, or one that it was granted.
+    pub target: HandlerRef,
     pub content_type: String,
     pub data: Vec<u8>,
     pub run_at: Option<Timestamp>,

@@ -15,6 +15,7 @@ pub mod denial;
 pub mod effects;
 pub mod egress;
 pub mod encoding;
+pub mod enqueue;
 pub mod event;
 pub mod gate;
 pub mod hold;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::effects::KV_PLUGIN_BYTES_MAX;
 use crate::egress::Egress;
+use crate::enqueue::EnqueueGrant;
 use crate::name::PluginName;
 use crate::route::Pattern;
 use crate::secret::Secret;
@@ -51,6 +52,8 @@ pub struct PluginSettings {
     pub secrets: FoundSecrets,
     /// Topics outside its own name that it may emit.
     pub emit: Vec<Pattern>,
+    /// Handlers of other plugins that it may make jobs for.
+    pub enqueue: Vec<EnqueueGrant>,
     /// Requests that it may send.
     pub egress: Arc<Egress>,
 }
@@ -65,6 +68,7 @@ impl Default for PluginSettings {
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
+            enqueue: Vec::new(),
             egress: Arc::default(),
         }
     }

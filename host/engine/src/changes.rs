@@ -5,7 +5,6 @@ use hookbox_core::attempt::Call;
 use hookbox_core::effects::{Effects, EventRequest, JobRequest};
 use hookbox_core::event::{Event, HOPS_MAX, Job, JobOrigin, Source};
 use hookbox_core::id::Mint;
-use hookbox_core::name::HandlerRef;
 use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
@@ -55,8 +54,7 @@ fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) ->
         data: request.data,
         hops,
     };
-    let target = HandlerRef { plugin: call.target.plugin.clone(), handler: request.handler };
-    let mut new = context.catalogue.new_job(job, request.run, target, context.now);
+    let mut new = context.catalogue.new_job(job, request.run, request.target, context.now);
     new.run.dead = looped(hops);
     // What the plugin asks for comes before what its policy says.
     new.due = request.run_at.unwrap_or(new.due);

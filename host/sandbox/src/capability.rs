@@ -19,7 +19,7 @@ use crate::denied::DeniedBook;
 use crate::guest::Guest;
 use crate::logbook::LogBook;
 use crate::plugin_kv::PluginKv;
-use crate::version::Version;
+use crate::version::{Active, Version};
 
 pub(crate) use overlay::Overlay;
 pub(crate) use queue::Outbox;
@@ -27,6 +27,8 @@ pub(crate) use queue::Outbox;
 /// What one attempt can reach of its host.
 pub(crate) struct Capabilities {
     version: Arc<Version>,
+    /// Where jobs for others are looked up.
+    active: Arc<Active>,
     kv: Overlay,
     queue: Outbox,
     log: LogBook,
@@ -37,13 +39,15 @@ pub(crate) struct Capabilities {
 impl Capabilities {
     pub(crate) fn new(
         version: Arc<Version>,
+        active: Arc<Active>,
         call: &Call,
         kv: Arc<dyn PluginKv>,
         log: LogBook,
         denied: DeniedBook,
     ) -> Capabilities {
         let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
-        Capabilities { queue: Outbox::new(call), version, kv, log, denied, handles: drafts::Handles::default() }
+        let (queue, handles) = (Outbox::new(call), drafts::Handles::default());
+        Capabilities { version, active, kv, queue, log, denied, handles }
     }
 
     /// Calls of hookbox in one attempt.

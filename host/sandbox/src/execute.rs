@@ -52,7 +52,8 @@ impl Sandbox {
         let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
         let meter = Meter::new(settings.memory_bytes, settings.cpu, settings.limits.clone());
         let denied = DeniedBook::default();
-        let capabilities = Capabilities::new(Arc::clone(&version), &call, kv, log.clone(), denied.clone());
+        let capabilities =
+            Capabilities::new(Arc::clone(&version), Arc::clone(&self.active), &call, kv, log.clone(), denied.clone());
         let access = Access::Granted(Box::new(capabilities));
         let egress = Arc::clone(&settings.egress);
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);

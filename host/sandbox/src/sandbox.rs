@@ -59,7 +59,7 @@ pub struct Sandbox {
     resolver: Arc<dyn Resolve>,
     /// Read when the first plugin may send requests.
     tls: OnceLock<ClientConfig>,
-    active: Active,
+    pub(crate) active: Arc<Active>,
 }
 
 impl Sandbox {
@@ -81,7 +81,7 @@ impl Sandbox {
             slots: Semaphore::new(slots),
             resolver: options.resolver,
             tls: OnceLock::new(),
-            active: Active::default(),
+            active: Arc::default(),
         })
     }
 

@@ -9,16 +9,17 @@ use crate::host;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// This plugin has no such handler, or it runs for events.
+    /// There is no such handler, or it runs for events.
     UnknownHandler,
-    /// Too many (100 an attempt), too large (256 KiB), or an event type that
-    /// hooks.yaml does not grant.
+    /// Too many (100 an attempt), too large (256 KiB), or an event type or a
+    /// handler of another plugin that hooks.yaml does not grant.
     LimitExceeded(String),
     /// Trying again may help.
     Unavailable(String),
 }
 
-/// A job for a handler of this plugin, at once and without a payload.
+/// A job for a handler of this plugin, at once and without a payload. One of another
+/// plugin is `PLUGIN/HANDLER` and needs a grant under `plugins.NAME.grants.enqueue`.
 pub fn job(handler: impl Into<String>) -> Job {
     Job {
         handler: handler.into(),
@@ -117,7 +118,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::UnknownHandler => f.write_str("this plugin has no such handler for jobs"),
+            Error::UnknownHandler => f.write_str("there is no such handler for jobs"),
             Error::LimitExceeded(what) => write!(f, "queue limit exceeded: {what}"),
             Error::Unavailable(why) => write!(f, "queue unavailable: {why}"),
         }

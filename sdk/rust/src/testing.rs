@@ -90,6 +90,11 @@ pub fn grant_emit(pattern: &str) {
     with(|memory| memory.grants.push(pattern.to_owned()));
 }
 
+/// Grants jobs for handlers of other plugins: `reports/*`. They stay in [`jobs`]: no other plugin is here to run them.
+pub fn grant_enqueue(pattern: &str) {
+    with(|memory| memory.enqueue_grants.push(pattern.to_owned()));
+}
+
 pub fn set_kv(key: &str, value: impl AsRef<[u8]>) {
     with(|memory| memory.put(key, value.as_ref(), None));
 }
@@ -205,7 +210,8 @@ pub fn run_with(context: &Context, job: impl Borrow<Job>) -> Result<Outcome> {
 /// ends. `None` if no job is due.
 pub fn run_next() -> Option<Result<Outcome>> {
     let job = with(|memory| {
-        let due = |job: &EnqueuedJob| job.run_at.is_none_or(|time| time <= memory.now);
+        let own = |job: &EnqueuedJob| !job.handler.contains('/');
+        let due = |job: &EnqueuedJob| own(job) && job.run_at.is_none_or(|time| time <= memory.now);
         let first = memory.effects.jobs.iter().position(due)?;
         Some(memory.effects.jobs.remove(first))
     })?;

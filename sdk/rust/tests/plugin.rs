@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hookbox_sdk::testing::{self, Level, Trigger, When};
 use hookbox_sdk::{
-    Context, Error, Event, Job, Json, Outcome, Result, config, cron, error, every, hourly, info, job, json, kv, log,
-    on, queue, weekly,
+    Context, Error, Event, Job, Json, Outcome, Result, config, cron, error, every, hourly, http, info, job, json, kv,
+    log, on, queue, weekly,
 };
 use serde::{Deserialize, Serialize};
 
@@ -231,6 +231,30 @@ fn what_is_not_granted_is_not_emitted() {
     queue::event("digest/ready").emit().unwrap();
     assert_eq!(queue::job("book").enqueue(), Err(queue::Error::UnknownHandler));
     assert!(queue::job("ship").payload("text/plain", vec![b'x'; 262_145]).enqueue().is_err());
+}
+
+#[test]
+fn a_job_for_another_plugin_is_made_where_it_is_granted() {
+    assert!(matches!(queue::job("reports/nightly").enqueue(), Err(queue::Error::LimitExceeded(_))));
+    testing::grant_enqueue("reports/*");
+    queue::job("reports/nightly").enqueue().unwrap();
+    assert_eq!(testing::jobs()[0].handler, "reports/nightly");
+    assert!(testing::run_next().is_none(), "no other plugin is here to run it");
+}
+
+#[test]
+fn servers_answer_as_they_are_told_to() {
+    let denied = http::get("https://a.example/").send();
+    assert!(matches!(denied, Err(http::Error::Denied(_))), "{denied:?}");
+    testing::answer("GET https://a.example/", 200, "any");
+    testing::answer("GET https://a.example/v1", 503, "later");
+    assert_eq!(http::get("https://a.example/").send().unwrap().text(), "any");
+    let late = http::get("https://a.example/v1/x").header("x-a", "b").send().unwrap().ok();
+    assert!(matches!(late, Err(http::Error::Status { status: 503, .. })), "{late:?}");
+    testing::answer_with("POST https://a.example/", Err(http::Error::TimedOut));
+    assert_eq!(http::post("https://a.example/").json(&1).unwrap().send(), Err(http::Error::TimedOut));
+    let sent = testing::requests();
+    assert_eq!((sent.len(), sent[2].header("X-A"), sent[3].json::<u8>()), (4, Some("b"), Ok(1)));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use hookbox_core::attempt::Call;
 use hookbox_core::effects::{EventRequest, JobRequest};
 use hookbox_core::id::{EventId, JobId, RunId};
+use hookbox_core::name::HandlerRef;
 use hookbox_core::time::Millis;
 use hookbox_core::transaction::{Page, Transaction, Unanswered};
 
@@ -99,7 +100,7 @@ fn job(rng: &mut Rng, call: &Call) -> JobRequest {
     JobRequest {
         id: JobId::new(call.started, u128::from(id)),
         run: RunId::new(call.started, u128::from(run)),
-        handler: "work".parse().unwrap(),
+        target: HandlerRef { handler: "work".parse().unwrap(), ..call.target.clone() },
         content_type: "application/json".to_owned(),
         data: b"{}".to_vec(),
         run_at: rng.one_in(3).then(|| call.started.plus(Millis(rng.below(60_000)))),

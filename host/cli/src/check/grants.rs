@@ -11,6 +11,7 @@ pub(super) fn compare(name: &PluginName, imports: &[String], settings: &PluginSe
     };
     let requests = imports(&["wasi:http/outgoing-handler"]);
     let reads = imports(&["hookbox:plugin/config"]);
+    let queues = imports(&["hookbox:plugin/queue"]);
     let keeps = imports(&["hookbox:plugin/kv", "wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"]);
     let (granted, plugin) = (!settings.egress.grants.is_empty(), format!("plugins.{name}"));
     let rules = [
@@ -31,8 +32,12 @@ pub(super) fn compare(name: &PluginName, imports: &[String], settings: &PluginSe
             format!("{plugin}.grants.secrets: {name}.wasm reads no secrets; leave it out"),
         ),
         (
-            !imports(&["hookbox:plugin/queue"]) && !settings.emit.is_empty(),
+            !queues && !settings.emit.is_empty(),
             format!("{plugin}.grants.emit: {name}.wasm emits nothing; leave it out"),
+        ),
+        (
+            !queues && !settings.enqueue.is_empty(),
+            format!("{plugin}.grants.enqueue: {name}.wasm makes no jobs; leave it out"),
         ),
         (
             keeps && settings.kv_bytes == 0,

@@ -50,7 +50,7 @@ fn granted(grants: &Value) {
         let headers = headers.map(|(header, secrets)| format!(", {header} with {}", plain(secrets)));
         plain(&grant["to"]) + &headers.collect::<String>()
     });
-    for kind in ["networks", "secrets", "emit", "config"] {
+    for kind in ["networks", "secrets", "emit", "enqueue", "config"] {
         list_in(kind, &grants[kind], plain);
     }
     say!("  {:<WIDTH$} {} bytes", "kv", plain(&grants["kv_bytes"]));

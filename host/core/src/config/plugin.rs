@@ -10,6 +10,7 @@ use super::tree::Value;
 use super::trust::{self, Signatures};
 use super::{rollback, size};
 use crate::effects::KV_PLUGIN_BYTES_MAX;
+use crate::enqueue::EnqueueGrant;
 use crate::limits::{CPU, FoundSecrets, Limits, MEMORY_BYTES, MEMORY_BYTES_MAX, PluginSettings, Unit};
 use crate::name::{HandlerName, NAME_BYTES_MAX, PluginName};
 use crate::plugin::{Digest, PATTERNS_MAX};
@@ -48,6 +49,7 @@ pub struct Plugin {
     /// By the name that the plugin asks for.
     pub secrets: BTreeMap<String, SecretSource>,
     pub emit: Vec<Pattern>,
+    pub enqueue: Vec<EnqueueGrant>,
     pub http: Http,
     pub handlers: BTreeMap<HandlerName, PolicyPatch>,
     /// In place of what a handler declares.
@@ -69,6 +71,7 @@ impl Default for Plugin {
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             emit: Vec::new(),
+            enqueue: Vec::new(),
             http: Http::default(),
             handlers: BTreeMap::new(),
             filters: BTreeMap::new(),
@@ -95,6 +98,7 @@ impl Plugin {
             config: self.config.clone(),
             secrets,
             emit: self.emit.clone(),
+            enqueue: self.enqueue.clone(),
             egress: Arc::new(self.http.egress(carried)),
         }
     }
@@ -118,6 +122,8 @@ impl Plugin {
         let kv_bytes = grants.size("kv", 0..=KV_BYTES_MAX).unwrap_or(usual.kv_bytes);
         let emit = grants.list("emit", 0..=PATTERNS_MAX).unwrap_or_default();
         let emit = emit.iter().filter_map(|field| field.parsed(emitted)).collect();
+        let enqueue = grants.list("enqueue", 0..=PATTERNS_MAX).unwrap_or_default();
+        let enqueue = enqueue.iter().filter_map(|field| field.parsed(EnqueueGrant::parse)).collect();
         grants.finish();
         let config = values(section.section("config"));
         let (mut handlers, mut filters) = (BTreeMap::new(), BTreeMap::new());
@@ -139,6 +145,7 @@ impl Plugin {
             config,
             secrets,
             emit,
+            enqueue,
             http,
             handlers,
             filters,

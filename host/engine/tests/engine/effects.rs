@@ -22,7 +22,7 @@ fn job(mint: &Mint, handler: &str) -> JobRequest {
     JobRequest {
         id: mint.job(NOON),
         run: mint.run(NOON),
-        handler: handler.parse().unwrap(),
+        target: format!("shop/{handler}").parse().unwrap(),
         content_type: "application/json".into(),
         data: b"{}".to_vec(),
         run_at: None,

@@ -258,7 +258,7 @@ async fn the_late_result_of_a_cancelled_run_is_refused_with_its_effects() {
             let job = JobRequest {
                 id: mint.job(clock.now()),
                 run: mint.run(clock.now()),
-                handler: "bill".parse().unwrap(),
+                target: "shop/bill".parse().unwrap(),
                 content_type: "application/json".into(),
                 data: b"{}".to_vec(),
                 run_at: None,

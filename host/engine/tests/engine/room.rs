@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hookbox_core::effects::{Effects, JobRequest, KvWrite};
 use hookbox_core::event::{Job, JobOrigin};
 use hookbox_core::id::{Mint, RunId};
+use hookbox_core::name::HandlerRef;
 use hookbox_core::queue::Room;
 use hookbox_core::run::{CancelCause, DRAINS_MAX, RunStatus};
 use hookbox_core::time::Millis;
@@ -21,11 +22,11 @@ const FULL: usize = 513;
 /// Makes so many jobs, and says so by a key.
 fn making(host: &Host, target: &str, jobs: usize) {
     let mint = Arc::new(Mint::new([2; 32]));
-    host.script.on(target, move |_| {
+    host.script.on(target, move |call| {
         let job = |_| JobRequest {
             id: mint.job(NOON),
             run: mint.run(NOON),
-            handler: "work".parse().unwrap(),
+            target: HandlerRef { handler: "work".parse().unwrap(), ..call.target.clone() },
             content_type: "application/json".into(),
             data: b"{}".to_vec(),
             run_at: Some(NOON.plus(Millis::DAY)),

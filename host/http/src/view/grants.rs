@@ -14,6 +14,8 @@ pub(crate) struct GrantsView {
     /// Secrets that it may read and that are set.
     secrets: Vec<String>,
     emit: Vec<String>,
+    /// Handlers of other plugins that it may make jobs for.
+    enqueue: Vec<String>,
     kv_bytes: u64,
     /// Names of the values that it reads.
     config: Vec<String>,
@@ -34,6 +36,7 @@ impl GrantsView {
             networks: settings.egress.networks.iter().map(ToString::to_string).collect(),
             secrets: settings.secrets.keys().cloned().collect(),
             emit: settings.emit.iter().map(ToString::to_string).collect(),
+            enqueue: settings.enqueue.iter().map(ToString::to_string).collect(),
             kv_bytes: settings.kv_bytes,
             config: settings.config.keys().cloned().collect(),
         }

@@ -18,8 +18,9 @@ use crate::operator::{assert_view, attempt, claim, end, host};
 async fn a_plugin_is_shown_with_what_it_may_do_and_what_it_was_denied() {
     let (host, _) = host().await;
     let carries = "{ to: POST https://api.stripe.com, headers: { authorization: stripe_key } }";
-    let grants =
-        format!("http: [ GET https://*.example.com, {carries} ], networks: [ 10.1.0.0/16 ], emit: [ digest/* ]");
+    let grants = format!(
+        "http: [ GET https://*.example.com, {carries} ], networks: [ 10.1.0.0/16 ], emit: [ digest/* ], enqueue: [ reports/*, digest/send ]"
+    );
     let config =
         Config::parse(&format!("plugins: {{ welcome: {{ grants: {{ {grants} }}, config: {{ channel: x }} }} }}"));
     let name = PluginName::parse("welcome").unwrap();

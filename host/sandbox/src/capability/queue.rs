@@ -2,6 +2,7 @@
 //! attempt has succeeded.
 
 use std::future::ready;
+use std::sync::Arc;
 
 use hookbox_core::attempt::Call;
 use hookbox_core::denial::DeniedKind;
@@ -9,11 +10,12 @@ use hookbox_core::effects::{EventRequest, JobRequest, QUEUE_DATA_BYTES_MAX};
 use hookbox_core::host_call::CallKind;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::limits::Limits;
-use hookbox_core::name::{HandlerName, ProviderName};
+use hookbox_core::name::{HandlerName, HandlerRef, ProviderName};
 use hookbox_core::plugin::Trigger;
 use hookbox_core::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::Capabilities;
 use crate::bindings::hookbox::plugin::queue::{self, Error, Host};
 use crate::denied::DeniedBook;
 use crate::guest::Guest;
@@ -44,7 +46,7 @@ const EMIT: HostCall = HostCall { kind: CallKind::Emit, name: "queue.emit" };
 
 impl Host for Guest {
     async fn enqueue(&mut self, job: queue::JobRequest) -> wasmtime::Result<Result<String, Error>> {
-        self.call(ENQUEUE, job, |host, job| Box::pin(ready(Ok(host.queue.enqueue(&host.version, job))))).await
+        self.call(ENQUEUE, job, |host, job| Box::pin(ready(Ok(enqueue(host, job))))).await
     }
 
     async fn emit(&mut self, event: queue::EventRequest) -> wasmtime::Result<Result<String, Error>> {
@@ -59,13 +61,7 @@ impl Outbox {
         Outbox { jobs: Vec::new(), events: Vec::new(), data_bytes: 0, run, attempt, started }
     }
 
-    fn enqueue(&mut self, version: &Version, job: queue::JobRequest) -> Result<String, Error> {
-        let handler = HandlerName::parse(&job.handler).map_err(|_| Error::UnknownHandler)?;
-        match version.info.handler(&handler).map(|handler| &handler.trigger) {
-            Some(Trigger::Schedule(_) | Trigger::Manual) => {}
-            // A handler of events has no way to take a job.
-            Some(Trigger::Events(_)) | None => return Err(Error::UnknownHandler),
-        }
+    fn enqueue(&mut self, version: &Version, target: HandlerRef, job: queue::JobRequest) -> Result<String, Error> {
         self.room(job.data.len(), &version.settings().limits)?;
         let content_type = content_type(job.data_content_type)?;
         if let Some(key) = &job.unique_key {
@@ -76,7 +72,7 @@ impl Outbox {
         self.jobs.push(JobRequest {
             id,
             run: RunId::new(self.started, self.random("run")),
-            handler,
+            target,
             content_type,
             data: job.data,
             run_at: job.run_at.map(|at| Timestamp(at).min(Timestamp::MAX)),
@@ -137,6 +133,40 @@ impl Outbox {
         hash.update(kind);
         let digest: [u8; 32] = hash.finalize().into();
         digest.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+}
+
+fn enqueue(host: &mut Capabilities, job: queue::JobRequest) -> Result<String, Error> {
+    let target = target(host, &job.handler)?;
+    host.queue.enqueue(&host.version, target, job)
+}
+
+/// A plain name is a handler of the plugin itself; one of another plugin, `reports/nightly`, has to be granted.
+fn target(host: &Capabilities, handler: &str) -> Result<HandlerRef, Error> {
+    let own = &host.version.info.name;
+    let (target, version) = match handler.split_once('/') {
+        None => {
+            let handler = HandlerName::parse(handler).map_err(|_| Error::UnknownHandler)?;
+            (HandlerRef { plugin: own.clone(), handler }, Some(Arc::clone(&host.version)))
+        }
+        Some(_) => {
+            let target: HandlerRef = handler.parse().map_err(|_| Error::UnknownHandler)?;
+            if target.plugin != *own && !host.version.settings().enqueue.iter().any(|grant| grant.allows(&target)) {
+                let line = format!("add \"{target}\" to grants.enqueue of the plugin");
+                host.denied.note(DeniedKind::Enqueue, &target.to_string(), &line);
+                return Err(limit(format!(
+                    "plugin {own} may not make jobs for {target}; to allow it, add to hooks.yaml:\n\
+                     plugins:\n  {own}:\n    grants:\n      enqueue: [ \"{target}\" ]"
+                )));
+            }
+            let version = host.active.get(&target.plugin);
+            (target, version)
+        }
+    };
+    match version.as_ref().and_then(|version| version.info.handler(&target.handler)).map(|known| &known.trigger) {
+        Some(Trigger::Schedule(_) | Trigger::Manual) => Ok(target),
+        // A handler of events has no way to take a job.
+        Some(Trigger::Events(_)) | None => Err(Error::UnknownHandler),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use hookbox_core::denial::DeniedKind;
+use hookbox_core::enqueue::EnqueueGrant;
 use hookbox_core::limits::{PluginSettings, QUEUE_ITEMS};
+use hookbox_core::plugin::Trigger;
 use hookbox_core::route::Pattern;
 use hookbox_core::time::Timestamp;
 
-use crate::world::{NOON, World, call, output};
+use crate::world::{NOON, World, call, output, plugin};
 
 #[tokio::test]
 async fn a_job_waits_for_the_end_of_the_attempt_under_the_id_it_was_given() {
@@ -18,7 +20,7 @@ async fn a_job_waits_for_the_end_of_the_attempt_under_the_id_it_was_given() {
     assert_eq!(ids, jobs.iter().map(|job| job.id.to_string()).collect::<Vec<_>>());
     assert_ne!(jobs[0].id, jobs[1].id);
     assert_ne!(jobs[0].run, jobs[1].run);
-    assert_eq!((jobs[0].handler.as_str(), jobs[0].data.as_slice()), ("ok", b"{}".as_slice()));
+    assert_eq!((jobs[0].target.to_string().as_str(), jobs[0].data.as_slice()), ("mischief/ok", b"{}".as_slice()));
     assert_eq!((jobs[0].run_at, jobs[0].unique_key.as_deref()), (Some(Timestamp(1000)), Some("once")));
     assert_eq!((jobs[0].content_type.as_str(), jobs[0].id.time()), ("application/json", NOON));
 }
@@ -43,6 +45,39 @@ async fn bad_jobs_are_refused_with_their_reason() {
     assert!(answers[0].contains("UnknownHandler") && answers[1].contains("UnknownHandler"), "{answers:?}");
     assert!(answers[2].contains("at most 262144") && answers[3].contains("unique key"), "{answers:?}");
     assert!(executed.effects.jobs.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_for_another_plugin_needs_a_grant_and_the_refusal_shows_it() {
+    let world = World::with(PluginSettings::default()).await;
+    let executed = world.run("enqueues", "for daily-digest/digest mischief/ok").await;
+    let (answer, lines) = (output(&executed), r#"grants:\n      enqueue: [ \"daily-digest/digest\" ]"#);
+    assert!(answer.contains(lines), "{answer}");
+    let made: Vec<String> = executed.effects.jobs.iter().map(|job| job.target.to_string()).collect();
+    assert_eq!(made, ["mischief/ok"], "its own handlers may be written in full");
+    let [denied] = executed.denied.as_slice() else { panic!("{:?}", executed.denied) };
+    assert_eq!((denied.kind, denied.what.as_str()), (DeniedKind::Enqueue, "daily-digest/digest"));
+}
+
+#[tokio::test]
+async fn a_job_for_another_plugin_is_for_a_handler_of_jobs_that_is_there() {
+    let enqueue = ["daily-digest/*", "absent/*"].map(|grant| EnqueueGrant::parse(grant).unwrap()).to_vec();
+    let world = World::with(PluginSettings { enqueue, ..PluginSettings::default() }).await;
+    let (name, bytes) = (plugin("daily-digest"), hookbox_tests::sample("daily-digest"));
+    let digest = world.sandbox.prepare(&name, bytes.into(), PluginSettings::default()).await.unwrap();
+    world.sandbox.activate(&digest);
+    let takes = |events: bool| {
+        let fits = |trigger: &Trigger| matches!(trigger, Trigger::Events(_)) == events;
+        let handler = digest.info.handlers.iter().find(|handler| fits(&handler.trigger)).unwrap();
+        format!("daily-digest/{}", handler.name)
+    };
+    let told = format!("for {} {} daily-digest/nobody absent/work", takes(false), takes(true));
+    let executed = world.run("enqueues", &told).await;
+    let answers = output(&executed);
+    let unknown: Vec<bool> = answers.lines().map(|answer| answer.contains("UnknownHandler")).collect();
+    assert_eq!(unknown, [false, true, true, true], "{answers}");
+    let made: Vec<String> = executed.effects.jobs.iter().map(|job| job.target.to_string()).collect();
+    assert_eq!(made, [takes(false)], "{answers}");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub(super) struct Memory {
     pub(super) config: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, String>,
     pub(super) grants: Vec<String>,
+    pub(super) enqueue_grants: Vec<String>,
     pub(super) logs: Vec<LogLine>,
     pub(super) web: Vec<Answer>,
     pub(super) sent: Vec<SentRequest>,
@@ -73,6 +74,7 @@ impl Default for Memory {
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
             grants: Vec::new(),
+            enqueue_grants: Vec::new(),
             logs: Vec::new(),
             web: Vec::new(),
             sent: Vec::new(),
@@ -256,11 +258,15 @@ pub(crate) fn send(request: http::Request) -> Result<http::Response, http::Error
 
 pub(crate) fn enqueue(job: queue::Job) -> Result<String, queue::Error> {
     let queue::Job { handler, content_type, data, run_at, unique_key } = job;
-    if !takes_jobs(&handler) {
+    let foreign = handler.contains('/');
+    if !foreign && !takes_jobs(&handler) {
         return Err(queue::Error::UnknownHandler);
     }
     with(|memory| {
         memory.count_request(&data)?;
+        if foreign && !memory.enqueue_grants.iter().any(|pattern| matches(pattern, &handler)) {
+            return Err(queue::Error::LimitExceeded(format!("a job for `{handler}` is not granted")));
+        }
         if let Some(id) = unique_key.as_deref().and_then(|key| memory.held_by(key)) {
             return Ok(id);
         }

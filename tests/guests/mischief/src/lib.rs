@@ -211,6 +211,10 @@ fn enqueues(job: &Job) -> Ended {
                 .map(|r| format!("{:?}", queue::enqueue(r)))
                 .collect()
         }
+        named if named.starts_with(b"for ") => {
+            let names = String::from_utf8_lossy(&named[4..]).into_owned();
+            names.split(' ').map(|name| format!("{:?}", queue::enqueue(&request(name)))).collect()
+        }
         _ => (0..2).map(|_| queue::enqueue(&request("ok")).unwrap()).collect(),
     };
     text(answers.join("\n"))
