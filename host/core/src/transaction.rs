@@ -108,6 +108,7 @@ impl Transaction {
     }
 
     pub fn set(&mut self, key: &str, value: &[u8], ttl: Option<Millis>) -> Result<(), Unanswered> {
+        self.touch(key)?;
         if value.len() > KV_VALUE_BYTES_MAX {
             return Err(limit(format!("the value of {key:?} is {} bytes, at most {KV_VALUE_BYTES_MAX}", value.len())));
         }

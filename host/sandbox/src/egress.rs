@@ -9,6 +9,7 @@
 //! written down, whatever becomes of it, and ends with the attempt.
 
 mod body;
+mod bounds;
 mod client;
 mod headers;
 mod record;
@@ -27,6 +28,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use crate::denied::DeniedBook;
 use crate::logbook::LogBook;
 
+pub(crate) use bounds::bound;
 pub(crate) use client::{Client, tls};
 pub(crate) use headers::Repetitions;
 pub(crate) use record::Records;
@@ -151,6 +153,13 @@ impl Sender {
             Refusal::denied(format!("it is not granted: add \"{method} {to}\" to grants.http of the plugin"))
         })?;
         client::look(&self.egress, &to.host)?;
+        let max = self.egress.at_once_max;
+        // What is refused for others that are under way is not counted, nor is its key: when that happens depends on how
+        // fast the other side answers.
+        let place = Place::take(&self.at_once, max).ok_or_else(|| Refusal {
+            error: Error::ConnectionLimitReached,
+            reason: format!("more than {max} requests at one time: raise limits.requests_at_once"),
+        })?;
         let max = self.egress.requests_max;
         if self.begun >= max {
             return Err(Refusal::denied(format!("more than {max} requests in one attempt: raise limits.requests")));
@@ -158,11 +167,6 @@ impl Sender {
         self.begun += 1;
         headers::fill_in(&self.egress, &to, request)?;
         self.repetitions.mark(request);
-        let max = self.egress.at_once_max;
-        let place = Place::take(&self.at_once, max).ok_or_else(|| Refusal {
-            error: Error::ConnectionLimitReached,
-            reason: format!("more than {max} requests at one time: raise limits.requests_at_once"),
-        })?;
         Ok((client, place))
     }
 }

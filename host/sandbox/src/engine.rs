@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hookbox_core::limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_OF_ONE_MAX, TABLES_MAX};
 use tracing::warn;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::SandboxError;
 
@@ -52,7 +52,11 @@ fn config(stack_bytes: usize) -> Config {
         // What no plugin needs and an attacker might use. Threads are not even compiled in.
         .wasm_memory64(false)
         .wasm_custom_page_sizes(false)
-        .wasm_gc(false);
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        // Its heap would be a memory of the pool that no limit counts.
+        .gc_support(false);
     config
 }
 
@@ -73,8 +77,6 @@ fn pool(guests: u32) -> InstanceAllocationStrategy {
         .table_elements(TABLE_ELEMENTS_OF_ONE_MAX)
         .linear_memory_keep_resident(RESIDENT_BYTES)
         .table_keep_resident(TABLE_RESIDENT_BYTES)
-        // Only what a guest wrote is cleaned; without it its data segments are mapped anew for each attempt.
-        .pagemap_scan(Enabled::Auto)
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX));
     InstanceAllocationStrategy::Pooling(pool)
 }

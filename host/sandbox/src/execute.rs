@@ -59,6 +59,7 @@ impl Sandbox {
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
         let requests = sender.records();
         let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
+        let over = requests.until_over();
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
         let began = Instant::now();
@@ -71,6 +72,7 @@ impl Sandbox {
             ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
             () = &mut interrupted => None,
         };
+        drop(over);
         let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
 
         let Guest { meter, calls, .. } = store.data();

@@ -13,6 +13,8 @@ use crate::text;
 const LINE_BYTES_MAX: usize = 8 * 1024;
 /// What a line costs beside its text, so that empty lines are not free.
 const LINE_OVERHEAD_BYTES: usize = 32;
+/// The same of each field.
+const FIELD_OVERHEAD_BYTES: usize = 16;
 /// Fields of one line.
 const FIELDS_MAX: usize = 32;
 /// The end of standard error, kept even where the log is full: a panic's message is only there.
@@ -137,7 +139,8 @@ impl Book {
 
     /// The first line that does not fit closes the log: one without gaps is worth more than a few short lines.
     fn push(&mut self, line: LogLine, given: usize) {
-        let fields: usize = line.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let field = |(name, value): &(String, String)| name.len() + value.len() + FIELD_OVERHEAD_BYTES;
+        let fields: usize = line.fields.iter().map(field).sum();
         let cost = line.message.len() + fields + LINE_OVERHEAD_BYTES;
         if cost > self.bytes_left {
             self.bytes_left = 0;
@@ -204,6 +207,16 @@ mod tests {
         let book = book();
         book.write(LogStream::Stdout, &b"\n".repeat(1 << 20));
         assert!(book.finish().lines.len() <= LOG_BYTES / LINE_OVERHEAD_BYTES);
+    }
+
+    #[test]
+    fn empty_fields_are_not_free() {
+        let book = book();
+        let fields: Vec<(String, String)> = (0..32).map(|_| (String::new(), String::new())).collect();
+        (0..10_000).for_each(|_| book.log(LogLevel::Info, "", &fields));
+        let log = book.finish();
+        let kept: usize = log.lines.iter().map(|line| line.fields.len()).sum();
+        assert!(kept * FIELD_OVERHEAD_BYTES <= LOG_BYTES && kept > 10_000, "{kept}");
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    egress::bound(&mut linker)?;
     Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     drafts(&mut linker)?;
     Ok(linker)

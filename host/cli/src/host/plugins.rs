@@ -213,7 +213,7 @@ impl Plugins {
     async fn is_over(&self, event: &FolderEvent) -> bool {
         match event {
             FolderEvent::Found { name, digest, .. } => {
-                !self.serves(name, *digest) && self.file_of(name).await.is_none_or(|(now, _)| now != *digest)
+                !self.serves(name, *digest) && self.file_of(name).await.is_some_and(|(now, _)| now != *digest)
             }
             FolderEvent::Gone { name } => fs::symlink_metadata(self.folder.join(format!("{name}.wasm"))).is_ok(),
             FolderEvent::Refused { .. } => false,

@@ -130,6 +130,7 @@ fn only_addresses_of_the_internet_are_public() {
         assert!(is_public(address.parse().unwrap()), "{address}");
     }
     for address in [
+        "168.63.129.16",
         "0.0.0.0",
         "10.1.2.3",
         "100.64.0.1",

@@ -66,7 +66,7 @@ async fn command(operator: &Operator, name: &PluginName, wish: Wish) -> Result<P
 
 fn under_way(name: &PluginName) -> Problem {
     let told = format!("another change of {name} is under way: try again when `hookbox plugins watch` shows its end");
-    Problem::conflict().because(told)
+    Problem::for_now().because(told)
 }
 
 /// Waits until the host has obeyed.
@@ -86,7 +86,13 @@ async fn answer(operator: &Operator, name: &PluginName, command: &PluginCommand)
         let told = format!("the host has not come to it yet, and will: look with `hookbox plugins show {name}`");
         return Err(Problem::for_now().because(told));
     };
-    match answered.and_then(|answer| answer.refused) {
+    let Some(answer) = answered else {
+        let told = format!(
+            "another command for {name} came meanwhile: look at what became of this one with `hookbox plugins show {name}`"
+        );
+        return Err(Problem::conflict().because(told));
+    };
+    match answer.refused {
         None => Ok(PluginView::of(&row(operator, name)?)),
         Some(refused) => Err(Problem::refused_plugin().because(refused.reason).caused_by(refused.code)),
     }

@@ -16,8 +16,8 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::Place;
 use super::record::Recorded;
 
-/// What a guest may write to a request's body at once.
-pub(super) const CHUNK_BYTES: usize = 64 << 10;
+/// What a guest may write to a request's body at once. Twice as much waits in each body that nobody reads yet.
+pub(super) const CHUNK_BYTES: usize = 8 << 10;
 
 /// Bytes that the answers of one attempt may still have, all together.
 #[derive(Clone)]
@@ -123,6 +123,10 @@ impl Body for Sent {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // Cut off, it must not look whole to the other side.
+        if frame.is_none() && self.recorded.is_over() {
+            return Poll::Ready(Some(Err(Error::HttpProtocolError)));
+        }
         if let Some(Ok(frame)) = &frame {
             self.recorded.sent(frame.data_ref().map_or(0, Bytes::len));
         }

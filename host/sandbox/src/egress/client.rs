@@ -24,7 +24,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::{Refusal, Resolve};
 
-/// From the first packet to a connection, of each address.
+/// From the first packet to a connection, of all addresses of one family together.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that nobody uses is closed after this.
 const IDLE: Duration = Duration::from_secs(30);
@@ -32,6 +32,9 @@ const IDLE_PER_HOST_MAX: usize = 4;
 /// What is read of an answer before the guest takes it, and its head at most.
 const BUFFER_BYTES: usize = 64 << 10;
 const HEADERS_BYTES_MAX: u32 = 64 << 10;
+/// The same of HTTP/2: of one answer, and of all of one connection.
+const WINDOW_BYTES: u32 = 64 << 10;
+const WINDOWS_BYTES: u32 = 256 << 10;
 
 /// Cloning it shares the connections.
 #[derive(Clone)]
@@ -57,8 +60,9 @@ impl Client {
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .http1_max_buf_size(BUFFER_BYTES)
             .http2_max_header_list_size(HEADERS_BYTES_MAX)
-            // A lost request is the guest's to repeat: it may have arrived.
-            .retry_canceled_requests(false);
+            .http2_initial_stream_window_size(WINDOW_BYTES)
+            .http2_initial_connection_window_size(WINDOWS_BYTES)
+            .http2_max_send_buf_size(BUFFER_BYTES);
         Client(builder.build(https))
     }
 

@@ -19,10 +19,12 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<WasiBody>) -> Result<(), Refusal> {
     let method = request.method().as_str().to_owned();
     for (header, value) in request.headers_mut() {
-        let Ok(text) = value.to_str() else { continue };
-        if !text.contains(OPEN) {
+        if memchr::memmem::find(value.as_bytes(), OPEN.as_bytes()).is_none() {
             continue;
         }
+        let unread =
+            |_| Refusal::denied(format!("header {header} has {OPEN} beside characters that are not plain text"));
+        let text = value.to_str().map_err(unread)?;
         let mut filled = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(OPEN) {

@@ -21,6 +21,17 @@ struct Book {
     requests: Requests,
     /// Of those, too, that are not kept one by one.
     calls: Calls,
+    /// The attempt has ended.
+    over: bool,
+}
+
+/// Ends the requests of an attempt, whatever way it ends.
+pub(crate) struct Over(Records);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.lock().over = true;
+    }
 }
 
 impl Records {
@@ -50,6 +61,11 @@ impl Records {
         std::mem::take(&mut self.lock().requests)
     }
 
+    /// To be dropped before the guest is.
+    pub(crate) fn until_over(&self) -> Over {
+        Over(self.clone())
+    }
+
     /// How many, refused ones among them, and the bytes of their bodies.
     pub(crate) fn calls(&self) -> Calls {
         self.lock().calls
@@ -72,6 +88,10 @@ pub(super) struct Recorded {
 impl Recorded {
     pub(super) fn shown(&self) -> &str {
         &self.shown
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.records.lock().over
     }
 
     pub(super) fn sent(&self, bytes: usize) {

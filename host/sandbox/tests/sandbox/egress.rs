@@ -64,6 +64,17 @@ async fn world(egress: Egress, resolver: Arc<dyn Resolve>) -> World {
     world
 }
 
+/// Looks until it is so, for some seconds.
+async fn until(so: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it did not come to this");
+}
+
 async fn sends(world: &World, told: &str) -> (String, Executed) {
     let executed = world.execute(call("requests", told)).await;
     (output(&executed), executed)
@@ -218,6 +229,10 @@ async fn neither_host_nor_framing_nor_another_line_gets_into_the_headers() {
         let (answer, _) = sends(&world, &format!("{method} {to}/")).await;
         assert_eq!(answer, "error: ErrorCode::HttpRequestDenied", "{method}");
     }
+    // What wasmtime would keep without a bound.
+    let long = "X".repeat(65);
+    assert_eq!(sends(&world, &format!("{long} {to}/")).await.0, "error: bad method");
+    assert_eq!(sends(&world, &format!("GET http://{}/", "a".repeat(513))).await.0, "error: bad authority");
     assert!(server.seen().is_empty());
 }
 
@@ -238,6 +253,7 @@ async fn a_secret_is_filled_in_where_it_was_granted_and_nowhere_else() {
         (&to, "x-mark: {{secret:key}}"),
         (&to, "authorization: {{secret:other}}"),
         (&to, "authorization: {{secret:key"),
+        (&to, "authorization: \u{e9}{{secret:key}}"),
     ] {
         let (answer, _) = sends(&world, &format!("GET {url}/\n{header}")).await;
         assert_eq!(answer, "error: ErrorCode::HttpRequestDenied", "{url} {header}");
@@ -262,6 +278,36 @@ async fn a_repeated_attempt_sends_the_same_keys() {
     assert_eq!(keys[..4], keys[4..]);
     assert_eq!(keys[3], "own");
     assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0].len() == 64, "{keys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_others_are_in_the_way_of_takes_no_key() {
+    let server = Server::start().await;
+    let to = server.url("api.example");
+    let few = Egress { at_once_max: 1, ..local(&[&to]) };
+    let world = world(few, Answers::always("127.0.0.1")).await;
+    let one = format!("POST {to}/a\n\nx");
+    let keys =
+        || server.seen().iter().map(|seen| seen.header("idempotency-key").unwrap().to_owned()).collect::<Vec<_>>();
+    sends(&world, &[one.as_str(); 2].join("\n---\n")).await;
+    let (answer, _) = sends(&world, &format!("together\n{}", [one.as_str(); 2].join("\n---\n"))).await;
+    assert!(answer.ends_with("error: ErrorCode::ConnectionLimitReached"), "{answer}");
+    let keys = keys();
+    assert_eq!((keys.len(), &keys[2]), (3, &keys[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_cut_off_does_not_look_whole() {
+    let server = Server::start().await;
+    let to = server.url("api.example");
+    let world = world(local(&[&to]), Answers::always("127.0.0.1")).await;
+    // Half a chunked body, and then the attempt is over.
+    let told = format!("half POST {to}/half");
+    let timely = hookbox_core::attempt::Call { timeout: hookbox_core::time::Millis(500), ..call("requests", &told) };
+    let executed = world.execute(timely).await;
+    assert_eq!(executed.outcome.code(), "timed-out");
+    until(|| !server.ended().is_empty()).await;
+    assert_eq!(server.ended(), ["/half: broken off"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,9 @@ use wasip2::http::types::{
 use wasip2::io::streams::StreamError;
 
 pub(crate) fn run(told: &str) -> String {
+    if let Some(told) = told.strip_prefix("half ") {
+        return half(told);
+    }
     let (together, told) = match told.strip_prefix("together\n") {
         Some(told) => (true, told),
         None => (false, told),
@@ -18,6 +21,23 @@ pub(crate) fn run(told: &str) -> String {
         false => each.map(|told| answer(begin(told))).collect(),
     };
     answers.join("\n---\n")
+}
+
+/// Begins a body of unknown length, and waits for ever.
+fn half(told: &str) -> String {
+    let (method, url) = told.split_once(' ').unwrap();
+    let (authority, path) = url.trim_start_matches("http://").split_once('/').unwrap();
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_method(&Method::Other(method.to_owned())).unwrap();
+    request.set_scheme(Some(&Scheme::Http)).unwrap();
+    request.set_authority(Some(authority)).unwrap();
+    request.set_path_with_query(Some(&format!("/{path}"))).unwrap();
+    let out = request.body().unwrap();
+    let begun = outgoing_handler::handle(request, None).unwrap();
+    let stream = out.write().unwrap();
+    stream.blocking_write_and_flush(b"half").unwrap();
+    begun.subscribe().block();
+    "it was answered".to_owned()
 }
 
 fn begin(told: &str) -> Result<FutureIncomingResponse, String> {

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_http::changes::What;
@@ -151,9 +150,8 @@ impl Plugins {
 /// Nothing where it is not there as it was sent.
 async fn read(path: PathBuf, digest: Digest) -> Option<Arc<[u8]>> {
     let read = move || {
-        let found = fs::symlink_metadata(&path).ok()?;
-        let bytes = fs::read(&path).ok().filter(|_| found.is_file() && found.len() <= COMPONENT_BYTES_MAX)?;
-        (Digest(sha2::Sha256::digest(&bytes).into()) == digest).then(|| bytes.into())
+        let bytes = PluginFile::read(&path)?.bytes;
+        (Digest(sha2::Sha256::digest(&bytes).into()) == digest).then_some(bytes)
     };
     spawn_blocking(read).await.ok().flatten()
 }

@@ -36,7 +36,9 @@ impl Plugins {
             }
         };
         let (before, proposed) = (row.active.as_ref().map(|active| active.digest), self.proposed(&name).await);
-        let from: Vec<Digest> = before.into_iter().chain(proposed).collect();
+        // What lies in the folder and never served may be the cure: the host has nothing against it.
+        let others = proposed.filter(|_| by == By::Operator);
+        let from: Vec<Digest> = before.into_iter().chain(others).collect();
         let now = self.clock.now();
         row.rolled_back(to, self.engine.load().configured(&version.info), now, &from, by, reason);
         if let Some(rejected) = proposed.and_then(|proposed| row.rejection(proposed)) {

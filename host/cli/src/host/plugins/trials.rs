@@ -18,8 +18,15 @@ use super::Plugins;
 
 pub(crate) struct Trials {
     settings: Arc<ArcSwap<Settings>>,
-    open: Mutex<BTreeMap<PluginName, (Digest, Trial)>>,
+    open: Mutex<BTreeMap<PluginName, Open>>,
     ended: Notify,
+}
+
+/// One whose attempts are counted, by this rule alone: another begins anew.
+struct Open {
+    digest: Digest,
+    rule: Option<Rule>,
+    trial: Trial,
 }
 
 /// One that has its verdict.
@@ -42,34 +49,39 @@ impl Trials {
         let on_trial = row.active.as_ref().filter(|active| active.standing == Standing::OnTrial);
         let mut open = self.open();
         match on_trial.map(|active| active.digest) {
-            Some(digest) if open.get(&row.name).is_some_and(|(known, _)| *known == digest) => {}
-            Some(digest) => _ = open.insert(row.name.clone(), (digest, Trial::default())),
+            Some(digest) if open.get(&row.name).is_some_and(|known| known.digest == digest) => {}
+            Some(digest) => {
+                open.insert(row.name.clone(), Open { digest, rule: None, trial: Trial::default() });
+            }
             None => _ = open.remove(&row.name),
         }
     }
 
     pub(crate) fn count(&self, plugin: &PluginName, version: Digest, outcome: &Outcome) {
         let mut open = self.open();
-        let Some((_, trial)) = open.get_mut(plugin).filter(|(digest, _)| *digest == version) else { return };
-        trial.count(outcome);
+        let Some(counted) = open.get_mut(plugin).filter(|counted| counted.digest == version) else { return };
         let rule = self.settings.load().rollbacks.of(plugin);
-        if rule.is_some_and(|rule| trial.verdict(rule) != Verdict::Open) {
+        if counted.rule != rule {
+            (counted.rule, counted.trial) = (rule, Trial::default());
+        }
+        let Some(rule) = rule else { return };
+        counted.trial.count(outcome);
+        if counted.trial.verdict(rule) != Verdict::Open {
             self.ended.notify_one();
         }
     }
 
     fn judged(&self) -> Vec<Judged> {
-        let settings = self.settings.load();
-        let judge = |(plugin, (digest, trial)): (&PluginName, &(Digest, Trial))| {
-            let rule = settings.rollbacks.of(plugin)?;
+        let judge = |(plugin, counted): (&PluginName, &Open)| {
+            let Open { digest, rule, trial } = *counted;
+            let (rule, plugin) = (rule?, plugin.clone());
             let verdict = trial.verdict(rule);
-            let judged = Judged { plugin: plugin.clone(), digest: *digest, trial: *trial, rule, verdict };
-            (verdict != Verdict::Open).then_some(judged)
+            (verdict != Verdict::Open).then_some(Judged { plugin, digest, trial, rule, verdict })
         };
         self.open().iter().filter_map(judge).collect()
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<PluginName, (Digest, Trial)>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<PluginName, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

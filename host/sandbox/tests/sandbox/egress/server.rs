@@ -26,6 +26,8 @@ impl Seen {
 #[derive(Default)]
 struct Book {
     seen: Mutex<Vec<HeaderMap>>,
+    /// How the bodies of requests ended.
+    ended: Mutex<Vec<String>>,
     connections: AtomicUsize,
 }
 
@@ -70,6 +72,10 @@ impl Server {
         self.book.seen.lock().unwrap().iter().cloned().map(Seen).collect()
     }
 
+    pub(crate) fn ended(&self) -> Vec<String> {
+        self.book.ended.lock().unwrap().clone()
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.book.connections.load(Ordering::Relaxed)
     }
@@ -81,7 +87,10 @@ async fn answer(
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let (parts, body) = request.into_parts();
     book.seen.lock().unwrap().push(parts.headers);
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(|body| body.to_bytes());
+    let end = if body.is_ok() { "whole" } else { "broken off" };
+    book.ended.lock().unwrap().push(format!("{}: {end}", parts.uri.path()));
+    let body = body.unwrap_or_default();
     let text = match parts.uri.path() {
         "/redirect" => {
             let to = "http://169.254.169.254/latest/meta-data";
