@@ -105,7 +105,7 @@ fn a_handler_is_invoked_without_a_host() {
     assert_eq!(welcome["result"], json!({ "event_id": "1", "greeting": "Welcome, stranger!" }));
     assert_eq!(welcome["kv_writes"], json!(["greeted"]));
     let chain = project.run(&["invoke", "plugins/steps.wasm", "--handler", "chain", "--json"]).json();
-    assert_eq!((&chain["jobs"], &chain["events"]), (&json!(["link"]), &json!(["steps/chained"])));
+    assert_eq!((&chain["jobs"], &chain["events"]), (&json!(["steps/link"]), &json!(["steps/chained"])));
     let link = project.run(&["invoke", "plugins/steps.wasm", "--handler", "link", "--payload", "[1]", "--json"]).json();
     assert_eq!(link["result"], json!([1]));
 

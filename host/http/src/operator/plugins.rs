@@ -66,7 +66,7 @@ async fn command(operator: &Operator, name: &PluginName, wish: Wish) -> Result<P
 
 fn under_way(name: &PluginName) -> Problem {
     let told = format!("another change of {name} is under way: try again when `hookbox plugins watch` shows its end");
-    Problem::for_now().because(told)
+    Problem::conflict().because(told)
 }
 
 /// Waits until the host has obeyed.
