@@ -56,7 +56,7 @@ pub(crate) fn guests() -> Vec<Guest> {
         )
         .text(|text| text.pages = 8),
         asks("enqueues-for-no-handler", enqueue("@\"nobody\"", "@\"data\""), "unknown-handler"),
-        asks("enqueues-for-another-plugin", enqueue("@\"keeper/job\"", "@\"data\""), "unknown-handler"),
+        asks("enqueues-for-another-plugin", enqueue("@\"keeper/job\"", "@\"data\""), "may not make jobs"),
         asks("emits-under-the-name-of-another", emit("@\"keeper/happened\"", "@\"data\""), "may not emit"),
         asks("emits-in-the-name-of-a-provider", emit("@\"github/push\"", "@\"data\""), "may not emit"),
         asks("emits-in-the-name-of-any", emit("@\"*/push\"", "@\"data\""), "before the slash"),
