@@ -23,13 +23,13 @@ use tower_service::Service;
 use tracing::warn;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::connect::{Connector, SOCKETS_MAX, TooMany, TooSlow};
+use super::connect::{Connector, SOCKETS_MAX, TooSlow};
 use super::{Refusal, Resolve};
 
 /// From the first packet to a connection, of all addresses of one family together.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that nobody uses is closed after this.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(8);
 const IDLE_PER_HOST_MAX: usize = 4;
 /// Lookups of names of one plugin version at one time: each may hold a thread until the system gives up.
 const LOOKUPS_MAX: usize = 8;
@@ -170,9 +170,7 @@ fn refusal(error: &legacy::Error) -> Refusal {
     if let Some(prohibited) = cause::<Prohibited>(error) {
         return Refusal { error: Error::DestinationIpProhibited, reason: prohibited.to_string() };
     }
-    let kind = if cause::<TooMany>(error).is_some() {
-        Error::ConnectionLimitReached
-    } else if cause::<TooSlow>(error).is_some() {
+    let kind = if cause::<TooSlow>(error).is_some() {
         Error::ConnectionTimeout
     } else if cause::<Unresolved>(error).is_some() {
         Error::DnsError { rcode: None, info_code: None }
@@ -213,5 +211,53 @@ fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Empty};
+    use hookbox_core::egress::Grant;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    struct Here;
+
+    #[async_trait::async_trait]
+    impl Resolve for Here {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_of_all_plugins_together_are_bounded() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sockets = Arc::new(Semaphore::new(1));
+        let client = || {
+            let grants = vec![Grant::parse(&format!("http://*:{port}")).unwrap()];
+            let egress = Egress { grants, networks: vec!["127.0.0.0/8".parse().unwrap()], ..Egress::default() };
+            Client::new(Arc::new(egress), Arc::new(Here), tls(), Arc::clone(&sockets))
+        };
+        let ask = |client: Client, host: &str| {
+            let body = Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
+            let request = Request::get(format!("http://{host}.example:{port}/")).body(body).unwrap();
+            tokio::spawn(async move { client.request(request).await.is_ok() })
+        };
+        let first = ask(client(), "a");
+        let (stream, _) = listener.accept().await.unwrap();
+        // Its server says nothing, so it keeps the only place.
+        let second = ask(client(), "b");
+        while sockets.available_permits() > 0 || !first.is_finished() && second.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let early = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+        assert!(early.is_err(), "the second one is connected beside the first");
+        first.abort();
+        drop(stream);
+        listener.accept().await.unwrap();
+        second.abort();
     }
 }

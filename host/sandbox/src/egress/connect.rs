@@ -26,11 +26,10 @@ pub(super) const SOCKETS_MAX: usize = 64;
 pub(crate) const SOCKETS_OF_ALL_MAX: usize = 256;
 
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("too many connections are open: a plugin has at most {SOCKETS_MAX}, all of them {SOCKETS_OF_ALL_MAX}")]
-pub(super) struct TooMany;
-
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("no connection within {} s", CONNECT.as_secs())]
+#[error(
+    "no connection within {} s, or no place for it: a plugin has at most {SOCKETS_MAX}, all of them {SOCKETS_OF_ALL_MAX}",
+    CONNECT.as_secs()
+)]
 pub(super) struct TooSlow;
 
 #[derive(Clone)]
@@ -52,13 +51,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let places = [&self.own, &self.all].map(|places| Arc::clone(places).try_acquire_owned());
-        let [Ok(own), Ok(all)] = places else { return Box::pin(async { Err(TooMany.into()) }) };
-        let connecting = self.inner.call(uri);
-        Box::pin(async move {
-            let stream = timeout(CONNECT, connecting).await.map_err(|_| TooSlow)??;
-            Ok(Held { stream, _places: [own, all] })
-        })
+        let Connector { mut inner, own, all } = self.clone();
+        let connect = async move {
+            // Until idle ones are closed, if need be.
+            let places = [own.acquire_owned().await?, all.acquire_owned().await?];
+            Ok(Held { stream: inner.call(uri).await?, _places: places })
+        };
+        Box::pin(async { timeout(CONNECT, connect).await.map_err(|_| TooSlow)? })
     }
 }
 
