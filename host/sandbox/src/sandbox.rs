@@ -14,7 +14,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::{Plugin, config, config_rc, keyvalue, keyvalue2, logging};
 use crate::cache::Cache;
-use crate::egress::{self, Client, Resolve};
+use crate::egress::{self, Client, Resolve, SOCKETS_OF_ALL_MAX};
 use crate::engine::engine;
 use crate::guest::Guest;
 use crate::version::{Active, Version};

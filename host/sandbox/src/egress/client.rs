@@ -52,11 +52,8 @@ impl Client {
         tls: ClientConfig,
         sockets: Arc<Semaphore>,
     ) -> Client {
-        let mut http = HttpConnector::new_with_resolver(Gate {
-            egress,
-            resolver,
-            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
-        });
+        let mut http =
+            HttpConnector::new_with_resolver(Gate { egress, resolver, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) });
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
@@ -216,8 +213,8 @@ fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::{BodyExt, Empty};
     use hookbox_core::egress::Grant;
+    use http_body_util::{BodyExt, Empty};
     use tokio::net::TcpListener;
 
     use super::*;
