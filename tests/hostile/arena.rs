@@ -38,7 +38,7 @@ impl Arena {
             slots: SLOTS,
             stack_bytes: STACK_BYTES,
             clock: Arc::new(ManualClock::at(NOON)),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::default()),
         });
         let arena = Arena { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder };
         let welcome = hookbox_tests::sample("welcome").into();

@@ -163,7 +163,7 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
     findings.warnings.extend(missing);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-check-{}", std::process::id()));
-    let (stack_bytes, resolver) = (project.config.engine.stack_bytes, Arc::new(SystemResolver));
+    let (stack_bytes, resolver) = (project.config.engine.stack_bytes, Arc::new(SystemResolver::default()));
     let sandbox = Sandbox::new(SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock, resolver })?;
     let (trust, mut plugins) = (project.config.trust(), Vec::new());
     for entry in fs::read_dir(&project.plugins).into_iter().flatten().flatten() {

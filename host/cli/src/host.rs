@@ -128,7 +128,7 @@ impl Host {
             slots,
             stack_bytes: project.config.engine.stack_bytes,
             clock: clock.clone(),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::default()),
         })?);
         let trials = Arc::new(Trials::new(engine_settings.clone()));
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv, trials.clone()));

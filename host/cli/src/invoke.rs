@@ -39,7 +39,7 @@ pub(crate) async fn invoke(args: &InvokeArgs, print: Print) -> Result<bool> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cache = std::env::temp_dir().join(format!("hookbox-invoke-{}", std::process::id()));
     let stack_bytes = project.config.engine.stack_bytes;
-    let resolver = Arc::new(SystemResolver);
+    let resolver = Arc::new(SystemResolver::default());
     let options = SandboxOptions { cache: cache.clone(), slots: 1, stack_bytes, clock: clock.clone(), resolver };
     let ended = run(args, given, &name, bytes, (settings, &configured), options, &clock).await;
     let _ = fs::remove_dir_all(&cache);

@@ -56,7 +56,7 @@ async fn load(cache: &Path) -> Vec<Arc<Version>> {
         slots: 16,
         stack_bytes: STACK_BYTES,
         clock,
-        resolver: Arc::new(SystemResolver),
+        resolver: Arc::new(SystemResolver::default()),
     })
     .unwrap();
     let (name, component) = (PluginName::parse("welcome").unwrap(), hookbox_tests::sample("welcome"));

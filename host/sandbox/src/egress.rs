@@ -11,6 +11,7 @@
 mod body;
 mod bounds;
 mod client;
+mod connect;
 mod headers;
 mod record;
 mod resolve;
@@ -30,6 +31,7 @@ use crate::logbook::LogBook;
 
 pub(crate) use bounds::bound;
 pub(crate) use client::{Client, tls};
+pub(crate) use connect::SOCKETS_OF_ALL_MAX;
 pub(crate) use headers::Repetitions;
 pub(crate) use record::Records;
 pub use resolve::{Resolve, SystemResolver};

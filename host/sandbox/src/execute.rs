@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome};
+use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome, Request};
 use hookbox_core::effects::Effects;
 use hookbox_core::host_call::CallKind;
 use hookbox_core::plugin::Trigger;
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 use wasmtime::Store;
 
 use crate::bindings::hookbox::plugin::types;
@@ -67,6 +68,11 @@ impl Sandbox {
             biased;
             () = version.revoked() => {
                 let target = call.target.clone();
+                // The run is put back as if it had not begun: what it has sent by then is told here alone.
+                for sent in requests.take().kept {
+                    let (plugin, run, Request { method, url, end, .. }) = (&target.plugin, call.run, sent);
+                    warn!(%plugin, run.id = %run, ?end, "a revoked version of {plugin} had sent {method} {url} for run {run}");
+                }
                 return Err(SandboxError::NoSuchHandler { target, reason: "is of a version that was revoked" });
             }
             ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),

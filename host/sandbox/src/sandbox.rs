@@ -14,7 +14,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::{Plugin, config, config_rc, keyvalue, keyvalue2, logging};
 use crate::cache::Cache;
-use crate::egress::{self, Client, Resolve};
+use crate::egress::{self, Client, Resolve, SOCKETS_OF_ALL_MAX};
 use crate::engine::engine;
 use crate::guest::Guest;
 use crate::version::{Active, Version};
@@ -57,6 +57,8 @@ pub struct Sandbox {
     /// plugins to serve shares the slots out before, so that nobody waits here.
     pub(crate) slots: Semaphore,
     resolver: Arc<dyn Resolve>,
+    /// Connections that plugins have.
+    sockets: Arc<Semaphore>,
     /// Read when the first plugin may send requests.
     tls: OnceLock<ClientConfig>,
     pub(crate) active: Arc<Active>,
@@ -80,6 +82,7 @@ impl Sandbox {
             preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
             slots: Semaphore::new(slots),
             resolver: options.resolver,
+            sockets: Arc::new(Semaphore::new(SOCKETS_OF_ALL_MAX)),
             tls: OnceLock::new(),
             active: Arc::default(),
         })
@@ -88,7 +91,8 @@ impl Sandbox {
     /// Connections for a plugin of these grants, none of them made yet. Nothing where it may not send any request.
     pub(crate) fn client(&self, egress: &Arc<Egress>) -> Option<Client> {
         let tls = || self.tls.get_or_init(egress::tls).clone();
-        (!egress.grants.is_empty()).then(|| Client::new(Arc::clone(egress), Arc::clone(&self.resolver), tls()))
+        let (resolver, sockets) = (Arc::clone(&self.resolver), Arc::clone(&self.sockets));
+        (!egress.grants.is_empty()).then(|| Client::new(Arc::clone(egress), resolver, tls(), sockets))
     }
 
     /// Attempts that begin from here on run on this version; those that run keep theirs. Returns the one it replaces.

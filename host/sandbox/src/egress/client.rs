@@ -12,23 +12,27 @@ use std::time::Duration;
 use hookbox_core::egress::{Egress, Host};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 use tower_service::Service;
 use tracing::warn;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::connect::{Connector, SOCKETS_MAX, TooSlow};
 use super::{Refusal, Resolve};
 
 /// From the first packet to a connection, of all addresses of one family together.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that nobody uses is closed after this.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(8);
 const IDLE_PER_HOST_MAX: usize = 4;
+/// Lookups of names of one plugin version at one time: each may hold a thread until the system gives up.
+const LOOKUPS_MAX: usize = 8;
 /// What is read of an answer before the guest takes it, and its head at most.
 const BUFFER_BYTES: usize = 64 << 10;
 const HEADERS_BYTES_MAX: u32 = 64 << 10;
@@ -38,15 +42,22 @@ const WINDOWS_BYTES: u32 = 256 << 10;
 
 /// Cloning it shares the connections.
 #[derive(Clone)]
-pub(crate) struct Client(legacy::Client<HttpsConnector<HttpConnector<Gate>>, WasiBody>);
+pub(crate) struct Client(legacy::Client<Connector, WasiBody>);
 
 impl Client {
-    pub(crate) fn new(egress: Arc<Egress>, resolver: Arc<dyn Resolve>, tls: ClientConfig) -> Client {
-        let mut http = HttpConnector::new_with_resolver(Gate { egress, resolver });
+    /// `sockets` are those of all plugins.
+    pub(crate) fn new(
+        egress: Arc<Egress>,
+        resolver: Arc<dyn Resolve>,
+        tls: ClientConfig,
+        sockets: Arc<Semaphore>,
+    ) -> Client {
+        let mut http =
+            HttpConnector::new_with_resolver(Gate { egress, resolver, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) });
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new()
+        let inner = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
@@ -63,7 +74,8 @@ impl Client {
             .http2_initial_stream_window_size(WINDOW_BYTES)
             .http2_initial_connection_window_size(WINDOWS_BYTES)
             .http2_max_send_buf_size(BUFFER_BYTES);
-        Client(builder.build(https))
+        let own = Arc::new(Semaphore::new(SOCKETS_MAX));
+        Client(builder.build(Connector { inner, own, all: sockets }))
     }
 
     pub(super) async fn request(&self, request: Request<WasiBody>) -> Result<Response<Incoming>, Refusal> {
@@ -100,9 +112,10 @@ pub(super) fn look(egress: &Egress, host: &Host) -> Result<(), Refusal> {
 
 /// Resolves, and lets pass what may be reached.
 #[derive(Clone)]
-struct Gate {
+pub(super) struct Gate {
     egress: Arc<Egress>,
     resolver: Arc<dyn Resolve>,
+    lookups: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -113,7 +126,7 @@ struct Prohibited(IpAddr);
 #[error("the name was not resolved: {0}")]
 struct Unresolved(io::Error);
 
-type BoxError = Box<dyn StdError + Send + Sync>;
+pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
 impl Service<Name> for Gate {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -125,9 +138,16 @@ impl Service<Name> for Gate {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Gate { egress, resolver } = self.clone();
+        let Gate { egress, resolver, lookups } = self.clone();
         Box::pin(async move {
-            let found = resolver.resolve(name.as_str()).await.map_err(Unresolved)?;
+            let place = lookups.acquire_owned().await?;
+            // Of its own: a lookup that nobody waits for any longer keeps its place until it ends.
+            let looking = tokio::spawn(async move {
+                let found = resolver.resolve(name.as_str()).await;
+                drop(place);
+                found
+            });
+            let found = looking.await?.map_err(Unresolved)?;
             let (passed, refused): (Vec<IpAddr>, Vec<IpAddr>) =
                 found.into_iter().partition(|address| egress.is_reachable(*address));
             match (passed.is_empty(), refused.first()) {
@@ -147,7 +167,9 @@ fn refusal(error: &legacy::Error) -> Refusal {
     if let Some(prohibited) = cause::<Prohibited>(error) {
         return Refusal { error: Error::DestinationIpProhibited, reason: prohibited.to_string() };
     }
-    let kind = if cause::<Unresolved>(error).is_some() {
+    let kind = if cause::<TooSlow>(error).is_some() {
+        Error::ConnectionTimeout
+    } else if cause::<Unresolved>(error).is_some() {
         Error::DnsError { rcode: None, info_code: None }
     } else if let Some(tls) = cause::<rustls::Error>(error) {
         match tls {
@@ -186,5 +208,53 @@ fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookbox_core::egress::Grant;
+    use http_body_util::{BodyExt, Empty};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    struct Here;
+
+    #[async_trait::async_trait]
+    impl Resolve for Here {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_of_all_plugins_together_are_bounded() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sockets = Arc::new(Semaphore::new(1));
+        let client = || {
+            let grants = vec![Grant::parse(&format!("http://*:{port}")).unwrap()];
+            let egress = Egress { grants, networks: vec!["127.0.0.0/8".parse().unwrap()], ..Egress::default() };
+            Client::new(Arc::new(egress), Arc::new(Here), tls(), Arc::clone(&sockets))
+        };
+        let ask = |client: Client, host: &str| {
+            let body = Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
+            let request = Request::get(format!("http://{host}.example:{port}/")).body(body).unwrap();
+            tokio::spawn(async move { client.request(request).await.is_ok() })
+        };
+        let first = ask(client(), "a");
+        let (stream, _) = listener.accept().await.unwrap();
+        // Its server says nothing, so it keeps the only place.
+        let second = ask(client(), "b");
+        while sockets.available_permits() > 0 || !first.is_finished() && second.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let early = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+        assert!(early.is_err(), "the second one is connected beside the first");
+        first.abort();
+        drop(stream);
+        listener.accept().await.unwrap();
+        second.abort();
     }
 }

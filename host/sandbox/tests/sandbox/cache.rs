@@ -17,7 +17,7 @@ fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
         slots: 1,
         stack_bytes: STACK_BYTES,
         clock: Arc::new(ManualClock::default()),
-        resolver: Arc::new(SystemResolver),
+        resolver: Arc::new(SystemResolver::default()),
     })
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct World {
 impl World {
     /// An empty sandbox.
     pub(crate) fn empty() -> World {
-        World::resolving(Arc::new(SystemResolver))
+        World::resolving(Arc::new(SystemResolver::default()))
     }
 
     /// An empty sandbox whose plugins find hosts so.
@@ -54,7 +54,7 @@ impl World {
 
     /// With `mischief` active, and a stack of so many bytes for each guest.
     pub(crate) async fn with_stack(stack_bytes: usize) -> World {
-        let world = World::of(SLOTS, stack_bytes, Arc::new(SystemResolver));
+        let world = World::of(SLOTS, stack_bytes, Arc::new(SystemResolver::default()));
         world.sandbox.activate(&world.prepare("mischief", PluginSettings::default()).await);
         world
     }
@@ -62,7 +62,7 @@ impl World {
     /// With `mischief` active, and so many attempts at once.
     #[allow(dead_code, reason = "a benchmark wants more slots than the tests")]
     pub(crate) async fn with_slots(slots: usize, settings: PluginSettings) -> World {
-        let world = World::of(slots, STACK_BYTES, Arc::new(SystemResolver));
+        let world = World::of(slots, STACK_BYTES, Arc::new(SystemResolver::default()));
         world.sandbox.activate(&world.prepare("mischief", settings).await);
         world
     }
