@@ -7,7 +7,6 @@ mod filter;
 mod holds;
 mod jobs;
 mod metrics;
-mod page;
 mod pairing;
 mod payload;
 mod plugins;
@@ -17,6 +16,7 @@ mod routes;
 mod runs;
 mod schedules;
 mod suppressed;
+mod ui;
 mod unrouted;
 
 use std::fmt;
@@ -101,7 +101,7 @@ impl Operator {
 
 type Api = State<Arc<Operator>>;
 
-/// Everything below `/api/v1`, the metrics, and the page at `/`. Each request passes [`Access`] first, those for paths that do not
+/// Everything below `/api/v1`, the metrics, and the pages. Each request passes [`Access`] first, those for paths that do not
 /// exist too.
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
@@ -146,7 +146,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing/close", post(pairing::close))
         .route("/health", get(health));
     Router::new()
-        .route("/", get(page::show))
+        .merge(ui::routes())
         .route("/metrics", get(metrics::show))
         .nest("/api/v1", api)
         .method_not_allowed_fallback(async || {

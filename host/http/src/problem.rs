@@ -134,6 +134,18 @@ impl Problem {
     }
 
     /// The last part of its type; for log lines.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(crate) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     pub(crate) fn code(&self) -> &'static str {
         self.kind.rsplit(':').next().unwrap_or(self.kind)
     }

@@ -22,9 +22,9 @@ use serde::Serialize;
 /// Some of many, newest first.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
-    items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// `cursor` of the next page; null where there is none.
-    next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 impl<T> Page<T> {

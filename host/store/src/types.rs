@@ -269,6 +269,12 @@ pub struct ScheduleCounts {
     pub attention: [u64; 4],
 }
 
+impl ScheduleCounts {
+    pub fn all(&self) -> u64 {
+        self.active + self.paused + self.ended + self.dry
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvPage {
     pub prefix: String,

@@ -11,7 +11,7 @@ use crate::view::Page;
 use crate::view::event::{EventDetailView, EventRunView, EventView};
 
 /// Runs that are shown with an event: those of its handlers, then replays.
-const RUNS_MAX: usize = 100;
+pub(super) const RUNS_MAX: usize = 100;
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<EventView>>, Problem> {
     let query = Query::read(&uri, &["cursor", "limit", "unrouted"])?;

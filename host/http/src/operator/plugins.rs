@@ -49,7 +49,7 @@ pub(super) async fn changes(State(operator): Api, uri: Uri) -> Result<Json<Chang
     Ok(Json(ChangesView::of(&operator.changes.after(after))))
 }
 
-fn row(operator: &Operator, name: &PluginName) -> Result<PluginRow, Problem> {
+pub(super) fn row(operator: &Operator, name: &PluginName) -> Result<PluginRow, Problem> {
     let catalogue = operator.store.catalogue();
     let row = catalogue.plugin(name).cloned();
     row.ok_or_else(|| Problem::not_found().because(format!("there is no plugin {name}")))

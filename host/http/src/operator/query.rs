@@ -31,6 +31,11 @@ impl Query {
         Ok(Query(pairs))
     }
 
+    /// What a page was asked for, whatever its names are.
+    pub(super) fn of(pairs: Vec<(String, String)>) -> Query {
+        Query(pairs)
+    }
+
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
         let value = values.next();

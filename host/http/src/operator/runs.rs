@@ -127,13 +127,13 @@ async fn start(operator: &Operator, parent: RunId, body: Body) -> Result<RunId, 
 }
 
 /// What a run works on.
-enum Old {
+pub(super) enum Old {
     Event(Event),
     Job(Job),
 }
 
 /// Nothing where it has been pruned.
-async fn work_of(operator: &Operator, run: &Run) -> Result<Option<Old>, StoreError> {
+pub(super) async fn work_of(operator: &Operator, run: &Run) -> Result<Option<Old>, StoreError> {
     let work = match run.work {
         Work::Event(event) => operator.store.event_input(event).await.map(Old::Event),
         Work::Job(job) => operator.store.job(job).await.map(Old::Job),

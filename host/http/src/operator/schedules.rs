@@ -41,7 +41,7 @@ pub(super) async fn show(
     Ok(Json(detail(&operator, &row).await?))
 }
 
-async fn detail(operator: &Operator, row: &ScheduleRow) -> Result<ScheduleDetailView, StoreError> {
+pub(super) async fn detail(operator: &Operator, row: &ScheduleRow) -> Result<ScheduleDetailView, StoreError> {
     let mut open = Vec::new();
     for id in &row.open {
         match operator.store.run(*id).await {

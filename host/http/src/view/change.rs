@@ -6,26 +6,26 @@ use crate::changes::{After, Change, What};
 #[derive(Debug, Serialize)]
 pub(crate) struct ChangesView {
     /// Oldest first.
-    items: Vec<ChangeView>,
+    pub(crate) items: Vec<ChangeView>,
     /// `after` of the next request.
-    next: u64,
+    pub(crate) next: u64,
     /// Some were dropped before they were asked for.
-    missed: bool,
+    pub(crate) missed: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct ChangeView {
-    number: u64,
-    at: String,
-    plugin: String,
-    digest: Option<String>,
+pub(crate) struct ChangeView {
+    pub(crate) number: u64,
+    pub(crate) at: String,
+    pub(crate) plugin: String,
+    pub(crate) digest: Option<String>,
     #[serde(flatten)]
-    what: WhatView,
+    pub(crate) what: WhatView,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
-enum WhatView {
+pub(crate) enum WhatView {
     Found,
     Compiled { took_ms: u64, cached: bool },
     Active,

@@ -8,20 +8,20 @@ use super::payload::DataView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct EventView {
-    id: String,
+    pub(crate) id: String,
     /// `provider/NAME` or `plugin/NAME`
-    source: String,
+    pub(crate) source: String,
     /// What patterns are matched against: `NAMESPACE/TYPE`.
-    topic: String,
+    pub(crate) topic: String,
     #[serde(rename = "type")]
-    event_type: String,
-    subject: Option<String>,
-    time: String,
-    content_type: String,
-    data_bytes: u64,
-    attributes: BTreeMap<String, String>,
-    hops: u8,
-    run_ids: Vec<String>,
+    pub(crate) event_type: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) time: String,
+    pub(crate) content_type: String,
+    pub(crate) data_bytes: u64,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) hops: u8,
+    pub(crate) run_ids: Vec<String>,
 }
 
 impl EventView {
@@ -46,11 +46,11 @@ impl EventView {
 /// A run of an event.
 #[derive(Debug, Serialize)]
 pub(crate) struct EventRunView {
-    id: String,
-    plugin: String,
-    handler: String,
-    state: &'static str,
-    parent: Option<String>,
+    pub(crate) id: String,
+    pub(crate) plugin: String,
+    pub(crate) handler: String,
+    pub(crate) state: &'static str,
+    pub(crate) parent: Option<String>,
 }
 
 impl EventRunView {
@@ -68,10 +68,10 @@ impl EventRunView {
 #[derive(Debug, Serialize)]
 pub(crate) struct EventDetailView {
     #[serde(flatten)]
-    event: EventView,
-    runs: Vec<EventRunView>,
+    pub(crate) event: EventView,
+    pub(crate) runs: Vec<EventRunView>,
     #[serde(flatten)]
-    data: DataView,
+    pub(crate) data: DataView,
 }
 
 impl EventDetailView {

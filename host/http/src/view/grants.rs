@@ -8,24 +8,24 @@ use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct GrantsView {
-    http: Vec<HttpGrantView>,
+    pub(crate) http: Vec<HttpGrantView>,
     /// Addresses that are not public and that it may reach all the same.
-    networks: Vec<String>,
+    pub(crate) networks: Vec<String>,
     /// Secrets that it may read and that are set.
-    secrets: Vec<String>,
-    emit: Vec<String>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) emit: Vec<String>,
     /// Handlers of other plugins that it may make jobs for.
-    enqueue: Vec<String>,
-    kv_bytes: u64,
+    pub(crate) enqueue: Vec<String>,
+    pub(crate) kv_bytes: u64,
     /// Names of the values that it reads.
-    config: Vec<String>,
+    pub(crate) config: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct HttpGrantView {
-    to: String,
+pub(crate) struct HttpGrantView {
+    pub(crate) to: String,
     /// Names of the secrets that a header may carry.
-    headers: BTreeMap<String, Vec<String>>,
+    pub(crate) headers: BTreeMap<String, Vec<String>>,
 }
 
 impl GrantsView {

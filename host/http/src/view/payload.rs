@@ -7,28 +7,52 @@ use serde_json::value::RawValue;
 
 use crate::json;
 
+/// Of a payload, on a page.
+const SHOWN_BYTES_MAX: usize = 32 * 1024;
+
 #[derive(Debug, Serialize)]
 pub(crate) struct PayloadView {
-    content_type: String,
+    pub(crate) content_type: String,
     #[serde(flatten)]
-    data: DataView,
+    pub(crate) data: DataView,
 }
 
 #[derive(Debug, Serialize)]
 pub(crate) struct DataView {
-    data: Data,
+    pub(crate) data: Data,
     /// `json`: the value itself. `text`: the bytes are this text. `base64`: they are no text.
-    data_encoding: &'static str,
+    pub(crate) data_encoding: &'static str,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Data {
+pub(crate) enum Data {
     Json(Box<RawValue>),
     Text(String),
 }
 
 impl DataView {
+    /// What somebody may read and write anew; nothing of what is no text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.data {
+            Data::Json(value) => Some(value.get()),
+            Data::Text(text) => (self.data_encoding == "text").then_some(text),
+        }
+    }
+
+    /// As much of it as a page shows, JSON indented, and whether there is more.
+    pub(crate) fn shown(&self) -> (String, bool) {
+        let whole = match &self.data {
+            Data::Json(value) => value.get(),
+            Data::Text(text) => text,
+        };
+        let short = whole.len() <= SHOWN_BYTES_MAX;
+        let indented = short.then(|| serde_json::from_str::<serde_json::Value>(whole).ok()).flatten();
+        let indented = indented.and_then(|value| serde_json::to_string_pretty(&value).ok());
+        let text = indented.unwrap_or_else(|| whole.get(..whole.floor_char_boundary(SHOWN_BYTES_MAX)).unwrap_or_default().to_owned());
+        (text, !short)
+    }
+
     /// Byte for byte.
     pub(crate) fn exact(data: &[u8]) -> DataView {
         let (data, data_encoding) = match std::str::from_utf8(data) {

@@ -10,85 +10,85 @@ use super::reach::DenialView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginView {
-    name: String,
+    pub(crate) name: String,
     /// `active`; `refused`: no version was ever good; `missing`: its file is gone; `untrusted`: it served, and hooks.yaml
     /// asks for a signature or a file that it is not.
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// As its author counts.
-    version: Option<String>,
+    pub(crate) version: Option<String>,
     /// Of the version that serves.
-    digest: Option<String>,
-    since: Option<String>,
+    pub(crate) digest: Option<String>,
+    pub(crate) since: Option<String>,
     /// Its first attempts are counted: should too many fail, the version before serves again.
-    on_trial: bool,
-    description: Option<String>,
-    handlers: Vec<HandlerView>,
+    pub(crate) on_trial: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) handlers: Vec<HandlerView>,
     /// Interfaces that the version imports.
-    imports: Vec<String>,
+    pub(crate) imports: Vec<String>,
     /// The latest version that was refused; an older one may serve.
-    refused: Option<RefusedView>,
-    missing_since: Option<String>,
+    pub(crate) refused: Option<RefusedView>,
+    pub(crate) missing_since: Option<String>,
     /// Times of service, newest first; the first one is that of the version that serves.
-    history: Vec<PastVersionView>,
+    pub(crate) history: Vec<PastVersionView>,
     /// Versions that were rolled back from, newest first: they serve again only where an operator says so.
-    rejected: Vec<RejectedView>,
+    pub(crate) rejected: Vec<RejectedView>,
 }
 
 #[derive(Debug, Serialize)]
-struct HandlerView {
-    name: String,
-    trigger: TriggerView,
-    description: Option<String>,
+pub(crate) struct HandlerView {
+    pub(crate) name: String,
+    pub(crate) trigger: TriggerView,
+    pub(crate) description: Option<String>,
     /// Which of the events that its patterns match it takes, in CEL.
-    filter: Option<String>,
-    policy: PolicyView,
+    pub(crate) filter: Option<String>,
+    pub(crate) policy: PolicyView,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum TriggerView {
+pub(crate) enum TriggerView {
     Events { patterns: Vec<String> },
     Schedule { schedule: String, when: String },
     Manual,
 }
 
 #[derive(Debug, Serialize)]
-struct RefusedView {
-    digest: Option<String>,
-    at: String,
-    code: String,
-    reason: String,
+pub(crate) struct RefusedView {
+    pub(crate) digest: Option<String>,
+    pub(crate) at: String,
+    pub(crate) code: String,
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Serialize)]
-struct PastVersionView {
-    digest: String,
+pub(crate) struct PastVersionView {
+    pub(crate) digest: String,
     /// As its author counts.
-    version: Option<String>,
-    since: String,
+    pub(crate) version: Option<String>,
+    pub(crate) since: String,
     /// Null as long as it serves.
-    ended: Option<String>,
+    pub(crate) ended: Option<String>,
     /// `replaced`, `rolled-back`, `auto-rolled-back`, `gone` or `taken-down`.
-    how: Option<&'static str>,
+    pub(crate) how: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
-struct RejectedView {
-    digest: String,
-    at: String,
+pub(crate) struct RejectedView {
+    pub(crate) digest: String,
+    pub(crate) at: String,
     /// `operator`, or `host`: by the rule of hooks.yaml.
-    by: &'static str,
-    reason: String,
+    pub(crate) by: &'static str,
+    pub(crate) reason: String,
 }
 
 /// One plugin, with what it may do and what it tried.
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginDetailView {
     #[serde(flatten)]
-    plugin: PluginView,
-    grants: GrantsView,
+    pub(crate) plugin: PluginView,
+    pub(crate) grants: GrantsView,
     /// What it tried and was denied, the latest first.
-    denied: Vec<DenialView>,
+    pub(crate) denied: Vec<DenialView>,
 }
 
 impl PluginDetailView {

@@ -5,23 +5,23 @@ use serde::Serialize;
 /// How the runs of a handler are treated: as hooks.yaml says, else as the plugin declares, else as the host has it.
 #[derive(Debug, Serialize)]
 pub(crate) struct PolicyView {
-    timeout_ms: u64,
-    attempts: u32,
+    pub(crate) timeout_ms: u64,
+    pub(crate) attempts: u32,
     /// The wait after the first failure.
-    backoff_ms: u64,
-    backoff_curve: &'static str,
-    backoff_max_ms: u64,
-    priority: &'static str,
+    pub(crate) backoff_ms: u64,
+    pub(crate) backoff_curve: &'static str,
+    pub(crate) backoff_max_ms: u64,
+    pub(crate) priority: &'static str,
     /// Attempts at one time; null: as many as there are slots.
-    concurrency: Option<u32>,
+    pub(crate) concurrency: Option<u32>,
     /// Runs with the same key are executed one at a time.
-    concurrency_per: Option<String>,
+    pub(crate) concurrency_per: Option<String>,
     /// And in the order of acceptance.
-    order_per: Option<String>,
-    rate: Option<String>,
-    unique_per: Option<String>,
-    delay_ms: u64,
-    expires_ms: Option<u64>,
+    pub(crate) order_per: Option<String>,
+    pub(crate) rate: Option<String>,
+    pub(crate) unique_per: Option<String>,
+    pub(crate) delay_ms: u64,
+    pub(crate) expires_ms: Option<u64>,
 }
 
 impl PolicyView {

@@ -16,38 +16,38 @@ pub(crate) struct ProvidersView {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ProviderView {
-    name: String,
-    scheme: String,
+    pub(crate) name: String,
+    pub(crate) scheme: String,
     /// How much of a delivery its signature vouches for: full, partial or none.
-    integrity: &'static str,
+    pub(crate) integrity: &'static str,
     /// In milliseconds; `null` where no time is signed.
-    tolerance_ms: Option<u64>,
+    pub(crate) tolerance_ms: Option<u64>,
     /// How often each secret matched, by the place that it is in: one at 0 can be taken out after a rotation.
-    secrets_matched: BTreeMap<String, u64>,
+    pub(crate) secrets_matched: BTreeMap<String, u64>,
     #[serde(flatten)]
-    counts: CountsView,
+    pub(crate) counts: CountsView,
 }
 
 /// Since the start of the host.
 #[derive(Debug, Serialize)]
 pub(crate) struct CountsView {
-    accepted: u64,
-    duplicates: u64,
+    pub(crate) accepted: u64,
+    pub(crate) duplicates: u64,
     /// Of those: with another body than the first.
-    duplicates_that_differ: u64,
+    pub(crate) duplicates_that_differ: u64,
     /// By cause.
-    refused: BTreeMap<&'static str, u64>,
-    last_accepted: Option<String>,
+    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) last_accepted: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    recent_refusals: Option<Vec<RefusalView>>,
+    pub(crate) recent_refusals: Option<Vec<RefusalView>>,
 }
 
 #[derive(Debug, Serialize)]
-struct RefusalView {
-    at: String,
-    cause: &'static str,
-    message: String,
-    source: String,
+pub(crate) struct RefusalView {
+    pub(crate) at: String,
+    pub(crate) cause: &'static str,
+    pub(crate) message: String,
+    pub(crate) source: String,
 }
 
 impl ProviderView {

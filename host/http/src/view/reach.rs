@@ -7,17 +7,17 @@ use serde::Serialize;
 /// A request that the handler sent, or was not allowed to send.
 #[derive(Debug, Serialize)]
 pub(crate) struct RequestView {
-    method: String,
+    pub(crate) method: String,
     /// Without its query, and with long parts of the path masked.
-    url: String,
+    pub(crate) url: String,
     /// `answered`, `failed`, `denied`, or `unfinished` where the attempt ended before.
-    end: &'static str,
-    status: Option<u16>,
+    pub(crate) end: &'static str,
+    pub(crate) status: Option<u16>,
     /// Why it failed or was denied.
-    reason: Option<String>,
-    ms: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
+    pub(crate) reason: Option<String>,
+    pub(crate) ms: u64,
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
 }
 
 impl RequestView {
@@ -44,10 +44,10 @@ impl RequestView {
 #[derive(Debug, Serialize)]
 pub(crate) struct DeniedView {
     /// `request`, `emit` or `secret`.
-    kind: &'static str,
-    what: String,
+    pub(crate) kind: &'static str,
+    pub(crate) what: String,
     /// Why, and what to change in hooks.yaml.
-    reason: String,
+    pub(crate) reason: String,
 }
 
 impl DeniedView {
@@ -60,13 +60,13 @@ impl DeniedView {
 #[derive(Debug, Serialize)]
 pub(crate) struct DenialView {
     #[serde(flatten)]
-    denied: DeniedView,
+    pub(crate) denied: DeniedView,
     /// Attempts that tried it.
-    attempts: u64,
-    first: String,
-    last: String,
+    pub(crate) attempts: u64,
+    pub(crate) first: String,
+    pub(crate) last: String,
     /// The last run that tried it.
-    run: String,
+    pub(crate) run: String,
 }
 
 impl DenialView {

@@ -13,42 +13,42 @@ use super::reach::{DeniedView, RequestView};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RunView {
-    id: String,
-    plugin: String,
-    handler: String,
+    pub(crate) id: String,
+    pub(crate) plugin: String,
+    pub(crate) handler: String,
     /// `pending`, `leased`, `succeeded`, `dead` or `cancelled`.
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// When a pending run is due.
-    due: Option<String>,
+    pub(crate) due: Option<String>,
     /// Why a dead run is dead, or a cancelled one was cancelled.
-    cause: Option<&'static str>,
+    pub(crate) cause: Option<&'static str>,
     /// The run that had its unique key, where it was cancelled for that.
-    cause_run: Option<String>,
-    created: String,
-    finished: Option<String>,
+    pub(crate) cause_run: Option<String>,
+    pub(crate) created: String,
+    pub(crate) finished: Option<String>,
     /// One of these two is what it works on.
-    event: Option<String>,
-    job: Option<String>,
+    pub(crate) event: Option<String>,
+    pub(crate) job: Option<String>,
     /// The run that it replays.
-    parent: Option<String>,
+    pub(crate) parent: Option<String>,
     /// The latest replay of it.
-    replayed: Option<String>,
+    pub(crate) replayed: Option<String>,
     /// Of the runs of its handler with this key, one is executed at a time.
-    key: Option<String>,
+    pub(crate) key: Option<String>,
     /// `due`, or `accepted` where they go on as they came in.
-    order: Option<&'static str>,
+    pub(crate) order: Option<&'static str>,
     /// No attempt begins later.
-    expires: Option<String>,
+    pub(crate) expires: Option<String>,
     /// What it has in place of its handler's policy.
-    policy: Option<RunPolicyView>,
-    idempotency_key: String,
-    hops: u8,
-    attempts_begun: u32,
+    pub(crate) policy: Option<RunPolicyView>,
+    pub(crate) idempotency_key: String,
+    pub(crate) hops: u8,
+    pub(crate) attempts_begun: u32,
     /// Times it was put back: at a shutdown, without its handler, or for want of room on the queue.
-    drains: u8,
+    pub(crate) drains: u8,
     /// Of its latest attempt that has ended.
-    last_outcome: Option<&'static str>,
-    last_message: Option<String>,
+    pub(crate) last_outcome: Option<&'static str>,
+    pub(crate) last_message: Option<String>,
 }
 
 impl RunView {
@@ -100,12 +100,12 @@ impl RunView {
 }
 
 #[derive(Debug, Serialize)]
-struct RunPolicyView {
-    timeout_ms: Option<u64>,
-    attempts: Option<u32>,
-    backoff_ms: Option<u64>,
-    backoff_curve: Option<&'static str>,
-    backoff_max_ms: Option<u64>,
+pub(crate) struct RunPolicyView {
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) attempts: Option<u32>,
+    pub(crate) backoff_ms: Option<u64>,
+    pub(crate) backoff_curve: Option<&'static str>,
+    pub(crate) backoff_max_ms: Option<u64>,
 }
 
 impl RunPolicyView {
@@ -124,12 +124,12 @@ impl RunPolicyView {
 #[derive(Debug, Serialize)]
 pub(crate) struct RunDetailView {
     #[serde(flatten)]
-    run: RunView,
+    pub(crate) run: RunView,
     /// Null for the run of an event.
-    job_detail: Option<JobView>,
-    attempts: Vec<AttemptView>,
+    pub(crate) job_detail: Option<JobView>,
+    pub(crate) attempts: Vec<AttemptView>,
     /// What the handler returned.
-    result: Option<PayloadView>,
+    pub(crate) result: Option<PayloadView>,
 }
 
 impl RunDetailView {
@@ -154,10 +154,10 @@ pub(crate) fn result_of(run: &Run) -> Option<&Output> {
 #[derive(Debug, Serialize)]
 pub(crate) struct JobView {
     /// `schedule/NAME`, `plugin/NAME` or `operator`.
-    origin: String,
+    pub(crate) origin: String,
     /// For a schedule that fired by itself: the slot.
-    scheduled_at: String,
-    payload: PayloadView,
+    pub(crate) scheduled_at: String,
+    pub(crate) payload: PayloadView,
 }
 
 impl JobView {
@@ -173,56 +173,56 @@ impl JobView {
 }
 
 #[derive(Debug, Serialize)]
-struct AttemptView {
-    number: u32,
-    started: String,
-    finished: String,
-    outcome: &'static str,
-    message: Option<String>,
+pub(crate) struct AttemptView {
+    pub(crate) number: u32,
+    pub(crate) started: String,
+    pub(crate) finished: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) message: Option<String>,
     /// What the handler asked for.
-    retry_after_ms: Option<u64>,
+    pub(crate) retry_after_ms: Option<u64>,
     /// Digest of the plugin that ran.
-    version: Option<String>,
-    cost: CostView,
-    log: LogView,
-    requests: Vec<RequestView>,
+    pub(crate) version: Option<String>,
+    pub(crate) cost: CostView,
+    pub(crate) log: LogView,
+    pub(crate) requests: Vec<RequestView>,
     /// Further requests, which were only counted.
-    requests_dropped: u32,
+    pub(crate) requests_dropped: u32,
     /// What hooks.yaml does not grant it.
-    denied: Vec<DeniedView>,
+    pub(crate) denied: Vec<DeniedView>,
 }
 
 #[derive(Debug, Serialize)]
-struct CostView {
-    wall_us: u64,
-    cpu_ms: u64,
-    memory_peak_bytes: u64,
+pub(crate) struct CostView {
+    pub(crate) wall_us: u64,
+    pub(crate) cpu_ms: u64,
+    pub(crate) memory_peak_bytes: u64,
     /// What it asked of the host, by kind.
-    host_calls: BTreeMap<&'static str, CallsView>,
+    pub(crate) host_calls: BTreeMap<&'static str, CallsView>,
 }
 
 #[derive(Debug, Serialize)]
-struct CallsView {
-    calls: u64,
-    bytes_given: u64,
-    bytes_answered: u64,
+pub(crate) struct CallsView {
+    pub(crate) calls: u64,
+    pub(crate) bytes_given: u64,
+    pub(crate) bytes_answered: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct LogView {
-    lines: Vec<LogLineView>,
+pub(crate) struct LogView {
+    pub(crate) lines: Vec<LogLineView>,
     /// Of these lines.
-    bytes: u64,
-    bytes_dropped: u64,
+    pub(crate) bytes: u64,
+    pub(crate) bytes_dropped: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct LogLineView {
-    at: String,
-    stream: &'static str,
-    level: &'static str,
-    message: String,
-    fields: BTreeMap<String, String>,
+pub(crate) struct LogLineView {
+    pub(crate) at: String,
+    pub(crate) stream: &'static str,
+    pub(crate) level: &'static str,
+    pub(crate) message: String,
+    pub(crate) fields: BTreeMap<String, String>,
 }
 
 impl AttemptView {

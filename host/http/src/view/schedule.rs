@@ -18,55 +18,55 @@ use when::WhenView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ScheduleView {
-    name: String,
-    plugin: String,
-    handler: String,
-    when: WhenView,
+    pub(crate) name: String,
+    pub(crate) plugin: String,
+    pub(crate) handler: String,
+    pub(crate) when: WhenView,
     /// Who declares it: `plugin`, `config` (hooks.yaml) or `operator`.
-    origin: &'static str,
+    pub(crate) origin: &'static str,
     /// Who else declares one of this name, which does not count.
-    shadows: Vec<&'static str>,
+    pub(crate) shadows: Vec<&'static str>,
     /// The next slot; null where none will come.
-    next: Option<String>,
+    pub(crate) next: Option<String>,
     /// When that slot is decided: later than it by the jitter, and null while it is paused.
-    due: Option<String>,
-    paused: Option<PauseView>,
+    pub(crate) due: Option<String>,
+    pub(crate) paused: Option<PauseView>,
     /// What somebody should look at; null where all is well.
-    attention: Option<AttentionView>,
+    pub(crate) attention: Option<AttentionView>,
     /// Its last slot is later than the clock, whatever else it needs: it waits, or has ended too early.
-    clock_behind: bool,
+    pub(crate) clock_behind: bool,
     /// The slot that fired last, and its run.
-    last_fired: Option<String>,
-    last_run: Option<String>,
-    counts: SlotCountsView,
+    pub(crate) last_fired: Option<String>,
+    pub(crate) last_run: Option<String>,
+    pub(crate) counts: SlotCountsView,
 }
 
 #[derive(Debug, Serialize)]
-struct PauseView {
-    since: String,
-    note: Option<String>,
+pub(crate) struct PauseView {
+    pub(crate) since: String,
+    pub(crate) note: Option<String>,
     /// So many runs in a row had failed for good: nobody asked for the pause.
-    failures: Option<u32>,
+    pub(crate) failures: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
-struct AttentionView {
+pub(crate) struct AttentionView {
     /// `failing`, `no-next-slot`, `undecided` or `clock-behind`.
-    reason: &'static str,
+    pub(crate) reason: &'static str,
     /// Null where nobody knows.
-    since: Option<String>,
+    pub(crate) since: Option<String>,
     /// What it is, and what to do.
-    cure: String,
+    pub(crate) cure: String,
 }
 
 #[derive(Debug, Serialize)]
-struct SlotCountsView {
-    fired: u64,
-    missed: u64,
-    overlap_skipped: u64,
-    buffered: u64,
-    dropped: u64,
-    paused: u64,
+pub(crate) struct SlotCountsView {
+    pub(crate) fired: u64,
+    pub(crate) missed: u64,
+    pub(crate) overlap_skipped: u64,
+    pub(crate) buffered: u64,
+    pub(crate) dropped: u64,
+    pub(crate) paused: u64,
 }
 
 pub(crate) fn origin(origin: Origin) -> &'static str {
@@ -128,43 +128,43 @@ impl SlotCountsView {
 #[derive(Debug, Serialize)]
 pub(crate) struct ScheduleDetailView {
     #[serde(flatten)]
-    schedule: ScheduleView,
-    rules: RulesView,
+    pub(crate) schedule: ScheduleView,
+    pub(crate) rules: RulesView,
     /// Slots that may still make a run, where `count` is set.
-    left: Option<u64>,
+    pub(crate) left: Option<u64>,
     /// Runs in a row that failed for good, where `pause_after` is set.
-    failures: u32,
-    lateness: LatenessView,
+    pub(crate) failures: u32,
+    pub(crate) lateness: LatenessView,
     /// Every slot up to here has its verdict.
-    decided: String,
+    pub(crate) decided: String,
     /// The next slots.
-    upcoming: Vec<UpcomingView>,
+    pub(crate) upcoming: Vec<UpcomingView>,
     /// The latest verdicts, newest first.
-    recent: Vec<SlotView>,
+    pub(crate) recent: Vec<SlotView>,
     /// Runs of slots that are alive; the latest 101 of them.
-    open: Vec<String>,
+    pub(crate) open: Vec<String>,
     /// What its jobs carry.
-    payload: Option<PayloadView>,
+    pub(crate) payload: Option<PayloadView>,
     /// Declarations of the same name that do not count, by rank.
-    shadowed: Vec<DeclarationView>,
+    pub(crate) shadowed: Vec<DeclarationView>,
 }
 
 /// From when a slot is due to when its run is on disk.
 #[derive(Debug, Serialize)]
-struct LatenessView {
-    last_ms: u64,
-    longest_ms: u64,
+pub(crate) struct LatenessView {
+    pub(crate) last_ms: u64,
+    pub(crate) longest_ms: u64,
 }
 
 /// A declaration that does not count.
 #[derive(Debug, Serialize)]
-struct DeclarationView {
-    origin: &'static str,
-    plugin: String,
-    handler: String,
-    when: WhenView,
+pub(crate) struct DeclarationView {
+    pub(crate) origin: &'static str,
+    pub(crate) plugin: String,
+    pub(crate) handler: String,
+    pub(crate) when: WhenView,
     /// Why it does not count.
-    why: String,
+    pub(crate) why: String,
 }
 
 impl ScheduleDetailView {

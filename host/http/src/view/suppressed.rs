@@ -9,13 +9,13 @@ use super::payload::DataView;
 pub(crate) struct SuppressedView {
     /// What it would be as an event.
     #[serde(flatten)]
-    event: EventView,
-    duplicate_of: String,
+    pub(crate) event: EventView,
+    pub(crate) duplicate_of: String,
     /// Whether its body is the one of the first.
-    same_body: bool,
+    pub(crate) same_body: bool,
     /// How often it came.
-    times: u64,
-    last: String,
+    pub(crate) times: u64,
+    pub(crate) last: String,
 }
 
 impl SuppressedView {
@@ -35,9 +35,9 @@ impl SuppressedView {
 #[derive(Debug, Serialize)]
 pub(crate) struct SuppressedDetailView {
     #[serde(flatten)]
-    suppressed: SuppressedView,
+    pub(crate) suppressed: SuppressedView,
     #[serde(flatten)]
-    data: DataView,
+    pub(crate) data: DataView,
 }
 
 impl SuppressedDetailView {

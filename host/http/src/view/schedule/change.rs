@@ -26,9 +26,9 @@ pub(crate) struct PutView {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RemovedView {
-    name: String,
+    pub(crate) name: String,
     /// Who else declares one of this name: it counts again. Null where there is none left.
-    origin: Option<&'static str>,
+    pub(crate) origin: Option<&'static str>,
 }
 
 impl RemovedView {
@@ -54,12 +54,12 @@ impl From<Mistake> for MistakeView {
 /// What a schedule would be.
 #[derive(Debug, Serialize)]
 pub(crate) struct PreviewView {
-    good: bool,
-    mistakes: Vec<MistakeView>,
-    warnings: Vec<String>,
-    when: Option<WhenView>,
-    rules: Option<RulesView>,
-    upcoming: Vec<UpcomingView>,
+    pub(crate) good: bool,
+    pub(crate) mistakes: Vec<MistakeView>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) when: Option<WhenView>,
+    pub(crate) rules: Option<RulesView>,
+    pub(crate) upcoming: Vec<UpcomingView>,
 }
 
 impl PreviewView {

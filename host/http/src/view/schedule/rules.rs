@@ -6,24 +6,24 @@ use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RulesView {
-    start: Option<String>,
-    end: Option<String>,
+    pub(crate) start: Option<String>,
+    pub(crate) end: Option<String>,
     /// It ends after so many slots that made a run.
-    count: Option<u64>,
+    pub(crate) count: Option<u64>,
     /// Each slot is put off by up to this, and by how much each one is.
-    jitter_ms: u64,
-    put_off_ms: u64,
-    overlap: String,
-    missed: String,
+    pub(crate) jitter_ms: u64,
+    pub(crate) put_off_ms: u64,
+    pub(crate) overlap: String,
+    pub(crate) missed: String,
     /// A slot that is late by more is missed.
-    missed_within_ms: u64,
-    pause_after: Option<u32>,
+    pub(crate) missed_within_ms: u64,
+    pub(crate) pause_after: Option<u32>,
     /// Null where the handler's own policy counts.
-    timeout_ms: Option<u64>,
-    attempts: Option<u32>,
-    backoff_ms: Option<u64>,
-    backoff_curve: Option<&'static str>,
-    backoff_max_ms: Option<u64>,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) attempts: Option<u32>,
+    pub(crate) backoff_ms: Option<u64>,
+    pub(crate) backoff_curve: Option<&'static str>,
+    pub(crate) backoff_max_ms: Option<u64>,
 }
 
 impl RulesView {

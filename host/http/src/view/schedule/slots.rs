@@ -10,11 +10,11 @@ const UPCOMING_MAX: usize = 10;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct UpcomingView {
-    slot: String,
+    pub(crate) slot: String,
     /// When it is decided: later by the schedule's jitter.
-    due: String,
+    pub(crate) due: String,
     /// What a clock in the schedule's zone shows at the slot, with its offset.
-    local: String,
+    pub(crate) local: String,
 }
 
 pub(crate) fn upcoming(row: &ScheduleRow) -> Vec<UpcomingView> {
@@ -37,16 +37,16 @@ pub(crate) fn upcoming(row: &ScheduleRow) -> Vec<UpcomingView> {
 #[derive(Debug, Serialize)]
 pub(crate) struct SlotView {
     /// For several at once the last of them.
-    slot: String,
-    decided_at: String,
+    pub(crate) slot: String,
+    pub(crate) decided_at: String,
     /// How much later than it was due.
-    late_ms: u64,
+    pub(crate) late_ms: u64,
     /// `fired`, `buffered`, `missed`, `paused`, `overlap-skipped` or `dropped`.
-    verdict: &'static str,
+    pub(crate) verdict: &'static str,
     /// `changed`: they had come and were undecided when the schedule was changed, removed or begun anew.
-    why: Option<&'static str>,
-    run: Option<String>,
-    slots: u64,
+    pub(crate) why: Option<&'static str>,
+    pub(crate) run: Option<String>,
+    pub(crate) slots: u64,
 }
 
 impl SlotView {

@@ -8,16 +8,16 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(crate) struct WhenView {
     /// As it was written.
-    text: String,
+    pub(crate) text: String,
     /// In English, with the day rule and the zone.
-    words: String,
+    pub(crate) words: String,
     #[serde(flatten)]
-    rule: RuleView,
+    pub(crate) rule: RuleView,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum RuleView {
+pub(crate) enum RuleView {
     Cron { expression: String, timezone: String, day_rule: &'static str },
     Every { period_ms: u64, phase_ms: Option<u64> },
     Once { at: String },

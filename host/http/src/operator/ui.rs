@@ -1,0 +1,75 @@
+//! The operator's pages: what the API says, for people. Each is made on the server from the same views, reads without
+//! a script, and is brought up to date by one small script when `/live` says that something has changed.
+
+mod assets;
+mod events;
+mod frame;
+mod live;
+mod overview;
+mod parts;
+mod plugins;
+mod providers;
+mod run;
+mod runs;
+mod schedules;
+mod system;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use maud::html;
+
+use super::Operator;
+use crate::problem::Problem;
+use frame::{At, Frame};
+
+/// Pages are at the paths that people would guess; what they change goes through the API.
+pub(super) fn routes() -> Router<Arc<Operator>> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(run::show))
+        .route("/events", get(events::list))
+        .route("/events/{id}", get(events::show))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{name}", get(schedules::show))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}", get(plugins::show))
+        .route("/providers", get(providers::list))
+        .route("/providers/{name}", get(providers::show))
+        .route("/system", get(system::show))
+        .route("/live", get(live::stream))
+        .route("/assets/{name}", get(assets::show))
+}
+
+/// A problem, as a page.
+pub(super) struct Unshown(Problem);
+
+impl<P: Into<Problem>> From<P> for Unshown {
+    fn from(problem: P) -> Unshown {
+        Unshown(problem.into())
+    }
+}
+
+impl IntoResponse for Unshown {
+    fn into_response(self) -> Response {
+        let Unshown(problem) = self;
+        let status = problem.status();
+        let body = html! {
+            h1 { (problem.title()) }
+            @if let Some(detail) = problem.detail() { p { (detail) } }
+            p { a href="/" { "Back to the overview" } }
+        };
+        let mut response = Frame::new(At::Nowhere, problem.title()).page(body).into_response();
+        *response.status_mut() = status;
+        response
+    }
+}
+
+/// The query of a page, without what it does not know: a bookmark of another release must not fail.
+fn query(uri: &Uri) -> Vec<(String, String)> {
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).map(|query| query.0).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! What stands around every page.
+
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+
+/// Scripts, styles and pictures of this host alone, nothing inline, and no form that leads elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    Overview,
+    Runs,
+    Dead,
+    Events,
+    Schedules,
+    Plugins,
+    Providers,
+    System,
+    Nowhere,
+}
+
+const PLACES: [(At, &str, &str); 8] = [
+    (At::Overview, "/", "Overview"),
+    (At::Runs, "/runs", "Runs"),
+    (At::Dead, "/runs?state=dead", "Dead letters"),
+    (At::Events, "/events", "Events"),
+    (At::Schedules, "/schedules", "Schedules"),
+    (At::Plugins, "/plugins", "Plugins"),
+    (At::Providers, "/providers", "Providers"),
+    (At::System, "/system", "System"),
+];
+
+pub(super) struct Frame<'a> {
+    at: At,
+    title: &'a str,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(at: At, title: &'a str) -> Frame<'a> {
+        Frame { at, title }
+    }
+
+    pub(super) fn page(self, body: Markup) -> Page {
+        let title = if self.at == At::Overview { "hookbox".to_owned() } else { format!("{} - hookbox", self.title) };
+        Page(html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) }
+                    link rel="icon" href=(assets::path("icon.svg")) type="image/svg+xml";
+                    link rel="stylesheet" href=(assets::path("style.css"));
+                    script src=(assets::path("live.js")) defer {}
+                }
+                body {
+                    a.skip href="#main" { "Skip to the content" }
+                    header {
+                        a.brand href="/" { "hookbox" }
+                        nav aria-label="Pages" {
+                            @for (place, path, name) in PLACES {
+                                a href=(path) aria-current=[(place == self.at).then_some("page")] { (name) }
+                            }
+                        }
+                        span #live role="status" {}
+                    }
+                    main #main tabindex="-1" { (body) }
+                    div #said role="alert" {}
+                }
+            }
+        })
+    }
+}
+
+pub(super) struct Page(Markup);
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        ([(CONTENT_SECURITY_POLICY, POLICY)], Html(self.0.into_string())).into_response()
+    }
+}

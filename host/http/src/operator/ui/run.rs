@@ -1,0 +1,214 @@
+//! `GET /runs/ID`: everything that is kept of one run.
+
+use axum::extract::State;
+use hookbox_core::id::RunId;
+use hookbox_core::time::Timestamp;
+use maud::{Markup, html};
+
+use super::frame::{At, Frame, Page};
+use super::{Unshown, parts};
+use crate::operator::Api;
+use crate::operator::query::Named;
+use crate::operator::runs::{Old, work_of};
+use crate::view::payload::{DataView, PayloadView};
+use crate::view::run::{AttemptView, JobView, RunDetailView, RunView};
+
+pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Result<Page, Unshown> {
+    let run = operator.store.run(id).await?;
+    let work = work_of(&operator, &run).await?;
+    let (job, payload) = match &work {
+        Some(Old::Job(job)) => (Some(JobView::of(job)), Some(PayloadView::exact(&job.content_type, &job.data))),
+        Some(Old::Event(event)) => (None, Some(PayloadView::exact(&event.content_type, &event.payload()))),
+        None => (None, None),
+    };
+    let headers = match &work {
+        Some(Old::Event(event)) => event.attributes.clone(),
+        _ => Vec::new(),
+    };
+    let RunDetailView { run: view, job_detail, attempts, result } = RunDetailView::of(&run, job);
+    let now = operator.clock.now();
+    let title = format!("Run of {}/{}", view.plugin, view.handler);
+    Ok(Frame::new(At::Runs, &title).page(html! {
+        h1 { (title) " " (parts::state(view.state)) }
+        (facts(&view, job_detail.as_ref(), now))
+        (actions(&view, payload.as_ref()))
+        h2 { "Attempts" }
+        @if attempts.is_empty() { p.dim { "None has ended yet." } }
+        @for attempt in attempts.iter().rev() { (of_attempt(attempt, now)) }
+        @if let Some(result) = &result {
+            h2 { "Result" }
+            (shown(result))
+            p { a href={ "/api/v1/runs/" (view.id) "/result" } { "The bytes as they are" } }
+        }
+        h2 { "Payload" }
+        @match &payload {
+            Some(payload) => (shown(payload)),
+            None => p.dim { "It has been pruned; a replay needs one of your own." },
+        }
+        @if !headers.is_empty() {
+            h2 { "Attributes of the event" }
+            dl { @for (name, value) in &headers { dt { (name) } dd { (value) } } }
+        }
+    }))
+}
+
+fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
+    html! {
+        dl {
+            dt { "Id" } dd { code { (run.id) } }
+            @if let Some(cause) = run.cause {
+                dt { "Because" }
+                dd { (cause) @if let Some(other) = &run.cause_run { ": " (parts::id("/runs", other)) } }
+            }
+            @if let Some(message) = &run.last_message { dt { "Last message" } dd { (message) } }
+            dt { "Made" } dd { (parts::moment(&run.created, now)) }
+            @if let Some(due) = &run.due { dt { "Due" } dd { (parts::moment(due, now)) } }
+            @if let Some(finished) = &run.finished { dt { "Ended" } dd { (parts::moment(finished, now)) } }
+            @if let Some(event) = &run.event { dt { "Event" } dd { (parts::id("/events", event)) } }
+            @if let Some(job) = job {
+                dt { "Job of" }
+                dd {
+                    @match job.origin.strip_prefix("schedule/") {
+                        Some(name) => a href={ "/schedules/" (name) } { (job.origin) },
+                        None => (job.origin),
+                    }
+                    ", slot " (parts::moment(&job.scheduled_at, now))
+                }
+            }
+            @if let Some(parent) = &run.parent { dt { "Replay of" } dd { (parts::id("/runs", parent)) } }
+            @if let Some(replayed) = &run.replayed { dt { "Replayed as" } dd { (parts::id("/runs", replayed)) } }
+            @if let Some(key) = &run.key { dt { "Key" } dd { code { (key) } @if let Some(order) = run.order { ", in order of " (order) } } }
+            @if let Some(expires) = &run.expires { dt { "Begins before" } dd { (parts::moment(expires, now)) } }
+            dt { "Idempotency key" } dd { code { (run.idempotency_key) } }
+            dt { "Attempts begun" } dd { (run.attempts_begun) @if run.drains > 0 { ", put back " (run.drains) " times" } }
+        }
+    }
+}
+
+fn actions(run: &RunView, payload: Option<&PayloadView>) -> Markup {
+    let path = format!("/api/v1/runs/{}", run.id);
+    if matches!(run.state, "pending" | "leased") {
+        return html! {
+            div.actions.scripted {
+                button.danger type="button" data-send={ (path) "/cancel" } data-ask="Cancel this run?"
+                    data-done="The run is cancelled." { "Cancel" }
+            }
+        };
+    }
+    let text = payload.and_then(|payload| payload.data.text());
+    html! {
+        div.actions.scripted {
+            @if payload.is_some() {
+                button type="button" data-send={ (path) "/replay" } data-goto="/runs/" { "Replay" }
+            }
+            details.edit #edit {
+                summary { "Edit and replay" }
+                form data-send={ (path) "/replay" } data-goto="/runs/" {
+                    label { "Content type" input name="content_type" value=[payload.map(|payload| &payload.content_type)]; }
+                    label { "Payload" textarea name="text" required spellcheck="false" { (text.unwrap_or_default()) } }
+                    button type="submit" { "Replay with this payload" }
+                }
+            }
+        }
+    }
+}
+
+fn of_attempt(attempt: &AttemptView, now: Timestamp) -> Markup {
+    let cost = &attempt.cost;
+    html! {
+        section.attempt {
+            h3 { "Attempt " (attempt.number) " " (parts::state(attempt.outcome)) }
+            @if let Some(message) = &attempt.message { p { (message) } }
+            p.dim {
+                "began " (parts::moment(&attempt.started, now))
+                ", took " (took(cost.wall_us)) ", " (cost.cpu_ms) " ms of CPU, "
+                (parts::bytes(cost.memory_peak_bytes)) " of memory"
+                @if let Some(version) = &attempt.version { ", version " code { (version) } }
+                @if let Some(after) = attempt.retry_after_ms { ", asked for a retry after " (after) " ms" }
+            }
+            @if !cost.host_calls.is_empty() {
+                p.dim {
+                    "Host calls: "
+                    @for (at, (kind, calls)) in cost.host_calls.iter().enumerate() {
+                        @if at > 0 { ", " } (parts::number(calls.calls)) " " (kind)
+                    }
+                }
+            }
+            @if !attempt.log.lines.is_empty() || attempt.log.bytes_dropped > 0 {
+                ol.log aria-label={ "Log of attempt " (attempt.number) } {
+                    @for line in &attempt.log.lines {
+                        li class=(line.level) {
+                            time.dim datetime=(line.at) { (line.at) } " "
+                            span.level { (line.level) } " " (line.message)
+                            @for (name, value) in &line.fields { " " span.dim { (name) "=" } (value) }
+                        }
+                    }
+                    @if attempt.log.bytes_dropped > 0 {
+                        li.warn { (parts::bytes(attempt.log.bytes_dropped)) " more were over the limit and are dropped" }
+                    }
+                }
+            }
+            @if !attempt.requests.is_empty() { (requests(attempt)) }
+            @for denied in &attempt.denied {
+                p { (parts::state("denied")) " " (denied.kind) " " code { (denied.what) } ": " (denied.reason) }
+            }
+        }
+    }
+}
+
+fn requests(attempt: &AttemptView) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label={ "Requests of attempt " (attempt.number) } {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Request" }
+                        th scope="col" { "End" }
+                        th.number scope="col" { "Time" }
+                        th.number scope="col" { "Sent" }
+                        th.number scope="col" { "Received" }
+                    }
+                }
+                tbody {
+                    @for request in &attempt.requests {
+                        tr {
+                            td.message { code { (request.method) " " (request.url) } }
+                            td {
+                                (parts::state(request.end)) " "
+                                @if let Some(status) = request.status { (status) }
+                                @if let Some(reason) = &request.reason { (reason) }
+                            }
+                            td.number { (request.ms) " ms" }
+                            td.number { (parts::bytes(request.sent_bytes)) }
+                            td.number { (parts::bytes(request.received_bytes)) }
+                        }
+                    }
+                }
+            }
+        }
+        @if attempt.requests_dropped > 0 { p.dim { (attempt.requests_dropped) " more were only counted" } }
+    }
+}
+
+fn took(us: u64) -> String {
+    match us {
+        0..1000 => format!("{us} us"),
+        1000..10_000_000 => format!("{} ms", us / 1000),
+        _ => format!("{} s", us / 1_000_000),
+    }
+}
+
+pub(super) fn shown(payload: &PayloadView) -> Markup {
+    html! {
+        p.dim { (payload.content_type) @if payload.data.data_encoding == "base64" { ", shown in base64" } }
+        (data(&payload.data))
+    }
+}
+
+pub(super) fn data(data: &DataView) -> Markup {
+    let (text, longer) = data.shown();
+    html! {
+        pre tabindex="0" { code { (text) } }
+        @if longer { p.dim { "Only its beginning is shown; the API has all of it." } }
+    }
+}
