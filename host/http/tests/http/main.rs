@@ -30,3 +30,4 @@ mod socket;
 mod suppressed;
 mod tally;
 mod tls;
+mod ui;
