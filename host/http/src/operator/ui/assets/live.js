@@ -51,10 +51,19 @@ async function refresh() {
   }
 }
 
-const source = new EventSource('/live');
-source.addEventListener('open', () => { live.textContent = 'live'; });
-source.addEventListener('error', () => { live.textContent = 'not connected: what is shown may be old'; });
-source.addEventListener('changed', refresh);
+let source = null;
+
+function listen() {
+  source?.close();
+  source = new EventSource('/live');
+  source.addEventListener('open', () => { live.textContent = 'live'; });
+  source.addEventListener('error', () => { live.textContent = 'not connected: what is shown may be old'; });
+  source.addEventListener('changed', refresh);
+}
+
+// A page that was left may be kept by the browser, and would keep its connection, of which there are few.
+addEventListener('pagehide', () => source?.close());
+addEventListener('pageshow', listen);
 setInterval(() => { if (stale) refresh(); }, 2000);
 document.addEventListener('visibilitychange', () => { if (!document.hidden && stale) refresh(); });
 
