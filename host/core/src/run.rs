@@ -1,5 +1,7 @@
 //! A run: one event or job for one handler, and the only function that changes its state.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Outcome};
@@ -79,6 +81,41 @@ impl RunPolicy {
 pub enum Work {
     Event(EventId),
     Job(JobId),
+}
+
+/// What a run works on, whichever it is. A handler takes one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkKind {
+    Event,
+    Job,
+}
+
+impl Work {
+    pub fn kind(self) -> WorkKind {
+        match self {
+            Work::Event(_) => WorkKind::Event,
+            Work::Job(_) => WorkKind::Job,
+        }
+    }
+}
+
+impl WorkKind {
+    pub fn other(self) -> WorkKind {
+        match self {
+            WorkKind::Event => WorkKind::Job,
+            WorkKind::Job => WorkKind::Event,
+        }
+    }
+}
+
+/// `events`
+impl fmt::Display for WorkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WorkKind::Event => "events",
+            WorkKind::Job => "jobs",
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub(crate) struct RunView {
     due: Option<String>,
     /// Why a dead run is dead, or a cancelled one was cancelled.
     cause: Option<&'static str>,
+    /// What the cause of a dead run means, and what to do.
+    reason: Option<&'static str>,
     /// The run that had its unique key, where it was cancelled for that.
     cause_run: Option<String>,
     created: String,
@@ -63,6 +65,10 @@ impl RunView {
             RunState::Cancelled { cause, .. } => (Some(cause.code()), None),
             RunState::Pending { .. } | RunState::Leased { .. } | RunState::Succeeded { .. } => (None, None),
         };
+        let reason = match run.state {
+            RunState::Dead { cause, .. } => Some(cause.told()),
+            _ => None,
+        };
         let (event, job) = match run.work {
             Work::Event(event) => (Some(event.to_string()), None),
             Work::Job(job) => (None, Some(job.to_string())),
@@ -75,6 +81,7 @@ impl RunView {
             state: run.status().code(),
             due,
             cause,
+            reason,
             cause_run: cause_run.map(|run| run.to_string()),
             created: run.created.to_string(),
             finished: run.finished().map(|at| at.to_string()),

@@ -11,13 +11,13 @@ use hookbox_core::name::{HandlerRef, ScheduleName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
+use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work, WorkKind};
 use hookbox_core::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{decode, encode};
 use crate::error::StoreError;
-use crate::index::Waits;
+use crate::index::{WaitingForTime, Waits};
 use cost::{CallsV4, CostV1, calls_of};
 
 const VERSION_WITH_TERMS: u8 = 2;
@@ -335,7 +335,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
 struct Beginning<'a> {
     plugin: &'a str,
     handler: &'a str,
-    _work: WorkV1,
+    work: WorkV1,
     _parent: Option<[u8; 16]>,
     _idempotency_key: &'a str,
     _created: u64,
@@ -349,15 +349,19 @@ struct Beginning<'a> {
     expires: Option<u64>,
 }
 
-/// Plugin, handler and time of a run that waits for its time only, read from its row without what else is in it. Nothing:
-/// it is another kind of run or row, and has to be decoded.
-pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
+/// A run that waits for its time only, read from its row without what else is in it. Nothing: it is another kind of run
+/// or row, and has to be decoded.
+pub(crate) fn waiting(row: &[u8]) -> Option<WaitingForTime<'_>> {
     let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES, VERSION_WITH_CALLS];
     let (_, rest) = row.split_first().filter(|(version, _)| known.contains(version))?;
     let form: Beginning<'_> = postcard::from_bytes(rest).ok()?;
     match form.state {
         StateV1::Pending { due } if form.gate.is_none() && form.expires.is_none() => {
-            Some((form.plugin, form.handler, Timestamp(due)))
+            let kind = match form.work {
+                WorkV1::Event(_) => WorkKind::Event,
+                WorkV1::Job(_) => WorkKind::Job,
+            };
+            Some(WaitingForTime { plugin: form.plugin, handler: form.handler, kind, due: Timestamp(due) })
         }
         _ => None,
     }

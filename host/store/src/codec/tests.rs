@@ -21,7 +21,7 @@ use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::Filter;
-use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
+use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work, WorkKind};
 use hookbox_core::schedule::{
     Lateness, Origin, Pause, Rules, Schedule, ScheduleRow, SlotCounts, SlotRecord, Verdict, When,
 };
@@ -30,6 +30,7 @@ use hookbox_core::time::{Millis, Timestamp};
 use super::*;
 use crate::catalogue::{PluginRow, RefusedVersion};
 use crate::counts::Counts;
+use crate::index::WaitingForTime;
 
 const NOW: Timestamp = Timestamp(1_750_000_000_000);
 
@@ -236,7 +237,10 @@ fn a_run_in_every_state() {
 fn a_run_that_waits_for_its_time_only_is_known_by_the_beginning_of_its_row() {
     let pending = run(RunState::Pending { due: NOW }, all_outcomes());
     let row = |run: Run| StoredRun::new(run).encode().unwrap().0;
-    assert_eq!(waiting(&row(pending.clone())), Some(("welcome", "on-user", NOW)));
+    let of_event = WaitingForTime { plugin: "welcome", handler: "on-user", kind: WorkKind::Event, due: NOW };
+    assert_eq!(waiting(&row(pending.clone())), Some(of_event));
+    let of_job = Run { work: Work::Job(JobId::new(NOW, 2)), ..pending.clone() };
+    assert_eq!(waiting(&row(of_job)), Some(WaitingForTime { kind: WorkKind::Job, ..of_event }));
     let leased = RunState::Leased { lease: Lease { boot: BootId(4), attempt: 12, drains: 0, at: NOW } };
     for other in [
         Run { state: leased, ..pending.clone() },
@@ -289,6 +293,13 @@ fn a_run_with_every_cause_of_death() {
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v3-dead-{}", cause.code()))).unwrap().run, replay);
         golden(&format!("run-v4-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
+    }
+    // Those that came with form 4.
+    for cause in [DeadCause::HandlerTakesJobs, DeadCause::HandlerTakesEvents] {
+        let dead = run(RunState::Dead { at: NOW, cause }, vec![]);
+        let (row, _) = StoredRun::new(dead.clone()).encode().unwrap();
+        golden(&format!("run-v4-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(dead.id, &row).unwrap().run, dead);
     }
 }
 
