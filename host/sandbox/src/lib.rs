@@ -38,7 +38,7 @@ mod text;
 mod version;
 
 pub use egress::{Resolve, SystemResolver};
-pub use folder::{Folder, FolderEvent, PluginFile};
+pub use folder::{Again, Folder, FolderEvent, PluginFile};
 pub use plugin_kv::{KvUnavailable, MemoryKv, NotANumber, PluginKv};
 pub use rejection::Rejection;
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
