@@ -128,6 +128,7 @@ async fn changes_are_told_in_their_order() {
         What::Active,
         What::Refused { code: "core-module".to_owned(), reason: reason() },
         What::RolledBack { to: Digest([2; 32]), reason: reason() },
+        What::Stays { reason: "none is left".to_owned() },
         What::Gone,
     ] {
         host.changes.tell(NOW, &name(), digest, what);
