@@ -213,7 +213,7 @@ fn an_upload_that_finds_no_room_leaves_nothing_and_is_taken_once_there_is_some()
             assert!(said.code == Some(1) && said.err.contains(part), "{part}: {said:?}");
         }
         let left: Vec<_> = fs::read_dir(&mount.0).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(left, [ballast.clone()], "nothing half is left");
+        assert_eq!(left, std::slice::from_ref(&ballast), "nothing half is left");
         assert_eq!(host.cli(&["plugins", "list", "--json"]).json()["items"], json!([]));
     }
     fs::remove_file(&ballast).unwrap();
