@@ -171,7 +171,7 @@ impl Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     pub wall_us: u64,
-    /// To the tick of 1 ms.
+    /// What its thread computed for it, in the guest and in the host.
     pub cpu_ms: u64,
     pub memory_peak_bytes: u64,
     pub calls: HostCalls,

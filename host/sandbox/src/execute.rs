@@ -13,6 +13,7 @@ use wasmtime::Store;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::capability::Capabilities;
+use crate::cpu::Budgeted;
 use crate::denied::DeniedBook;
 use crate::egress::Sender;
 use crate::guest::{Access, Guest};
@@ -60,7 +61,7 @@ impl Sandbox {
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
         let requests = sender.records();
         let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
-        let over = requests.until_over();
+        let (over, cpu) = (requests.until_over(), store.data().meter.budget());
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
         let began = Instant::now();
@@ -75,7 +76,7 @@ impl Sandbox {
                 }
                 return Err(SandboxError::NoSuchHandler { target, reason: "is of a version that was revoked" });
             }
-            ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
+            ended = timeout(call.timeout.as_duration(), Budgeted::new(run(&mut store, &version, &call), cpu)) => Some(ended),
             () = &mut interrupted => None,
         };
         drop(over);
@@ -86,8 +87,9 @@ impl Sandbox {
         calls.add(CallKind::Request, requests.calls());
         let cost = Cost { wall_us, cpu_ms, memory_peak_bytes, calls };
         let outcome = match ended {
-            Some(Ok(Ok(answer))) => outcome::of_answer(answer, meter.limits()),
-            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter, &log.stderr_tail())?,
+            Some(Ok(Some(Ok(answer)))) => outcome::of_answer(answer, meter.limits()),
+            Some(Ok(Some(Err(fault)))) => outcome::of_fault(fault, meter, &log.stderr_tail())?,
+            Some(Ok(None)) => Outcome::CpuExhausted { limit: settings.cpu },
             Some(Err(_)) => Outcome::TimedOut { limit: call.timeout },
             None => Outcome::Cancelled,
         };
