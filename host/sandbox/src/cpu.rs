@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hookbox_core::time::Millis;
 use rustix::time::{ClockId, clock_gettime};
@@ -33,8 +34,8 @@ impl CpuBudget {
         self.most
     }
 
-    pub(crate) fn spent(&self) -> Millis {
-        Millis(self.spent_ns() / 1_000_000)
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent_ns())
     }
 
     /// Whether it was found spent by [`check`](Self::check).
@@ -143,7 +144,7 @@ mod tests {
     fn polls_are_summed_and_what_is_between_them_is_not() {
         let budget = Arc::new(CpuBudget::new(Millis(1000)));
         assert_eq!(run(work(1, 40), &budget), (Some(()), 40));
-        assert!((40..80).contains(&budget.spent().0), "{budget:?}");
+        assert!((40..80).contains(&budget.spent().as_millis()), "{budget:?}");
         assert!(!budget.check());
     }
 
@@ -158,7 +159,7 @@ mod tests {
     fn work_that_is_done_is_not_stopped_any_more() {
         let budget = Arc::new(CpuBudget::new(Millis(1)));
         assert_eq!(run(work(5, 1), &budget), (Some(()), 1));
-        assert!(!budget.is_exceeded() && budget.spent() >= Millis(5));
+        assert!(!budget.is_exceeded() && budget.spent() >= Duration::from_millis(5));
     }
 
     #[test]

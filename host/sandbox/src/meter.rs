@@ -1,6 +1,7 @@
 //! What one guest uses: memory, CPU time and calls of the host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hookbox_core::limits::{Limits, TABLES_MAX};
 use hookbox_core::time::Millis;
@@ -66,7 +67,7 @@ impl Meter {
         }
     }
 
-    pub(crate) fn cpu(&self) -> Millis {
+    pub(crate) fn cpu(&self) -> Duration {
         self.cpu.spent()
     }
 

@@ -128,6 +128,8 @@ pub(crate) struct RunDetailView {
     /// Null for the run of an event.
     job_detail: Option<JobView>,
     attempts: Vec<AttemptView>,
+    /// Those that were put back: they do not count, and each has the number of the one that took its place.
+    revoked: Vec<AttemptView>,
     /// What the handler returned.
     result: Option<PayloadView>,
 }
@@ -138,6 +140,7 @@ impl RunDetailView {
             run: RunView::of(run),
             job_detail: job,
             attempts: run.attempts.iter().map(AttemptView::of).collect(),
+            revoked: run.revoked.iter().map(AttemptView::of).collect(),
             result: result_of(run).map(PayloadView::readable),
         }
     }
@@ -195,7 +198,7 @@ struct AttemptView {
 #[derive(Debug, Serialize)]
 struct CostView {
     wall_us: u64,
-    cpu_ms: u64,
+    cpu_us: u64,
     memory_peak_bytes: u64,
     /// What it asked of the host, by kind.
     host_calls: BTreeMap<&'static str, CallsView>,
@@ -259,7 +262,7 @@ impl CostView {
         };
         CostView {
             wall_us: cost.wall_us,
-            cpu_ms: cost.cpu_ms,
+            cpu_us: cost.cpu_us,
             memory_peak_bytes: cost.memory_peak_bytes,
             host_calls: cost.calls.made().map(shown).collect(),
         }
