@@ -74,6 +74,12 @@ impl Arena {
             }
             (Err(refused), _) => return Err(format!("is refused as {}: {refused}", refused.code())),
         };
+        let stored = guest.stored.iter().map(|(key, bytes)| KvWrite::Set {
+            key: (*key).into(),
+            value: vec![b'x'; *bytes],
+            ttl: None,
+        });
+        self.kv.apply(&name, &Effects { writes: stored.collect(), ..Effects::default() }).unwrap();
         self.sandbox.activate(&version);
         drop(version);
         let executed = self.run(&name, guest.timeout).await;

@@ -17,6 +17,8 @@ pub(crate) struct Guest {
     pub(crate) settings: PluginSettings,
     pub(crate) timeout: Millis,
     pub(crate) verdict: Verdict,
+    /// Keys that it has from before, with values of so many bytes.
+    pub(crate) stored: Vec<(&'static str, usize)>,
     /// What must hold besides.
     pub(crate) check: fn(&Executed),
     source: Source,
@@ -50,7 +52,8 @@ pub(crate) enum Verdict {
 pub(crate) fn guest(name: &'static str) -> Guest {
     let settings = PluginSettings { cpu: CPU, ..PluginSettings::default() };
     let source = Source::Text(Box::new(Text::new(name)));
-    Guest { name, settings, timeout: TIMEOUT, verdict: Verdict::Completes, check: |_| {}, source }
+    let (verdict, stored) = (Verdict::Completes, Vec::new());
+    Guest { name, settings, timeout: TIMEOUT, verdict, stored, check: |_| {}, source }
 }
 
 /// An example of the package `guest-liar`: its `describe` is the attack.
@@ -109,6 +112,11 @@ impl Guest {
 
     pub(crate) fn timeout(mut self, timeout: Millis) -> Guest {
         self.timeout = timeout;
+        self
+    }
+
+    pub(crate) fn stored(mut self, keys: &[(&'static str, usize)]) -> Guest {
+        self.stored = keys.to_vec();
         self
     }
 

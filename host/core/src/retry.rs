@@ -151,7 +151,7 @@ pub fn decide(policy: &Policy, attempt: u32, outcome: &Outcome, now: Timestamp, 
         Outcome::Permanent { .. } => return Decision::Bury(DeadCause::Permanent),
         Outcome::Retryable { retry_after, .. } => *retry_after,
         Outcome::Trapped { .. } | Outcome::TimedOut { .. } | Outcome::CpuExhausted { .. } => None,
-        Outcome::OutOfMemory { .. } | Outcome::Lost | Outcome::Cancelled => None,
+        Outcome::OutOfMemory { .. } | Outcome::Lost | Outcome::Cancelled | Outcome::Revoked { .. } => None,
     };
     if attempt >= policy.attempts {
         return Decision::Bury(DeadCause::AttemptsExhausted);

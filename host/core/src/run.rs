@@ -50,6 +50,8 @@ pub struct Run {
     pub drains: u8,
     /// Attempts that have ended, in order.
     pub attempts: Vec<Attempt>,
+    /// Those that were put back, in order; they do not count. At most [`DRAINS_MAX`].
+    pub revoked: Vec<Attempt>,
 }
 
 /// The parts of a policy that a run brings along.
@@ -235,9 +237,14 @@ pub enum RunEvent {
     LeaseLostForGood {
         at: Timestamp,
     },
-    /// The host stopped in good order before it ended: not counted.
+    /// It was put back before anything of it was executed: not counted.
     Drained {
         at: Timestamp,
+    },
+    /// It was put back after it had begun, such as where the host stopped in good order: not counted, and kept.
+    Revoked {
+        attempt: Attempt,
+        due: Timestamp,
     },
     /// Given up without an attempt.
     Abandoned {
@@ -265,7 +272,8 @@ impl RunEvent {
         match self {
             RunEvent::Succeeded { attempt }
             | RunEvent::FailedForNow { attempt, .. }
-            | RunEvent::FailedForGood { attempt, .. } => Some(attempt),
+            | RunEvent::FailedForGood { attempt, .. }
+            | RunEvent::Revoked { attempt, .. } => Some(attempt),
             RunEvent::Claimed { .. }
             | RunEvent::LeaseLost { .. }
             | RunEvent::LeaseLostForGood { .. }
@@ -284,6 +292,7 @@ impl RunEvent {
             RunEvent::LeaseLost { .. } => "lost",
             RunEvent::LeaseLostForGood { .. } => "lost for good",
             RunEvent::Drained { .. } => "drained",
+            RunEvent::Revoked { .. } => "revoked",
             RunEvent::Abandoned { .. } => "abandoned",
             RunEvent::Cancelled { .. } => "cancelled",
         }
@@ -366,6 +375,16 @@ impl Run {
                 self.drains += 1;
                 self.attempts_begun = self.attempts_begun.saturating_sub(1);
                 Pending { due: at }
+            }
+            (Leased { lease }, RunEvent::Revoked { attempt, due }) if attempt.number == lease.attempt => {
+                if self.drains >= DRAINS_MAX {
+                    self.attempts.push(Attempt { outcome: Outcome::Lost, ..attempt });
+                } else {
+                    self.drains += 1;
+                    self.attempts_begun = self.attempts_begun.saturating_sub(1);
+                    self.revoked.push(attempt);
+                }
+                Pending { due }
             }
             _ => return Err(illegal),
         };

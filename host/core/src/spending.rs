@@ -25,7 +25,7 @@ pub struct Spent {
     /// Attempts that were executed, whatever became of them.
     pub attempts: u64,
     pub wall_us: u64,
-    pub cpu_ms: u64,
+    pub cpu_us: u64,
     /// The largest of all attempts.
     pub memory_peak_bytes: u64,
     pub log_bytes: u64,
@@ -61,7 +61,7 @@ impl Spent {
     fn add(&mut self, cost: &Cost, log: &Log) {
         self.attempts += 1;
         self.wall_us += cost.wall_us;
-        self.cpu_ms += cost.cpu_ms;
+        self.cpu_us += cost.cpu_us;
         self.memory_peak_bytes = self.memory_peak_bytes.max(cost.memory_peak_bytes);
         self.log_bytes += log.bytes();
         self.log_bytes_dropped += log.bytes_dropped;
@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn what_attempts_cost_is_summed_and_their_memory_is_not() {
-        let (spending, mut cost) = (Spending::default(), Cost { wall_us: 5, cpu_ms: 2, ..Cost::default() });
+        let (spending, mut cost) = (Spending::default(), Cost { wall_us: 5, cpu_us: 2, ..Cost::default() });
         cost.calls.add(CallKind::Log, Calls { number: 3, bytes_given: 9, bytes_answered: 0 });
         for memory_peak_bytes in [10, 30, 20] {
             spending.add(&handler(1), &Cost { memory_peak_bytes, ..cost }, &Log { lines: vec![], bytes_dropped: 4 });
         }
         let [(Some(_), spent)] = spending.all()[..] else { panic!("{spending:?}") };
-        assert_eq!((spent.attempts, spent.wall_us, spent.cpu_ms, spent.memory_peak_bytes), (3, 15, 6, 30));
+        assert_eq!((spent.attempts, spent.wall_us, spent.cpu_us, spent.memory_peak_bytes), (3, 15, 6, 30));
         assert_eq!((spent.log_bytes_dropped, spent.calls.of(CallKind::Log).number), (12, 9));
     }
 

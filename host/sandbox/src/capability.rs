@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use hookbox_core::attempt::Call;
 use hookbox_core::effects::Effects;
+use hookbox_core::transaction::Transaction;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::denied::DeniedBook;
@@ -45,7 +46,9 @@ impl Capabilities {
         log: LogBook,
         denied: DeniedBook,
     ) -> Capabilities {
-        let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
+        let settings = version.settings();
+        let transaction = Transaction::new(settings.kv_bytes, settings.limits.kv_data_bytes as u64);
+        let kv = Overlay::new(kv, version.info.name.clone(), transaction);
         let (queue, handles) = (Outbox::new(call), drafts::Handles::default());
         Capabilities { version, active, kv, queue, log, denied, handles }
     }

@@ -59,7 +59,7 @@ impl Guest {
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()));
+        store.epoch_deadline_callback(|context| Ok(context.data().meter.tick()));
         store
     }
 

@@ -1,10 +1,14 @@
 //! What one guest uses: memory, CPU time and calls of the host.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use hookbox_core::limits::{Limits, TABLES_MAX};
 use hookbox_core::time::Millis;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::engine::{MEMORIES_MAX, TICK};
+use crate::cpu::CpuBudget;
+use crate::engine::MEMORIES_MAX;
 
 /// Counts and limits. The flags tell an exhausted guest from a broken one: to the guest both are a trap.
 #[derive(Debug)]
@@ -19,9 +23,7 @@ pub(crate) struct Meter {
     table_growing: usize,
     table_refused: bool,
     limits: Limits,
-    cpu_max: Millis,
-    cpu: Millis,
-    cpu_refused: bool,
+    cpu: Arc<CpuBudget>,
 }
 
 /// What ran out, if anything did.
@@ -44,22 +46,18 @@ impl Meter {
             table_growing: 0,
             table_refused: false,
             limits,
-            cpu_max,
-            cpu: Millis(0),
-            cpu_refused: false,
+            cpu: Arc::new(CpuBudget::new(cpu_max)),
         }
     }
 
-    /// Called each time the guest was found running at a tick. It gives way to others, or is stopped for good.
-    pub(crate) fn tick(&mut self) -> UpdateDeadline {
-        self.cpu.0 += Millis::from_duration(TICK).0;
-        self.cpu_refused = self.cpu > self.cpu_max;
-        if self.cpu_refused { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
+    /// Called each time the guest is found running at a tick. It gives way to others, or is stopped for good.
+    pub(crate) fn tick(&self) -> UpdateDeadline {
+        if self.cpu.check() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
     }
 
     pub(crate) fn exhausted(&self) -> Option<Exhausted> {
-        if self.cpu_refused {
-            Some(Exhausted::Cpu(self.cpu_max))
+        if self.cpu.is_exceeded() {
+            Some(Exhausted::Cpu(self.cpu.most()))
         } else if self.memory_refused {
             Some(Exhausted::Memory(self.memory_max))
         } else if self.table_refused {
@@ -69,8 +67,13 @@ impl Meter {
         }
     }
 
-    pub(crate) fn cpu(&self) -> Millis {
-        self.cpu
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu.spent()
+    }
+
+    /// For the work that pays with it.
+    pub(crate) fn budget(&self) -> Arc<CpuBudget> {
+        Arc::clone(&self.cpu)
     }
 
     /// What the guest may use besides what is counted here.
@@ -138,6 +141,7 @@ impl ResourceLimiter for Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Budgeted;
 
     const MIB: usize = 1 << 20;
 
@@ -176,13 +180,15 @@ mod tests {
         assert_eq!(meter.exhausted(), Some(Exhausted::TableElements(100)));
     }
 
-    #[test]
-    fn a_guest_gives_way_at_each_tick_until_its_budget_is_spent() {
-        let mut meter = meter(1, Millis(2));
-        assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
-        assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
-        assert_eq!(meter.exhausted(), None);
-        assert!(matches!(meter.tick(), UpdateDeadline::Interrupt));
+    #[tokio::test]
+    async fn a_guest_gives_way_at_each_tick_until_its_budget_is_spent() {
+        let meter = meter(1, Millis(2));
+        let ticks = async {
+            assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
+            assert_eq!(meter.exhausted(), None);
+            while matches!(meter.tick(), UpdateDeadline::Yield(1)) {}
+        };
+        assert_eq!(Budgeted::new(ticks, meter.budget()).await, Some(()));
         assert_eq!(meter.exhausted(), Some(Exhausted::Cpu(Millis(2))));
     }
 }

@@ -50,6 +50,9 @@ fn an_attempt_on_a_version_that_was_replaced_is_stopped_too() {
     let run = host.get(&format!("events/{event}"))["run_ids"][0].as_str().unwrap().to_owned();
     // It begins anew on the version that is trusted.
     until("it was put back", || (host.get(&format!("runs/{run}"))["drains"] == 1).then_some(()));
+    let revoked = &host.get(&format!("runs/{run}"))["revoked"][0];
+    assert_eq!(revoked["outcome"], "revoked", "{revoked:#}");
+    assert!(revoked["message"].as_str().unwrap().contains("not trusted"), "{revoked:#}");
     serves(&host, "steps", &new);
     assert_eq!(host.write(&format!("runs/{run}/cancel")).status, 200);
 }

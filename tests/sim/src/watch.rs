@@ -280,7 +280,7 @@ fn follow(model: &mut Model, run: &Run) -> Checked {
 pub(crate) fn state_after(event: &RunEvent) -> Option<Seen> {
     match event {
         RunEvent::Succeeded { .. } => Some(Seen::Ended(RunStatus::Succeeded)),
-        RunEvent::FailedForNow { due, .. } => Some(Seen::Pending { due: *due }),
+        RunEvent::FailedForNow { due, .. } | RunEvent::Revoked { due, .. } => Some(Seen::Pending { due: *due }),
         RunEvent::FailedForGood { .. } => Some(Seen::Ended(RunStatus::Dead)),
         RunEvent::Drained { at } => Some(Seen::Pending { due: *at }),
         _ => None,

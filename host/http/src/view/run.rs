@@ -135,6 +135,8 @@ pub(crate) struct RunDetailView {
     /// Null for the run of an event.
     job_detail: Option<JobView>,
     attempts: Vec<AttemptView>,
+    /// Those that were put back: they do not count, and each has the number of the one that took its place.
+    revoked: Vec<AttemptView>,
     /// What the handler returned.
     result: Option<PayloadView>,
 }
@@ -145,6 +147,7 @@ impl RunDetailView {
             run: RunView::of(run),
             job_detail: job,
             attempts: run.attempts.iter().map(AttemptView::of).collect(),
+            revoked: run.revoked.iter().map(AttemptView::of).collect(),
             result: result_of(run).map(PayloadView::readable),
         }
     }
@@ -202,7 +205,7 @@ struct AttemptView {
 #[derive(Debug, Serialize)]
 struct CostView {
     wall_us: u64,
-    cpu_ms: u64,
+    cpu_us: u64,
     memory_peak_bytes: u64,
     /// What it asked of the host, by kind.
     host_calls: BTreeMap<&'static str, CallsView>,
@@ -266,7 +269,7 @@ impl CostView {
         };
         CostView {
             wall_us: cost.wall_us,
-            cpu_ms: cost.cpu_ms,
+            cpu_us: cost.cpu_us,
             memory_peak_bytes: cost.memory_peak_bytes,
             host_calls: cost.calls.made().map(shown).collect(),
         }

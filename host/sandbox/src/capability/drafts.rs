@@ -136,7 +136,7 @@ impl Guest {
 impl Capabilities {
     /// Reads a key and keeps what it has seen.
     async fn look_at(&mut self, key: String) -> Result<Resource<Cas>, Trouble> {
-        let seen = self.kv.get(&key).await?;
+        let seen = self.kv.look_at(&key).await?;
         self.handles.push(Cas { key, seen })
     }
 }

@@ -154,6 +154,32 @@ async fn handles_are_bounded_and_given_back() {
 }
 
 #[tokio::test]
+async fn what_one_attempt_reads_and_writes_is_bounded_together() {
+    let large = "x".repeat(99);
+    let mut settings = PluginSettings::default();
+    settings.limits.kv_data_bytes = 400;
+    let world = with(settings, &[("a", &large), ("k00000", &large), ("k00001", &large), ("k00002", &large)]).await;
+    for draft in BOTH {
+        for steps in [["get a", "get-many 3"], ["set-many 2 99", "set-many 2 99"], ["get-many 3", "exists a"]] {
+            let (answers, _) = script(&world, draft, &steps).await;
+            assert!(!answers[0].contains("kv_data") && answers[1].contains("limits.kv_data"), "{draft}: {answers:?}");
+        }
+    }
+}
+
+/// A swap keeps the value that it has seen.
+#[tokio::test]
+async fn what_swaps_have_seen_is_bounded_too() {
+    let large = "x".repeat(99);
+    let mut settings = PluginSettings::default();
+    settings.limits.kv_data_bytes = 350;
+    let world = with(settings, &[("a", &large)]).await;
+    let (answers, _) = script(&world, "second", &["look-at a", "look-at a", "look-at a"]).await;
+    assert_eq!((answers[0].as_str(), answers[1].as_str()), ("()", "()"));
+    assert!(answers[2].contains("limits.kv_data"), "{answers:?}");
+}
+
+#[tokio::test]
 async fn config_is_what_hooks_yaml_gives_and_no_secret() {
     let mut settings = PluginSettings::default();
     settings.config.insert("channel".into(), "#dev".into());

@@ -195,6 +195,19 @@ async fn committed_effects_are_what_the_next_attempt_reads() {
     assert_eq!(script(&world, &["get b"]).await.0, ["-"]);
 }
 
+#[tokio::test]
+async fn what_one_attempt_reads_and_writes_is_bounded_together() {
+    let mut settings = PluginSettings::default();
+    settings.limits.kv_data_bytes = 200;
+    let world = World::with(settings).await;
+    let writes = vec![set("a", &"x".repeat(99)), set("b", &"x".repeat(69))];
+    world.kv.apply(&plugin("mischief"), &Effects { writes, ..Effects::default() }).unwrap();
+    let (answers, effects) = script(&world, &["get a", "get a", "set-large c 39", "get b", "get a", "list "]).await;
+    assert_eq!((answers[0].len(), answers[1].len(), answers[2].as_str()), (99, 99, "()"));
+    assert!(answers[3..].iter().all(|answer| answer.contains("limits.kv_data")), "{answers:?}");
+    assert_eq!(effects.writes.len(), 1);
+}
+
 struct Broken;
 
 #[async_trait]

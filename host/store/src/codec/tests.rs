@@ -88,7 +88,7 @@ fn attempt(number: u32, outcome: Outcome, log: usize) -> Attempt {
         finished: NOW.plus(Millis(7)),
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 3 },
-        cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536, calls: HostCalls::default() },
+        cost: Cost { wall_us: 7000, cpu_us: 5000, memory_peak_bytes: 65_536, calls: HostCalls::default() },
         requests: Default::default(),
         denied: Vec::new(),
         version: Some(Digest([9; 32])),
@@ -115,6 +115,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         attempts_begun: attempts.len() as u32,
         drains: 1,
         attempts,
+        revoked: Vec::new(),
     }
 }
 
@@ -225,8 +226,13 @@ fn a_run_in_every_state() {
         // And the form that does not tell what attempts asked of the host.
         assert_eq!(decode_run(run.id, &kept(&format!("run-v3-{name}"))).unwrap().run, run);
         run.attempts[1].cost.calls = all_calls();
+        // And the form with milliseconds of CPU time, which has no attempts that were revoked.
+        assert_eq!(decode_run(run.id, &kept(&format!("run-v4-{name}"))).unwrap().run, run);
+        let mut revoked = attempt(1, Outcome::Revoked { why: "the host stopped".to_owned() }, 10);
+        (revoked.cost.cpu_us, revoked.cost.calls) = (1234, all_calls());
+        run.revoked = vec![revoked];
         let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
-        golden(&format!("run-v4-{name}"), &row);
+        golden(&format!("run-v5-{name}"), &row);
         assert_eq!(details, []);
         let stored = decode_run(run.id, &row).unwrap();
         assert_eq!((stored.run, stored.apart), (run, vec![]));
@@ -291,7 +297,8 @@ fn a_run_with_every_cause_of_death() {
         assert_eq!(decode_run(replay.id, &kept(&format!("run-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v2-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v3-dead-{}", cause.code()))).unwrap().run, replay);
-        golden(&format!("run-v4-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(replay.id, &kept(&format!("run-v4-dead-{}", cause.code()))).unwrap().run, replay);
+        golden(&format!("run-v5-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
     }
     // Those that came with form 4.
@@ -309,7 +316,8 @@ fn a_run_whose_detail_is_apart() {
     let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
     assert_eq!(decode_run(whole.id, &kept("run-v2-apart")).unwrap().apart, [1]);
     assert_eq!(decode_run(whole.id, &kept("run-v3-apart")).unwrap().apart, [1]);
-    golden("run-v4-apart", &row);
+    assert_eq!(decode_run(whole.id, &kept("run-v4-apart")).unwrap().apart, [1]);
+    golden("run-v5-apart", &row);
     golden("attempt-detail", &details[0].1);
     let mut stored = decode_run(whole.id, &row).unwrap();
     assert_eq!(stored.apart, [1]);
@@ -317,6 +325,24 @@ fn a_run_whose_detail_is_apart() {
     let (again, none) = stored.encode().unwrap();
     assert_eq!((again, none), (row, vec![]));
     restore_detail(&mut stored.run.attempts[0], &details[0].1).unwrap();
+    assert_eq!(stored.run, whole);
+}
+
+#[test]
+fn the_details_of_revoked_attempts_are_kept_apart_from_those_that_took_their_place() {
+    let revoked = |log| attempt(1, Outcome::Revoked { why: "why".to_owned() }, log);
+    let mut whole = run(RunState::Succeeded { at: NOW }, vec![attempt(1, Outcome::Completed { output: None }, 1100)]);
+    whole.revoked = vec![revoked(10), revoked(1200), revoked(1300)];
+    let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
+    let mut stored = decode_run(whole.id, &row).unwrap();
+    assert_eq!((details.len(), stored.apart.len()), (3, 3));
+    let (again, none) = stored.encode().unwrap();
+    assert_eq!((&again, none), (&row, vec![]));
+    let mut stored = decode_run(whole.id, &row).unwrap();
+    for (number, attempt) in details_apart(&mut stored.run, &stored.apart) {
+        let (_, detail) = details.iter().find(|detail| detail.0 == number).unwrap();
+        restore_detail(attempt, detail).unwrap();
+    }
     assert_eq!(stored.run, whole);
 }
 

@@ -32,6 +32,7 @@ fn run(n: u128, target: &str, state: RunState) -> Run {
         attempts_begun: 0,
         drains: 0,
         attempts: vec![],
+        revoked: vec![],
     }
 }
 

@@ -214,6 +214,7 @@ impl Pair {
             }
             End::Bury => (RunEvent::FailedForGood { attempt: failed(&run), cause: DeadCause::Permanent }, None),
             End::Drain => (RunEvent::Drained { at: self.now }, None),
+            End::Revoke => (RunEvent::Revoked { attempt: failed(&run), due: self.now }, None),
         };
         let record = hookbox_store::types::Record { now: self.now, ..ended(&run, event, changes) };
         both!(self, store => store.record(record.clone()).await).unwrap();
