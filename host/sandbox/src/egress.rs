@@ -44,7 +44,8 @@ const FIRST_BYTE: Duration = Duration::from_secs(30);
 /// Between two parts of an answer, where the guest does not say less.
 const BETWEEN_BYTES: Duration = Duration::from_secs(30);
 
-type Answer = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+pub(crate) type Answer = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+pub(crate) type Answering = Box<dyn Future<Output = Result<Answer, Error>> + Send>;
 
 /// Sends the requests of one attempt.
 pub(crate) struct Sender {
@@ -239,7 +240,7 @@ impl WasiHttpHooks for Sender {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ) -> Box<dyn Future<Output = Result<Answer, Error>> + Send> {
+    ) -> Answering {
         Box::new(self.send(request, options.unwrap_or_default()))
     }
 

@@ -81,8 +81,8 @@ impl Sandbox {
         drop(over);
         let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
 
-        let Guest { meter, calls, .. } = store.data();
-        let (cpu_ms, memory_peak_bytes, mut calls) = (meter.cpu().0, meter.memory_peak(), *calls);
+        let Guest { meter, passage, .. } = store.data();
+        let (cpu_ms, memory_peak_bytes, mut calls) = (meter.cpu().0, meter.memory_peak(), passage.calls);
         calls.add(CallKind::Request, requests.calls());
         let cost = Cost { wall_us, cpu_ms, memory_peak_bytes, calls };
         let outcome = match ended {
@@ -115,9 +115,9 @@ fn never_begun() -> Executed {
     Executed::bare(Outcome::Cancelled)
 }
 
-type Answer = Result<types::Outcome, types::HandlerError>;
+pub(crate) type Answer = Result<types::Outcome, types::HandlerError>;
 
-async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
+pub(crate) async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
     let plugin = version.pre().instantiate_async(&mut *store).await.map_err(Fault::Starting)?;
     let invocation = types::Invocation {
         handler: call.target.handler.to_string(),

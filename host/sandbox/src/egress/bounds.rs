@@ -17,7 +17,6 @@ const AUTHORITY_BYTES_MAX: usize = 512;
 
 /// Puts functions with a bound in the place of wasmtime's, which have none.
 pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
@@ -38,6 +37,5 @@ pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Ok((store.data_mut().http().set_authority(request, authority)?,))
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }

@@ -45,7 +45,6 @@ impl Records {
             end: RequestEnd::Unfinished,
         };
         let mut book = self.lock();
-        book.calls.number += 1;
         let requests = &mut book.requests;
         let at = (requests.kept.len() < REQUESTS_KEPT_MAX).then_some(requests.kept.len());
         match at {
@@ -66,7 +65,7 @@ impl Records {
         Over(self.clone())
     }
 
-    /// How many, refused ones among them, and the bytes of their bodies.
+    /// The bytes of their bodies. How many there were, the seam has counted.
     pub(crate) fn calls(&self) -> Calls {
         self.lock().calls
     }
