@@ -64,6 +64,10 @@ impl Guest {
                 call.name
             )));
         };
+        // Its log is what a guest may write to as it breaks.
+        if call.kind != CallKind::Log {
+            self.meter.went_on();
+        }
         self.passage.limit(call, self.meter.limits().calls as u64)?;
         let answer = match self.passage.enter(call, &given) {
             Some(kept) => kept,
@@ -119,11 +123,7 @@ impl Passage {
         self.calls.add(call.kind, Calls { number: 1, bytes_given: bytes_given as u64, bytes_answered: 0 });
     }
 
-    fn leave<Answer: Carried>(
-        &mut self,
-        call: HostCall,
-        answer: wasmtime::Result<Answer>,
-    ) -> wasmtime::Result<Answer> {
+    fn leave<Answer: Carried>(&mut self, call: HostCall, answer: wasmtime::Result<Answer>) -> wasmtime::Result<Answer> {
         #[cfg(test)]
         if let Some(journal) = &self.journal {
             journal.leave(&answer);

@@ -47,8 +47,8 @@ pub struct Cas {
 /// What an attempt holds of the drafts.
 pub(crate) struct Handles {
     table: ResourceTable,
-    /// Where pages of listings ended: a cursor of the first draft is a place in this. Listings are bounded by the
-    /// transaction.
+    /// Where pages of listings ended: a cursor of the first draft is a place in this, from 1 on. Listings are bounded by
+    /// the transaction.
     cursors: Vec<String>,
 }
 
@@ -93,7 +93,8 @@ impl Handles {
 
 impl Guest {
     async fn open_store(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        let opened = self.call(OPEN, identifier, |host, identifier| Box::pin(ready(Ok(host.handles.open(&identifier)))));
+        let opened =
+            self.call(OPEN, identifier, |host, identifier| Box::pin(ready(Ok(host.handles.open(&identifier)))));
         Ok(opened.await?.map(Resource::new_own))
     }
 

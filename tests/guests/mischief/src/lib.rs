@@ -25,7 +25,7 @@ type Ended = Result<Outcome, HandlerError>;
 
 struct Mischief;
 
-const JOBS: [&str; 23] = [
+const JOBS: [&str; 24] = [
     "ok",
     "loops",
     "sleeps",
@@ -49,6 +49,7 @@ const JOBS: [&str; 23] = [
     "requests",
     "looks",
     "tells",
+    "copes",
 ];
 
 impl Guest for Mischief {
@@ -105,6 +106,7 @@ impl Guest for Mischief {
             "fails" => fails(&job),
             "requests" => text(requests::run(&String::from_utf8_lossy(&job.data))),
             "looks" => text(surroundings::look(depth(&job))),
+            "copes" => copes(),
             "tells" => text(surroundings::tell(&String::from_utf8_lossy(&job.data))),
             other => Err(HandlerError::Permanent(format!("no handler {other}"))),
         }
@@ -153,6 +155,13 @@ fn hoards() -> Ended {
         }
         hoard.push(black_box(part));
     }
+}
+
+/// Is refused memory, does without, and breaks by something else.
+fn copes() -> Ended {
+    hoards()?;
+    kv::get("key").map_err(permanent)?;
+    panic!("not for want of memory")
 }
 
 /// 100 MB.
