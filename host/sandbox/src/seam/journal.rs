@@ -30,8 +30,10 @@ struct Entry {
     name: &'static str,
     given: Value,
     /// Nothing yet while the call is under way. An error ended the guest, or is what a request came to.
-    answer: Option<Result<Value, String>>,
+    answer: Option<Kept>,
 }
+
+type Kept = Result<Value, String>;
 
 impl Journal {
     fn writing() -> Journal {
@@ -100,7 +102,7 @@ impl Journal {
 
     /// What was kept of the next call; nothing where this journal is being written. A call that is another one than
     /// was kept is an error.
-    fn next(&self, name: &'static str, given: Value) -> Option<wasmtime::Result<Result<Value, String>>> {
+    fn next(&self, name: &'static str, given: Value) -> Option<wasmtime::Result<Kept>> {
         let mut tape = self.0.lock().unwrap();
         if !tape.replays {
             tape.at = tape.entries.len();
@@ -126,7 +128,7 @@ impl Journal {
     }
 }
 
-fn replayed(kept: Result<Value, String>) -> Result<Answer, Error> {
+fn replayed(kept: Kept) -> Result<Answer, Error> {
     let kept = kept.map_err(|error| match error.as_str() {
         "HttpRequestDenied" => Error::HttpRequestDenied,
         _ => Error::InternalError(Some(error)),

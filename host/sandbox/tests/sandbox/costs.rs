@@ -60,6 +60,16 @@ async fn a_sleep_is_an_alarm_of_a_clock() {
 }
 
 #[tokio::test]
+async fn requests_that_are_refused_are_calls_of_hookbox_too() {
+    let world =
+        World::with(PluginSettings { limits: Limits { calls: 2, ..Limits::default() }, ..Default::default() }).await;
+    let executed = world.run("requests", &["GET http://a.example/"; 3].join("\n---\n")).await;
+    let Outcome::Trapped { message } = &executed.outcome else { panic!("{:?}", executed.outcome) };
+    assert!(message.contains("outgoing-handler.handle: more than 2 calls"), "{message}");
+    assert_eq!(calls(&executed.cost, CallKind::Request).0, 2);
+}
+
+#[tokio::test]
 async fn what_ends_the_guest_is_counted_too() {
     let world = World::with(PluginSettings::default()).await;
     let executed = world.run("fails", "").await;
