@@ -34,6 +34,7 @@ struct Entry {
 }
 
 type Kept = Result<Value, String>;
+type Headers = Vec<(String, Vec<u8>)>;
 
 impl Journal {
     fn writing() -> Journal {
@@ -73,7 +74,7 @@ impl Journal {
         request: Request<WasiBody>,
         sender: impl FnOnce(Request<WasiBody>) -> Answering,
     ) -> Answering {
-        let headers = |headers: &http::HeaderMap| -> Vec<(String, Vec<u8>)> {
+        let headers = |headers: &http::HeaderMap| -> Headers {
             headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
         };
         let given = json!([request.method().as_str(), request.uri().to_string(), headers(request.headers())]);
@@ -133,7 +134,7 @@ fn replayed(kept: Kept) -> Result<Answer, Error> {
         "HttpRequestDenied" => Error::HttpRequestDenied,
         _ => Error::InternalError(Some(error)),
     })?;
-    let (status, headers, body): (u16, Vec<(String, Vec<u8>)>, Vec<u8>) = from_value(kept).unwrap();
+    let (status, headers, body): (u16, Headers, Vec<u8>) = from_value(kept).unwrap();
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
