@@ -78,8 +78,8 @@ impl Sandbox {
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let wall_us = micros(began.elapsed());
 
-        let Guest { meter, calls, .. } = store.data();
-        let (cpu_us, memory_peak_bytes, mut calls) = (micros(meter.cpu()), meter.memory_peak(), *calls);
+        let Guest { meter, passage, .. } = store.data();
+        let (cpu_us, memory_peak_bytes, mut calls) = (micros(meter.cpu()), meter.memory_peak(), passage.calls);
         calls.add(CallKind::Request, requests.calls());
         let cost = Cost { wall_us, cpu_us, memory_peak_bytes, calls };
         let outcome = match ended {
@@ -116,9 +116,9 @@ fn never_begun() -> Executed {
     Executed::bare(Outcome::Cancelled)
 }
 
-type Answer = Result<types::Outcome, types::HandlerError>;
+pub(crate) type Answer = Result<types::Outcome, types::HandlerError>;
 
-async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
+pub(crate) async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
     let plugin = version.pre().instantiate_async(&mut *store).await.map_err(Fault::Starting)?;
     let invocation = types::Invocation {
         handler: call.target.handler.to_string(),

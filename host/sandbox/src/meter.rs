@@ -67,6 +67,12 @@ impl Meter {
         }
     }
 
+    /// It went on after what it was refused: whatever ends it later has another reason.
+    pub(crate) fn went_on(&mut self) {
+        self.memory_refused = false;
+        self.table_refused = false;
+    }
+
     pub(crate) fn cpu(&self) -> Duration {
         self.cpu.spent()
     }
@@ -95,6 +101,7 @@ impl ResourceLimiter for Meter {
             self.memory_refused = true;
             return Ok(false);
         }
+        self.memory_refused = false;
         self.memory = sum;
         self.memory_peak = self.memory_peak.max(sum);
         self.growing = growth;
@@ -114,6 +121,7 @@ impl ResourceLimiter for Meter {
             self.table_refused = true;
             return Ok(false);
         }
+        self.table_refused = false;
         self.table_elements = sum;
         self.table_growing = growth;
         Ok(true)
@@ -158,6 +166,19 @@ mod tests {
         assert!(!meter.memory_growing(MIB, 2 * MIB, None).unwrap());
         assert_eq!(meter.exhausted(), Some(Exhausted::Memory(4 << 20)));
         assert_eq!(meter.memory_peak(), 4 << 20);
+    }
+
+    #[test]
+    fn a_guest_that_goes_on_after_a_refusal_is_not_exhausted() {
+        let mut meter = meter(4 << 20, Millis(10));
+        assert!(!meter.memory_growing(0, 5 * MIB, None).unwrap());
+        assert!(!meter.table_growing(0, 101, None).unwrap());
+        assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
+        assert!(meter.table_growing(0, 100, None).unwrap());
+        assert_eq!(meter.exhausted(), None);
+        assert!(!meter.memory_growing(3 * MIB, 5 * MIB, None).unwrap());
+        meter.went_on();
+        assert_eq!(meter.exhausted(), None);
     }
 
     #[test]

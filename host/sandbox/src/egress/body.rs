@@ -127,6 +127,7 @@ impl Body for Sent {
         if frame.is_none() && self.recorded.is_over() {
             return Poll::Ready(Some(Err(Error::HttpProtocolError)));
         }
+        self.recorded.went_on();
         if let Some(Ok(frame)) = &frame {
             self.recorded.sent(frame.data_ref().map_or(0, Bytes::len));
         }

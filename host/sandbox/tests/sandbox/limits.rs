@@ -71,6 +71,13 @@ async fn a_guest_that_copes_with_refused_memory_succeeds() {
 }
 
 #[tokio::test]
+async fn a_guest_that_did_without_more_memory_broke_by_something_else() {
+    let world = World::with(PluginSettings { memory_bytes: 16 << 20, ..PluginSettings::default() }).await;
+    let Outcome::Trapped { message } = world.run("copes", "").await.outcome else { panic!() };
+    assert!(message.ends_with("not for want of memory"), "{message}");
+}
+
+#[tokio::test]
 async fn a_panic_is_told_in_its_own_words() {
     let world = World::with(PluginSettings::default()).await;
     let Outcome::Trapped { message } = world.run("panics", "").await.outcome else { panic!() };

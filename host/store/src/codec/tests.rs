@@ -119,10 +119,10 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
     }
 }
 
-/// Calls of every kind.
-fn all_calls() -> HostCalls {
+/// Calls of so many kinds.
+fn calls_of(kinds: usize) -> HostCalls {
     let some = |n| Calls { number: n, bytes_given: 100 * n, bytes_answered: 1000 * n };
-    CallKind::ALL.into_iter().zip((1..).map(some)).collect()
+    CallKind::ALL.into_iter().take(kinds).zip((1..).map(some)).collect()
 }
 
 /// Every outcome, one attempt each.
@@ -225,11 +225,12 @@ fn a_run_in_every_state() {
         let mut run = Run { own, ..run };
         // And the form that does not tell what attempts asked of the host.
         assert_eq!(decode_run(run.id, &kept(&format!("run-v3-{name}"))).unwrap().run, run);
-        run.attempts[1].cost.calls = all_calls();
+        // The kinds that there were when the form was made; each that came later is one more of them.
+        run.attempts[1].cost.calls = calls_of(9);
         // And the form with milliseconds of CPU time, which has no attempts that were revoked.
         assert_eq!(decode_run(run.id, &kept(&format!("run-v4-{name}"))).unwrap().run, run);
         let mut revoked = attempt(1, Outcome::Revoked { why: "the host stopped".to_owned() }, 10);
-        (revoked.cost.cpu_us, revoked.cost.calls) = (1234, all_calls());
+        (revoked.cost.cpu_us, revoked.cost.calls) = (1234, calls_of(9));
         run.revoked = vec![revoked];
         let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
         golden(&format!("run-v5-{name}"), &row);
@@ -237,6 +238,15 @@ fn a_run_in_every_state() {
         let stored = decode_run(run.id, &row).unwrap();
         assert_eq!((stored.run, stored.apart), (run, vec![]));
     }
+}
+
+#[test]
+fn kinds_of_calls_that_came_later() {
+    let mut run = run(RunState::Succeeded { at: NOW }, all_outcomes());
+    run.attempts[1].cost.calls = calls_of(CallKind::ALL.len());
+    let (row, _) = StoredRun::new(run.clone()).encode().unwrap();
+    golden("run-v5-more-kinds", &row);
+    assert_eq!(decode_run(run.id, &row).unwrap().run, run);
 }
 
 #[test]
