@@ -16,7 +16,7 @@ pub(crate) const SHOP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 pub(crate) const VAULT: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const SETTLE: &str = "/settle";
 const HEAD_BYTES_MAX: usize = 128 << 10;
-const CHUNK: [u8; 32 << 10] = [b'x'; 32 << 10];
+static CHUNK: [u8; 32 << 10] = [b'x'; 32 << 10];
 
 /// What came to one of them, byte for byte, as far as it was read.
 #[derive(Debug, Clone)]
