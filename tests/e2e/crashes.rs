@@ -1,7 +1,10 @@
 //! The host is cut off or asked to stop in the middle of its work.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::harness::{Ended, Host, Project, now, shop, until};
@@ -14,6 +17,8 @@ const LONGER_THAN_THE_DRAIN: u64 = 45_000;
 const SHORTER_THAN_THE_DRAIN: u64 = 6000;
 /// Runs that begin and end after others have begun.
 const LATER_RUNS: u32 = 3;
+/// Times that a host is started and stopped at once.
+const STARTS: u32 = 20;
 
 /// Sends many at once; returns the ids that were acknowledged.
 fn send_many(host: &Host<'_>, until_ms: u64) -> Vec<String> {
@@ -105,4 +110,19 @@ fn an_idle_host_stops_at_once_and_well() {
     assert!(project.log().lines().last().unwrap().contains("stopped"), "{}", project.log());
     let doctor = project.run(&["doctor", "--data", "data", "--json"]).json();
     assert_eq!((&doctor["well"], &doctor["events"], &doctor["live_runs"]), (&json!(true), &json!(1), &json!(0)));
+}
+
+#[test]
+fn who_reads_that_a_host_is_ready_may_ask_it_to_stop_in_the_same_moment() {
+    let project = Project::with(&[]);
+    for _ in 0..STARTS {
+        let mut command = project.command(&Host::arguments("serve"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let ended = child.wait().unwrap();
+        assert!(line.starts_with("hookbox is ready"), "{line}");
+        assert_eq!(ended.code(), Some(0), "{ended}");
+    }
 }

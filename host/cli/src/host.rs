@@ -9,6 +9,7 @@
 //!    are claimed.
 
 mod adapters;
+mod asked;
 mod descriptors;
 mod plugins;
 mod reload;
@@ -50,6 +51,7 @@ use crate::clock::SystemClock;
 use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
+use asked::Asked;
 use plugins::{Plugins, Trials};
 use versions::Versions;
 
@@ -67,6 +69,7 @@ const BACKLOG: u32 = 4096;
 const PROPOSALS_MAX: usize = 16;
 
 pub(crate) struct Host {
+    asked: Asked,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where webhooks are sent to on this machine.
@@ -246,6 +249,7 @@ impl Host {
             })),
         ];
         Ok(Host {
+            asked: Asked::listen().context("cannot listen for signals")?,
             store,
             clock,
             origin: format!("{}://{ingress_at}", if tls.is_some() { "https" } else { "http" }),
@@ -262,8 +266,9 @@ impl Host {
     /// Runs until somebody asks it to stop or the store has failed for good, then drains. A disk that is full or fails
     /// for a while ends nothing: senders are told to come again.
     pub(crate) async fn run(self) -> Result<End> {
+        let mut asked = self.asked;
         let end = tokio::select! {
-            asked = asked_to_stop() => asked.map(|()| End::Asked)?,
+            () = asked.to_stop() => End::Asked,
             () = self.store.signals().failed.notified() => End::StoreFailed,
         };
         tracing::info!("stopping: running attempts have {DRAIN} to end");
@@ -281,7 +286,7 @@ impl Host {
         };
         tokio::select! {
             _ = async { tokio::join!(drained, stopped) } => {}
-            _ = asked_to_stop() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
+            () = asked.to_stop() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
         }
         self.guests.shutdown_background();
         tracing::info!("stopped");
@@ -375,15 +380,6 @@ fn guest_runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("the runtime for plugins does not start")
-}
-
-async fn asked_to_stop() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for an interrupt"),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 fn random_seed() -> Result<[u8; 32]> {
