@@ -53,7 +53,7 @@ pub(crate) fn guests() -> Vec<Guest> {
                 "(local.set $m (global.get $heap))
                  (loop $again
                    (global.set $heap (local.get $m))
-                   (call $random (i64.const 1048576) (i32.const 256))
+                   (call $random (i64.const 65536) (i32.const 256))
                    (br $again))
                  (unreachable)",
             )
