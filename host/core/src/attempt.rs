@@ -105,9 +105,11 @@ impl Outcome {
             Outcome::Skipped { reason } => Some(reason.clone()),
             Outcome::Retryable { message, .. } | Outcome::Permanent { message } => Some(message.clone()),
             Outcome::Trapped { message } => Some(message.clone()),
-            Outcome::TimedOut { limit } => Some(format!("stopped after {limit} of wall time")),
-            Outcome::CpuExhausted { limit } => Some(format!("stopped after {limit} of CPU time")),
-            Outcome::OutOfMemory { limit } => Some(format!("asked for more than its {} MiB of memory", limit >> 20)),
+            Outcome::TimedOut { limit } => Some(format!("stopped after {limit} of wall time (timeout)")),
+            Outcome::CpuExhausted { limit } => Some(format!("stopped after {limit} of CPU time (limits.cpu)")),
+            Outcome::OutOfMemory { limit } => {
+                Some(format!("asked for more than its {} MiB of memory (limits.memory)", limit >> 20))
+            }
             Outcome::Lost => Some("the host stopped while it ran".to_owned()),
             Outcome::Cancelled => Some("its run was cancelled while it ran".to_owned()),
             Outcome::Revoked { why } => Some(why.clone()),

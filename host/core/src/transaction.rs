@@ -288,7 +288,9 @@ impl Transaction {
             let total = i128::from(used) + self.growth - before + bytes - seen;
             if total > i128::from(self.quota) {
                 let quota = self.quota;
-                return Err(limit(format!("the plugin's keys and values would be {total} bytes, at most {quota}")));
+                return Err(limit(format!(
+                    "the plugin's keys and values would be {total} bytes, at most {quota} (grants.kv)"
+                )));
             }
         }
         self.keep(usize::try_from(bytes).unwrap_or(usize::MAX))?;

@@ -145,7 +145,9 @@ impl Sender {
         let to = destination(request.uri())?;
         let method = request.method().as_str().to_owned();
         // A tunnel would carry anything past the gates, and a trace sends the headers back.
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        // In whatever letters: a careless server reads them alike.
+        let never = [Method::CONNECT, Method::TRACE];
+        if never.iter().any(|never| never.as_str().eq_ignore_ascii_case(&method)) {
             return Err(Refusal::denied(format!("{method} is never allowed")));
         }
         let client = self.client.clone().filter(|_| self.egress.is_granted(&method, &to)).ok_or_else(|| {

@@ -15,6 +15,8 @@ const TYPES: &str = "wasi:http/types@0.2.12";
 const METHOD_BYTES_MAX: usize = 64;
 /// Host and port: a name has at most 253 bytes.
 const AUTHORITY_BYTES_MAX: usize = 512;
+/// Path and query: most servers take no longer ones.
+const PATH_BYTES_MAX: usize = 8 << 10;
 
 /// Puts functions with a bound in the place of wasmtime's, which have none.
 pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -42,6 +44,16 @@ pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     types.func_wrap("http-error-code", |mut store: StoreContextMut<'_, Guest>, (error,): (Resource<IoError>,)| {
         Ok((code(store.data_mut().http().table.get(&error)?),))
     })?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: StoreContextMut<'_, Guest>, (request, path): (Resource<HostOutgoingRequest>, Option<String>)| {
+            if path.as_ref().is_some_and(|path| path.len() > PATH_BYTES_MAX) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_path_with_query(request, path)?,))
+        },
+    )?;
+    linker.allow_shadowing(false);
     Ok(())
 }
 

@@ -179,7 +179,10 @@ async fn a_plugin_keeps_within_its_quota() {
     let (answers, effects) = script(&world, &steps).await;
     assert!(answers[0].contains("would be 101 bytes, at most 100"), "{answers:?}");
     assert_eq!((answers[1].as_str(), answers[2].as_str()), ("()", "()"));
-    assert_eq!(answers[3], "Error::LimitExceeded(\"the plugin's keys and values would be 101 bytes, at most 100\")");
+    assert_eq!(
+        answers[3],
+        "Error::LimitExceeded(\"the plugin's keys and values would be 101 bytes, at most 100 (grants.kv)\")"
+    );
     assert_eq!((answers[5].as_str(), answers[6].as_str()), ("true", "()"));
     assert_eq!(effects.writes.len(), 3);
 }
