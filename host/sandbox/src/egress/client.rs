@@ -38,7 +38,9 @@ const SESSIONS_MAX: usize = 64;
 const LOOKUPS_MAX: usize = 8;
 /// What is read of an answer before the guest takes it, and its head at most.
 const BUFFER_BYTES: usize = 64 << 10;
-const HEADERS_BYTES_MAX: u32 = 64 << 10;
+/// Of the head of an HTTP/2 answer. Each header counts 32 bytes more than it has, and HTTP/2 has no bound of their number:
+/// a guest that copies what it got is to hold little more than that.
+const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// The same of HTTP/2: of one answer, and of all of one connection.
 const WINDOW_BYTES: u32 = 64 << 10;
 const WINDOWS_BYTES: u32 = 256 << 10;
