@@ -104,7 +104,7 @@ impl Guest {
         let PluginSettings { memory_bytes, kv_bytes, limits, egress, .. } = &self.settings;
         let resources = limits.resources * RESOURCE_BYTES;
         let calls = 2 * limits.call_bytes + limits.random_bytes + limits.result_bytes;
-        let kept = limits.log_bytes + limits.queue_bytes + 8 * limits.table_elements;
+        let kept = limits.log_bytes + limits.kv_data_bytes + limits.queue_bytes + 8 * limits.table_elements;
         let answers = u64::from(egress.at_once_max) * ANSWER_BYTES;
         memory_bytes + kv_bytes + (resources + calls + kept) as u64 + answers
     }

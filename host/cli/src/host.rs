@@ -271,7 +271,7 @@ impl Host {
     pub(crate) async fn run(self) -> Result<End> {
         let mut asked = self.asked;
         let end = tokio::select! {
-            () = asked.to_stop() => End::Asked,
+            () = asked.again() => End::Asked,
             () = self.store.signals().failed.notified() => End::StoreFailed,
         };
         tracing::info!("stopping: running attempts have {DRAIN} to end");
@@ -289,7 +289,7 @@ impl Host {
         };
         tokio::select! {
             _ = async { tokio::join!(drained, stopped) } => {}
-            () = asked.to_stop() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
+            () = asked.again() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
         }
         self.guests.shutdown_background();
         tracing::info!("stopped");

@@ -53,7 +53,6 @@ pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Ok((store.data_mut().http().set_path_with_query(request, path)?,))
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }
 

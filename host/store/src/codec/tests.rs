@@ -313,7 +313,8 @@ fn a_run_with_every_cause_of_death() {
     for cause in [DeadCause::HandlerTakesJobs, DeadCause::HandlerTakesEvents] {
         let dead = run(RunState::Dead { at: NOW, cause }, vec![]);
         let (row, _) = StoredRun::new(dead.clone()).encode().unwrap();
-        golden(&format!("run-v4-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(dead.id, &kept(&format!("run-v4-dead-{}", cause.code()))).unwrap().run, dead);
+        golden(&format!("run-v5-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(dead.id, &row).unwrap().run, dead);
     }
 }
