@@ -1,5 +1,7 @@
 //! A run: one event or job for one handler, and the only function that changes its state.
 
+mod own;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,9 +10,10 @@ use crate::attempt::{Attempt, Outcome};
 use crate::gate::Gate;
 use crate::id::{EventId, JobId, RunId};
 use crate::name::{HandlerRef, ScheduleName};
-use crate::policy::{Curve, Policy};
 use crate::retry::DeadCause;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
+
+pub use own::RunPolicy;
 
 /// A run that was put back so many times counts the next one as an attempt.
 pub const DRAINS_MAX: u8 = 20;
@@ -52,30 +55,6 @@ pub struct Run {
     pub attempts: Vec<Attempt>,
     /// Those that were put back, in order; they do not count. At most [`DRAINS_MAX`].
     pub revoked: Vec<Attempt>,
-}
-
-/// The parts of a policy that a run brings along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RunPolicy {
-    pub timeout: Option<Millis>,
-    pub attempts: Option<u32>,
-    /// The wait after the first failure.
-    pub backoff: Option<Millis>,
-    pub backoff_curve: Option<Curve>,
-    pub backoff_max: Option<Millis>,
-}
-
-impl RunPolicy {
-    #[must_use]
-    pub fn over(self, mut policy: Policy) -> Policy {
-        policy.timeout = self.timeout.unwrap_or(policy.timeout);
-        policy.attempts = self.attempts.unwrap_or(policy.attempts);
-        let backoff = &mut policy.backoff;
-        backoff.first = self.backoff.unwrap_or(backoff.first);
-        backoff.curve = self.backoff_curve.unwrap_or(backoff.curve);
-        backoff.longest = self.backoff_max.unwrap_or(backoff.longest);
-        policy
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

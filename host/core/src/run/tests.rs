@@ -1,5 +1,6 @@
 use super::*;
 use crate::name::{HandlerName, PluginName};
+use crate::time::Millis;
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1000);
