@@ -98,6 +98,10 @@ fn a_stop_waits_for_runs_and_puts_back_what_takes_too_long() {
     assert_eq!((&short["state"], &short["drains"]), (&json!("succeeded"), &json!(0)), "{short:#}");
     let long = host.run_of(&long);
     assert_eq!((&long["state"], &long["drains"]), (&json!("succeeded"), &json!(1)), "{long:#}");
+    let revoked = &long["revoked"][0];
+    assert_eq!((&revoked["outcome"], long["revoked"].as_array().unwrap().len()), (&json!("revoked"), 1), "{long:#}");
+    assert!(revoked["message"].as_str().unwrap().contains("the host stopped"), "{revoked:#}");
+    assert!(revoked["cost"]["wall_us"].as_u64().unwrap() > 0 && revoked["version"].is_string(), "{revoked:#}");
     assert_eq!((&long["attempts_begun"], &long["result"]["data"]), (&json!(1), &json!({ "attempt": 1 })));
 }
 

@@ -197,6 +197,31 @@ fn a_plugin_that_comes_while_the_disk_is_full_serves_once_it_is_not() {
 }
 
 #[test]
+fn an_upload_that_finds_no_room_leaves_nothing_and_is_taken_once_there_is_some() {
+    let project = Project::with(&[]).env("HOOKBOX_TOKEN", "hush-operator-31");
+    let Some(mount) = Mount::at(&project.path("plugins"), DISK_BYTES) else { return };
+    let (host, steps) = (project.serve(), hookbox_tests::sample("steps"));
+    project.write("steps.wasm", &steps);
+    let push = || host.cli(&["plugins", "push", "steps.wasm"]);
+    let ballast = mount.fill();
+    // No room at all, and room for half of it.
+    for room in [0, steps.len() as u64 / 2] {
+        let file = File::options().write(true).open(&ballast).unwrap();
+        file.set_len(file.metadata().unwrap().len() - room).unwrap();
+        let said = push();
+        for part in ["the plugins folder takes no file", "free some room"] {
+            assert!(said.code == Some(1) && said.err.contains(part), "{part}: {said:?}");
+        }
+        let left: Vec<_> = fs::read_dir(&mount.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, std::slice::from_ref(&ballast), "nothing half is left");
+        assert_eq!(host.cli(&["plugins", "list", "--json"]).json()["items"], json!([]));
+    }
+    fs::remove_file(&ballast).unwrap();
+    push().text();
+    assert_eq!(fs::read(project.path("plugins/steps.wasm")).unwrap(), steps);
+}
+
+#[test]
 fn a_disk_that_webhooks_have_filled_may_grow_while_the_host_runs() {
     let project = Project::with(&["steps"]);
     let Some(mount) = Mount::at(&project.path("data"), DISK_BYTES) else { return };

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use hookbox_tests::version;
 pub(crate) use host::{Answer, Ended, Host};
 pub(crate) use sender::{DROPBOX, GITHUB, LETTERS, SHOP, STRIPE, Sender, Webhook, shop};
 
@@ -56,17 +57,6 @@ pub(crate) fn binary() -> PathBuf {
     let binary = tests.parent().and_then(Path::parent).unwrap().join("hookbox");
     assert!(binary.is_file(), "{} is missing: run tests/run, or `cargo build` first", binary.display());
     binary
-}
-
-/// Other bytes, and so another digest, of the same component: a custom section says which.
-pub(crate) fn version(component: &[u8], number: u8) -> Vec<u8> {
-    let name = b"version";
-    let mut bytes = component.to_vec();
-    let size = u8::try_from(1 + name.len() + 1).unwrap();
-    bytes.extend([0, size, u8::try_from(name.len()).unwrap()]);
-    bytes.extend(name);
-    bytes.push(number);
-    bytes
 }
 
 /// A version of `steps` that tells this mark of 16 letters in the results of `shop/version`; where it begins with `bad`,

@@ -37,6 +37,11 @@ fn in_folder(project: &Project) -> Vec<String> {
     names
 }
 
+/// What was refused is removed once its answer is on disk.
+fn until_folder_holds(project: &Project, files: &[&str]) {
+    until("the folder holds nothing else", || (in_folder(project) == files).then_some(()));
+}
+
 fn send(host: &Host<'_>, query: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut request = Request::post(host.api(&format!("plugins{query}")));
     for (name, value) in headers {
@@ -123,7 +128,7 @@ fn an_upload_that_is_no_good_changes_nothing() {
     let headers = [("Content-Type", "application/wasm"), ("Authorization", token.as_str())];
     let answer = send(&host, "?name=steps", &headers, b"\0asm\x01\0\0\0");
     assert_eq!((answer.status, answer.str("cause")), (422, "core-module"), "{answer:?}");
-    assert_eq!(in_folder(&project), ["steps.wasm"]);
+    until_folder_holds(&project, &["steps.wasm"]);
     assert_eq!(fs::read(project.path("plugins/steps.wasm")).unwrap(), good);
     let listed = host.cli(&["plugins", "list", "--json"]).json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed:#}");
@@ -168,7 +173,7 @@ fn an_upload_is_trusted_by_its_signature() {
     let (one, two) = (marked("one............."), marked("two............."));
     let said = push(&project, &host, "steps", &one);
     assert!(said.code == Some(1) && said.out.contains("untrusted-"), "{said:?}");
-    assert_eq!(in_folder(&project), Vec::<String>::new());
+    until_folder_holds(&project, &[]);
     for version in [&one, &two] {
         project.write("steps.wasm", version);
         project.run(&["sign-plugin", "steps.wasm", "--key", "ours.key"]).text();

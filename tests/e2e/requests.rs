@@ -86,6 +86,10 @@ fn a_plugin_sends_what_it_is_granted_and_the_host_fills_in_the_secret() {
     let server = Server::start();
     let project = Project::with(&["steps"]).env("CHAT_TOKEN", "xoxb-not-for-guests");
     let grant = format!("{{ to: 'POST http://{}', headers: {{ authorization: chat_token }} }}", server.at);
+    project.write("hooks.yaml", format!("plugins: {{ steps: {{ grants: {{ http: [ {grant} ] }} }} }}\n"));
+    let exposed = project.run(&["check"]);
+    assert_eq!(exposed.code, Some(2));
+    assert!(exposed.out.contains("others can read the secret"), "{exposed:?}");
     let grants = format!("grants: {{ networks: [ 127.0.0.0/8 ], http: [ {grant}, 'GET http://{}' ] }}", server.at);
     project.write("hooks.yaml", format!("plugins: {{ steps: {{ {grants} }} }}\n"));
     let checked = project.run(&["check"]);

@@ -1,5 +1,6 @@
 //! Going back to a version that served before: by an operator, and by the host itself.
 
+use std::fs;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -195,7 +196,7 @@ fn a_version_that_fails_too_often_at_first_is_rolled_back_by_the_host() {
     let shown = steps(&host);
     assert_eq!(
         (&shown["on_trial"], &shown["history"][1]["how"]),
-        (&json!(false), &json!("auto-rolled-back")),
+        (&json!(true), &json!("auto-rolled-back")),
         "{shown:#}"
     );
     let rejected = &shown["rejected"][0];
@@ -216,6 +217,43 @@ fn a_version_that_fails_too_often_at_first_is_rolled_back_by_the_host() {
         assert_eq!(host.follow(&shop("broken", &format!("b-{number}"), json!({})))["state"], "dead");
     }
     assert_tells(&host, "4", ONE);
+    // It has failed, too, and nothing is left.
+    let shown = until("its trial is over", || Some(steps(&host)).filter(|steps| steps["on_trial"] == false));
+    assert_eq!((&shown["trial_failed"], &shown["digest"]), (&json!(true), &json!(digest(&one))), "{shown:#}");
+    assert!(project.log().contains("stays at version"), "{}", project.log());
+    assert!(host.cli(&["plugins", "show", "steps"]).text().contains("its trial failed"));
+}
+
+#[test]
+fn the_host_goes_back_further_where_the_version_before_fails_too() {
+    let project = Project::with(&[]);
+    project.write("hooks.yaml", "# no rule yet\n");
+    let (one, lost, worse, bad) = (marked(ONE), marked(TWO), marked("bad too........."), marked(BAD));
+    let host = project.serve();
+    for version in [&one, &lost, &worse] {
+        put(&project, &host, version);
+    }
+    fs::remove_file(project.path(&format!("data/versions/{}.wasm", &digest(&lost)["sha256:".len()..]))).unwrap();
+    project.write("hooks.yaml", "rollback: { failures: 50%, over: 2 }\n");
+    until("the rule counts", || (project.log_lines("were read anew") == 1).then_some(()));
+    put(&project, &host, &bad);
+    let seen = host.get("plugin-changes")["next"].to_string();
+    fail(&host, "1");
+    serves(&host, &worse);
+    fail(&host, "2");
+    serves(&host, &one);
+    assert_tells(&host, "3", ONE);
+    let changes = host.get(&format!("plugin-changes?after={seen}"));
+    let told: Vec<_> =
+        changes["items"].as_array().unwrap().iter().map(|item| (&item["what"], &item["digest"])).collect();
+    let passed_over = (&json!("refused"), &json!(digest(&lost)));
+    assert!(told.contains(&passed_over), "{changes:#}");
+    assert_eq!(told.iter().filter(|(what, _)| **what == "rolled-back").count(), 2, "{changes:#}");
+    let shown = steps(&host);
+    let how: Vec<_> = shown["history"].as_array().unwrap().iter().filter_map(|past| past["how"].as_str()).collect();
+    assert_eq!(how[..2], ["auto-rolled-back", "auto-rolled-back"], "{shown:#}");
+    let rejected: Vec<_> = shown["rejected"].as_array().unwrap().iter().map(|version| &version["digest"]).collect();
+    assert_eq!(rejected, [&json!(digest(&worse)), &json!(digest(&bad))], "{shown:#}");
 }
 
 #[test]

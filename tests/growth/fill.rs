@@ -180,7 +180,7 @@ fn success(run: &Run) -> Record {
         finished: now(),
         outcome: Outcome::Completed { output: Some(Output { content_type: "application/json".to_owned(), data }) },
         log: Log { lines: vec![line], bytes_dropped: 0 },
-        cost: Cost { wall_us: 300, cpu_ms: 0, memory_peak_bytes: 1 << 20, ..Cost::default() },
+        cost: Cost { wall_us: 300, cpu_us: 0, memory_peak_bytes: 1 << 20, ..Cost::default() },
         requests: Default::default(),
         denied: Vec::new(),
         version: Some(Digest([7; 32])),

@@ -1,9 +1,10 @@
 //! The sandbox in which the guests are let loose, beside an honest plugin and one with something to hide.
 
-use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hookbox_core::attempt::{Call, Executed, Input, Outcome};
+use hookbox_core::attempt::{Call, Executed, Input, Outcome, RequestEnd};
 use hookbox_core::clock::ManualClock;
 use hookbox_core::effects::{Effects, KvWrite};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
@@ -12,9 +13,13 @@ use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName};
 use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
-use hookbox_sandbox::{MemoryKv, Sandbox, SandboxError, SandboxOptions, SystemResolver};
+use hookbox_sandbox::{MemoryKv, Sandbox, SandboxError, SandboxOptions};
+use tokio::time::timeout;
 
+use crate::attacks::CARRIED;
 use crate::guest::{Guest, Verdict};
+use crate::names::Names;
+use crate::server::{self, VAULT};
 
 pub(crate) const NOON: Timestamp = Timestamp(1_780_000_000_000);
 /// Attempts at once.
@@ -24,8 +29,21 @@ pub(crate) const KEEPER: &str = "keeper";
 /// What no guest may get to see.
 pub(crate) const HIDDEN: &str = "hunter2-of-keeper";
 
+/// Runs of the honest plugin by which its usual time is measured.
+const RUNS: usize = 21;
+/// It may take so many times as long as usual, or so long at least: other work on the machine takes its time, too.
+const TIMES_MAX: u64 = 50;
+const TIME_MIN: Millis = Millis(2_000);
+/// For the first runs, whose usual time nobody knows.
+const PATIENT: Millis = Millis(20_000);
+/// The longest that a slot may be waited for: attempts of guests are over before.
+const HANG: Duration = Duration::from_secs(60);
+
 pub(crate) struct Arena {
     pub(crate) sandbox: Sandbox,
+    names: Arc<Names>,
+    /// The limit of wall time of an honest run: one that a guest slows down is stopped by it.
+    in_time: Millis,
     kv: Arc<MemoryKv>,
     _folder: tempfile::TempDir,
 }
@@ -33,14 +51,16 @@ pub(crate) struct Arena {
 impl Arena {
     pub(crate) async fn open() -> Arena {
         let folder = tempfile::tempdir().unwrap();
+        let names = Arc::<Names>::default();
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("cache"),
             slots: SLOTS,
             stack_bytes: STACK_BYTES,
             clock: Arc::new(ManualClock::at(NOON)),
-            resolver: Arc::new(SystemResolver::default()),
+            resolver: names.clone(),
         });
-        let arena = Arena { sandbox: sandbox.unwrap(), kv: Arc::default(), _folder: folder };
+        let (sandbox, kv) = (sandbox.unwrap(), Arc::default());
+        let mut arena = Arena { sandbox, names, in_time: PATIENT, kv, _folder: folder };
         let welcome = hookbox_tests::sample("welcome").into();
         arena.activate("welcome", welcome, PluginSettings::default()).await;
         let mut settings = PluginSettings::default();
@@ -49,7 +69,21 @@ impl Arena {
         arena.activate(KEEPER, crate::guest::guest(KEEPER).bytes().into(), settings).await;
         let hidden = KvWrite::Set { key: "hidden".into(), value: HIDDEN.into(), ttl: None };
         arena.kv.apply(&plugin(KEEPER), &Effects { writes: vec![hidden], ..Effects::default() }).unwrap();
+        arena.in_time = arena.in_time().await;
         arena
+    }
+
+    /// From what honest runs need before any guest was there.
+    async fn in_time(&self) -> Millis {
+        let mut took = Vec::new();
+        for _ in 0..RUNS {
+            took.push(self.serve("nobody").await.cost.wall_us);
+        }
+        took.sort_unstable();
+        let usual_us = took[RUNS / 2];
+        let in_time = TIME_MIN.max(Millis(usual_us * TIMES_MAX / 1000));
+        eprintln!("an honest run takes {usual_us} us; after each guest it has {in_time}");
+        in_time
     }
 
     async fn activate(&self, name: &str, bytes: Arc<[u8]>, settings: PluginSettings) {
@@ -59,6 +93,8 @@ impl Arena {
 
     /// Lets the guest loose; `Err` tells how it ended where that is not its verdict.
     pub(crate) async fn face(&self, guest: &Guest) -> Result<(), String> {
+        self.names.begin_anew();
+        drop(server::heard());
         let name = plugin(guest.name.split('/').next_back().unwrap());
         let prepared = self.sandbox.prepare(&name, guest.bytes().into(), guest.settings.clone()).await;
         let version = match (prepared, guest.verdict) {
@@ -74,6 +110,12 @@ impl Arena {
             }
             (Err(refused), _) => return Err(format!("is refused as {}: {refused}", refused.code())),
         };
+        let stored = guest.stored.iter().map(|(key, bytes)| KvWrite::Set {
+            key: (*key).into(),
+            value: vec![b'x'; *bytes],
+            ttl: None,
+        });
+        self.kv.apply(&name, &Effects { writes: stored.collect(), ..Effects::default() }).unwrap();
         self.sandbox.activate(&version);
         drop(version);
         let executed = self.run(&name, guest.timeout).await;
@@ -82,14 +124,21 @@ impl Arena {
         if !executed.outcome.is_success() && executed.effects != Effects::default() {
             return Err(format!("fails and leaves {:?}", executed.effects));
         }
-        if format!("{executed:?}").contains(HIDDEN) {
-            return Err("has got hold of what is another's".to_owned());
+        let told = format!("{executed:?}");
+        if told.contains(HIDDEN) || told.contains(CARRIED) {
+            return Err("has got hold of what it must not see".to_owned());
         }
         if !is(guest.verdict, &executed.outcome) {
             return Err(format!("ends with {:?}, log {:?}", executed.outcome, executed.log.lines.first()));
         }
-        (guest.check)(&executed);
-        Ok(())
+        is_told(guest, &executed)?;
+        holds("check", || (guest.check)(&executed))?;
+        server::settle().await;
+        let heard = server::heard();
+        if heard.iter().any(|heard| heard.by == VAULT) {
+            return Err(format!("has reached what nobody granted: {heard:?}"));
+        }
+        holds("heard", || (guest.heard)(&heard))
     }
 
     /// The handler `job` of an active plugin.
@@ -97,9 +146,17 @@ impl Arena {
         self.sandbox.execute(call(name, timeout), self.kv.clone()).await
     }
 
-    /// The honest plugin does its work as ever.
+    /// The honest plugin does its work as ever, in its usual time and in all slots at once.
     pub(crate) async fn assert_serves(&self, after: &str) {
-        let executed = self.sandbox.execute(welcome(), self.kv.clone()).await.unwrap();
+        let served: [_; SLOTS] = std::array::from_fn(|_| self.serve(after));
+        let [one, other] = served;
+        tokio::join!(one, other);
+    }
+
+    async fn serve(&self, after: &str) -> Executed {
+        let running = self.sandbox.execute(welcome(self.in_time), self.kv.clone());
+        let executed = timeout(HANG, running).await.unwrap_or_else(|_| panic!("after {after}: no slot is free"));
+        let executed = executed.unwrap();
         match &executed.outcome {
             Outcome::Completed { output: Some(output) } => {
                 assert!(String::from_utf8_lossy(&output.data).contains("Welcome, Ada!"), "after {after}: {executed:?}");
@@ -107,40 +164,46 @@ impl Arena {
             _ => panic!("after {after}: {executed:?}"),
         }
         assert_eq!(executed.effects.writes.len(), 1, "after {after}");
+        executed
     }
 }
 
+/// What a guest is to leave besides; all of them are tried before the test fails.
+fn holds(what: &str, assert: impl FnOnce()) -> Result<(), String> {
+    panic::catch_unwind(AssertUnwindSafe(assert)).map_err(|_| format!("fails its `{what}`, see above"))
+}
+
+/// Whether the operator is told of its requests what must be told.
+fn is_told(guest: &Guest, executed: &Executed) -> Result<(), String> {
+    let kept = &executed.requests.kept;
+    let tells = |end: &RequestEnd| match end {
+        RequestEnd::Denied(reason) | RequestEnd::Failed(reason) => reason.contains(guest.told),
+        RequestEnd::Unfinished | RequestEnd::Answered(_) => false,
+    };
+    if !guest.told.is_empty() && !kept.iter().any(|request| tells(&request.end)) {
+        return Err(format!("is not told of with {:?}: {kept:?}", guest.told));
+    }
+    let denied = kept.iter().any(|request| matches!(request.end, RequestEnd::Denied(_)));
+    if denied && executed.denied.is_empty() {
+        return Err(format!("is denied and not listed: {kept:?}"));
+    }
+    Ok(())
+}
+
 fn is(verdict: Verdict, outcome: &Outcome) -> bool {
+    let names = |key| outcome.message().is_some_and(|message| message.contains(key));
     match (verdict, outcome) {
         (Verdict::Trapped(words), Outcome::Trapped { message })
         | (Verdict::Permanent(words), Outcome::Permanent { message })
         | (Verdict::Retryable(words), Outcome::Retryable { message, .. }) => message.contains(words),
-        (Verdict::CpuExhausted, Outcome::CpuExhausted { .. })
-        | (Verdict::TimedOut, Outcome::TimedOut { .. })
-        | (Verdict::OutOfMemory, Outcome::OutOfMemory { .. })
-        | (Verdict::Completes, Outcome::Completed { .. }) => true,
+        (Verdict::CpuExhausted, Outcome::CpuExhausted { .. }) => names("limits.cpu"),
+        (Verdict::TimedOut, Outcome::TimedOut { .. }) => names("timeout"),
+        (Verdict::OutOfMemory, Outcome::OutOfMemory { .. }) => names("limits.memory"),
+        (Verdict::Completes, Outcome::Completed { .. }) => true,
         (Verdict::Says(words), Outcome::Completed { output: Some(output) }) => {
             String::from_utf8_lossy(&output.data).contains(words)
         }
         _ => false,
-    }
-}
-
-/// What this process holds of the machine.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
-    pub(crate) resident_kib: u64,
-    pub(crate) files: usize,
-    pub(crate) threads: usize,
-}
-
-impl Held {
-    pub(crate) fn now() -> Held {
-        let status = fs::read_to_string("/proc/self/status").unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let resident_kib = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        let count = |folder: &str| fs::read_dir(folder).unwrap().count();
-        Held { resident_kib, files: count("/proc/self/fd"), threads: count("/proc/self/task") }
     }
 }
 
@@ -170,7 +233,7 @@ fn call(name: &PluginName, timeout: Millis) -> Call {
     }
 }
 
-fn welcome() -> Call {
+fn welcome(timeout: Millis) -> Call {
     let event = Event {
         id: EventId::new(NOON, 3),
         source: Source::Provider(ProviderName::parse("shop").unwrap()),
@@ -184,5 +247,5 @@ fn welcome() -> Call {
         hops: 0,
     };
     let target = HandlerRef { plugin: plugin("welcome"), handler: HandlerName::parse("welcome").unwrap() };
-    Call { target, input: Input::Event(Arc::new(event)), ..call(&plugin("welcome"), Millis(20_000)) }
+    Call { target, input: Input::Event(Arc::new(event)), ..call(&plugin("welcome"), timeout) }
 }

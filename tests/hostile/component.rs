@@ -1,7 +1,8 @@
 //! Makes a component of the world `plugin` from a few lines of WebAssembly text.
 //!
 //! A guest is one core module. Strings are written `@"text"` and become their place and length. What an import is
-//! called, and how its values lie in memory, is that of the canonical ABI; [`IMPORTS`] lists those that may be called.
+//! called, and how its values lie in memory, is that of the canonical ABI; [`imports`](crate::imports) lists those that may be
+//! called.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,43 +10,7 @@ use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
-/// Name in the text, interface, function, and its parameters and result.
-const IMPORTS: [(&str, &str, &str, &str); 30] = [
-    ("log", "hookbox:plugin/logging@0.1.0", "log", "(param i32 i32 i32 i32 i32)"),
-    ("kv-get", "hookbox:plugin/kv@0.1.0", "get", "(param i32 i32 i32)"),
-    ("kv-set", "hookbox:plugin/kv@0.1.0", "set", "(param i32 i32 i32 i32 i32 i64 i32)"),
-    ("kv-list", "hookbox:plugin/kv@0.1.0", "list", "(param i32 i32 i32 i32 i32 i32)"),
-    ("config", "hookbox:plugin/config@0.1.0", "get", "(param i32 i32 i32)"),
-    ("secret", "hookbox:plugin/config@0.1.0", "get-secret", "(param i32 i32 i32)"),
-    ("enqueue", "hookbox:plugin/queue@0.1.0", "enqueue", "(param i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32)"),
-    ("emit", "hookbox:plugin/queue@0.1.0", "emit", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)"),
-    ("environment", "wasi:cli/environment@0.2.0", "get-environment", "(param i32)"),
-    ("arguments", "wasi:cli/environment@0.2.0", "get-arguments", "(param i32)"),
-    ("cwd", "wasi:cli/environment@0.2.0", "initial-cwd", "(param i32)"),
-    ("exit", "wasi:cli/exit@0.2.0", "exit", "(param i32)"),
-    ("stdin", "wasi:cli/stdin@0.2.0", "get-stdin", "(result i32)"),
-    ("stdout", "wasi:cli/stdout@0.2.0", "get-stdout", "(result i32)"),
-    ("stderr", "wasi:cli/stderr@0.2.0", "get-stderr", "(result i32)"),
-    ("terminal", "wasi:cli/terminal-stdin@0.2.0", "get-terminal-stdin", "(param i32)"),
-    ("read", "wasi:io/streams@0.2.0", "[method]input-stream.blocking-read", "(param i32 i64 i32)"),
-    ("print", "wasi:io/streams@0.2.0", "[method]output-stream.blocking-write-and-flush", "(param i32 i32 i32 i32)"),
-    ("drop-output", "wasi:io/streams@0.2.0", "[resource-drop]output-stream", "(param i32)"),
-    ("drop-pollable", "wasi:io/poll@0.2.0", "[resource-drop]pollable", "(param i32)"),
-    ("block", "wasi:io/poll@0.2.0", "[method]pollable.block", "(param i32)"),
-    ("ready", "wasi:io/poll@0.2.0", "[method]pollable.ready", "(param i32) (result i32)"),
-    ("poll", "wasi:io/poll@0.2.0", "poll", "(param i32 i32 i32)"),
-    ("after", "wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration", "(param i64) (result i32)"),
-    ("now", "wasi:clocks/wall-clock@0.2.0", "now", "(param i32)"),
-    ("random", "wasi:random/random@0.2.0", "get-random-bytes", "(param i64 i32)"),
-    ("preopens", "wasi:filesystem/preopens@0.2.0", "get-directories", "(param i32)"),
-    ("open-at", "wasi:filesystem/types@0.2.0", "[method]descriptor.open-at", "(param i32 i32 i32 i32 i32 i32 i32)"),
-    ("network", "wasi:sockets/instance-network@0.2.0", "instance-network", "(result i32)"),
-    ("lookup", "wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses", "(param i32 i32 i32 i32)"),
-];
-const SOCKETS: [(&str, &str, &str, &str); 2] = [
-    ("tcp", "wasi:sockets/tcp-create-socket@0.2.0", "create-tcp-socket", "(param i32 i32)"),
-    ("udp", "wasi:sockets/udp-create-socket@0.2.0", "create-udp-socket", "(param i32 i32)"),
-];
+use crate::imports::IMPORTS;
 
 /// Where texts and the description lie. Below is room for results: an answer of the handler at 64, of imports at 256.
 const DATA: usize = 1024;
@@ -96,7 +61,7 @@ impl Text {
         let all = [describe.as_str(), &job, &realloc, &post_describe, &post_job, &more].join("\n");
         let called = |name: &str| all.contains(&format!("${name} ")) || all.contains(&format!("${name})"));
         let mut imports = String::new();
-        for (name, interface, function, kind) in IMPORTS.iter().chain(&SOCKETS).filter(|import| called(import.0)) {
+        for (name, interface, function, kind) in IMPORTS.iter().filter(|import| called(import.0)) {
             let _ = writeln!(imports, "(import {interface:?} {function:?} (func ${name} {kind}))");
         }
         let content_type = data.place(b"text/plain");
@@ -167,11 +132,18 @@ impl Text {
 
 fn world() -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/plugin.wit");
-    resolve.push_str(&contract, &std::fs::read_to_string(&contract).unwrap()).unwrap();
+    for file in ["wit/plugin.wit", "host/sandbox/wit-drafts/keyvalue-0.2.0-draft2/keyvalue.wit"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        resolve.push_str(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
+    }
     let package = resolve.push_str("world.wit", include_str!("world.wit")).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     (resolve, world)
+}
+
+/// Line ends and escapes, which would otherwise end up in the text of the module.
+fn unescaped(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\r", "\r").replace("\\0", "\0").replace("\\e", "\u{1b}")
 }
 
 /// What lies in memory from [`DATA`] on.
@@ -192,7 +164,7 @@ impl Data {
         let mut placed = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (text, rest) = part.split_once('"').unwrap();
-            let (at, bytes) = self.place(text.replace("\\n", "\n").replace("\\e", "\u{1b}").as_bytes());
+            let (at, bytes) = self.place(unescaped(text).as_bytes());
             let _ = write!(placed, "(i32.const {at}) (i32.const {bytes}){rest}");
         }
         placed

@@ -39,7 +39,7 @@ use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
 use hookbox_http::uploads::Uploads;
-use hookbox_sandbox::{Folder, Sandbox, SandboxOptions, SystemResolver};
+use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use tokio::net::{TcpListener, TcpSocket};
@@ -52,7 +52,8 @@ use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
 use asked::Asked;
-use plugins::{Plugins, Trials};
+use plugins::{Plugins, Trials, scan, take_proposals};
+use trust::LiveTrust;
 use versions::Versions;
 
 pub(crate) use reload::live_providers;
@@ -108,7 +109,7 @@ impl Host {
         )?;
         let providers = Arc::new(ArcSwap::from_pointee(providers));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
-        let trust = Arc::new(ArcSwap::from_pointee(project.config.trust()));
+        let trust = Arc::new(LiveTrust::new(project.config.trust()));
         let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let limits = IngressLimits {
@@ -137,6 +138,7 @@ impl Host {
         let execute = Arc::new(InSandbox::new(sandbox.clone(), kv, trials.clone()));
         let changes = Arc::new(Changes::new(clock.now()));
         let schedules = Arc::new(Declarer::new(store.clone(), engine_settings.clone(), clock.clone()));
+        let uploads = Arc::new(Uploads::to(project.plugins.clone()));
         let plugins = Arc::new(Plugins {
             store: store.clone(),
             sandbox,
@@ -150,6 +152,7 @@ impl Host {
             schedules: schedules.clone(),
             versions: Versions::open(project.data.join("versions"))?,
             folder: project.plugins.clone(),
+            uploads: uploads.clone(),
             trials,
             changes: changes.clone(),
             turn: tokio::sync::Mutex::default(),
@@ -189,7 +192,7 @@ impl Host {
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,
-            uploads: Arc::new(Uploads::to(project.plugins.clone())),
+            uploads,
             changes,
         });
         let public_limits = ServerLimits {
@@ -229,8 +232,8 @@ impl Host {
 
         let (proposals, proposed) = mpsc::channel(PROPOSALS_MAX);
         let doers = vec![
+            tokio::spawn(take_proposals(plugins.clone(), proposed, folder.again())),
             tokio::spawn(folder.watch(proposals)),
-            tokio::spawn(take_proposals(plugins.clone(), proposed)),
             tokio::spawn(plugins.clone().obey()),
             tokio::spawn(plugins.clone().judge()),
             tokio::spawn(reload::watch(reload::Live {
@@ -268,7 +271,7 @@ impl Host {
     pub(crate) async fn run(self) -> Result<End> {
         let mut asked = self.asked;
         let end = tokio::select! {
-            () = asked.to_stop() => End::Asked,
+            () = asked.again() => End::Asked,
             () = self.store.signals().failed.notified() => End::StoreFailed,
         };
         tracing::info!("stopping: running attempts have {DRAIN} to end");
@@ -286,7 +289,7 @@ impl Host {
         };
         tokio::select! {
             _ = async { tokio::join!(drained, stopped) } => {}
-            () = asked.to_stop() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
+            () = asked.again() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
         }
         self.guests.shutdown_background();
         tracing::info!("stopped");
@@ -319,25 +322,6 @@ async fn serve_until(
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     serve::serve(listener, router, tls, limits, shutdown).await;
-}
-
-/// Takes in what lies in the folder, and notes what has gone from it.
-async fn scan(project: &Project, plugins: &Plugins) -> Result<Folder> {
-    let folder = Folder::open(project.plugins.clone());
-    let mut folder = folder.with_context(|| format!("cannot open the plugins folder {}", project.plugins.display()))?;
-    let events = folder.scan().await;
-    for event in events {
-        plugins.take(event).await;
-    }
-    plugins.note_missing().await?;
-    plugins.warn_of_schedules();
-    Ok(folder)
-}
-
-async fn take_proposals(plugins: Arc<Plugins>, mut proposed: mpsc::Receiver<hookbox_sandbox::FolderEvent>) {
-    while let Some(event) = proposed.recv().await {
-        plugins.take(event).await;
-    }
 }
 
 pub(crate) fn engine_settings(project: &Project) -> Settings {

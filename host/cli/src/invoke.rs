@@ -203,7 +203,7 @@ fn report(handler: &HandlerName, executed: Executed, print: Print) -> Result<()>
         "jobs": jobs,
         "events": events,
         "wall_us": executed.cost.wall_us,
-        "cpu_ms": executed.cost.cpu_ms,
+        "cpu_us": executed.cost.cpu_us,
         "memory_peak_bytes": executed.cost.memory_peak_bytes,
         "host_calls": calls,
     });

@@ -75,6 +75,10 @@ pub enum Outcome {
     Lost,
     /// It was stopped because its run was cancelled.
     Cancelled,
+    /// It was stopped or undone, and why; no fault of its own. Its run was put back, and it does not count.
+    Revoked {
+        why: String,
+    },
 }
 
 impl Outcome {
@@ -90,6 +94,7 @@ impl Outcome {
             Outcome::OutOfMemory { .. } => "out-of-memory",
             Outcome::Lost => "lost",
             Outcome::Cancelled => "cancelled",
+            Outcome::Revoked { .. } => "revoked",
         }
     }
 
@@ -100,11 +105,14 @@ impl Outcome {
             Outcome::Skipped { reason } => Some(reason.clone()),
             Outcome::Retryable { message, .. } | Outcome::Permanent { message } => Some(message.clone()),
             Outcome::Trapped { message } => Some(message.clone()),
-            Outcome::TimedOut { limit } => Some(format!("stopped after {limit} of wall time")),
-            Outcome::CpuExhausted { limit } => Some(format!("stopped after {limit} of CPU time")),
-            Outcome::OutOfMemory { limit } => Some(format!("asked for more than its {} MiB of memory", limit >> 20)),
+            Outcome::TimedOut { limit } => Some(format!("stopped after {limit} of wall time (timeout)")),
+            Outcome::CpuExhausted { limit } => Some(format!("stopped after {limit} of CPU time (limits.cpu)")),
+            Outcome::OutOfMemory { limit } => {
+                Some(format!("asked for more than its {} MiB of memory (limits.memory)", limit >> 20))
+            }
             Outcome::Lost => Some("the host stopped while it ran".to_owned()),
             Outcome::Cancelled => Some("its run was cancelled while it ran".to_owned()),
+            Outcome::Revoked { why } => Some(why.clone()),
         }
     }
 
@@ -171,8 +179,8 @@ impl Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     pub wall_us: u64,
-    /// To the tick of 1 ms.
-    pub cpu_ms: u64,
+    /// What its thread computed for it, in the guest and in the host.
+    pub cpu_us: u64,
     pub memory_peak_bytes: u64,
     pub calls: HostCalls,
 }
@@ -251,7 +259,7 @@ impl Executed {
 /// An attempt as it is kept with its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Counts from 1.
+    /// Counts from 1. One that was revoked has the number of the one that took its place.
     pub number: u32,
     pub started: Timestamp,
     pub finished: Timestamp,

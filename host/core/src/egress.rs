@@ -147,6 +147,16 @@ impl Grant {
         self.hosts == Hosts::Any
     }
 
+    /// Whether others on the way could read what it carries: plain HTTP, and not only to networks of one's own.
+    pub fn is_exposed(&self, networks: &[IpNet]) -> bool {
+        let within = match &self.hosts {
+            Hosts::One(Host::Address(address)) => is_within(*address, networks),
+            // Where a name leads is seen when it is resolved.
+            Hosts::One(Host::Name(_)) | Hosts::Below(_) | Hosts::Any => !networks.is_empty(),
+        };
+        self.scheme == Scheme::Http && !within
+    }
+
     pub fn allows(&self, method: &str, to: &Destination) -> bool {
         let host = match (&self.hosts, &to.host) {
             (Hosts::Any, _) => true,
@@ -187,6 +197,11 @@ fn methods_of(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}
+
 /// Everything that one plugin may send, and how much of it.
 #[derive(Debug, Clone)]
 pub struct Egress {
@@ -221,8 +236,12 @@ impl Egress {
 
     /// The second one.
     pub fn is_reachable(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        is_public(address) || self.networks.iter().any(|network| network.contains(&address))
+        is_public(address) || self.is_within_networks(address)
+    }
+
+    /// In its place for a request that carries a secret and is not encrypted.
+    pub fn is_within_networks(&self, address: IpAddr) -> bool {
+        is_within(address, &self.networks)
     }
 
     /// The secret that a header of such a request may carry.

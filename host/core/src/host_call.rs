@@ -17,12 +17,16 @@ pub enum CallKind {
     Emit,
     /// An outgoing request, refused ones included, with the bytes of its bodies.
     Request,
-    /// Clocks, random numbers, output, waiting, the parts of a request: all that WASI has. Their bytes are not counted.
+    /// Output, waiting, the parts of a request: what WASI has besides. Their bytes are not counted.
     Wasi,
+    /// A reading of a clock, or an alarm that is set by one.
+    Clock,
+    /// Random numbers, with their bytes.
+    Random,
 }
 
 impl CallKind {
-    pub const ALL: [CallKind; 9] = [
+    pub const ALL: [CallKind; 11] = [
         CallKind::Log,
         CallKind::Config,
         CallKind::Secret,
@@ -32,6 +36,8 @@ impl CallKind {
         CallKind::Emit,
         CallKind::Request,
         CallKind::Wasi,
+        CallKind::Clock,
+        CallKind::Random,
     ];
 
     pub fn code(self) -> &'static str {
@@ -45,6 +51,8 @@ impl CallKind {
             CallKind::Emit => "emit",
             CallKind::Request => "request",
             CallKind::Wasi => "wasi",
+            CallKind::Clock => "clock",
+            CallKind::Random => "random",
         }
     }
 }
@@ -117,7 +125,7 @@ mod tests {
         assert_eq!(names.len(), CallKind::ALL.len());
         let one = |n| Calls { number: n, bytes_given: 2 * n, bytes_answered: 3 * n };
         let calls: HostCalls = CallKind::ALL.into_iter().zip((1..).map(one)).collect();
-        assert_eq!(calls.made().map(|(_, calls)| calls).collect::<Vec<_>>(), (1..=9).map(one).collect::<Vec<_>>());
+        assert_eq!(calls.made().map(|(_, calls)| calls).collect::<Vec<_>>(), (1..=11).map(one).collect::<Vec<_>>());
     }
 
     #[test]

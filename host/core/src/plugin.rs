@@ -9,6 +9,7 @@ use crate::cron::DayRule;
 use crate::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use crate::route::Pattern;
 use crate::route::filter::Filter;
+use crate::run::WorkKind;
 use crate::schedule::{Origin, Rules, Schedule, When, ZoneName};
 use crate::time::{Millis, NotADuration};
 
@@ -89,6 +90,16 @@ pub enum Trigger {
     Events(Vec<Pattern>),
     Schedule(DeclaredSchedule),
     Manual,
+}
+
+impl Trigger {
+    /// What a handler with it takes.
+    pub fn takes(&self) -> WorkKind {
+        match self {
+            Trigger::Events(_) => WorkKind::Event,
+            Trigger::Schedule(_) | Trigger::Manual => WorkKind::Job,
+        }
+    }
 }
 
 /// A schedule as a plugin declares it.

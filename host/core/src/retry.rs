@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempt::Outcome;
 use crate::policy::Curve;
+use crate::run::WorkKind;
 use crate::time::{Millis, Timestamp};
 
 pub use crate::policy::Policy;
@@ -88,9 +89,48 @@ pub enum DeadCause {
     Loop,
     /// Its event's body is not as the provider's schema wants it.
     InvalidBody,
+    /// Its handler has taken jobs for too long, and it is an event's.
+    HandlerTakesJobs,
+    /// Its handler has taken events for too long, and it is a job's.
+    HandlerTakesEvents,
 }
 
 impl DeadCause {
+    /// Of a run that waited for its handler in vain: `missing` is what the handler no longer takes, nothing where it is
+    /// gone.
+    pub fn of_missing(missing: Option<WorkKind>) -> DeadCause {
+        match missing {
+            None => DeadCause::HandlerVanished,
+            Some(WorkKind::Event) => DeadCause::HandlerTakesJobs,
+            Some(WorkKind::Job) => DeadCause::HandlerTakesEvents,
+        }
+    }
+
+    /// What it means and what to do, for people.
+    pub fn told(self) -> &'static str {
+        match self {
+            DeadCause::Permanent => "the handler said that trying again cannot help: mend the cause and replay it",
+            DeadCause::AttemptsExhausted => "every attempt failed: mend the cause and replay it",
+            DeadCause::HandlerVanished => {
+                "its handler was gone for ten minutes: deploy a version that has it, or roll back to one, and replay it"
+            }
+            DeadCause::HandlerTakesJobs => {
+                "its handler takes jobs since another version, and this is an event: deploy a version whose handler takes \
+                 events, or roll back to one, and replay it"
+            }
+            DeadCause::HandlerTakesEvents => {
+                "its handler takes events since another version, and this is a job: deploy a version whose handler takes \
+                 jobs, or roll back to one, and replay it"
+            }
+            DeadCause::Loop => {
+                "it came about through too many other events and jobs: end the loop before you replay it"
+            }
+            DeadCause::InvalidBody => {
+                "its body is not as the provider's schema wants it: replay it with another payload"
+            }
+        }
+    }
+
     pub fn code(self) -> &'static str {
         match self {
             DeadCause::Permanent => "permanent",
@@ -98,6 +138,8 @@ impl DeadCause {
             DeadCause::HandlerVanished => "handler-vanished",
             DeadCause::Loop => "loop",
             DeadCause::InvalidBody => "invalid-body",
+            DeadCause::HandlerTakesJobs => "handler-takes-jobs",
+            DeadCause::HandlerTakesEvents => "handler-takes-events",
         }
     }
 }
@@ -109,7 +151,7 @@ pub fn decide(policy: &Policy, attempt: u32, outcome: &Outcome, now: Timestamp, 
         Outcome::Permanent { .. } => return Decision::Bury(DeadCause::Permanent),
         Outcome::Retryable { retry_after, .. } => *retry_after,
         Outcome::Trapped { .. } | Outcome::TimedOut { .. } | Outcome::CpuExhausted { .. } => None,
-        Outcome::OutOfMemory { .. } | Outcome::Lost | Outcome::Cancelled => None,
+        Outcome::OutOfMemory { .. } | Outcome::Lost | Outcome::Cancelled | Outcome::Revoked { .. } => None,
     };
     if attempt >= policy.attempts {
         return Decision::Bury(DeadCause::AttemptsExhausted);

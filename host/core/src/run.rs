@@ -1,14 +1,19 @@
 //! A run: one event or job for one handler, and the only function that changes its state.
 
+mod own;
+
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Outcome};
 use crate::gate::Gate;
 use crate::id::{EventId, JobId, RunId};
 use crate::name::{HandlerRef, ScheduleName};
-use crate::policy::{Curve, Policy};
 use crate::retry::DeadCause;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
+
+pub use own::RunPolicy;
 
 /// A run that was put back so many times counts the next one as an attempt.
 pub const DRAINS_MAX: u8 = 20;
@@ -48,30 +53,8 @@ pub struct Run {
     pub drains: u8,
     /// Attempts that have ended, in order.
     pub attempts: Vec<Attempt>,
-}
-
-/// The parts of a policy that a run brings along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RunPolicy {
-    pub timeout: Option<Millis>,
-    pub attempts: Option<u32>,
-    /// The wait after the first failure.
-    pub backoff: Option<Millis>,
-    pub backoff_curve: Option<Curve>,
-    pub backoff_max: Option<Millis>,
-}
-
-impl RunPolicy {
-    #[must_use]
-    pub fn over(self, mut policy: Policy) -> Policy {
-        policy.timeout = self.timeout.unwrap_or(policy.timeout);
-        policy.attempts = self.attempts.unwrap_or(policy.attempts);
-        let backoff = &mut policy.backoff;
-        backoff.first = self.backoff.unwrap_or(backoff.first);
-        backoff.curve = self.backoff_curve.unwrap_or(backoff.curve);
-        backoff.longest = self.backoff_max.unwrap_or(backoff.longest);
-        policy
-    }
+    /// Those that were put back, in order; they do not count. At most [`DRAINS_MAX`].
+    pub revoked: Vec<Attempt>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +62,41 @@ impl RunPolicy {
 pub enum Work {
     Event(EventId),
     Job(JobId),
+}
+
+/// What a run works on, whichever it is. A handler takes one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkKind {
+    Event,
+    Job,
+}
+
+impl Work {
+    pub fn kind(self) -> WorkKind {
+        match self {
+            Work::Event(_) => WorkKind::Event,
+            Work::Job(_) => WorkKind::Job,
+        }
+    }
+}
+
+impl WorkKind {
+    pub fn other(self) -> WorkKind {
+        match self {
+            WorkKind::Event => WorkKind::Job,
+            WorkKind::Job => WorkKind::Event,
+        }
+    }
+}
+
+/// `events`
+impl fmt::Display for WorkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WorkKind::Event => "events",
+            WorkKind::Job => "jobs",
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,9 +216,14 @@ pub enum RunEvent {
     LeaseLostForGood {
         at: Timestamp,
     },
-    /// The host stopped in good order before it ended: not counted.
+    /// It was put back before anything of it was executed: not counted.
     Drained {
         at: Timestamp,
+    },
+    /// It was put back after it had begun, such as where the host stopped in good order: not counted, and kept.
+    Revoked {
+        attempt: Attempt,
+        due: Timestamp,
     },
     /// Given up without an attempt.
     Abandoned {
@@ -228,7 +251,8 @@ impl RunEvent {
         match self {
             RunEvent::Succeeded { attempt }
             | RunEvent::FailedForNow { attempt, .. }
-            | RunEvent::FailedForGood { attempt, .. } => Some(attempt),
+            | RunEvent::FailedForGood { attempt, .. }
+            | RunEvent::Revoked { attempt, .. } => Some(attempt),
             RunEvent::Claimed { .. }
             | RunEvent::LeaseLost { .. }
             | RunEvent::LeaseLostForGood { .. }
@@ -247,6 +271,7 @@ impl RunEvent {
             RunEvent::LeaseLost { .. } => "lost",
             RunEvent::LeaseLostForGood { .. } => "lost for good",
             RunEvent::Drained { .. } => "drained",
+            RunEvent::Revoked { .. } => "revoked",
             RunEvent::Abandoned { .. } => "abandoned",
             RunEvent::Cancelled { .. } => "cancelled",
         }
@@ -329,6 +354,16 @@ impl Run {
                 self.drains += 1;
                 self.attempts_begun = self.attempts_begun.saturating_sub(1);
                 Pending { due: at }
+            }
+            (Leased { lease }, RunEvent::Revoked { attempt, due }) if attempt.number == lease.attempt => {
+                if self.drains >= DRAINS_MAX {
+                    self.attempts.push(Attempt { outcome: Outcome::Lost, ..attempt });
+                } else {
+                    self.drains += 1;
+                    self.attempts_begun = self.attempts_begun.saturating_sub(1);
+                    self.revoked.push(attempt);
+                }
+                Pending { due }
             }
             _ => return Err(illegal),
         };

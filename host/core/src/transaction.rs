@@ -49,6 +49,9 @@ pub struct Page {
 #[derive(Debug)]
 pub struct Transaction {
     quota: u64,
+    data_max: u64,
+    /// Bytes of keys and values that were read of the store, written or looked at for a swap.
+    data: u64,
     /// Bytes in the store, asked once.
     used: Option<u64>,
     keys: BTreeMap<String, Key>,
@@ -76,23 +79,42 @@ enum Write {
 }
 
 impl Transaction {
-    /// `quota`: bytes that the plugin's keys and values may take altogether.
-    pub fn new(quota: u64) -> Transaction {
-        Transaction { quota, used: None, keys: BTreeMap::new(), scans: Vec::new(), page: None, growth: 0, listed: 0 }
+    /// `quota`: bytes that the plugin's keys and values may take altogether. `data_max`: bytes of keys and values that
+    /// the attempt may read and write. Beyond them every call is refused, without anything being read for it.
+    pub fn new(quota: u64, data_max: u64) -> Transaction {
+        Transaction {
+            quota,
+            data_max,
+            data: 0,
+            used: None,
+            keys: BTreeMap::new(),
+            scans: Vec::new(),
+            page: None,
+            growth: 0,
+            listed: 0,
+        }
     }
 
     /// What the store has at a key that was needed.
     pub fn saw(&mut self, key: &str, entry: Option<KvEntry>) {
+        self.count(key.len() + entry.as_ref().map_or(0, |entry| entry.value.len()));
         self.change(key, |slot| slot.seen = Some(entry));
     }
 
     /// What the store has on a page that was needed.
     pub fn saw_page(&mut self, page: KvScan) {
+        self.count(page.keys.iter().map(String::len).sum());
         self.page = Some(page);
     }
 
     pub fn saw_used(&mut self, bytes: u64) {
         self.used = Some(bytes);
+    }
+
+    /// So many bytes are kept for the attempt elsewhere.
+    pub fn keep(&mut self, bytes: usize) -> Result<(), Unanswered> {
+        self.count(bytes);
+        self.within_data()
     }
 
     pub fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Unanswered> {
@@ -173,6 +195,7 @@ impl Transaction {
                 return Err(limit(format!("a prefix or cursor is {} bytes, at most {KV_KEY_BYTES_MAX}", text.len())));
             }
         }
+        self.within_data()?;
         self.room()?;
         let asked = |page: &KvScan| page.prefix == prefix && page.after.as_deref() == cursor;
         let Some(scan) = self.page.take().filter(asked) else {
@@ -219,6 +242,7 @@ impl Transaction {
         if key.is_empty() || key.len() > KV_KEY_BYTES_MAX {
             return Err(limit(format!("a key is {} bytes, must be 1 to {KV_KEY_BYTES_MAX}", key.len())));
         }
+        self.within_data()?;
         if !self.keys.contains_key(key) {
             self.room()?;
         }
@@ -228,6 +252,20 @@ impl Transaction {
     fn room(&self) -> Result<(), Unanswered> {
         if self.keys.len() + self.listed >= KV_KEYS_PER_ATTEMPT_MAX {
             return Err(limit(format!("one attempt touches at most {KV_KEYS_PER_ATTEMPT_MAX} keys")));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.data = self.data.saturating_add(bytes as u64);
+    }
+
+    fn within_data(&self) -> Result<(), Unanswered> {
+        if self.data > self.data_max {
+            let most = self.data_max;
+            return Err(limit(format!(
+                "one attempt reads and writes at most {most} bytes of keys and values (limits.kv_data)"
+            )));
         }
         Ok(())
     }
@@ -250,9 +288,12 @@ impl Transaction {
             let total = i128::from(used) + self.growth - before + bytes - seen;
             if total > i128::from(self.quota) {
                 let quota = self.quota;
-                return Err(limit(format!("the plugin's keys and values would be {total} bytes, at most {quota}")));
+                return Err(limit(format!(
+                    "the plugin's keys and values would be {total} bytes, at most {quota} (grants.kv)"
+                )));
             }
         }
+        self.keep(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         self.change(key, |slot| slot.write = Some(write));
         Ok(())
     }

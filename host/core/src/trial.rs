@@ -85,7 +85,7 @@ impl Trial {
             | Outcome::TimedOut { .. }
             | Outcome::CpuExhausted { .. }
             | Outcome::OutOfMemory { .. } => true,
-            Outcome::Lost | Outcome::Cancelled => return,
+            Outcome::Lost | Outcome::Cancelled | Outcome::Revoked { .. } => return,
         };
         self.attempts = self.attempts.saturating_add(1);
         self.failures = self.failures.saturating_add(u32::from(failed));

@@ -58,6 +58,14 @@ fn what_is_no_grant_is_told_with_its_place() {
              { a: k } } ] }",
             "plugins.a.grants.http[1].headers.a: secret \"k\" is read from two places",
         ),
+        (
+            "grants: { http: [ { to: 'http://a.b', headers: { a: k } } ] }",
+            "plugins.a.grants.http[0].headers: would go over http://, where others can read the secret: write https://",
+        ),
+        (
+            "grants: { networks: [ 10.0.0.0/8 ], http: [ { to: 'http://192.0.2.1', headers: { a: k } } ] }",
+            "plugins.a.grants.http[0].headers: would go over http://",
+        ),
         ("grants: { networks: [ 10.0.0.1/8 ] }", "plugins.a.grants.networks[0]: has bits beyond its prefix"),
         ("limits: { requests_at_once: 0 }", "plugins.a.limits.requests_at_once: must be 1..=64, got 0"),
         ("limits: { responses: 1GiB }", "plugins.a.limits.responses: must be 0..=256MiB, got 1GiB"),
@@ -65,6 +73,16 @@ fn what_is_no_grant_is_told_with_its_place() {
         let error = read(text).unwrap_err();
         assert!(error.contains(told), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_secret_goes_over_plain_http_to_networks_of_ones_own() {
+    for to in ["http://billing.internal", "http://10.1.2.3:8080", "http://*.internal"] {
+        let text = format!("grants: {{ networks: [ 10.0.0.0/8 ], http: [ {{ to: '{to}', headers: {{ a: k }} }} ] }}");
+        assert_eq!(read(&text).unwrap().http.grants.len(), 1, "{to}");
+    }
+    // Without a secret it may go anywhere that is granted.
+    assert!(read("grants: { http: [ 'http://a.b', { to: 'http://a.b', headers: {} } ] }").is_ok());
 }
 
 #[test]

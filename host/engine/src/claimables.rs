@@ -93,6 +93,7 @@ impl Known {
             rates.extend(policy.rate.map(|rate| (handler.clone(), rate)));
             Claimable {
                 handler: handler.clone(),
+                takes: catalogue.handler(handler).map(|handler| handler.trigger.takes()),
                 weight: policy.priority.weight(),
                 at_most: usize::MAX,
                 concurrency: policy.concurrency,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::name::HandlerRef;
-use hookbox_core::run::{BootId, RunStatus};
+use hookbox_core::retry::DeadCause;
+use hookbox_core::run::{BootId, RunStatus, WorkKind};
 use hookbox_core::time::Millis;
-use hookbox_store::types::Rescue;
+use hookbox_store::types::{Rescue, Waiting};
 use hookbox_store::{Store, StoreError};
 
 use crate::Parts;
@@ -31,8 +32,15 @@ pub struct Reaper {
     settings: Arc<ArcSwap<Settings>>,
     schedules: Arc<Declarer>,
     boot: BootId,
-    /// Since when a handler that has runs waiting cannot be executed.
-    missing: HashMap<HandlerRef, Monotonic>,
+    /// Since when runs wait for what is not there.
+    missing: HashMap<Missing, Monotonic>,
+}
+
+/// A handler that cannot be executed, or one that takes no longer what waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Missing {
+    handler: HandlerRef,
+    kind: Option<WorkKind>,
 }
 
 impl Reaper {
@@ -107,26 +115,41 @@ impl Reaper {
 
     async fn bury(&mut self) -> Result<(), StoreError> {
         let now = self.clock.monotonic();
-        let available = self.execute.handlers();
-        let waiting = self.store.waiting().await?;
-        let gone: Vec<HandlerRef> =
-            waiting.into_iter().map(|waiting| waiting.handler).filter(|handler| !available.contains(handler)).collect();
-        self.missing.retain(|handler, _| gone.contains(handler));
-        for handler in gone {
-            let since = *self.missing.entry(handler.clone()).or_insert(now);
+        let (available, catalogue) = (self.execute.handlers(), self.store.catalogue());
+        let takes = |handler: &HandlerRef| catalogue.handler(handler).map(|handler| handler.trigger.takes());
+        let mut gone: Vec<Missing> = Vec::new();
+        for Waiting { handler, kind, runs, .. } in self.store.waiting().await? {
+            let missing = match (available.contains(&handler), takes(&handler)) {
+                (false, _) => Missing { handler, kind: None },
+                (true, Some(takes)) if takes != kind => Missing { handler, kind: Some(kind) },
+                (true, _) => continue,
+            };
+            if let Missing { handler, kind: Some(kind) } = &missing
+                && !self.missing.contains_key(&missing)
+            {
+                let takes = kind.other();
+                tracing::warn!(%handler, runs, "{handler} takes {takes} now: {runs} of its runs are of {kind} and wait {VANISHED_GRACE} for a version that takes them; deploy one, or roll back to one");
+            }
+            gone.push(missing);
+        }
+        self.missing.retain(|missing, _| gone.contains(missing));
+        for missing in gone {
+            let since = *self.missing.entry(missing.clone()).or_insert(now);
             if now.since(since) < VANISHED_GRACE {
                 continue;
             }
+            let Missing { handler, kind } = missing;
             let mut buried = 0;
             loop {
-                let some = self.store.abandon(handler.clone(), self.clock.now(), BATCH).await?;
+                let some = self.store.abandon(handler.clone(), kind, self.clock.now(), BATCH).await?;
                 buried += some;
                 if some < BATCH {
                     break;
                 }
             }
             if buried > 0 {
-                tracing::error!(%handler, runs = buried, "{handler} is gone: {buried} of its runs are dead letters");
+                let why = DeadCause::of_missing(kind).told();
+                tracing::error!(%handler, runs = buried, "{buried} runs of {handler} are dead letters: {why}");
             }
         }
         Ok(())

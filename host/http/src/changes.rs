@@ -47,6 +47,10 @@ pub enum What {
         to: Digest,
         reason: String,
     },
+    /// Its first attempts failed, and there is no version to go back to.
+    Stays {
+        reason: String,
+    },
     /// Its file is.
     Gone,
 }

@@ -9,22 +9,26 @@ use std::path::{Path, PathBuf};
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use sha2::Digest as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 
 /// Of the names of files that wait.
 const WAITING: &str = ".push";
+/// Uploads that wait for the host at one time, each up to the largest component on disk.
+pub(crate) const WAITING_MAX: usize = 8;
 
 /// Where uploads go. One at a time: each is in memory as a whole.
 #[derive(Debug)]
 pub struct Uploads {
     folder: PathBuf,
     turn: Semaphore,
+    /// Held from the writing of a file to that of its command, and while what nobody waits for is removed.
+    files: Mutex<()>,
 }
 
 impl Uploads {
     /// `folder` is that of the plugins.
     pub fn to(folder: PathBuf) -> Uploads {
-        Uploads { folder, turn: Semaphore::new(1) }
+        Uploads { folder, turn: Semaphore::new(1), files: Mutex::default() }
     }
 
     /// Nothing where another one is under way.
@@ -32,7 +36,21 @@ impl Uploads {
         self.turn.try_acquire().ok()
     }
 
-    /// Returns once it is on disk.
+    /// Nothing is swept as long as it is held.
+    pub(crate) async fn hold(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().await
+    }
+
+    /// Removes what was left of uploads, but for those that somebody waits for. `waiting` is asked when no upload can be
+    /// between its file and its command.
+    pub async fn sweep(&self, waiting: impl FnOnce() -> HashSet<String>) {
+        let _held = self.files.lock().await;
+        let (folder, waiting) = (self.folder.clone(), waiting());
+        // What is not removed now is at the next sweep.
+        let _ = tokio::task::spawn_blocking(move || clear(&folder, &waiting)).await;
+    }
+
+    /// Returns once it is on disk. Where that fails, nothing is left of it.
     pub(crate) fn stage(&self, name: &PluginName, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest(sha2::Sha256::digest(bytes).into());
         write(&self.path(name, digest), bytes)?;
@@ -40,7 +58,7 @@ impl Uploads {
     }
 
     pub(crate) fn forget(&self, name: &PluginName, digest: Digest) {
-        // What cannot be removed is cleared away at the next start.
+        // What cannot be removed is swept away later.
         let _ = fs::remove_file(self.path(name, digest));
     }
 
@@ -60,8 +78,12 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file takes room that is wanted elsewhere.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// The file becomes that of the plugin, and its signature, or that it has none, comes first. It does not have to be
@@ -73,7 +95,8 @@ pub fn put_in_place(staged: &Path, folder: &Path, name: &PluginName, signature: 
     let beside = folder.join(format!("{name}.wasm.minisig"));
     match signature {
         Some(signature) => {
-            let draft = staged.with_extension("minisig");
+            // Of a name that is swept, too.
+            let draft = staged.with_extension(format!("minisig{WAITING}"));
             write(&draft, signature.as_bytes())?;
             fs::rename(draft, beside)?;
         }
@@ -86,12 +109,11 @@ pub fn put_in_place(staged: &Path, folder: &Path, name: &PluginName, signature: 
     File::open(folder)?.sync_all()
 }
 
-/// Removes what was left of uploads, but for those that somebody waits for.
-pub fn clear(folder: &Path, waiting: &HashSet<String>) {
+fn clear(folder: &Path, waiting: &HashSet<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') && name.ends_with(WAITING) && !waiting.contains(&name) {
-            // What cannot be removed now is tried again at the next start.
+            // What cannot be removed now is tried again at the next sweep.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -123,6 +145,38 @@ mod tests {
         }
         put_in_place(&path, folder.path(), &name, None).unwrap();
         assert_eq!(fs::read(folder.path().join("welcome.wasm")).unwrap(), b"bytes");
+    }
+
+    #[tokio::test]
+    async fn a_sweep_waits_for_an_upload_that_has_no_command_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let (name, uploads) = (PluginName::parse("welcome").unwrap(), Uploads::to(folder.path().to_owned()));
+        let held = uploads.hold().await;
+        let commands = std::sync::Mutex::new(HashSet::new());
+        let mut sweep = std::pin::pin!(uploads.sweep(|| commands.lock().unwrap().clone()));
+        assert!(
+            std::future::poll_fn(|context| std::task::Poll::Ready(sweep.as_mut().poll(context).is_pending())).await
+        );
+        let staged = staged(&name, uploads.stage(&name, b"bytes").unwrap());
+        commands.lock().unwrap().insert(staged.clone());
+        drop(held);
+        sweep.await;
+        assert_eq!(names(folder.path()), [staged]);
+        uploads.sweep(HashSet::new).await;
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_signature_that_was_cut_off_is_swept_like_its_component() {
+        let folder = tempfile::tempdir().unwrap();
+        let (name, uploads) = (PluginName::parse("welcome").unwrap(), Uploads::to(folder.path().to_owned()));
+        let path = uploads.path(&name, uploads.stage(&name, b"bytes").unwrap());
+        // The signature has its place already, so its draft gets stuck.
+        fs::create_dir_all(folder.path().join("welcome.wasm.minisig/full")).unwrap();
+        put_in_place(&path, folder.path(), &name, Some("untrusted comment: signed")).unwrap_err();
+        assert_eq!(names(folder.path()).len(), 3);
+        clear(folder.path(), &HashSet::new());
+        assert_eq!(names(folder.path()), ["welcome.wasm.minisig"]);
     }
 
     #[test]

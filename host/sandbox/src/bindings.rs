@@ -5,6 +5,8 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: { default: async | trappable },
     exports: { default: async },
+    // Whatever passes the seam can be written down.
+    additional_derives: [serde::Serialize, serde::Deserialize],
 });
 
 /// `wasi:keyvalue@0.2.0-draft`

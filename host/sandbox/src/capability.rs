@@ -2,17 +2,20 @@
 //! contract, and below `drafts` the interfaces of others that lead to the same.
 //! Every call passes the [`seam`](crate::seam).
 
+mod clocks;
 mod config;
 pub(crate) mod drafts;
 mod kv;
 mod log;
 mod overlay;
 mod queue;
+mod random;
 
 use std::sync::Arc;
 
 use hookbox_core::attempt::Call;
 use hookbox_core::effects::Effects;
+use hookbox_core::transaction::Transaction;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::denied::DeniedBook;
@@ -21,8 +24,10 @@ use crate::logbook::LogBook;
 use crate::plugin_kv::PluginKv;
 use crate::version::{Active, Version};
 
+pub(crate) use clocks::link as link_clocks;
 pub(crate) use overlay::Overlay;
 pub(crate) use queue::Outbox;
+pub(crate) use random::link as link_random;
 
 /// What one attempt can reach of its host.
 pub(crate) struct Capabilities {
@@ -45,14 +50,11 @@ impl Capabilities {
         log: LogBook,
         denied: DeniedBook,
     ) -> Capabilities {
-        let kv = Overlay::new(kv, version.info.name.clone(), version.settings().kv_bytes);
+        let settings = version.settings();
+        let transaction = Transaction::new(settings.kv_bytes, settings.limits.kv_data_bytes as u64);
+        let kv = Overlay::new(kv, version.info.name.clone(), transaction);
         let (queue, handles) = (Outbox::new(call), drafts::Handles::default());
         Capabilities { version, active, kv, queue, log, denied, handles }
-    }
-
-    /// Calls of hookbox in one attempt.
-    pub(crate) fn calls_max(&self) -> u64 {
-        self.version.settings().limits.calls as u64
     }
 
     pub(crate) fn into_effects(self) -> Effects {

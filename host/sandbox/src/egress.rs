@@ -15,15 +15,15 @@ mod connect;
 mod headers;
 mod record;
 mod resolve;
+mod within;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use hookbox_core::denial::DeniedKind;
 use hookbox_core::egress::{Destination, Egress, Scheme};
 use http::{Method, Request, Response, Uri};
-use tokio::time::{Instant, timeout_at};
+use hyper_util::client::legacy::connect::capture_connection;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::denied::DeniedBook;
@@ -38,13 +38,10 @@ pub use resolve::{Resolve, SystemResolver};
 
 use body::Budget;
 use record::Recorded;
+use within::Within;
 
-/// From the request to the first byte of its answer, where the guest does not say less.
-const FIRST_BYTE: Duration = Duration::from_secs(30);
-/// Between two parts of an answer, where the guest does not say less.
-const BETWEEN_BYTES: Duration = Duration::from_secs(30);
-
-type Answer = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+pub(crate) type Answer = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+pub(crate) type Answering = Box<dyn Future<Output = Result<Answer, Error>> + Send>;
 
 /// Sends the requests of one attempt.
 pub(crate) struct Sender {
@@ -148,13 +145,15 @@ impl Sender {
         let to = destination(request.uri())?;
         let method = request.method().as_str().to_owned();
         // A tunnel would carry anything past the gates, and a trace sends the headers back.
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        // In whatever letters: a careless server reads them alike.
+        let never = [Method::CONNECT, Method::TRACE];
+        if never.iter().any(|never| never.as_str().eq_ignore_ascii_case(&method)) {
             return Err(Refusal::denied(format!("{method} is never allowed")));
         }
         let client = self.client.clone().filter(|_| self.egress.is_granted(&method, &to)).ok_or_else(|| {
             Refusal::denied(format!("it is not granted: add \"{method} {to}\" to grants.http of the plugin"))
         })?;
-        client::look(&self.egress, &to.host)?;
+        client::look(&self.egress, &to.host, false)?;
         let max = self.egress.at_once_max;
         // What is refused for others that are under way is not counted, nor is its key: when that happens depends on how
         // fast the other side answers.
@@ -167,8 +166,12 @@ impl Sender {
             return Err(Refusal::denied(format!("more than {max} requests in one attempt: raise limits.requests")));
         }
         self.begun += 1;
-        headers::fill_in(&self.egress, &to, request)?;
+        let carries = headers::fill_in(&self.egress, &to, request)?;
         self.repetitions.mark(request);
+        if carries && to.scheme == Scheme::Http {
+            client::look(&self.egress, &to.host, true)?;
+            return Ok((client.private(), place));
+        }
         Ok((client, place))
     }
 }
@@ -191,23 +194,6 @@ fn destination(uri: &Uri) -> Result<Destination, Refusal> {
     Destination::parse(scheme, authority).map_err(|error| bad(format!("its URL {error}")))
 }
 
-/// How long parts of a request may take.
-struct Within {
-    first_byte: Duration,
-    between_bytes: Duration,
-}
-
-impl Within {
-    fn of(options: RequestOptions) -> Within {
-        let first_byte = options.first_byte_timeout.unwrap_or(FIRST_BYTE);
-        let connected = options.connect_timeout.map_or(first_byte, |connect| connect.saturating_add(first_byte));
-        Within {
-            first_byte: first_byte.min(connected),
-            between_bytes: options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES),
-        }
-    }
-}
-
 async fn exchange(
     client: Client,
     request: Request<WasiBody>,
@@ -216,13 +202,9 @@ async fn exchange(
     budget: Budget,
     place: Place,
 ) -> Result<Answer, Refusal> {
-    let request = request.map(|body| body::sent(body, recorded.clone()));
-    let until = Instant::now() + within.first_byte;
-    let answered = timeout_at(until, client.request(request)).await;
-    let response = answered.map_err(|_| Refusal {
-        error: Error::HttpResponseTimeout,
-        reason: format!("no answer within {} ms", within.first_byte.as_millis()),
-    })??;
+    let mut request = request.map(|body| body::sent(body, recorded.clone()));
+    let connection = capture_connection(&mut request);
+    let response = within.answer(client.request(request), connection, recorded).await?;
     recorded.answered(response.status());
     let response = response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), place));
     Ok((response, Box::new(async { Ok(()) })))
@@ -239,7 +221,7 @@ impl WasiHttpHooks for Sender {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ) -> Box<dyn Future<Output = Result<Answer, Error>> + Send> {
+    ) -> Answering {
         Box::new(self.send(request, options.unwrap_or_default()))
     }
 

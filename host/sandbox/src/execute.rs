@@ -2,17 +2,18 @@
 //! and an outcome whatever the guest does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome, Request};
+use hookbox_core::attempt::{Call, Cost, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
 use hookbox_core::host_call::CallKind;
 use hookbox_core::plugin::Trigger;
 use tokio::time::{Instant, timeout};
-use tracing::warn;
 use wasmtime::Store;
 
 use crate::bindings::hookbox::plugin::types;
 use crate::capability::Capabilities;
+use crate::cpu::Budgeted;
 use crate::denied::DeniedBook;
 use crate::egress::Sender;
 use crate::guest::{Access, Guest};
@@ -23,6 +24,9 @@ use crate::plugin_kv::PluginKv;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::version::Version;
 
+/// Why an attempt ended whose version was revoked meanwhile.
+const REVOKED: &str = "its version is not trusted any more (trust, and pinned, in hooks.yaml)";
+
 impl Sandbox {
     /// Runs one handler. Waits for a slot, then takes the version that is active at that moment and keeps it to the
     /// end. Dropping the future stops the guest.
@@ -31,7 +35,7 @@ impl Sandbox {
     }
 
     /// The same, stopped when `interrupted` is ready: the outcome is [`Outcome::Cancelled`], and the log what it had
-    /// logged until then.
+    /// logged until then. Where its version is revoked it is stopped as [`Outcome::Revoked`], with the same.
     pub async fn execute_until(
         &self,
         call: Call,
@@ -60,36 +64,30 @@ impl Sandbox {
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
         let requests = sender.records();
         let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
-        let over = requests.until_over();
+        let (over, cpu) = (requests.until_over(), store.data().meter.budget());
 
         // The monotonic clock of the runtime that also keeps the limit: this measures, it decides nothing.
         let began = Instant::now();
         let ended = tokio::select! {
             biased;
-            () = version.revoked() => {
-                let target = call.target.clone();
-                // The run is put back as if it had not begun: what it has sent by then is told here alone.
-                for sent in requests.take().kept {
-                    let (plugin, run, Request { method, url, end, .. }) = (&target.plugin, call.run, sent);
-                    warn!(%plugin, run.id = %run, ?end, "a revoked version of {plugin} had sent {method} {url} for run {run}");
-                }
-                return Err(SandboxError::NoSuchHandler { target, reason: "is of a version that was revoked" });
-            }
-            ended = timeout(call.timeout.as_duration(), Box::pin(run(&mut store, &version, &call))) => Some(ended),
-            () = &mut interrupted => None,
+            () = version.revoked() => Err(Outcome::Revoked { why: REVOKED.to_owned() }),
+            ended = timeout(call.timeout.as_duration(), Budgeted::new(run(&mut store, &version, &call), cpu)) => Ok(ended),
+            () = &mut interrupted => Err(Outcome::Cancelled),
         };
         drop(over);
-        let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let wall_us = micros(began.elapsed());
 
-        let Guest { meter, calls, .. } = store.data();
-        let (cpu_ms, memory_peak_bytes, mut calls) = (meter.cpu().0, meter.memory_peak(), *calls);
+        let Guest { meter, passage, .. } = store.data();
+        let (cpu_us, memory_peak_bytes, mut calls) = (micros(meter.cpu()), meter.memory_peak(), passage.calls);
         calls.add(CallKind::Request, requests.calls());
-        let cost = Cost { wall_us, cpu_ms, memory_peak_bytes, calls };
+        let cost = Cost { wall_us, cpu_us, memory_peak_bytes, calls };
         let outcome = match ended {
-            Some(Ok(Ok(answer))) => outcome::of_answer(answer, meter.limits()),
-            Some(Ok(Err(fault))) => outcome::of_fault(fault, meter, &log.stderr_tail())?,
-            Some(Err(_)) => Outcome::TimedOut { limit: call.timeout },
-            None => Outcome::Cancelled,
+            Ok(Ok(Some(Ok(answer)))) => outcome::of_answer(answer, meter.limits()),
+            Ok(Ok(Some(Err(fault)))) => outcome::of_fault(fault, meter, &log.stderr_tail())?,
+            Ok(Ok(None)) => Outcome::CpuExhausted { limit: settings.cpu },
+            Ok(Err(_)) => Outcome::TimedOut { limit: call.timeout },
+            Err(stopped) => stopped,
         };
         let capabilities = store.into_data().into_capabilities().filter(|_| outcome.is_success());
         let effects = capabilities.map_or_else(Effects::default, Capabilities::into_effects);
@@ -100,6 +98,9 @@ impl Sandbox {
     fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {
         let refuse = |reason| SandboxError::NoSuchHandler { target: call.target.clone(), reason };
         let version = self.active(&call.target.plugin).ok_or_else(|| refuse("belongs to no active plugin"))?;
+        if version.is_revoked() {
+            return Err(refuse("is of a version that was revoked"));
+        }
         let handler = version.info.handler(&call.target.handler);
         match (&handler.ok_or_else(|| refuse("is not a handler of the active version"))?.trigger, &call.input) {
             (Trigger::Events(_), Input::Event(_)) => Ok(version),
@@ -115,9 +116,9 @@ fn never_begun() -> Executed {
     Executed::bare(Outcome::Cancelled)
 }
 
-type Answer = Result<types::Outcome, types::HandlerError>;
+pub(crate) type Answer = Result<types::Outcome, types::HandlerError>;
 
-async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
+pub(crate) async fn run(store: &mut Store<Guest>, version: &Version, call: &Call) -> Result<Answer, Fault> {
     let plugin = version.pre().instantiate_async(&mut *store).await.map_err(Fault::Starting)?;
     let invocation = types::Invocation {
         handler: call.target.handler.to_string(),

@@ -6,6 +6,7 @@
 //! folder. So a lost or overflowing notification costs at most [`POLL`], and a
 //! folder that is deleted and made again is found again.
 
+mod again;
 mod file;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use tracing::debug;
 use crate::text;
 use file::Stamps;
 
+pub use again::Again;
 pub use file::PluginFile;
 
 /// A file is taken when its size and time stood still for so long: half a copy is no plugin. Also the least time
@@ -59,6 +61,7 @@ pub enum FolderEvent {
 pub struct Folder {
     dir: PathBuf,
     view: View,
+    again: Again,
 }
 
 /// What was seen and said. Where it is lost, everything is proposed once more, which does no harm.
@@ -79,6 +82,8 @@ struct Seen {
     settled: bool,
     proposed: Option<Proposed>,
     refused: Option<String>,
+    /// Whatever it is.
+    again: bool,
 }
 
 /// What one look brought.
@@ -91,7 +96,12 @@ impl Folder {
     /// Makes the folder where it is missing.
     pub fn open(dir: PathBuf) -> io::Result<Folder> {
         fs::create_dir_all(&dir)?;
-        Ok(Folder { dir, view: View::default() })
+        Ok(Folder { dir, view: View::default(), again: Again::default() })
+    }
+
+    /// For whoever takes the proposals.
+    pub fn again(&self) -> Again {
+        self.again.clone()
     }
 
     /// Everything that lies there; waits up to two seconds for files that are being written.
@@ -110,7 +120,7 @@ impl Folder {
 
     /// Tells what changes, beginning with what was not told yet. Ends when nobody listens any longer.
     pub async fn watch(mut self, sender: mpsc::Sender<FolderEvent>) {
-        let bell = Arc::new(Notify::new());
+        let bell = Arc::clone(&self.again.bell);
         let mut watched = None;
         loop {
             let identity = identity(&self.dir);
@@ -138,6 +148,7 @@ impl Folder {
     /// A look on a thread that may wait for the disk.
     async fn look_aside(&mut self) -> Look {
         let (dir, mut view, now) = (self.dir.clone(), std::mem::take(&mut self.view), Instant::now());
+        self.again.take(now).iter().for_each(|name| view.say_again(name));
         let looking = tokio::task::spawn_blocking(move || {
             let look = view.look(&dir, now);
             (view, look)
@@ -196,6 +207,12 @@ impl View {
         look
     }
 
+    fn say_again(&mut self, name: &PluginName) {
+        if let Some(seen) = self.files.get_mut(&format!("{name}.wasm")) {
+            (seen.settled, seen.again) = (false, true);
+        }
+    }
+
     fn complain(&mut self, dir: &Path, look: &mut Look, reason: String) {
         if self.trouble.as_ref() != Some(&reason) {
             self.trouble = Some(reason.clone());
@@ -206,7 +223,7 @@ impl View {
 
 impl Seen {
     fn new(stamps: Stamps, since: Instant) -> Seen {
-        Seen { stamps, since, settled: false, proposed: None, refused: None }
+        Seen { stamps, since, settled: false, proposed: None, refused: None, again: false }
     }
 
     /// What is to be said of a file that stands still, if it was not said before.
@@ -218,7 +235,7 @@ impl Seen {
             Ok((name, Some(file))) => {
                 self.settled = true;
                 // What took its place for a while was refused: that is over.
-                let back = self.refused.take().is_some();
+                let back = self.refused.take().is_some() | std::mem::take(&mut self.again);
                 let digest = Digest(Sha256::digest(&file.bytes).into());
                 let proposed = Some((name.clone(), digest, file.signature.clone()));
                 (back || self.proposed != proposed).then(|| {
@@ -301,6 +318,24 @@ mod tests {
         let look = view.look(folder.path(), start + SETTLE * 2);
         let [FolderEvent::Found { file, .. }] = look.events.as_slice() else { panic!("{:?}", look.events) };
         assert_eq!((file.bytes.as_ref(), look.unsettled), (b"half and half".as_slice(), false));
+    }
+
+    #[test]
+    fn what_is_to_be_said_again_is_said_once_more_and_what_is_gone_then_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut view, start) = (folder.path().join("a.wasm"), View::default(), Instant::now());
+        fs::write(&path, "bytes").unwrap();
+        view.look(folder.path(), start);
+        let later = start + SETTLE;
+        assert_eq!(names(&view.look(folder.path(), later)), ["found a"]);
+        assert_eq!(names(&view.look(folder.path(), later)), Vec::<String>::new());
+        view.say_again(&PluginName::parse("a").unwrap());
+        view.say_again(&PluginName::parse("b").unwrap());
+        assert_eq!(names(&view.look(folder.path(), later)), ["found a"]);
+        assert_eq!(names(&view.look(folder.path(), later)), Vec::<String>::new());
+        view.say_again(&PluginName::parse("a").unwrap());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(names(&view.look(folder.path(), later)), ["gone a"]);
     }
 
     #[test]

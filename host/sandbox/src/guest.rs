@@ -2,7 +2,7 @@
 //! of hookbox.
 
 use hookbox_core::attempt::LogStream;
-use hookbox_core::host_call::{CallKind, Calls, HostCalls};
+use hookbox_core::host_call::{CallKind, Calls};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,6 +12,7 @@ use crate::capability::Capabilities;
 use crate::egress::Sender;
 use crate::logbook::LogBook;
 use crate::meter::Meter;
+use crate::seam::Passage;
 use crate::stdio::Stdio;
 
 /// Headers of one request or answer; a guest may hold as many of them as resources.
@@ -19,15 +20,13 @@ const FIELDS_BYTES_MAX: usize = 32 << 10;
 
 pub(crate) struct Guest {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
     pub(crate) meter: Meter,
     pub(crate) access: Access,
-    http: WasiHttpCtx,
-    sender: Sender,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) sender: Sender,
     /// What it has asked of its host.
-    pub(crate) calls: HostCalls,
-    /// Those of them that passed the seam.
-    pub(crate) passed: u64,
+    pub(crate) passage: Passage,
 }
 
 /// What hookbox's own imports do.
@@ -54,13 +53,18 @@ impl Guest {
             .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
-        let (calls, passed) = (HostCalls::default(), 0);
-        let mut store = Store::new(engine, Guest { wasi, table, meter, access, http, sender, calls, passed });
+        let passage = Passage::default();
+        let mut store = Store::new(engine, Guest { wasi, table, meter, access, http, sender, passage });
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()));
+        store.epoch_deadline_callback(|context| Ok(context.data().meter.tick()));
         store
+    }
+
+    /// What the seam leads clocks and random numbers to.
+    pub(crate) fn surroundings(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 
     /// Nothing while `describe()` runs.
@@ -73,17 +77,17 @@ impl Guest {
 }
 
 impl WasiHttpView for Guest {
-    /// Each call of `wasi:http` begins here; those that send are counted as requests, too.
+    /// Each call of `wasi:http` begins here, but for those that send: they pass the seam.
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        self.calls.add(CallKind::Wasi, Calls::one());
+        self.passage.calls.add(CallKind::Wasi, Calls::one());
         WasiHttpCtxView { hooks: &mut self.sender, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
 impl WasiView for Guest {
-    /// Each call of WASI begins here.
+    /// Each call of WASI begins here, but for clocks and random numbers: they pass the seam.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.calls.add(CallKind::Wasi, Calls::one());
+        self.passage.calls.add(CallKind::Wasi, Calls::one());
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }

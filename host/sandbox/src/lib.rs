@@ -7,8 +7,8 @@
 //! of the host but clocks, random numbers, and the interfaces of the
 //! contract in `wit/`, and that is stopped by three limits: wall time (outside,
 //! by the runtime's timer, because a guest that waits in the host does not
-//! tick), CPU time (by counting the ticks at which it was found running) and
-//! memory (all its memories together).
+//! tick), CPU time (that of its thread while it is polled, in the guest and in
+//! what the host does for it) and memory (all its memories together).
 //!
 //! What a guest does wrong is an outcome. What it writes, enqueues and emits
 //! comes back as effects, for somebody else to commit. [`Folder`] watches a
@@ -19,6 +19,7 @@
 mod bindings;
 mod cache;
 mod capability;
+mod cpu;
 mod denied;
 mod egress;
 mod engine;
@@ -38,7 +39,7 @@ mod text;
 mod version;
 
 pub use egress::{Resolve, SystemResolver};
-pub use folder::{Folder, FolderEvent, PluginFile};
+pub use folder::{Again, Folder, FolderEvent, PluginFile};
 pub use plugin_kv::{KvUnavailable, MemoryKv, NotANumber, PluginKv};
 pub use rejection::Rejection;
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions};

@@ -1,10 +1,14 @@
 //! What one guest uses: memory, CPU time and calls of the host.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use hookbox_core::limits::{Limits, TABLES_MAX};
 use hookbox_core::time::Millis;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::engine::{MEMORIES_MAX, TICK};
+use crate::cpu::CpuBudget;
+use crate::engine::MEMORIES_MAX;
 
 /// Counts and limits. The flags tell an exhausted guest from a broken one: to the guest both are a trap.
 #[derive(Debug)]
@@ -19,9 +23,7 @@ pub(crate) struct Meter {
     table_growing: usize,
     table_refused: bool,
     limits: Limits,
-    cpu_max: Millis,
-    cpu: Millis,
-    cpu_refused: bool,
+    cpu: Arc<CpuBudget>,
 }
 
 /// What ran out, if anything did.
@@ -44,22 +46,18 @@ impl Meter {
             table_growing: 0,
             table_refused: false,
             limits,
-            cpu_max,
-            cpu: Millis(0),
-            cpu_refused: false,
+            cpu: Arc::new(CpuBudget::new(cpu_max)),
         }
     }
 
-    /// Called each time the guest was found running at a tick. It gives way to others, or is stopped for good.
-    pub(crate) fn tick(&mut self) -> UpdateDeadline {
-        self.cpu.0 += Millis::from_duration(TICK).0;
-        self.cpu_refused = self.cpu > self.cpu_max;
-        if self.cpu_refused { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
+    /// Called each time the guest is found running at a tick. It gives way to others, or is stopped for good.
+    pub(crate) fn tick(&self) -> UpdateDeadline {
+        if self.cpu.check() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
     }
 
     pub(crate) fn exhausted(&self) -> Option<Exhausted> {
-        if self.cpu_refused {
-            Some(Exhausted::Cpu(self.cpu_max))
+        if self.cpu.is_exceeded() {
+            Some(Exhausted::Cpu(self.cpu.most()))
         } else if self.memory_refused {
             Some(Exhausted::Memory(self.memory_max))
         } else if self.table_refused {
@@ -69,8 +67,19 @@ impl Meter {
         }
     }
 
-    pub(crate) fn cpu(&self) -> Millis {
-        self.cpu
+    /// It went on after what it was refused: whatever ends it later has another reason.
+    pub(crate) fn went_on(&mut self) {
+        self.memory_refused = false;
+        self.table_refused = false;
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu.spent()
+    }
+
+    /// For the work that pays with it.
+    pub(crate) fn budget(&self) -> Arc<CpuBudget> {
+        Arc::clone(&self.cpu)
     }
 
     /// What the guest may use besides what is counted here.
@@ -92,6 +101,7 @@ impl ResourceLimiter for Meter {
             self.memory_refused = true;
             return Ok(false);
         }
+        self.memory_refused = false;
         self.memory = sum;
         self.memory_peak = self.memory_peak.max(sum);
         self.growing = growth;
@@ -111,6 +121,7 @@ impl ResourceLimiter for Meter {
             self.table_refused = true;
             return Ok(false);
         }
+        self.table_refused = false;
         self.table_elements = sum;
         self.table_growing = growth;
         Ok(true)
@@ -138,6 +149,7 @@ impl ResourceLimiter for Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Budgeted;
 
     const MIB: usize = 1 << 20;
 
@@ -154,6 +166,19 @@ mod tests {
         assert!(!meter.memory_growing(MIB, 2 * MIB, None).unwrap());
         assert_eq!(meter.exhausted(), Some(Exhausted::Memory(4 << 20)));
         assert_eq!(meter.memory_peak(), 4 << 20);
+    }
+
+    #[test]
+    fn a_guest_that_goes_on_after_a_refusal_is_not_exhausted() {
+        let mut meter = meter(4 << 20, Millis(10));
+        assert!(!meter.memory_growing(0, 5 * MIB, None).unwrap());
+        assert!(!meter.table_growing(0, 101, None).unwrap());
+        assert!(meter.memory_growing(0, 3 * MIB, None).unwrap());
+        assert!(meter.table_growing(0, 100, None).unwrap());
+        assert_eq!(meter.exhausted(), None);
+        assert!(!meter.memory_growing(3 * MIB, 5 * MIB, None).unwrap());
+        meter.went_on();
+        assert_eq!(meter.exhausted(), None);
     }
 
     #[test]
@@ -176,13 +201,15 @@ mod tests {
         assert_eq!(meter.exhausted(), Some(Exhausted::TableElements(100)));
     }
 
-    #[test]
-    fn a_guest_gives_way_at_each_tick_until_its_budget_is_spent() {
-        let mut meter = meter(1, Millis(2));
-        assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
-        assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
-        assert_eq!(meter.exhausted(), None);
-        assert!(matches!(meter.tick(), UpdateDeadline::Interrupt));
+    #[tokio::test]
+    async fn a_guest_gives_way_at_each_tick_until_its_budget_is_spent() {
+        let meter = meter(1, Millis(2));
+        let ticks = async {
+            assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
+            assert_eq!(meter.exhausted(), None);
+            while matches!(meter.tick(), UpdateDeadline::Yield(1)) {}
+        };
+        assert_eq!(Budgeted::new(ticks, meter.budget()).await, Some(()));
         assert_eq!(meter.exhausted(), Some(Exhausted::Cpu(Millis(2))));
     }
 }

@@ -5,6 +5,7 @@ use hookbox_core::attempt::{Outcome, Output};
 use hookbox_core::event::{Event, Job, JobOrigin};
 use hookbox_core::limits::Limits;
 use hookbox_core::time::Millis;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -110,6 +111,8 @@ pub(crate) fn trap_message(error: &wasmtime::Error, stderr: &str, limits: &Limit
         format!("it ended itself with exit status {status}")
     } else if is_too_much(error) {
         format!("it passed more than {} bytes to the host in one call (limits.call)", limits.call_bytes)
+    } else if let Some(reason) = beyond(error, limits) {
+        reason
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         trap.to_string()
     } else {
@@ -122,6 +125,21 @@ pub(crate) fn trap_message(error: &wasmtime::Error, stderr: &str, limits: &Limit
         None => format!("{reason}\n{stderr}"),
     };
     text::message(&message)
+}
+
+/// A limit that wasmtime enforces and does not name.
+fn beyond(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
+    let root = error.root_cause();
+    if let Some(ResourceTableError::Full) = root.downcast_ref() {
+        let most = limits.resources;
+        return Some(format!("it held more than {most} streams, timers and the like at one time (limits.resources)"));
+    }
+    if let Some(trap @ Trap::StackOverflow) = error.downcast_ref() {
+        return Some(format!("{trap} (engine.stack, the same for all plugins)"));
+    }
+    // wasmtime tells it in words only.
+    let random = root.to_string().starts_with("requested len ");
+    random.then(|| format!("it asked for more than {} random bytes in one call (limits.random)", limits.random_bytes))
 }
 
 fn is_guests(error: &wasmtime::Error) -> bool {

@@ -13,6 +13,7 @@ use wasmtime::component::Component;
 
 use crate::bindings::PluginPre;
 use crate::bindings::hookbox::plugin::types;
+use crate::cpu::Budgeted;
 use crate::egress::Sender;
 use crate::guest::{Access, Guest};
 use crate::logbook::LogBook;
@@ -111,15 +112,16 @@ impl Sandbox {
         let meter = Meter::new(settings.memory_bytes, DESCRIBE_CPU, settings.limits.clone());
         let sender = Sender::closed(log.clone());
         let mut store = Guest::store(&self.engine, meter, log.clone(), Access::Refused, sender);
+        let cpu = store.data().meter.budget();
         let described = async {
             let plugin = pre.instantiate_async(&mut store).await.map_err(Fault::Starting)?;
             plugin.hookbox_plugin_guest().call_describe(&mut store).await.map_err(Fault::Running)
         };
-        let ended = timeout(DESCRIBE_TIMEOUT.as_duration(), Box::pin(described)).await;
+        let ended = timeout(DESCRIBE_TIMEOUT.as_duration(), Budgeted::new(described, cpu)).await;
         match ended {
-            Ok(Ok(info)) => Ok(declared(info)),
-            Ok(Err(fault)) => Err(refused(fault, &store.data().meter, &log.stderr_tail())),
-            Err(_) => Err(Rejection::DescribeTimedOut),
+            Ok(Some(Ok(info))) => Ok(declared(info)),
+            Ok(Some(Err(fault))) => Err(refused(fault, &store.data().meter, &log.stderr_tail())),
+            Ok(None) | Err(_) => Err(Rejection::DescribeTimedOut),
         }
     }
 }

@@ -14,6 +14,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::{Plugin, config, config_rc, keyvalue, keyvalue2, logging};
 use crate::cache::Cache;
+use crate::capability;
 use crate::egress::{self, Client, Resolve, SOCKETS_OF_ALL_MAX};
 use crate::engine::engine;
 use crate::guest::Guest;
@@ -126,7 +127,13 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    // In the place of what was linked above.
+    linker.allow_shadowing(true);
     egress::bound(&mut linker)?;
+    capability::link_clocks(&mut linker)?;
+    capability::link_random(&mut linker)?;
+    Guest::link_requests(&mut linker)?;
+    linker.allow_shadowing(false);
     Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     drafts(&mut linker)?;
     Ok(linker)

@@ -1,18 +1,28 @@
-//! The seam between a guest and what hookbox does for it.
+//! The seam between a guest and its host.
 //!
-//! A call of a capability is data: which one it is, what the guest gives, what it is answered. All of them pass
-//! [`Guest::call`], which refuses, counts and limits. What is behind it sees nothing but the given and
-//! [`Capabilities`], and nothing else of the guest: so a journal has one place to stand. To write it, keep what
-//! passes; to replay it, answer from it in the capability's place. No capability has to know.
+//! A call is data: which one it is, what the guest gives, what it is answered. All that can tell one run of a guest
+//! from another passes here, in one of three ways through the same gate, which refuses, counts and limits:
 //!
-//! WASI is linked by wasmtime and does not pass here. Its calls are counted where it asks for its context; its bytes
-//! are not.
+//! - [`Guest::call`]: a capability of hookbox,
+//! - [`Guest::read`]: a clock, an alarm or random numbers, which also `describe()` may use,
+//! - [`Guest::send`]: a request to another server; its bodies are counted as they flow.
+//!
+//! What is behind it sees nothing but the given and its own part of the host, and nothing else of the guest: so a
+//! journal has one place to stand. To write it, keep what passes; to replay it, answer from it in the capability's
+//! place. No capability has to know, and the tests below do just that.
+//!
+//! The rest of WASI is linked by wasmtime and only counted: it has output, and what is always empty. What a guest is
+//! told of several things that it waits for at one time is not told here either.
 
 mod carried;
+#[cfg(test)]
+mod journal;
+mod request;
 
 use std::pin::Pin;
 
-use hookbox_core::host_call::{CallKind, Calls};
+use hookbox_core::host_call::{CallKind, Calls, HostCalls};
+use wasmtime_wasi::WasiCtxView;
 
 use crate::capability::Capabilities;
 use crate::guest::{Access, Guest};
@@ -30,6 +40,16 @@ pub(crate) struct HostCall {
 /// What a capability is doing. An error ends the guest.
 pub(crate) type Doing<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
+/// What has passed.
+#[derive(Default)]
+pub(crate) struct Passage {
+    pub(crate) calls: HostCalls,
+    /// Those of them that count against `limits.calls`.
+    passed: u64,
+    #[cfg(test)]
+    pub(crate) journal: Option<journal::Journal>,
+}
+
 impl Guest {
     /// The one way from a guest to a capability. `capability` is a plain function: it can keep nothing of the guest.
     pub(crate) async fn call<Given: Carried, Answer: Carried>(
@@ -38,24 +58,78 @@ impl Guest {
         given: Given,
         capability: for<'a> fn(&'a mut Capabilities, Given) -> Doing<'a, Answer>,
     ) -> wasmtime::Result<Answer> {
-        let name = call.name;
         let Access::Granted(capabilities) = &mut self.access else {
             return Err(wasmtime::Error::msg(format!(
-                "describe() called {name}: nothing of hookbox may be used while a plugin describes itself"
+                "describe() called {}: nothing of hookbox may be used while a plugin describes itself",
+                call.name
             )));
         };
-        let most = capabilities.calls_max();
+        // Its log is what a guest may write to as it breaks.
+        if call.kind != CallKind::Log {
+            self.meter.went_on();
+        }
+        self.passage.limit(call, self.meter.limits().calls as u64)?;
+        let answer = match self.passage.enter(call, &given) {
+            Some(kept) => kept,
+            None => capability(capabilities, given).await,
+        };
+        self.passage.leave(call, answer)
+    }
+
+    /// The one way to what WASI tells a guest of its surroundings. It costs a guest CPU time, which is limited: so such
+    /// calls are counted, and not against `limits.calls`.
+    pub(crate) fn read<Given: Carried, Answer: Carried>(
+        &mut self,
+        call: HostCall,
+        given: Given,
+        surroundings: fn(WasiCtxView<'_>, Given) -> wasmtime::Result<Answer>,
+    ) -> wasmtime::Result<Answer> {
+        let answer = match self.passage.enter(call, &given) {
+            Some(kept) => kept,
+            None => surroundings(self.surroundings(), given),
+        };
+        self.passage.leave(call, answer)
+    }
+}
+
+impl Passage {
+    fn limit(&mut self, call: HostCall, most: u64) -> wasmtime::Result<()> {
         if self.passed >= most {
+            let name = call.name;
             return Err(wasmtime::Error::msg(format!(
                 "{name}: more than {most} calls of hookbox in one attempt (limits.calls)"
             )));
         }
         self.passed += 1;
-        let bytes_given = given.bytes() as u64;
-        // Also where it ends the guest.
-        self.calls.add(call.kind, Calls { number: 1, bytes_given, bytes_answered: 0 });
-        let answer = capability(capabilities, given).await?;
-        self.calls.add(call.kind, Calls { number: 0, bytes_given: 0, bytes_answered: answer.bytes() as u64 });
-        Ok(answer)
+        Ok(())
+    }
+
+    /// It is counted also where it ends the guest. Returns what a journal has in the place of an answer; only tests have
+    /// a journal.
+    fn enter<Given: Carried, Answer: Carried>(
+        &mut self,
+        call: HostCall,
+        given: &Given,
+    ) -> Option<wasmtime::Result<Answer>> {
+        self.count(call, given.bytes());
+        #[cfg(test)]
+        if let Some(journal) = &self.journal {
+            return journal.enter(call, given);
+        }
+        None
+    }
+
+    fn count(&mut self, call: HostCall, bytes_given: usize) {
+        self.calls.add(call.kind, Calls { number: 1, bytes_given: bytes_given as u64, bytes_answered: 0 });
+    }
+
+    fn leave<Answer: Carried>(&mut self, call: HostCall, answer: wasmtime::Result<Answer>) -> wasmtime::Result<Answer> {
+        #[cfg(test)]
+        if let Some(journal) = &self.journal {
+            journal.leave(&answer);
+        }
+        let bytes_answered = answer.as_ref().map_or(0, |answer| answer.bytes() as u64);
+        self.calls.add(call.kind, Calls { number: 0, bytes_given: 0, bytes_answered });
+        answer
     }
 }

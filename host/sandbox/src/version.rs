@@ -52,10 +52,14 @@ impl Version {
         Version { digest, info, compiled, compiling, imports, settings, client, pre, revoked }
     }
 
-    /// Stops the attempts that run on it, at once, and those that would begin: they come to
-    /// [`SandboxError::NoSuchHandler`](crate::SandboxError::NoSuchHandler). There is no way back.
+    /// Stops the attempts that run on it, at once: they end as [`Outcome::Revoked`](hookbox_core::attempt::Outcome). No
+    /// other begins: it comes to [`SandboxError::NoSuchHandler`](crate::SandboxError::NoSuchHandler). There is no way back.
     pub fn revoke(&self) {
         self.revoked.send_replace(true);
+    }
+
+    pub(crate) fn is_revoked(&self) -> bool {
+        *self.revoked.borrow()
     }
 
     /// Ready once it is revoked.

@@ -15,7 +15,8 @@ use hookbox_core::route::filter::{Fault, Filter, Subject};
 
 pub use row::{
     ActiveVersion, By, COMMANDS_MAX, CommandAnswer, CommandRefused, Ended, Ending, HISTORY_MAX, PastVersion,
-    PluginCommand, PluginRow, REJECTED_MAX, RefusedVersion, RejectedVersion, Rollbacks, Standing, Wish,
+    PluginCommand, PluginRow, REJECTED_MAX, RefusedVersion, RejectedVersion, Rollbacks, SignedBy, Standing, Trusted,
+    Wish,
 };
 
 /// All plugins and where events go; a snapshot that does not change.

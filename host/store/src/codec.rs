@@ -18,7 +18,7 @@ use crate::counts::Counts;
 use crate::error::StoreError;
 
 pub(crate) use plugin::{decode_plugin, encode_plugin};
-pub(crate) use run::{StoredRun, decode_run, restore_detail, waiting};
+pub(crate) use run::{StoredRun, decode_run, details_apart, restore_detail, waiting};
 pub(crate) use schedule::{RemovedV1, decode_schedule, encode_schedule, removed_at};
 
 const VERSION: u8 = 1;

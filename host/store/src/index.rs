@@ -6,6 +6,7 @@
 //! a claim never looks through runs that it cannot hand out.
 
 mod gated;
+mod lanes;
 mod loading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -15,30 +16,35 @@ use hookbox_core::clock::Monotonic;
 use hookbox_core::gate::{GateId, Order};
 use hookbox_core::id::RunId;
 use hookbox_core::name::{HandlerRef, PluginName};
-use hookbox_core::run::{BootId, Lease, Run, RunState};
+use hookbox_core::run::{BootId, Lease, Run, RunState, WorkKind};
 use hookbox_core::time::Timestamp;
 
 use crate::types::{Claim, Claimable, Waiting};
 use gated::Gated;
-pub(crate) use loading::Loading;
+use lanes::{Lanes, Turn, oldest_first};
+pub(crate) use loading::{Loading, Waiting as WaitingForTime};
 
 /// A million runs may wait, so of one that waits for its time only nothing is kept but that time.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     queues: Vec<Queue>,
-    queue_of: HashMap<Arc<HandlerRef>, usize>,
+    queues_of: HashMap<Arc<HandlerRef>, Lanes>,
     pending: usize,
     leased: BTreeMap<RunId, Leased>,
-    gates: HashMap<GateId, Gated>,
+    gates: HashMap<GateKey, Gated>,
     expiring: BTreeSet<Due>,
     /// Where the next claim begins, so that no handler waits for another.
     turn: usize,
 }
 
-/// The runs of one handler.
+/// Events and jobs of one handler wait apart, those with one key, too.
+type GateKey = (GateId, WorkKind);
+
+/// The runs of one handler that work on one kind.
 #[derive(Debug)]
 struct Queue {
     target: Arc<HandlerRef>,
+    kind: WorkKind,
     /// Those that could begin.
     open: BTreeSet<Due>,
     pending: usize,
@@ -69,7 +75,7 @@ struct Leased {
     queue: usize,
     lease: Lease,
     until: Monotonic,
-    gate: Option<GateId>,
+    gate: Option<GateKey>,
 }
 
 /// How a pending run waits.
@@ -92,7 +98,7 @@ impl Waits {
 /// What a run that waits depends on, besides its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Terms {
-    gate: Option<(GateId, Order)>,
+    gate: Option<(GateKey, Order)>,
     sequence: u64,
     expires: Option<Timestamp>,
 }
@@ -109,6 +115,7 @@ enum Place {
 pub(crate) struct Delta {
     run: RunId,
     target: HandlerRef,
+    kind: WorkKind,
     terms: Terms,
     /// How it waited before, where it was pending.
     waited: Option<Waits>,
@@ -121,7 +128,7 @@ impl Delta {
     pub(crate) fn of(run: &Run, waited: Option<Waits>, until: Monotonic) -> Delta {
         let leased = run.lease().map(|lease| Place::Leased { lease, until });
         let place = Waits::of(run).map(Place::Pending).or(leased);
-        Delta { run: run.id, target: run.target.clone(), terms: Terms::of(run), waited, place }
+        Delta { run: run.id, target: run.target.clone(), kind: run.work.kind(), terms: Terms::of(run), waited, place }
     }
 
     pub(crate) fn run(&self) -> RunId {
@@ -145,7 +152,7 @@ impl Delta {
 
 impl Terms {
     fn of(run: &Run) -> Terms {
-        let gate = run.gate.as_ref().map(|gate| (gate.id(&run.target), gate.order));
+        let gate = run.gate.as_ref().map(|gate| ((gate.id(&run.target), run.work.kind()), gate.order));
         Terms { gate, sequence: run.sequence, expires: run.expires }
     }
 }
@@ -153,8 +160,8 @@ impl Terms {
 impl Index {
     /// True where a run may be claimed that could not be before.
     pub(crate) fn apply(&mut self, delta: Delta) -> bool {
-        let Delta { run, target, terms, waited, place } = delta;
-        let queue = self.queue(&target);
+        let Delta { run, target, kind, terms, waited, place } = delta;
+        let queue = self.queue(&target, kind);
         let opened = match waited {
             Some(waited) => self.remove_pending(run, queue, waited, &terms),
             None => self.remove_leased(run),
@@ -174,14 +181,19 @@ impl Index {
         }
     }
 
-    fn queue(&mut self, target: &HandlerRef) -> usize {
-        if let Some(queue) = self.queue_of.get(target) {
-            return *queue;
+    fn queue(&mut self, target: &HandlerRef, kind: WorkKind) -> usize {
+        if let Some(queue) = self.lanes(target).of(kind) {
+            return queue;
         }
         let (target, queue) = (Arc::new(target.clone()), self.queues.len());
-        self.queues.push(Queue { target: target.clone(), open: BTreeSet::new(), pending: 0, leased: 0, full: false });
-        self.queue_of.insert(target, queue);
+        let open = BTreeSet::new();
+        self.queues.push(Queue { target: target.clone(), kind, open, pending: 0, leased: 0, full: false });
+        self.queues_of.entry(target).or_default().put(kind, queue);
         queue
+    }
+
+    fn lanes(&self, target: &HandlerRef) -> Lanes {
+        self.queues_of.get(target).copied().unwrap_or_default()
     }
 
     fn put_pending(&mut self, run: RunId, queue: usize, waits: Waits, terms: &Terms) -> bool {
@@ -219,7 +231,7 @@ impl Index {
 
     /// Changes what waits at a gate, and puts the run that may now begin into the queue in place of the one that was
     /// there. True where another may begin than before.
-    fn at_gate(&mut self, id: GateId, queue: usize, change: impl FnOnce(&mut Gated)) -> bool {
+    fn at_gate(&mut self, id: GateKey, queue: usize, change: impl FnOnce(&mut Gated)) -> bool {
         let gated = self.gates.entry(id).or_default();
         let before = gated.open;
         change(gated);
@@ -249,13 +261,15 @@ impl Index {
     ) -> Vec<RunId> {
         let mut turns: Vec<Turn<'_>> = Vec::new();
         for claimable in claim.handlers.iter() {
-            let Some(queue) = self.queue_of.get(&claimable.handler) else { continue };
-            let queue = &mut self.queues[*queue];
-            let room = queue.room(claimable).saturating_sub(leased.get(&claimable.handler).copied().unwrap_or(0));
+            let lanes = self.lanes(&claimable.handler);
+            let leased = leased.get(&claimable.handler).copied().unwrap_or(0);
+            let room = self.room(lanes, claimable).saturating_sub(leased);
             let left = room.min(claimable.at_most);
-            queue.full |= room == 0;
-            if left > 0 && !queue.open.is_empty() {
-                turns.push(Turn { claimable, left });
+            if room == 0 {
+                self.fill(lanes);
+            }
+            if left > 0 && lanes.taken_by(claimable).any(|queue| !self.queues[queue].open.is_empty()) {
+                turns.push(Turn { claimable, lanes, left });
             }
         }
         if turns.is_empty() {
@@ -265,10 +279,10 @@ impl Index {
         turns.rotate_left(self.turn);
         let mut queues: Vec<_> = turns
             .into_iter()
-            .filter_map(|turn| {
-                let open = &self.queues[*self.queue_of.get(&turn.claimable.handler)?].open;
-                let runs = open.iter().take_while(|due| due.at <= claim.now);
-                Some((turn, runs.map(Due::run).filter(|run| !moved.contains(run))))
+            .map(|turn| {
+                let open = turn.lanes.taken_by(turn.claimable).map(|queue| self.queues[queue].open.iter().peekable());
+                let runs = oldest_first(open.collect()).take_while(|due| due.at <= claim.now);
+                (turn, runs.map(Due::run).filter(|run| !moved.contains(run)))
             })
             .collect();
         let (mut found, mut found_of) = (Vec::new(), HashMap::<&PluginName, usize>::new());
@@ -294,13 +308,12 @@ impl Index {
     pub(crate) fn next_due(&mut self, handlers: &[Claimable]) -> Option<Timestamp> {
         let mut next = None;
         for claimable in handlers {
-            let Some(queue) = self.queue_of.get(&claimable.handler) else { continue };
-            let queue = &mut self.queues[*queue];
-            if queue.room(claimable) == 0 {
-                queue.full = true;
+            let lanes = self.lanes(&claimable.handler);
+            if self.room(lanes, claimable) == 0 {
+                self.fill(lanes);
             } else if claimable.at_most > 0 {
-                let due = queue.open.first().map(|due| due.at);
-                next = [next, due].into_iter().flatten().min();
+                let due = lanes.taken_by(claimable).filter_map(|queue| self.queues[queue].open.first());
+                next = due.map(|due| due.at).chain(next).min();
             }
         }
         next
@@ -310,20 +323,22 @@ impl Index {
         let queues = self.queues.iter().filter(|queue| queue.pending > 0);
         let waiting = queues.map(|queue| Waiting {
             handler: HandlerRef::clone(&queue.target),
+            kind: queue.kind,
             runs: queue.pending,
             due: queue.open.first().map(|due| due.at),
         });
         waiting.collect()
     }
 
-    /// Pending runs of one handler that could begin: of those that wait at one gate at most one.
-    pub(crate) fn open_of(&self, handler: &HandlerRef, limit: usize) -> Vec<RunId> {
-        let queue = self.queue_of.get(handler).and_then(|queue| self.queues.get(*queue));
-        queue.into_iter().flat_map(|queue| &queue.open).take(limit).map(Due::run).collect()
+    /// Pending runs of one handler, or those on one kind of work, that could begin: of those that wait at one gate at
+    /// most one.
+    pub(crate) fn open_of(&self, handler: &HandlerRef, kind: Option<WorkKind>, limit: usize) -> Vec<RunId> {
+        let queues = self.lanes(handler).all().filter(|queue| kind.is_none_or(|kind| self.queues[*queue].kind == kind));
+        queues.flat_map(|queue| &self.queues[queue].open).take(limit).map(Due::run).collect()
     }
 
     /// Pending runs at a gate, those in order first.
-    pub(crate) fn pending_at(&self, gate: GateId, limit: usize) -> Vec<RunId> {
+    pub(crate) fn pending_at(&self, gate: GateKey, limit: usize) -> Vec<RunId> {
         self.gates.get(&gate).into_iter().flat_map(Gated::pending).take(limit).collect()
     }
 
@@ -359,24 +374,22 @@ impl Index {
     }
 
     pub(crate) fn pending_of(&self, handler: &HandlerRef) -> u64 {
-        self.queue_of.get(handler).map_or(0, |queue| self.queues[*queue].pending as u64)
+        self.lanes(handler).all().map(|queue| self.queues[queue].pending as u64).sum()
     }
 
     pub(crate) fn leased_count(&self) -> u64 {
         self.leased.len() as u64
     }
-}
 
-/// A handler while runs are handed out.
-struct Turn<'c> {
-    claimable: &'c Claimable,
-    left: usize,
-}
+    /// How many more runs of a handler may be executed.
+    fn room(&self, lanes: Lanes, claimable: &Claimable) -> usize {
+        let leased: usize = lanes.all().map(|queue| self.queues[queue].leased).sum();
+        claimable.concurrency.map_or(usize::MAX, |most| (most as usize).saturating_sub(leased))
+    }
 
-impl Queue {
-    /// How many more of its runs may be executed.
-    fn room(&self, claimable: &Claimable) -> usize {
-        claimable.concurrency.map_or(usize::MAX, |most| (most as usize).saturating_sub(self.leased))
+    /// Some of its runs are left waiting.
+    fn fill(&mut self, lanes: Lanes) {
+        lanes.all().for_each(|queue| self.queues[queue].full = true);
     }
 }
 

@@ -45,7 +45,7 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, CancelCause, Run};
+use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
@@ -133,10 +133,17 @@ pub trait Store: Send + Sync + 'static {
     /// Takes back runs whose lease was lost: given by another boot, or not renewed in time.
     async fn rescue(&self, rescue: Rescue) -> Result<Vec<Run>, StoreError>;
 
-    /// Buries pending runs of a handler that is gone, at most `limit`; returns how many.
-    async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Buries pending runs of a handler that is gone, or those on a kind of work that it takes no longer, at most `limit`;
+    /// returns how many.
+    async fn abandon(
+        &self,
+        handler: HandlerRef,
+        kind: Option<WorkKind>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError>;
 
-    /// Pending runs by handler.
+    /// Pending runs by handler and kind of work.
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
 
     /// Pending runs of one of them; from memory.

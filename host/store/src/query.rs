@@ -37,8 +37,8 @@ pub(crate) fn run(tree: &dyn Read, id: RunId) -> Result<Run, StoreError> {
     let row = row.ok_or_else(|| StoreError::NotFound(format!("run {id}")))?;
     let stored = codec::decode_run(id, &row)?;
     let mut run = stored.run;
-    for attempt in run.attempts.iter_mut().filter(|attempt| stored.apart.contains(&attempt.number)) {
-        if let Some(detail) = values::get(tree, &keys::attempt_detail(id, attempt.number))? {
+    for (number, attempt) in codec::details_apart(&mut run, &stored.apart) {
+        if let Some(detail) = values::get(tree, &keys::attempt_detail(id, number))? {
             codec::restore_detail(attempt, &detail)?;
         }
     }
@@ -192,7 +192,7 @@ fn has_failed_with(run: &Run, error: &str) -> bool {
 }
 
 fn without_details(mut run: Run) -> Run {
-    for attempt in &mut run.attempts {
+    for attempt in run.attempts.iter_mut().chain(&mut run.revoked) {
         attempt.log = Default::default();
         if let hookbox_core::attempt::Outcome::Completed { output } = &mut attempt.outcome {
             *output = None;

@@ -13,7 +13,7 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, CancelCause, Run};
+use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::oneshot;
@@ -192,8 +192,14 @@ impl<B: Backend> Store for Ledgered<B> {
         self.change(move |ledger| ledger.rescue(rescue)).await
     }
 
-    async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.change(move |ledger| ledger.abandon(&handler, now, limit)).await
+    async fn abandon(
+        &self,
+        handler: HandlerRef,
+        kind: Option<WorkKind>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.change(move |ledger| ledger.abandon(&handler, kind, now, limit)).await
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {

@@ -16,7 +16,7 @@ use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Terms;
 use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus};
+use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
@@ -80,6 +80,8 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimable {
     pub handler: HandlerRef,
+    /// What it takes; nothing: whatever waits for it.
+    pub takes: Option<WorkKind>,
     /// Runs that it is handed in one turn.
     pub weight: usize,
     /// Runs that it is handed by one claim.
@@ -91,7 +93,7 @@ pub struct Claimable {
 impl Claimable {
     /// Without limits of its own.
     pub fn new(handler: HandlerRef) -> Claimable {
-        Claimable { handler, weight: 1, at_most: usize::MAX, concurrency: None }
+        Claimable { handler, takes: None, weight: 1, at_most: usize::MAX, concurrency: None }
     }
 
     /// With no more than so many by one claim.
@@ -219,6 +221,8 @@ pub struct Rescue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub handler: HandlerRef,
+    /// Events and jobs of one handler are told apart.
+    pub kind: WorkKind,
     pub runs: usize,
     /// The earliest time at which one of them can begin; nothing where each waits for another that is executed.
     pub due: Option<Timestamp>,

@@ -3,8 +3,8 @@
 //! An attempt is a transaction: reads see its own writes, and the writes take
 //! effect together when the handler completes. Where something it read was changed
 //! meanwhile by another run, the attempt is repeated. A key is 1 to 128 bytes, a
-//! value at most 64 KiB, the whole store of a plugin 16 MiB unless hooks.yaml says
-//! otherwise.
+//! value at most 64 KiB; the whole store of a plugin is 16 MiB, and so is what one
+//! attempt reads (each key once) and writes, unless hooks.yaml says otherwise.
 
 use std::fmt;
 use std::time::Duration;

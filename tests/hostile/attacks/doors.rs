@@ -27,7 +27,7 @@ pub(crate) fn guests() -> Vec<Guest> {
                 "(call $open-at (i32.const 3) (i32.const 0) @\"/etc/passwd\" (i32.const 0) (i32.const 1)
                    (i32.const 256)) (call $done)",
             )
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("unknown handle index 3")),
         // `access-denied` or `not-supported`.
         says("makes-a-tcp-socket", format!("(call $tcp (i32.const 0) (i32.const 256)) {ERROR}"), "1"),
         says("makes-a-tcp-socket-of-ipv6", format!("(call $tcp (i32.const 1) (i32.const 256)) {ERROR}"), "1"),

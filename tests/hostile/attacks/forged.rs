@@ -18,7 +18,7 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("logs-fields-beyond-its-memory").job(&log(info, none, "(i32.const -16) (i32.const 10)")).ends(bounds),
         guest("logs-more-fields-than-can-be-counted")
             .job(&log(info, none, "(i32.const 0) (i32.const 0x10000000)"))
-            .ends(Verdict::Trapped("")),
+            .ends(Verdict::Trapped("list pointer/length out of bounds")),
         guest("logs-fields-at-an-odd-place")
             .job(&log(info, none, "(i32.const 513) (i32.const 1)"))
             .ends(Verdict::Trapped("not aligned")),
@@ -43,7 +43,7 @@ pub(crate) fn guests() -> Vec<Guest> {
             .ends(Verdict::Trapped("invalid option discriminant")),
         guest("wants-the-answer-beyond-its-memory")
             .job("(call $kv-get @\"key\" (i32.const -4)) (call $done)")
-            .ends(Verdict::Trapped("")),
+            .ends(Verdict::Trapped("pointer out of bounds")),
         guest("wants-the-answer-at-an-odd-place")
             .job("(call $kv-get @\"key\" (i32.const 257)) (call $done)")
             .ends(Verdict::Trapped("not aligned")),
@@ -51,10 +51,10 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("answers-from-an-odd-place").job("(i32.const 65)").ends(Verdict::Trapped("not aligned")),
         guest("answers-neither-well-nor-ill")
             .job("(drop (call $done)) (i32.store8 (i32.const 64) (i32.const 7)) (i32.const 64)")
-            .ends(Verdict::Trapped("")),
+            .ends(Verdict::Trapped("invalid expected discriminant")),
         guest("answers-with-an-outcome-that-is-none")
             .job("(drop (call $done)) (i32.store8 (i32.const 72) (i32.const 7)) (i32.const 64)")
-            .ends(Verdict::Trapped("")),
+            .ends(Verdict::Trapped("unexpected discriminant: 7")),
         guest("answers-with-a-result-of-four-gigabytes")
             .job("(call $say (i32.const 0) (i32.const -1))")
             .ends(Verdict::Trapped("out of bounds")),
@@ -75,33 +75,33 @@ pub(crate) fn guests() -> Vec<Guest> {
             .ends(Verdict::Refused("describe-trapped", "not aligned")),
         guest("describes-more-handlers-than-there-is-memory")
             .describe("(i32.store offset=32 (global.get $info) (i32.const 0x00ffffff)) (global.get $info)")
-            .ends(Verdict::Refused("describe-trapped", "")),
+            .ends(Verdict::Refused("describe-trapped", "list pointer/length out of bounds")),
         guest("describes-a-trigger-that-is-none")
             .describe("(i32.store8 offset=8 (i32.load offset=28 (global.get $info)) (i32.const 9)) (global.get $info)")
-            .ends(Verdict::Refused("describe-trapped", "")),
+            .ends(Verdict::Refused("describe-trapped", "unexpected discriminant: 9")),
         guest("uses-a-handle-it-was-not-given")
             .job("(call $block (i32.const 77)) (call $done)")
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("unknown handle index 77")),
         guest("drops-a-handle-it-was-not-given")
             .job("(call $drop-pollable (i32.const 77)) (call $done)")
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("unknown handle index 77")),
         guest("drops-a-handle-twice")
             .job(
                 "(local.set $n (call $stdout)) (call $drop-output (local.get $n)) (call $drop-output (local.get $n))
                   (call $done)",
             )
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("unknown handle index")),
         guest("uses-a-handle-that-it-dropped")
             .job(
                 "(local.set $n (call $stdout)) (call $drop-output (local.get $n))
                   (call $print (local.get $n) @\"text\" (i32.const 256)) (call $done)",
             )
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("unknown handle index")),
         guest("passes-one-kind-of-handle-for-another")
             .job("(call $print (call $stdin) @\"text\" (i32.const 256)) (call $done)")
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("used with the wrong type")),
         guest("uses-the-handle-of-the-highest-number")
             .job("(call $block (i32.const -1)) (call $done)")
-            .ends(Verdict::Trapped("handle")),
+            .ends(Verdict::Trapped("unknown handle index 4294967295")),
     ]
 }

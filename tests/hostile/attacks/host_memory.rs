@@ -40,17 +40,27 @@ pub(crate) fn guests() -> Vec<Guest> {
             .ends(Verdict::Trapped("config.get: more than 1000 calls")),
         guest("wants-a-gigabyte-of-random-numbers")
             .job("(call $random (i64.const 1073741824) (i32.const 256)) (call $done)")
-            .ends(Verdict::Trapped("exceeds limit")),
+            .ends(Verdict::Trapped("limits.random")),
         guest("wants-more-random-numbers-than-there-are-bytes")
             .job("(call $random (i64.const -1) (i32.const 256)) (call $done)")
-            .ends(Verdict::Trapped("exceeds limit")),
+            .ends(Verdict::Trapped("limits.random")),
         guest("wants-a-few-more-random-numbers-than-it-may")
             .job("(call $random (i64.const 65) (i32.const 256)) (call $done)")
             .limits(|limits| limits.random_bytes = 64)
-            .ends(Verdict::Trapped("exceeds limit")),
+            .ends(Verdict::Trapped("limits.random")),
+        guest("draws-random-numbers-without-end")
+            .job(
+                "(local.set $m (global.get $heap))
+                 (loop $again
+                   (global.set $heap (local.get $m))
+                   (call $random (i64.const 65536) (i32.const 256))
+                   (br $again))
+                 (unreachable)",
+            )
+            .ends(Verdict::CpuExhausted),
         guest("opens-streams-without-end")
             .job("(loop $again (drop (call $stdout)) (br $again)) (unreachable)")
-            .ends(Verdict::Trapped("table")),
+            .ends(Verdict::Trapped("limits.resources")),
         guest("opens-more-streams-than-the-few-it-may")
             .job(
                 "(loop $again (drop (call $stdin)) (local.set $n (i32.add (local.get $n) (i32.const 1)))
@@ -58,9 +68,9 @@ pub(crate) fn guests() -> Vec<Guest> {
                  (call $done)",
             )
             .limits(|limits| limits.resources = 64)
-            .ends(Verdict::Trapped("table")),
+            .ends(Verdict::Trapped("limits.resources")),
         guest("sets-timers-without-end")
             .job("(loop $again (drop (call $after (i64.const 3600000000000))) (br $again)) (unreachable)")
-            .ends(Verdict::Trapped("table")),
+            .ends(Verdict::Trapped("limits.resources")),
     ]
 }

@@ -49,7 +49,7 @@ pub(crate) fn guests() -> Vec<Guest> {
             .text(|text| text.pages = 4)
             .job(&flood("(i32.const 65536) (i32.const 65536)"))
             .settings(|settings| settings.cpu = long)
-            .ends(Verdict::Says("16777216"))
+            .ends(Verdict::Says("at most 16777216 (grants.kv)"))
             .check(|executed| {
                 let bytes: usize = executed.effects.writes.iter().map(|write| write.key().len()).sum();
                 assert!(bytes < 16 << 20 && executed.effects.writes.len() <= 256);
@@ -57,12 +57,12 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("fills-the-little-that-it-was-granted")
             .job(&flood("@\"value\""))
             .settings(|settings| settings.kv_bytes = 100)
-            .ends(Verdict::Says("100"))
+            .ends(Verdict::Says("at most 100 (grants.kv)"))
             .check(|executed| assert!(executed.effects.writes.len() <= 11)),
         guest("makes-more-keys-than-can-be-checked")
             .job(&flood("@\"\""))
             .settings(|settings| settings.cpu = long)
-            .ends(Verdict::Says("10000"))
+            .ends(Verdict::Says("at most 10000"))
             .check(|executed| assert!(executed.effects.writes.len() <= 10_000)),
         guest("lists-its-keys-without-end")
             .job(
@@ -72,7 +72,7 @@ pub(crate) fn guests() -> Vec<Guest> {
                  (call $answer (i32.const 256))",
             )
             .settings(|settings| settings.cpu = long)
-            .ends(Verdict::Says("10000")),
+            .ends(Verdict::Says("at most 10000")),
         guest("reads-the-keys-of-another").job(&find("@\"hidden\"")).ends(Verdict::Says("nothing")),
         guest("reads-the-keys-of-another-by-a-path").job(&find("@\"../keeper/hidden\"")).ends(Verdict::Says("nothing")),
         guest("writes-and-then-traps")

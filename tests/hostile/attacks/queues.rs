@@ -28,16 +28,16 @@ pub(crate) fn guests() -> Vec<Guest> {
     vec![
         guest("enqueues-jobs-without-end")
             .job(&flood(&enqueue("@\"job\"", "@\"data\"")))
-            .ends(Verdict::Says("at most 100 jobs and events"))
+            .ends(Verdict::Says("at most 100 jobs and events (limits.queue_items)"))
             .check(|executed| assert_eq!(executed.effects.jobs.len(), 100)),
         guest("emits-events-without-end")
             .job(&flood(&emit("@\"happened\"", "@\"data\"")))
-            .ends(Verdict::Says("at most 100 jobs and events"))
+            .ends(Verdict::Says("at most 100 jobs and events (limits.queue_items)"))
             .check(|executed| assert_eq!(executed.effects.events.len(), 100)),
         guest("enqueues-more-than-the-few-it-may")
             .job(&flood(&enqueue("@\"job\"", "@\"data\"")))
             .limits(|limits| limits.queue_items = 3)
-            .ends(Verdict::Says("limits.queue_items"))
+            .ends(Verdict::Says("at most 3 jobs and events (limits.queue_items)"))
             .check(|executed| assert_eq!(executed.effects.jobs.len(), 3)),
         guest("enqueues-a-quarter-of-a-megabyte-each-time")
             .text(|text| text.pages = 8)
@@ -47,7 +47,7 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("emits-more-data-than-the-little-it-may")
             .job(&flood(&emit("@\"happened\"", "(i32.const 65536) (i32.const 400)")))
             .limits(|limits| limits.queue_bytes = 1000)
-            .ends(Verdict::Says("at most 1000"))
+            .ends(Verdict::Says("at most 1000 (limits.queue_data)"))
             .check(|executed| assert_eq!(executed.effects.events.len(), 2)),
         asks(
             "enqueues-more-than-a-job-may-have",

@@ -56,7 +56,7 @@ pub(crate) fn guests() -> Vec<Guest> {
             }),
         guest("fails-with-sixty-kilobytes-of-words")
             .job(&fails(1, "(i32.const 131072)", 60_000))
-            .ends(Verdict::Permanent(""))
+            .ends(Verdict::Permanent("\u{fffd}\u{fffd}"))
             .check(|executed| {
                 let message = executed.outcome.message().unwrap();
                 assert!(message.len() <= MESSAGE_BYTES_MAX && !message.contains('\0'), "{}", message.len());
@@ -65,10 +65,15 @@ pub(crate) fn guests() -> Vec<Guest> {
             .job(
                 "(drop (call $done))
                  (i32.store8 (i32.const 64) (i32.const 1))
+                 (call $message @\"in a while\")
                  (i32.store8 (i32.const 88) (i32.const 1))
                  (i64.store (i32.const 96) (i64.const -1))
                  (i32.const 64)",
             )
-            .ends(Verdict::Retryable("")),
+            .more(
+                "(func $message (param i32 i32)
+                   (i32.store (i32.const 80) (local.get 0)) (i32.store (i32.const 84) (local.get 1)))",
+            )
+            .ends(Verdict::Retryable("in a while")),
     ]
 }

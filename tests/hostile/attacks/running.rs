@@ -18,17 +18,17 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("traps-in-start").more(&start("(unreachable)")).ends(Verdict::Refused("describe-trapped", "unreachable")),
         guest("recurses-in-start")
             .more(&start("(call $start)"))
-            .ends(Verdict::Refused("describe-trapped", "call stack exhausted")),
+            .ends(Verdict::Refused("describe-trapped", "call stack exhausted (engine.stack")),
         liar("loops", "liar/loops", "describe-timed-out", "within 1s"),
         liar("waits", "liar/waits", "describe-timed-out", "within 1s"),
         liar("panics", "liar/panics", "describe-trapped", "no name"),
         guest("recurses-in-describe")
             .more("(func $deeper (result i32) (i32.add (call $deeper) (i32.const 1)))")
             .describe("(call $deeper)")
-            .ends(Verdict::Refused("describe-trapped", "call stack exhausted")),
+            .ends(Verdict::Refused("describe-trapped", "call stack exhausted (engine.stack")),
         guest("loops-in-post-return-of-describe")
             .text(|text| text.post_describe = LOOP.to_owned())
-            .ends(Verdict::Refused("describe-timed-out", "")),
+            .ends(Verdict::Refused("describe-timed-out", "within 1s")),
         guest("loops-in-handler").job(&format!("{LOOP} (unreachable)")).ends(Verdict::CpuExhausted),
         guest("loops-in-handler-of-little-time")
             .job(&format!("{LOOP} (unreachable)"))
@@ -69,7 +69,7 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("recurses-in-handler")
             .more("(func $deeper (result i32) (i32.add (call $deeper) (i32.const 1)))")
             .job("(call $deeper)")
-            .ends(Verdict::Trapped("call stack exhausted")),
+            .ends(Verdict::Trapped("call stack exhausted (engine.stack")),
         guest("divides-by-zero")
             .job("(i32.div_u (i32.const 1) (local.get $n))")
             .ends(Verdict::Trapped("divide by zero")),

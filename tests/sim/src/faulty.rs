@@ -15,7 +15,7 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, CancelCause, Run};
+use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
@@ -264,10 +264,16 @@ impl Store for Faulty {
         self.through("rescue", self.store.rescue(rescue), |watch, answer| watch.rescued(&asked, answer)).await
     }
 
-    async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    async fn abandon(
+        &self,
+        handler: HandlerRef,
+        kind: Option<WorkKind>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
         let of = handler.clone();
-        let seen = |watch: &Watch, answer: &Result<usize, StoreError>| watch.abandoned(&of, now, answer);
-        self.through("abandon", self.store.abandon(handler, now, limit), seen).await
+        let seen = |watch: &Watch, answer: &Result<usize, StoreError>| watch.abandoned(&of, kind, now, answer);
+        self.through("abandon", self.store.abandon(handler, kind, now, limit), seen).await
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {

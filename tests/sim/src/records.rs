@@ -41,7 +41,7 @@ impl Watch {
         model.moves(id, state)?;
         let run = model.runs.get_mut(&id).ok_or("it is gone")?;
         match &record.event {
-            RunEvent::Drained { .. } => model.tally.put_back += 1,
+            RunEvent::Drained { .. } | RunEvent::Revoked { .. } => model.tally.put_back += 1,
             RunEvent::Succeeded { .. } => {
                 run.ended += 1;
                 run.successes += 1;

@@ -172,7 +172,7 @@ impl Execute for Actor {
         let _guard = Guard(&self.stage, id);
         let offspring = self.stage.inner().offspring;
         let program = Program::of(self.stage.seed, &call, self.stage.ops_max, offspring);
-        let mut transaction = Transaction::new(1 << 20);
+        let mut transaction = Transaction::new(1 << 20, 1 << 20);
         let mut told = Vec::new();
         let mut away = None;
         for (op, pause) in program.ops.into_iter().zip(&program.pauses) {

@@ -9,7 +9,7 @@ use hookbox_core::clock::Monotonic;
 use hookbox_core::id::{EventId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName};
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{Run, RunEvent, RunState, RunStatus};
+use hookbox_core::run::{Run, RunEvent, RunState, RunStatus, WorkKind};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
@@ -211,12 +211,18 @@ impl Watch {
         }
     }
 
-    pub(crate) fn abandoned(&self, handler: &HandlerRef, now: Timestamp, answer: &Result<usize, StoreError>) {
+    pub(crate) fn abandoned(
+        &self,
+        handler: &HandlerRef,
+        kind: Option<WorkKind>,
+        now: Timestamp,
+        answer: &Result<usize, StoreError>,
+    ) {
         let Ok(count) = answer else { return };
         self.trace.note(format_args!("buried {count} of {handler}"));
         let mut model = self.model();
         model.tally.buried += *count as u64;
-        let vanished = RunState::Dead { at: now, cause: DeadCause::HandlerVanished };
+        let vanished = RunState::Dead { at: now, cause: DeadCause::of_missing(kind) };
         let mut buried = model.with_status(RunStatus::Pending);
         buried.retain(|id| model.runs.get(id).is_some_and(|run| run.target == *handler));
         buried.retain(|id| self.stored(*id).is_some_and(|run| run.state == vanished));
@@ -274,7 +280,7 @@ fn follow(model: &mut Model, run: &Run) -> Checked {
 pub(crate) fn state_after(event: &RunEvent) -> Option<Seen> {
     match event {
         RunEvent::Succeeded { .. } => Some(Seen::Ended(RunStatus::Succeeded)),
-        RunEvent::FailedForNow { due, .. } => Some(Seen::Pending { due: *due }),
+        RunEvent::FailedForNow { due, .. } | RunEvent::Revoked { due, .. } => Some(Seen::Pending { due: *due }),
         RunEvent::FailedForGood { .. } => Some(Seen::Ended(RunStatus::Dead)),
         RunEvent::Drained { at } => Some(Seen::Pending { due: *at }),
         _ => None,

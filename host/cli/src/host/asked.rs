@@ -16,7 +16,7 @@ impl Asked {
     }
 
     /// Until somebody asks, once more with each call.
-    pub(crate) async fn to_stop(&mut self) {
+    pub(crate) async fn again(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -5,6 +5,7 @@
 
 mod admit;
 mod commands;
+mod proposals;
 mod rollback;
 mod trials;
 
@@ -21,18 +22,21 @@ use hookbox_core::limits::AllSettings;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, Trigger};
 use hookbox_core::time::Millis;
-use hookbox_core::trust::{Grounds, Trust};
+use hookbox_core::trial::Rule;
 use hookbox_core::verify::Scheme;
 use hookbox_engine::{Declarer, Settings};
 use hookbox_http::changes::{Changes, What};
-use hookbox_sandbox::{FolderEvent, PluginFile, Sandbox, Version};
-use hookbox_store::catalogue::{ActiveVersion, Ending, RefusedVersion};
+use hookbox_http::uploads::Uploads;
+use hookbox_sandbox::{PluginFile, Sandbox, Version};
+use hookbox_store::catalogue::{ActiveVersion, Ending, RefusedVersion, Standing};
 use hookbox_store::{PluginRow, Store, StoreError};
 use sha2::Digest as _;
 use tokio::sync::Mutex;
 
 use super::adapters::InSandbox;
+use super::trust::{Judged, LiveTrust};
 use super::versions::Versions;
+pub(crate) use proposals::{scan, take_proposals};
 pub(crate) use trials::Trials;
 
 pub(crate) struct Plugins {
@@ -41,7 +45,7 @@ pub(crate) struct Plugins {
     pub(crate) execute: Arc<InSandbox>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<ArcSwap<AllSettings>>,
-    pub(crate) trust: Arc<ArcSwap<Trust>>,
+    pub(crate) trust: Arc<LiveTrust>,
     /// Whether plugins are built here.
     pub(crate) dev: bool,
     /// Names of providers, live or not: no plugin may have one.
@@ -50,6 +54,7 @@ pub(crate) struct Plugins {
     pub(crate) schedules: Arc<Declarer>,
     pub(crate) versions: Versions,
     pub(crate) folder: PathBuf,
+    pub(crate) uploads: Arc<Uploads>,
     /// New versions whose first attempts are counted.
     pub(crate) trials: Arc<Trials>,
     /// For whoever watches.
@@ -78,10 +83,10 @@ impl Plugins {
                 continue;
             }
             match self.prepare_kept(&row.name, active.digest).await {
-                Ok(version) => {
-                    self.configure(&version).await?;
-                    self.sandbox.activate(&version);
-                    self.trials.go_on(row);
+                Ok((version, judged)) => {
+                    self.configure(&version, &judged).await?;
+                    self.activate(&version, &judged);
+                    self.trials.go_on(&self.row(&row.name));
                 }
                 Err(refused) if refused.is_untrusted() => self.distrust(row.clone(), refused).await?,
                 Err(Refused { code, reason }) => {
@@ -114,9 +119,11 @@ impl Plugins {
                 continue;
             }
             match self.prepare_kept(name, active.digest).await {
-                Ok(version) => {
-                    self.configure(&version).await?;
-                    self.sandbox.activate(&version);
+                // Nobody else changes what hooks.yaml asks for.
+                Ok((version, judged)) => {
+                    self.configure(&version, &judged).await?;
+                    self.activate(&version, &judged);
+                    self.trials.go_on(&self.row(name));
                 }
                 Err(refused) if refused.is_untrusted() => self.distrust(row.clone(), refused).await?,
                 Err(Refused { code, reason }) => {
@@ -136,31 +143,39 @@ impl Plugins {
     }
 
     /// The routes are what the version declares, with the filters of hooks.yaml.
-    async fn configure(&self, version: &Version) -> Result<(), StoreError> {
-        let mut row = self.row(&version.info.name);
+    async fn configure(&self, version: &Version, judged: &Judged) -> Result<(), StoreError> {
+        let (mut row, trusted) = (self.row(&version.info.name), Some((&judged.grounds).into()));
         let (info, imports) = (self.engine.load().configured(&version.info), version.imports.clone());
         let Some(active) = row.active.take().filter(|active| active.digest == version.digest) else { return Ok(()) };
-        if active.info == info && active.imports == imports {
+        let unruled = active.standing == Standing::OnTrial && self.rule_of_trials(&row.name).is_none();
+        if active.info == info && active.imports == imports && row.trusted == trusted && !unruled {
             return Ok(());
         }
-        row.active = Some(ActiveVersion { info, imports, ..active });
+        // Without a rule its trial has no end.
+        let standing = if unruled { Standing::Settled } else { active.standing };
+        row.active = Some(ActiveVersion { info, imports, standing, ..active });
+        row.trusted = trusted;
         self.store.put_plugin(row).await
     }
 
-    /// A version that served, from what was kept of it.
-    async fn prepare_kept(&self, name: &PluginName, digest: Digest) -> Result<Arc<Version>, Refused> {
-        let (file, grounds) = self.kept(name, digest).await?;
-        self.prepare(name, &file, &grounds).await
+    fn rule_of_trials(&self, name: &PluginName) -> Option<Rule> {
+        self.engine.load().rollbacks.of(name)
     }
 
-    /// The one way to a version. Whoever has grounds to trust the file has judged it by today's rule.
-    async fn prepare(&self, name: &PluginName, file: &PluginFile, _: &Grounds) -> Result<Arc<Version>, Refused> {
+    /// A version that served, from what was kept of it.
+    async fn prepare_kept(&self, name: &PluginName, digest: Digest) -> Result<(Arc<Version>, Judged), Refused> {
+        let (file, judged) = self.kept(name, digest).await?;
+        Ok((self.prepare(name, &file, &judged).await?, judged))
+    }
+
+    /// The one way to a version. Whoever has judged the file did so by the rule of that moment.
+    async fn prepare(&self, name: &PluginName, file: &PluginFile, _: &Judged) -> Result<Arc<Version>, Refused> {
         let prepared = self.sandbox.prepare(name, file.bytes.clone(), self.settings.load().of(name)).await;
         prepared.map_err(|rejection| Refused { code: rejection.code(), reason: rejection.to_string() })
     }
 
     /// What lies in the folder under a plugin's name, if it is a file of a size that is taken.
-    async fn file_of(&self, name: &PluginName) -> Option<(Digest, PluginFile)> {
+    pub(super) async fn file_of(&self, name: &PluginName) -> Option<(Digest, PluginFile)> {
         let path = self.file(name);
         let read = move || {
             let file = PluginFile::read(&path)?;
@@ -183,41 +198,6 @@ impl Plugins {
             }
         }
         Ok(())
-    }
-
-    /// What went wrong is logged; the version that served goes on serving. Waits while the store is away.
-    pub(crate) async fn take(&self, event: FolderEvent) {
-        let at = self.clock.now();
-        let _turn = self.turn.lock().await;
-        if self.is_over(&event).await {
-            return;
-        }
-        if let FolderEvent::Found { name, digest, .. } = &event
-            && !self.serves(name, *digest)
-        {
-            self.changes.tell(at, name, Some(*digest), What::Found);
-        }
-        let taken = self.patiently(|| async {
-            match event.clone() {
-                FolderEvent::Found { name, digest, file } => self.found(name, digest, file).await,
-                FolderEvent::Gone { name } => self.gone(&name).await,
-                FolderEvent::Refused { file, reason } => self.not_taken(&file, reason).await,
-            }
-        });
-        if let Err(error) = taken.await {
-            tracing::error!(%error, "a change of the plugins folder was not taken over");
-        }
-    }
-
-    /// Whether the file is another by now, such as after an upload: the folder proposes that one, too.
-    async fn is_over(&self, event: &FolderEvent) -> bool {
-        match event {
-            FolderEvent::Found { name, digest, .. } => {
-                !self.serves(name, *digest) && self.file_of(name).await.is_some_and(|(now, _)| now != *digest)
-            }
-            FolderEvent::Gone { name } => fs::symlink_metadata(self.folder.join(format!("{name}.wasm"))).is_ok(),
-            FolderEvent::Refused { .. } => false,
-        }
     }
 
     fn serves(&self, name: &PluginName, digest: Digest) -> bool {
@@ -258,8 +238,8 @@ impl Plugins {
         if row.rejection(digest).is_some() {
             return self.stays_out(row, digest).await;
         }
-        let grounds = match self.trusted(&name, &file).await {
-            Ok(grounds) => grounds,
+        let judged = match self.trusted(&name, &file).await {
+            Ok(judged) => judged,
             Err(refused) => return self.refuse(row, Some(digest), refused).await,
         };
         let serving = self.serves(&name, digest);
@@ -272,9 +252,13 @@ impl Plugins {
             // Where it was taken, and the store went away before its schedules were declared.
             return self.schedules.make_up().await;
         }
-        match self.try_out(&name, digest, file, &grounds).await {
-            Ok(version) => self.admit(row, &version, &grounds).await,
-            Err(refused) => self.refuse(row, Some(digest), refused).await,
+        let version = match self.try_out(&name, digest, file, &judged).await {
+            Ok(version) => version,
+            Err(refused) => return self.refuse(row, Some(digest), refused).await,
+        };
+        match self.admit(row, &version, judged).await? {
+            Ok(()) => Ok(()),
+            Err(refused) => self.refuse(self.row(&name), Some(digest), refused).await,
         }
     }
 
@@ -335,14 +319,16 @@ impl Plugins {
         self.store.catalogue().plugin(name).cloned().unwrap_or_else(|| PluginRow::new(name.clone()))
     }
 
-    /// Versions that some plugin has, or had not long ago.
+    /// Versions that some plugin has, or had not long ago, and those that an attempt still runs on: whether they are
+    /// trusted is asked at each change of hooks.yaml.
     fn named(&self) -> HashSet<Digest> {
         let catalogue = self.store.catalogue();
         let of_row = |row: &PluginRow| {
             let past = row.history.iter().map(|past| past.digest);
             past.chain(row.active.as_ref().map(|active| active.digest)).collect::<Vec<_>>()
         };
-        catalogue.plugins().flat_map(of_row).collect()
+        let living = self.sandbox.living().into_iter().map(|version| version.digest);
+        catalogue.plugins().flat_map(of_row).chain(living).collect()
     }
 
     /// Schedules of hooks.yaml whose firings would come to nothing.
@@ -362,3 +348,6 @@ impl Plugins {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

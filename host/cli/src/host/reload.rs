@@ -13,7 +13,6 @@ use arc_swap::ArcSwap;
 use hookbox_core::config::{Config, Provider, SecretSource};
 use hookbox_core::limits::AllSettings;
 use hookbox_core::time::Millis;
-use hookbox_core::trust::Trust;
 use hookbox_core::verify::ID_WINDOW;
 use hookbox_engine::Settings;
 use hookbox_http::pairing::Pairable;
@@ -22,6 +21,7 @@ use hookbox_http::tls::Tls;
 
 use super::engine_settings;
 use super::plugins::Plugins;
+use super::trust::LiveTrust;
 use crate::args::ProjectArgs;
 use crate::dev;
 use crate::project::{Mistakes, Project, no_public_url};
@@ -43,7 +43,7 @@ pub(crate) struct Live {
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
-    pub(crate) trust: Arc<ArcSwap<Trust>>,
+    pub(crate) trust: Arc<LiveTrust>,
     pub(crate) engine_settings: Arc<ArcSwap<Settings>>,
     pub(crate) plugins: Arc<Plugins>,
 }
@@ -142,7 +142,7 @@ impl Live {
         self.reserved.store(Arc::new(reserved));
         self.providers.store(Arc::new(providers));
         self.plugin_settings.store(Arc::new(plugin_settings));
-        self.trust.store(Arc::new(project.config.trust()));
+        self.trust.replace(project.config.trust());
         self.engine_settings.store(Arc::new(engine_settings(&project)));
         if let Err(error) = self.plugins.reload().await {
             tracing::error!(%error, "some plugins keep their old settings");

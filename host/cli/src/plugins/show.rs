@@ -14,10 +14,15 @@ pub(super) fn show(plugin: &Value) {
         line("description", &plain(&Value::from(description)));
     }
     if plugin["digest"].is_string() {
-        let trial = if plugin["on_trial"] == true { ", on trial" } else { "" };
+        let trial = match (plugin["on_trial"] == true, plugin["trial_failed"] == true) {
+            (true, _) => ", on trial",
+            (false, true) => ", its trial failed, and no earlier version can serve",
+            (false, false) => "",
+        };
         line("serves", &format!("{} ({}){trial}", short(&plugin["digest"]), plain(&plugin["version"])));
         line("since", &plain(&plugin["since"]));
         line("digest", &plain(&plugin["digest"]));
+        trusted(plugin);
     } else {
         line("serves", "nothing");
     }
@@ -37,6 +42,18 @@ pub(super) fn show(plugin: &Value) {
     list("denied", &plugin["denied"], denied);
     list("history", &plugin["history"], past);
     list("rolled back", &plugin["rejected"], rejected);
+}
+
+/// Of a version that may run.
+fn trusted(plugin: &Value) {
+    let trust = &plugin["trust"];
+    let pinned = (trust["pinned"] == true).then(|| "pinned".to_owned());
+    let signed = trust["key"].is_string();
+    let signed = signed.then(|| format!("signed by the key {} ({})", plain(&trust["key"]), plain(&trust["comment"])));
+    let why: Vec<String> = [pinned, signed].into_iter().flatten().collect();
+    if plugin["state"] != "untrusted" && !why.is_empty() {
+        line("trusted", &why.join(", "));
+    }
 }
 
 /// What it was granted in hooks.yaml.

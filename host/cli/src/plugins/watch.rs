@@ -57,6 +57,7 @@ fn line(change: &Value) -> String {
         "compiled" => format!("in {} ms", plain(&change["took_ms"])),
         "refused" => format!("{} ({})", plain(&change["reason"]), plain(&change["code"])),
         "rolled-back" => format!("to {}: {}", short(&change["to"]), plain(&change["reason"])),
+        "stays" => plain(&change["reason"]),
         _ => String::new(),
     };
     let (at, plugin) = (plain(&change["at"]), plain(&change["plugin"]));

@@ -96,6 +96,12 @@ impl Http {
         if grant.as_ref().is_some_and(Grant::is_for_any_host) && !entries.is_empty() {
             place.wrong("must not go to any host whatever: name the host that the secret is for");
         }
+        if grant.as_ref().is_some_and(|grant| grant.is_exposed(&self.networks)) && !entries.is_empty() {
+            place.wrong(
+                "would go over http://, where others can read the secret: write https://, or, where the host is in a \
+                 network of yours, grant that in grants.networks",
+            );
+        }
         if entries.len() > HEADERS_MAX {
             place.wrong(format_args!("must name at most {HEADERS_MAX} headers, has {}", entries.len()));
         }

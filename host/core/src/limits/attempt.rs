@@ -26,6 +26,11 @@ pub const QUEUE_ITEMS_MAX: usize = 500;
 pub const QUEUE_BYTES: usize = 8 << 20;
 /// One commit writes it.
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
+/// Keys and values that one attempt reads and writes, in bytes: the host holds them until it has ended. As much as a
+/// plugin may keep where nothing else is granted.
+pub const KV_DATA_BYTES: usize = 16 << 20;
+/// One commit writes it.
+pub const KV_DATA_BYTES_MAX: usize = 128 << 20;
 /// What a guest may hand to the host in one call, or return, in bytes: the host has a copy of it.
 pub const CALL_BYTES: usize = 1 << 20;
 /// A value of the kv store with its key, and the lists around them, fit in.
@@ -40,11 +45,11 @@ pub const RESOURCES: usize = 1024;
 pub const RESOURCES_MIN: usize = 64;
 /// Some of them hold 32 KiB, the headers of requests.
 pub const RESOURCES_MAX: usize = 8192;
-/// Random bytes of one call. Python asks for whole buffers.
-pub const RANDOM_BYTES: usize = 1 << 20;
+/// Random bytes of one call: the host makes them at one go. A runtime that seeds itself asks for some thousand.
+pub const RANDOM_BYTES: usize = 64 << 10;
 /// A seed of the largest hash map's kind fits in.
 pub const RANDOM_BYTES_MIN: usize = 64;
-pub const RANDOM_BYTES_MAX: usize = 16 << 20;
+pub const RANDOM_BYTES_MAX: usize = 1 << 20;
 
 /// Each has a default that honest work does not meet, and a most that the host can honour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +63,8 @@ pub struct Limits {
     pub queue_items: usize,
     /// Of the data of all items together.
     pub queue_bytes: usize,
+    /// Of keys and values that are read and written, together.
+    pub kv_data_bytes: usize,
     pub call_bytes: usize,
     pub calls: usize,
     pub resources: usize,
@@ -88,6 +95,7 @@ impl Default for Limits {
             result_bytes: RESULT_BYTES,
             queue_items: QUEUE_ITEMS,
             queue_bytes: QUEUE_BYTES,
+            kv_data_bytes: KV_DATA_BYTES,
             call_bytes: CALL_BYTES,
             calls: CALLS,
             resources: RESOURCES,
@@ -98,7 +106,7 @@ impl Default for Limits {
 
 impl Limits {
     /// All of them, in the order of the manual.
-    pub fn each(&mut self) -> [Known<'_>; 10] {
+    pub fn each(&mut self) -> [Known<'_>; 11] {
         let count = |key, value, range| Known { key, unit: Unit::Count, value, range };
         let bytes = |key, value, range| Known { key, unit: Unit::Bytes, value, range };
         [
@@ -108,6 +116,7 @@ impl Limits {
             bytes("result", &mut self.result_bytes, 0..=RESULT_BYTES_MAX),
             count("queue_items", &mut self.queue_items, 0..=QUEUE_ITEMS_MAX),
             bytes("queue_data", &mut self.queue_bytes, 0..=QUEUE_BYTES_MAX),
+            bytes("kv_data", &mut self.kv_data_bytes, 0..=KV_DATA_BYTES_MAX),
             bytes("call", &mut self.call_bytes, CALL_BYTES_MIN..=CALL_BYTES_MAX),
             count("calls", &mut self.calls, 1..=CALLS_MAX),
             count("resources", &mut self.resources, RESOURCES_MIN..=RESOURCES_MAX),

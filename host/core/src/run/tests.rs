@@ -1,5 +1,6 @@
 use super::*;
 use crate::name::{HandlerName, PluginName};
+use crate::time::Millis;
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1000);
@@ -26,6 +27,7 @@ fn run() -> Run {
         attempts_begun: 0,
         drains: 0,
         attempts: vec![],
+        revoked: vec![],
     }
 }
 
@@ -56,6 +58,7 @@ fn events(number: u32) -> Vec<RunEvent> {
         RunEvent::LeaseLost { at: NOW, due: NOW },
         RunEvent::LeaseLostForGood { at: NOW },
         RunEvent::Drained { at: NOW },
+        RunEvent::Revoked { attempt: attempt(number), due: NOW },
         RunEvent::Abandoned { at: NOW, cause: DeadCause::HandlerVanished },
         RunEvent::Cancelled { at: NOW, cause: CancelCause::Operator },
     ]
@@ -82,11 +85,14 @@ fn the_table_of_transitions_is_this_one() {
     assert_eq!(
         table,
         [
-            ("pending", vec!["leased", "-", "-", "-", "-", "-", "-", "dead", "cancelled"]),
-            ("leased", vec!["-", "succeeded", "pending", "dead", "pending", "dead", "pending", "-", "cancelled"]),
-            ("succeeded", vec!["-"; 9]),
-            ("dead", vec!["-"; 9]),
-            ("cancelled", vec!["-"; 9]),
+            ("pending", vec!["leased", "-", "-", "-", "-", "-", "-", "-", "dead", "cancelled"]),
+            (
+                "leased",
+                vec!["-", "succeeded", "pending", "dead", "pending", "dead", "pending", "pending", "-", "cancelled"]
+            ),
+            ("succeeded", vec!["-"; 10]),
+            ("dead", vec!["-"; 10]),
+            ("cancelled", vec!["-"; 10]),
         ]
     );
 }
@@ -117,6 +123,31 @@ fn a_lease_that_is_given_again_after_a_drain_is_another() {
 }
 
 #[test]
+fn an_attempt_that_is_revoked_is_kept_and_not_counted() {
+    let revoked = RunEvent::Revoked { attempt: attempt(1), due: NOW };
+    let run = run().apply(claimed()).unwrap().apply(revoked).unwrap();
+    assert_eq!((run.attempts_begun, run.attempts.len(), run.drains), (0, 0, 1));
+    assert_eq!(run.revoked, [attempt(1)]);
+    let again = run.apply(claimed()).unwrap();
+    let late = RunEvent::Revoked { attempt: attempt(2), due: NOW };
+    assert!(again.clone().apply(late).is_err(), "of another attempt");
+    let done = again.apply(RunEvent::Succeeded { attempt: attempt(1) }).unwrap();
+    assert_eq!((done.attempts.len(), done.revoked.len()), (1, 1));
+}
+
+#[test]
+fn one_that_is_revoked_after_twenty_counts_as_lost_with_what_it_did() {
+    let mut run = run();
+    let done = Attempt { cost: crate::attempt::Cost { wall_us: 9, ..Default::default() }, ..attempt(1) };
+    for _ in 0..=DRAINS_MAX {
+        let revoked = RunEvent::Revoked { attempt: done.clone(), due: NOW };
+        run = run.apply(claimed()).unwrap().apply(revoked).unwrap();
+    }
+    assert_eq!((run.attempts_begun, run.revoked.len()), (1, usize::from(DRAINS_MAX)));
+    assert_eq!(run.attempts, [Attempt { outcome: Outcome::Lost, ..done }]);
+}
+
+#[test]
 fn a_drain_counts_after_twenty() {
     let mut run = run();
     for _ in 0..=DRAINS_MAX {
@@ -127,7 +158,7 @@ fn a_drain_counts_after_twenty() {
 
 proptest! {
     #[test]
-    fn no_history_breaks_a_run(choices in prop::collection::vec(0usize..9, 0..60)) {
+    fn no_history_breaks_a_run(choices in prop::collection::vec(0usize..10, 0..60)) {
         let mut run = run();
         for choice in choices {
             let before = run.clone();
@@ -137,6 +168,7 @@ proptest! {
             }
             prop_assert!(!before.status().is_terminal() || before == run);
             prop_assert!(run.attempts.len() as u32 <= run.attempts_begun);
+            prop_assert!(run.revoked.len() <= usize::from(run.drains));
             prop_assert!(run.attempts.iter().map(|a| a.number).eq(1..=run.attempts.len() as u32));
             let running = u32::from(run.status() == RunStatus::Leased);
             prop_assert!(run.status() == RunStatus::Dead || run.attempts.len() as u32 + running == run.attempts_begun);

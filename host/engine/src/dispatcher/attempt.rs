@@ -1,5 +1,8 @@
 //! One attempt, from the lease to the record.
 
+mod revoke;
+mod tell;
+
 use std::sync::Arc;
 
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Outcome};
@@ -18,6 +21,7 @@ use crate::changes;
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
 use crate::slots::Siblings;
+use revoke::{Before, revoked};
 
 /// Conflicts after which a run takes its plugin's keys alone.
 const CONFLICTS_MAX: u32 = 3;
@@ -35,7 +39,7 @@ const QUEUE_FULL_WAIT_MAX: Millis = Millis::MINUTE;
 const QUEUE_FULL: &str =
     "the queue is full (server.limits.queue), or the share of one handler is, and it makes several runs";
 
-/// The attempt did not take place, because the host is going down or the handler is gone: not counted.
+/// The attempt did not begin, because the host is going down or the handler is gone: not counted.
 struct PutBack {
     due: Timestamp,
 }
@@ -69,7 +73,7 @@ impl Dispatcher {
                 return self.conclude(&run, held, Executed::bare(outcome), None, held.lease.at).await.map(|_| ());
             }
         };
-        let mut conflicts = 0;
+        let (mut conflicts, mut before) = (0, None);
         loop {
             let plugin = &run.target.plugin;
             let _turn = match conflicts {
@@ -80,43 +84,52 @@ impl Dispatcher {
                 biased;
                 slot = self.slots.take(&run.target, self.siblings(plugin)) => slot,
                 () = self.stop.reached(Phase::Draining) => {
-                    return self.put_back(&run, held, self.parts.clock.now()).await;
+                    return self.put_back_after(before, &run, held, self.parts.clock.now()).await;
                 }
             };
             // It has waited for its slot: what was held or is late by now does not begin.
             let (holds, now) = (self.parts.store.holds(), self.parts.clock.now());
             if holds.hold(&run.target) || run.expires.is_some_and(|expires| expires <= now) {
-                return self.put_back(&run, held, now).await;
+                return self.put_back_after(before, &run, held, now).await;
             }
             let call = self.call(&run, held, input.clone());
             let started = call.started;
             let mut executed = match self.execute(&run, held, call.clone()).await {
-                Ok(executed) => executed,
-                Err(PutBack { due }) => return self.put_back(&run, held, due).await,
+                Ok(executed) => Before::and(before, executed),
+                Err(PutBack { due }) => return self.put_back_after(before, &run, held, due).await,
             };
             drop(slot);
-            if executed.outcome == Outcome::Cancelled {
-                return self.note(&run, held, executed).await;
+            match &executed.outcome {
+                Outcome::Cancelled => return self.note(&run, held, executed).await,
+                Outcome::Revoked { .. } if run.drains < DRAINS_MAX => {
+                    return self.revoke(&run, held, executed, started, self.due_again()).await;
+                }
+                // Without its keys a handler cannot do its work: that is no fault of its own.
+                outcome if !outcome.is_success() && self.parts.store.failure().is_some() => {
+                    let why = format!("the store failed meanwhile; {}", outcome.message().unwrap_or_default());
+                    let (executed, now) = (revoked(executed, why), self.parts.clock.now());
+                    return self.revoke(&run, held, executed, started, now).await;
+                }
+                _ => {}
             }
-            // Without its keys a handler cannot do its work: that is no fault of its own.
-            if !executed.outcome.is_success() && self.parts.store.failure().is_some() {
-                return self.put_back(&run, held, self.parts.clock.now()).await;
-            }
+            before = Some(Before::of(&executed));
             let effects = std::mem::take(&mut executed.effects);
             let changes = executed.outcome.is_success().then(|| self.changes(effects, &call));
             match self.conclude(&run, held, executed, changes, started).await? {
                 Recorded::Conflict if conflicts == CONFLICTS_ALONE_MAX => {
                     let message = format!("what it read had changed each of the {} times it ran", conflicts + 1);
                     let outcome = Outcome::Retryable { message, retry_after: None };
-                    return self.conclude(&run, held, Executed::bare(outcome), None, started).await.map(|_| ());
+                    // No version is to blame for it.
+                    let failed = Executed { version: None, ..Before::and(before, Executed::bare(outcome)) };
+                    return self.conclude(&run, held, failed, None, started).await.map(|_| ());
                 }
                 Recorded::Conflict => {
                     conflicts += 1;
                     held.mark.is_at(Stage::Waiting);
                     // It may have been cancelled while its end was recorded, when nobody could stop it.
                     if self.has_lost(&run, held).await {
-                        super::taken_away(run.id);
-                        return Ok(());
+                        let executed = Before::and(before, Executed::bare(Outcome::Cancelled));
+                        return self.note(&run, held, executed).await;
                     }
                 }
                 Recorded::Done | Recorded::Stale | Recorded::Refused(_) | Recorded::QueueFull => return Ok(()),
@@ -164,11 +177,15 @@ impl Dispatcher {
             return Err(PutBack { due: self.parts.clock.now() });
         }
         held.mark.is_at(Stage::Executing);
+        let mut executing = self.parts.execute.execute_until(call, held.mark.interrupt.clone());
         let executed = tokio::select! {
             // An attempt that has ended is recorded, however late.
             biased;
-            executed = self.parts.execute.execute_until(call, held.mark.interrupt.clone()) => executed,
-            () = self.stop.reached(Phase::Abandoning) => return Err(PutBack { due: self.parts.clock.now() }),
+            executed = &mut executing => executed,
+            () = self.stop.reached(Phase::Abandoning) => {
+                let told = self.abandon(held, executing).await;
+                told.ok_or_else(|| PutBack { due: self.parts.clock.now() })?
+            }
         };
         held.mark.is_at(Stage::Ended);
         match executed {
@@ -225,10 +242,9 @@ impl Dispatcher {
             }
             // No fault of the handler's, for a while.
             Recorded::QueueFull if run.drains < DRAINS_MAX => {
-                let (id, handler) = (run.id, &run.target);
-                tracing::warn!(run.id = %id, %handler, "run {id} of {handler} is put back: {QUEUE_FULL}");
                 let wait = self.policy(run).backoff.after(u32::from(run.drains) + 1, self.jitter());
-                self.put_back(run, held, self.parts.clock.now().plus(wait.min(QUEUE_FULL_WAIT_MAX))).await?;
+                let (executed, now) = (revoked(executed, QUEUE_FULL.to_owned()), self.parts.clock.now());
+                self.revoke(run, held, executed, started, now.plus(wait.min(QUEUE_FULL_WAIT_MAX))).await?;
             }
             Recorded::QueueFull => {
                 let outcome = Outcome::Retryable { message: QUEUE_FULL.to_owned(), retry_after: None };
@@ -315,20 +331,23 @@ impl Dispatcher {
         }
     }
 
-    fn decide(&self, run: &Run, held: &Held, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {
-        let now = self.parts.clock.now();
-        let attempt = Attempt {
+    fn ended(&self, held: &Held, executed: &Executed, started: Timestamp) -> Attempt {
+        Attempt {
             number: held.lease.attempt,
             started,
-            finished: now,
+            finished: self.parts.clock.now(),
             outcome: executed.outcome.clone(),
             log: executed.log.clone(),
             cost: executed.cost,
             requests: executed.requests.clone(),
             denied: executed.denied.clone(),
             version: executed.version,
-        };
-        match retry::decide(&self.policy(run), held.lease.attempt, &executed.outcome, now, self.jitter()) {
+        }
+    }
+
+    fn decide(&self, run: &Run, held: &Held, executed: &Executed, started: Timestamp) -> (RunEvent, RunStatus) {
+        let attempt = self.ended(held, executed, started);
+        match retry::decide(&self.policy(run), attempt.number, &attempt.outcome, attempt.finished, self.jitter()) {
             Decision::Succeed => (RunEvent::Succeeded { attempt }, RunStatus::Succeeded),
             Decision::RetryAt(due) => (RunEvent::FailedForNow { attempt, due }, RunStatus::Pending),
             Decision::Bury(cause) => (RunEvent::FailedForGood { attempt, cause }, RunStatus::Dead),
@@ -344,37 +363,5 @@ impl Dispatcher {
         held.mark.is_at(Stage::Ended);
         let event = RunEvent::Drained { at: due };
         self.record(run, held, event, None).await.map(|_| ())
-    }
-
-    fn tell(&self, run: &Run, held: &Held, executed: Executed, status: RunStatus) {
-        let (id, attempt, handler) = (run.id, held.lease.attempt, &run.target);
-        let (duration_us, outcome) = (executed.cost.wall_us, executed.outcome.code());
-        match status {
-            RunStatus::Succeeded => {
-                // What went well is in the store; a line for each would cost more than the run.
-                tracing::debug!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} succeeded");
-            }
-            RunStatus::Dead => {
-                tracing::error!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} is a dead letter");
-            }
-            RunStatus::Cancelled => {
-                tracing::info!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "run {id} of {handler} was cancelled while it was executed");
-            }
-            _ => {
-                tracing::warn!(run.id = %id, run.attempt = attempt, %handler, duration_us, outcome, "attempt {attempt} of run {id} of {handler} failed");
-            }
-        }
-        if let Some(observer) = &self.parts.observer {
-            // A slow watcher misses some; the store has them all.
-            let _ = observer.try_send(RunEnded {
-                run: id,
-                target: handler.clone(),
-                attempt,
-                status,
-                outcome: executed.outcome,
-                log: executed.log,
-                wall_us: duration_us,
-            });
-        }
     }
 }

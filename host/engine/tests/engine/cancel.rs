@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::host::{Host, manual};
 use crate::log::Logged;
-use crate::script::{VERSION, done_with, hopeless, interrupted};
+use crate::script::{VERSION, done, done_with, hopeless, interrupted};
 
 async fn cancel(host: &Host, id: RunId) {
     let now = host.parts.clock.now();
@@ -102,6 +102,7 @@ async fn one_that_is_cancelled_while_its_conflict_is_told_does_not_run_again() {
     assert_eq!(logged.count("was taken away"), 0, "nobody could stop it");
     permits.add_permits(100);
     host.drain(Millis::MINUTE).await;
-    assert_eq!((host.script.call_count(), logged.count("was taken away")), (1, 1));
-    assert_eq!(host.run(id).await.status(), RunStatus::Cancelled);
+    assert_eq!((host.script.call_count(), logged.count("was cancelled while it was executed")), (1, 1));
+    let run = host.run(id).await;
+    assert_eq!((run.status(), run.attempts[0].cost), (RunStatus::Cancelled, done().cost), "what it did is kept");
 }

@@ -16,6 +16,7 @@ mod host;
 mod log;
 mod queue;
 mod reaper;
+mod revoked;
 mod room;
 mod scheduler;
 mod script;

@@ -76,6 +76,8 @@ async fn an_attempt_that_makes_more_than_may_wait_is_made_again_when_there_is_ro
     let id = host.job("shop/fan-out").await;
     let run = host.until(id, |run| run.drains == 1 && run.status() == RunStatus::Pending).await;
     assert_eq!((run.attempts_begun, run.attempts.len()), (0, 0), "no fault of the handler's");
+    let kept = &run.revoked[0];
+    assert_eq!((kept.outcome.code(), kept.cost, kept.version), ("revoked", done().cost, done().version));
     assert_eq!((host.store.counts().pending, has_made(&host).await), (FULL as u64 + 1, false));
     assert_eq!(logged.count("server.limits.queue"), 1);
 

@@ -127,7 +127,7 @@ pub(crate) fn handler(target: &str) -> HandlerRef {
 pub(crate) const VERSION: Digest = Digest([9; 32]);
 
 fn ended(outcome: Outcome) -> Executed {
-    let cost = Cost { wall_us: 1500, cpu_ms: 1, memory_peak_bytes: 65_536, ..Cost::default() };
+    let cost = Cost { wall_us: 1500, cpu_us: 1000, memory_peak_bytes: 65_536, ..Cost::default() };
     Executed { cost, version: Some(VERSION), ..Executed::bare(outcome) }
 }
 

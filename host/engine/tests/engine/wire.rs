@@ -12,7 +12,7 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, CancelCause, Run};
+use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
 use hookbox_core::schedule::{Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
@@ -175,8 +175,14 @@ impl Store for Wire {
         self.through(self.store.rescue(rescue)).await
     }
 
-    async fn abandon(&self, handler: HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.through(self.store.abandon(handler, now, limit)).await
+    async fn abandon(
+        &self,
+        handler: HandlerRef,
+        kind: Option<WorkKind>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.through(self.store.abandon(handler, kind, now, limit)).await
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {

@@ -112,7 +112,7 @@ async fn queue(registry: &mut Registry, operator: &Operator) -> Result<(), Probl
             ("plugin", of_handler.handler.plugin.to_string()),
             ("handler", of_handler.handler.handler.to_string()),
         ];
-        waiting.get_or_create(&labels).set(i64::try_from(of_handler.runs).unwrap_or(i64::MAX));
+        waiting.get_or_create(&labels).inc_by(i64::try_from(of_handler.runs).unwrap_or(i64::MAX));
     }
     for target in operator.store.holds().0.keys() {
         held.get_or_create(&vec![("target", target.to_string())]).set(1);

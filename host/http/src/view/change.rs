@@ -31,6 +31,7 @@ pub(crate) enum WhatView {
     Active,
     Refused { code: String, reason: String },
     RolledBack { to: String, reason: String },
+    Stays { reason: String },
     Gone,
 }
 
@@ -57,6 +58,7 @@ impl ChangeView {
                 What::Active => WhatView::Active,
                 What::Refused { code, reason } => WhatView::Refused { code: code.clone(), reason: reason.clone() },
                 What::RolledBack { to, reason } => WhatView::RolledBack { to: to.to_string(), reason: reason.clone() },
+                What::Stays { reason } => WhatView::Stays { reason: reason.clone() },
                 What::Gone => WhatView::Gone,
             },
         }

@@ -1,7 +1,7 @@
 use hookbox_core::denial::Denial;
 use hookbox_core::plugin::{Handler, Trigger};
 use hookbox_store::PluginRow;
-use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing};
+use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing, Trusted};
 use serde::Serialize;
 
 use super::grants::GrantsView;
@@ -11,16 +11,20 @@ use super::reach::DenialView;
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginView {
     pub(crate) name: String,
-    /// `active`; `refused`: no version was ever good; `missing`: its file is gone; `untrusted`: it served, and hooks.yaml
-    /// asks for a signature or a file that it is not.
+    /// `active`; `refused`: no version was ever good; `missing`: its file is gone; `untrusted`: none serves, and hooks.yaml
+    /// asks for a signature or a file that the latest is not. `refused` then tells the cure.
     pub(crate) state: &'static str,
     /// As its author counts.
     pub(crate) version: Option<String>,
     /// Of the version that serves.
     pub(crate) digest: Option<String>,
     pub(crate) since: Option<String>,
-    /// Its first attempts are counted: should too many fail, the version before serves again.
+    /// Why it may run.
+    pub(crate) trust: Option<TrustView>,
+    /// Its first attempts are counted: should too many fail, an earlier version serves again.
     pub(crate) on_trial: bool,
+    /// Too many of them failed, and there was no earlier version that could serve.
+    pub(crate) trial_failed: bool,
     pub(crate) description: Option<String>,
     pub(crate) handlers: Vec<HandlerView>,
     /// Interfaces that the version imports.
@@ -32,6 +36,27 @@ pub(crate) struct PluginView {
     pub(crate) history: Vec<PastVersionView>,
     /// Versions that were rolled back from, newest first: they serve again only where an operator says so.
     pub(crate) rejected: Vec<RejectedView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TrustView {
+    /// It is the file that hooks.yaml names.
+    pub(crate) pinned: bool,
+    /// The key that has signed it.
+    pub(crate) key: Option<String>,
+    /// What was signed with it: minisign's trusted comment.
+    pub(crate) comment: Option<String>,
+}
+
+impl TrustView {
+    fn of(trusted: &Trusted) -> TrustView {
+        let signed = trusted.signed.as_ref();
+        TrustView {
+            pinned: trusted.pinned,
+            key: signed.map(|signed| signed.key.clone()),
+            comment: signed.map(|signed| signed.comment.clone()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -107,12 +132,15 @@ impl PluginView {
                 (Some(_), _) if row.is_distrusted() => "untrusted",
                 (Some(_), _) => "missing",
                 (None, Some(_)) => "active",
+                (None, None) if row.is_untrusted() => "untrusted",
                 (None, None) => "refused",
             },
             version: info.map(|info| info.version.clone()),
             digest: active.map(|active| active.digest.to_string()),
             since: active.map(|active| active.since.to_string()),
+            trust: row.trusted.as_ref().map(TrustView::of),
             on_trial: active.is_some_and(|active| active.standing == Standing::OnTrial),
+            trial_failed: active.is_some_and(|active| active.standing == Standing::Failed),
             description: info.and_then(|info| info.description.clone()),
             handlers: info.into_iter().flat_map(|info| &info.handlers).map(HandlerView::of).collect(),
             imports: active.map(|active| active.imports.clone()).unwrap_or_default(),

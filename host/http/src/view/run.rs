@@ -22,6 +22,8 @@ pub(crate) struct RunView {
     pub(crate) due: Option<String>,
     /// Why a dead run is dead, or a cancelled one was cancelled.
     pub(crate) cause: Option<&'static str>,
+    /// What the cause of a dead run means, and what to do.
+    pub(crate) reason: Option<&'static str>,
     /// The run that had its unique key, where it was cancelled for that.
     pub(crate) cause_run: Option<String>,
     pub(crate) created: String,
@@ -63,6 +65,10 @@ impl RunView {
             RunState::Cancelled { cause, .. } => (Some(cause.code()), None),
             RunState::Pending { .. } | RunState::Leased { .. } | RunState::Succeeded { .. } => (None, None),
         };
+        let reason = match run.state {
+            RunState::Dead { cause, .. } => Some(cause.told()),
+            _ => None,
+        };
         let (event, job) = match run.work {
             Work::Event(event) => (Some(event.to_string()), None),
             Work::Job(job) => (None, Some(job.to_string())),
@@ -75,6 +81,7 @@ impl RunView {
             state: run.status().code(),
             due,
             cause,
+            reason,
             cause_run: cause_run.map(|run| run.to_string()),
             created: run.created.to_string(),
             finished: run.finished().map(|at| at.to_string()),
@@ -128,6 +135,8 @@ pub(crate) struct RunDetailView {
     /// Null for the run of an event.
     pub(crate) job_detail: Option<JobView>,
     pub(crate) attempts: Vec<AttemptView>,
+    /// Those that were put back: they do not count, and each has the number of the one that took its place.
+    pub(crate) revoked: Vec<AttemptView>,
     /// What the handler returned.
     pub(crate) result: Option<PayloadView>,
 }
@@ -138,6 +147,7 @@ impl RunDetailView {
             run: RunView::of(run),
             job_detail: job,
             attempts: run.attempts.iter().map(AttemptView::of).collect(),
+            revoked: run.revoked.iter().map(AttemptView::of).collect(),
             result: result_of(run).map(PayloadView::readable),
         }
     }
@@ -195,7 +205,7 @@ pub(crate) struct AttemptView {
 #[derive(Debug, Serialize)]
 pub(crate) struct CostView {
     pub(crate) wall_us: u64,
-    pub(crate) cpu_ms: u64,
+    pub(crate) cpu_us: u64,
     pub(crate) memory_peak_bytes: u64,
     /// What it asked of the host, by kind.
     pub(crate) host_calls: BTreeMap<&'static str, CallsView>,
@@ -259,7 +269,7 @@ impl CostView {
         };
         CostView {
             wall_us: cost.wall_us,
-            cpu_ms: cost.cpu_ms,
+            cpu_us: cost.cpu_us,
             memory_peak_bytes: cost.memory_peak_bytes,
             host_calls: cost.calls.made().map(shown).collect(),
         }

@@ -9,7 +9,7 @@ use crate::operator::target;
 fn cost(memory_peak_bytes: u64) -> Cost {
     let call = |kind, number| (kind, Calls { number, bytes_given: 7, bytes_answered: 7 });
     let calls: HostCalls = [call(CallKind::KvRead, 3), call(CallKind::Request, 1)].into_iter().collect();
-    Cost { wall_us: 1_500_000, cpu_ms: 250, memory_peak_bytes, calls }
+    Cost { wall_us: 1_500_000, cpu_us: 250_000, memory_peak_bytes, calls }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
-use hookbox_core::run::{BootId, CancelCause, Run};
+use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
@@ -143,7 +143,7 @@ impl Store for Faulty {
     async fn rescue(&self, _: Rescue) -> Result<Vec<Run>, StoreError> {
         self.fail()
     }
-    async fn abandon(&self, _: HandlerRef, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+    async fn abandon(&self, _: HandlerRef, _: Option<WorkKind>, _: Timestamp, _: usize) -> Result<usize, StoreError> {
         self.fail()
     }
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {

@@ -120,7 +120,12 @@ pub(crate) fn attempt(run: &Run, outcome: Outcome) -> Attempt {
         finished: NOW.plus(Millis(12)),
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 0 },
-        cost: Cost { wall_us: 12_000, cpu_ms: 3, memory_peak_bytes: 1 << 20, calls: [written].into_iter().collect() },
+        cost: Cost {
+            wall_us: 12_000,
+            cpu_us: 3000,
+            memory_peak_bytes: 1 << 20,
+            calls: [written].into_iter().collect(),
+        },
         requests: Default::default(),
         denied: Vec::new(),
         version: Some(Digest([1; 32])),

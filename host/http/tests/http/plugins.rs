@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
+use hookbox_core::trust::SIGNATURE_BYTES_MAX;
 use hookbox_http::changes::What;
 use hookbox_http::operator::Access;
-use hookbox_store::catalogue::{By, CommandAnswer, CommandRefused, PluginCommand, Wish};
+use hookbox_store::catalogue::{
+    By, CommandAnswer, CommandRefused, PluginCommand, RefusedVersion, SignedBy, Trusted, Wish,
+};
 use hookbox_store::{PluginRow, Store};
 use serde_json::json;
 
@@ -128,6 +133,7 @@ async fn changes_are_told_in_their_order() {
         What::Active,
         What::Refused { code: "core-module".to_owned(), reason: reason() },
         What::RolledBack { to: Digest([2; 32]), reason: reason() },
+        What::Stays { reason: "none is left".to_owned() },
         What::Gone,
     ] {
         host.changes.tell(NOW, &name(), digest, what);
@@ -178,4 +184,61 @@ async fn an_upload_while_another_change_is_under_way_leaves_nothing() {
     let answer = push(&host, "bytes").await;
     assert_eq!(answer.status, 409, "{answer:?}");
     assert_eq!(fs::read_dir(host.plugins.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_wait_for_the_host_are_bounded() {
+    let host = Host::new();
+    for number in 0..8 {
+        let wish = Wish::Take { digest: Digest([number; 32]), signature: None };
+        let command = PluginCommand { asked: NOW, wish, answer: None };
+        host.store.command_plugin(&PluginName::parse(&format!("p{number}")).unwrap(), command).await.unwrap();
+    }
+    let answer = push(&host, "bytes").await;
+    assert!(answer.status == 503 && answer.json()["detail"].as_str().unwrap().contains("8 uploads wait"), "{answer:?}");
+    assert_eq!(fs::read_dir(host.plugins.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_may_have_any_signature_that_a_file_may_have() {
+    let host = Host::new();
+    host.store.put_plugin(welcome()).await.unwrap();
+    let signed = async |bytes: u64| {
+        let text = "x".repeat(usize::try_from(bytes).unwrap());
+        let access = Access::new(OPERATOR.parse().unwrap(), &[], Secret::new("hush").ok()).unwrap();
+        let request = Request::post("/api/v1/plugins?name=welcome").header("host", OPERATOR);
+        let request = request.header("content-type", "application/wasm").header("authorization", "Bearer hush");
+        let request = request.header("hookbox-signature", STANDARD.encode(text));
+        ask(host.operator_with(access), request.body(Body::from("bytes")).unwrap()).await
+    };
+    let (answer, command) = tokio::join!(signed(SIGNATURE_BYTES_MAX), obey(host.store.clone(), None));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let Wish::Take { signature: Some(text), .. } = command.wish else { panic!("{command:?}") };
+    assert_eq!(text.len() as u64, SIGNATURE_BYTES_MAX);
+    assert_eq!(signed(SIGNATURE_BYTES_MAX + 1).await.status, 422);
+}
+
+#[tokio::test]
+async fn a_plugin_of_which_no_file_is_trusted_is_untrusted_and_one_that_may_run_tells_why() {
+    let host = Host::new();
+    let mut row = PluginRow::new(name());
+    let refused = |code: &str| RefusedVersion {
+        digest: Some(Digest([1; 32])),
+        at: NOW,
+        code: code.to_owned(),
+        reason: "sign it".to_owned(),
+    };
+    for (code, state) in [("untrusted-unsigned", "untrusted"), ("core-module", "refused")] {
+        row.refused = Some(refused(code));
+        host.store.put_plugin(row.clone()).await.unwrap();
+        let told = host.get("/api/v1/plugins/welcome").await.json();
+        assert_eq!((&told["state"], &told["refused"]["reason"]), (&json!(state), &json!("sign it")), "{told:#}");
+    }
+    let mut row = welcome();
+    let signed = Some(SignedBy { key: "E7620F1842B4E81F".to_owned(), comment: "file:welcome.wasm".to_owned() });
+    row.trusted = Some(Trusted { pinned: false, signed });
+    host.store.put_plugin(row).await.unwrap();
+    let told = host.get("/api/v1/plugins/welcome").await.json();
+    let trust = json!({ "pinned": false, "key": "E7620F1842B4E81F", "comment": "file:welcome.wasm" });
+    assert_eq!(told["trust"], trust, "{told:#}");
 }

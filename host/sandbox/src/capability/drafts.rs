@@ -10,6 +10,7 @@ mod logging;
 use std::future::ready;
 
 use hookbox_core::host_call::CallKind::{KvRead, KvWrite};
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::{Capabilities, Overlay};
@@ -29,6 +30,9 @@ const GET_MANY: HostCall = HostCall { kind: KvRead, name: "keyvalue.get-many" };
 const SET_MANY: HostCall = HostCall { kind: KvWrite, name: "keyvalue.set-many" };
 const DELETE_MANY: HostCall = HostCall { kind: KvWrite, name: "keyvalue.delete-many" };
 
+/// The number of a handle, as it passes the seam.
+type Handle = u32;
+
 /// A store that was opened: always the plugin's own.
 #[expect(unreachable_pub, reason = "what is generated re-exports it")]
 pub struct Bucket;
@@ -43,13 +47,13 @@ pub struct Cas {
 /// What an attempt holds of the drafts.
 pub(crate) struct Handles {
     table: ResourceTable,
-    /// Where pages of listings ended: a cursor of the first draft is a place in this. Listings are bounded by the
-    /// transaction.
+    /// Where pages of listings ended: a cursor of the first draft is a place in this, from 1 on. Listings are bounded by
+    /// the transaction.
     cursors: Vec<String>,
 }
 
 /// What a call has in place of an answer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Trouble {
     NoSuchStore,
     Other(String),
@@ -66,31 +70,36 @@ impl Default for Handles {
 }
 
 impl Handles {
-    fn open(&mut self, identifier: &str) -> Result<Resource<Bucket>, Trouble> {
+    fn open(&mut self, identifier: &str) -> Result<Handle, Trouble> {
         match identifier {
             "" | "default" => self.push(Bucket),
             _ => Err(Trouble::NoSuchStore),
         }
     }
 
-    fn push<T: Send + 'static>(&mut self, handle: T) -> Result<Resource<T>, Trouble> {
+    fn push<T: Send + 'static>(&mut self, held: T) -> Result<Handle, Trouble> {
         let full = |_| Trouble::Other(format!("more than {HANDLES_MAX} handles of buckets and swaps at one time"));
-        self.table.push(handle).map_err(full)
+        self.table.push(held).map(|handle| handle.rep()).map_err(full)
     }
 
-    fn close<T: 'static>(&mut self, handle: Resource<T>) -> wasmtime::Result<()> {
-        self.table.delete(handle)?;
-        Ok(())
+    fn get<T: 'static>(&self, handle: Handle) -> wasmtime::Result<&T> {
+        Ok(self.table.get(&Resource::new_borrow(handle))?)
+    }
+
+    fn take<T: 'static>(&mut self, handle: Handle) -> wasmtime::Result<T> {
+        Ok(self.table.delete(Resource::new_own(handle))?)
     }
 }
 
 impl Guest {
     async fn open_store(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        self.call(OPEN, identifier, |host, identifier| Box::pin(ready(Ok(host.handles.open(&identifier))))).await
+        let opened =
+            self.call(OPEN, identifier, |host, identifier| Box::pin(ready(Ok(host.handles.open(&identifier)))));
+        Ok(opened.await?.map(Resource::new_own))
     }
 
     async fn close<T: Send + 'static>(&mut self, handle: Resource<T>) -> wasmtime::Result<()> {
-        self.call(CLOSE, handle, |host, handle| Box::pin(ready(host.handles.close(handle)))).await
+        self.call(CLOSE, handle.rep(), |host, handle| Box::pin(ready(host.handles.take::<T>(handle).map(drop)))).await
     }
 
     async fn kv_get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
@@ -135,8 +144,8 @@ impl Guest {
 
 impl Capabilities {
     /// Reads a key and keeps what it has seen.
-    async fn look_at(&mut self, key: String) -> Result<Resource<Cas>, Trouble> {
-        let seen = self.kv.get(&key).await?;
+    async fn look_at(&mut self, key: String) -> Result<Handle, Trouble> {
+        let seen = self.kv.look_at(&key).await?;
         self.handles.push(Cas { key, seen })
     }
 }

@@ -17,12 +17,19 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
-    pub(crate) fn new(store: Arc<dyn PluginKv>, plugin: PluginName, quota: u64) -> Overlay {
-        Overlay { store, plugin, transaction: Transaction::new(quota) }
+    pub(crate) fn new(store: Arc<dyn PluginKv>, plugin: PluginName, transaction: Transaction) -> Overlay {
+        Overlay { store, plugin, transaction }
     }
 
     pub(crate) async fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.answered(|transaction| transaction.get(key)).await
+    }
+
+    /// Reads a key, to keep what it has seen.
+    pub(crate) async fn look_at(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let seen = self.get(key).await?;
+        self.answered(|transaction| transaction.keep(key.len() + seen.as_ref().map_or(0, Vec::len))).await?;
+        Ok(seen)
     }
 
     pub(crate) async fn set(&mut self, key: &str, value: &[u8], ttl: Option<Millis>) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Bodies on their way, counted and bounded.
 
+use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,10 +67,20 @@ impl Received {
         Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(max)))))
     }
 
-    fn fail(&self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.recorded.failed(error.to_string(), false);
-        Poll::Ready(Some(Err(error)))
+    fn too_slow(&self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let reason = format!("nothing more of the answer within {} ms", self.between.as_millis());
+        self.recorded.failed(reason, false);
+        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
     }
+}
+
+/// What is at the bottom of it: hyper itself says only that there was something.
+fn root(error: &hyper::Error) -> String {
+    let mut root: &(dyn StdError + 'static) = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }
 
 impl Body for Received {
@@ -89,11 +100,14 @@ impl Body for Received {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => self.fail(Error::from(error)),
+            Poll::Ready(Some(Err(error))) => {
+                self.recorded.failed(root(&error), false);
+                Poll::Ready(Some(Err(Error::from(error))))
+            }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 ready!(self.silent.as_mut().poll(context));
-                self.fail(Error::ConnectionReadTimeout)
+                self.too_slow()
             }
         }
     }
@@ -127,6 +141,7 @@ impl Body for Sent {
         if frame.is_none() && self.recorded.is_over() {
             return Poll::Ready(Some(Err(Error::HttpProtocolError)));
         }
+        self.recorded.went_on();
         if let Some(Ok(frame)) = &frame {
             self.recorded.sent(frame.data_ref().map_or(0, Bytes::len));
         }

@@ -1,10 +1,11 @@
-//! What wasmtime keeps of a request that is not sent yet, bounded: a guest may hold many of them.
+//! What wasmtime keeps of a request that is not sent yet, bounded: a guest may hold many of them. And what it keeps to
+//! itself of an answer that is broken off.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, HostOutgoingRequest as _, IoError, Method};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
+use wasmtime_wasi_http::{Error, WasiHttpView};
 
 use crate::guest::Guest;
 
@@ -14,10 +15,11 @@ const TYPES: &str = "wasi:http/types@0.2.12";
 const METHOD_BYTES_MAX: usize = 64;
 /// Host and port: a name has at most 253 bytes.
 const AUTHORITY_BYTES_MAX: usize = 512;
+/// Path and query: most servers take no longer ones.
+const PATH_BYTES_MAX: usize = 8 << 10;
 
 /// Puts functions with a bound in the place of wasmtime's, which have none.
 pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
@@ -38,6 +40,30 @@ pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Ok((store.data_mut().http().set_authority(request, authority)?,))
         },
     )?;
-    linker.allow_shadowing(false);
+    // wasmtime looks for another type than it has put there.
+    types.func_wrap("http-error-code", |mut store: StoreContextMut<'_, Guest>, (error,): (Resource<IoError>,)| {
+        Ok((code(store.data_mut().http().table.get(&error)?),))
+    })?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: StoreContextMut<'_, Guest>, (request, path): (Resource<HostOutgoingRequest>, Option<String>)| {
+            if path.as_ref().is_some_and(|path| path.len() > PATH_BYTES_MAX) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_path_with_query(request, path)?,))
+        },
+    )?;
     Ok(())
+}
+
+/// Why a body is broken off, where it is one of a request.
+fn code(error: &IoError) -> Option<ErrorCode> {
+    if let Some(code) = error.downcast_ref::<ErrorCode>() {
+        return Some(code.clone());
+    }
+    Some(match error.downcast_ref::<Error>()? {
+        Error::HttpResponseBodySize(most) => ErrorCode::HttpResponseBodySize(*most),
+        Error::ConnectionReadTimeout => ErrorCode::ConnectionReadTimeout,
+        _ => ErrorCode::HttpProtocolError,
+    })
 }

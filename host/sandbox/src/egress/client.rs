@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 use tower_service::Service;
@@ -31,56 +32,83 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that nobody uses is closed after this.
 const IDLE: Duration = Duration::from_secs(8);
 const IDLE_PER_HOST_MAX: usize = 4;
+/// TLS sessions that are kept to shorten the next handshake: eight for each of eight servers.
+const SESSIONS_MAX: usize = 64;
 /// Lookups of names of one plugin version at one time: each may hold a thread until the system gives up.
 const LOOKUPS_MAX: usize = 8;
 /// What is read of an answer before the guest takes it, and its head at most.
 const BUFFER_BYTES: usize = 64 << 10;
-const HEADERS_BYTES_MAX: u32 = 64 << 10;
+/// Of the head of an HTTP/2 answer. Each header counts 32 bytes more than it has, and HTTP/2 has no bound of their number:
+/// a guest that copies what it got is to hold little more than that.
+const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// The same of HTTP/2: of one answer, and of all of one connection.
 const WINDOW_BYTES: u32 = 64 << 10;
 const WINDOWS_BYTES: u32 = 256 << 10;
 
 /// Cloning it shares the connections.
 #[derive(Clone)]
-pub(crate) struct Client(legacy::Client<Connector, WasiBody>);
+pub(crate) struct Client {
+    pool: Pool,
+    /// For requests that others on the way could read and must not: to the plugin's own networks only.
+    private: Pool,
+}
+
+type Pool = legacy::Client<Connector, WasiBody>;
 
 impl Client {
     /// `sockets` are those of all plugins.
     pub(crate) fn new(
         egress: Arc<Egress>,
         resolver: Arc<dyn Resolve>,
-        tls: ClientConfig,
+        mut tls: ClientConfig,
         sockets: Arc<Semaphore>,
     ) -> Client {
-        let mut http =
-            HttpConnector::new_with_resolver(Gate { egress, resolver, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) });
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        let inner = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(http);
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-            .http1_max_buf_size(BUFFER_BYTES)
-            .http2_max_header_list_size(HEADERS_BYTES_MAX)
-            .http2_initial_stream_window_size(WINDOW_BYTES)
-            .http2_initial_connection_window_size(WINDOWS_BYTES)
-            .http2_max_send_buf_size(BUFFER_BYTES);
+        // A cloned one shares its sessions, by which a server would know one plugin as another.
+        tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        let gate = Gate { egress, resolver, lookups, private: false };
         let own = Arc::new(Semaphore::new(SOCKETS_MAX));
-        Client(builder.build(Connector { inner, own, all: sockets }))
+        let pool = |gate| pool(connector(gate, tls.clone(), Arc::clone(&own), Arc::clone(&sockets)));
+        Client { private: pool(Gate { private: true, ..gate.clone() }), pool: pool(gate) }
+    }
+
+    /// The same, for a request that carries a secret and is not encrypted.
+    pub(super) fn private(self) -> Client {
+        Client { pool: self.private.clone(), ..self }
     }
 
     pub(super) async fn request(&self, request: Request<WasiBody>) -> Result<Response<Incoming>, Refusal> {
-        self.0.request(request).await.map_err(|error| refusal(&error))
+        self.pool.request(request).await.map_err(|error| refusal(&error))
     }
+}
+
+fn connector(gate: Gate, tls: ClientConfig, own: Arc<Semaphore>, all: Arc<Semaphore>) -> Connector {
+    let mut http = HttpConnector::new_with_resolver(gate);
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(CONNECT));
+    http.set_nodelay(true);
+    let inner = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(http);
+    Connector { inner, own, all }
+}
+
+fn pool(connector: Connector) -> Pool {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+        .http1_max_buf_size(BUFFER_BYTES)
+        .http2_max_header_list_size(HEADERS_BYTES_MAX)
+        .http2_initial_stream_window_size(WINDOW_BYTES)
+        .http2_initial_connection_window_size(WINDOWS_BYTES)
+        .http2_max_send_buf_size(BUFFER_BYTES);
+    builder.build(connector)
 }
 
 /// Certificates are verified against the roots that this machine trusts. Where it has none, no certificate is good.
@@ -100,13 +128,11 @@ pub(crate) fn tls() -> ClientConfig {
 }
 
 /// The second gate for a host that is an address already: no resolver is asked for it.
-pub(super) fn look(egress: &Egress, host: &Host) -> Result<(), Refusal> {
+pub(super) fn look(egress: &Egress, host: &Host, private: bool) -> Result<(), Refusal> {
     match host {
-        Host::Address(address) if !egress.is_reachable(*address) => {
-            let error = Error::DestinationIpProhibited;
-            Err(Refusal { error, reason: Prohibited(*address).to_string() })
-        }
-        Host::Address(_) | Host::Name(_) => Ok(()),
+        Host::Address(address) => Prohibited::look(egress, *address, private)
+            .map_err(|why| Refusal { error: Error::DestinationIpProhibited, reason: why.to_string() }),
+        Host::Name(_) => Ok(()),
     }
 }
 
@@ -116,11 +142,33 @@ pub(super) struct Gate {
     egress: Arc<Egress>,
     resolver: Arc<dyn Resolve>,
     lookups: Arc<Semaphore>,
+    /// Only to the plugin's own networks.
+    private: bool,
 }
 
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("{0} is no public address: if the plugin is to reach it, add its network to grants.networks")]
-struct Prohibited(IpAddr);
+enum Prohibited {
+    #[error("{0} is no public address: if the plugin is to reach it, add its network to grants.networks")]
+    NotPublic(IpAddr),
+    #[error(
+        "{0} is in none of grants.networks, and the request would carry a secret over http://: use https://, or add \
+         its network"
+    )]
+    Exposed(IpAddr),
+}
+
+impl Prohibited {
+    /// Why an address does not pass the second gate, if it does not.
+    fn look(egress: &Egress, address: IpAddr, private: bool) -> Result<(), Prohibited> {
+        if !egress.is_reachable(address) {
+            return Err(Prohibited::NotPublic(address));
+        }
+        if private && !egress.is_within_networks(address) {
+            return Err(Prohibited::Exposed(address));
+        }
+        Ok(())
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 #[error("the name was not resolved: {0}")]
@@ -138,7 +186,7 @@ impl Service<Name> for Gate {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Gate { egress, resolver, lookups } = self.clone();
+        let Gate { egress, resolver, lookups, private } = self.clone();
         Box::pin(async move {
             let place = lookups.acquire_owned().await?;
             // Of its own: a lookup that nobody waits for any longer keeps its place until it ends.
@@ -148,15 +196,18 @@ impl Service<Name> for Gate {
                 found
             });
             let found = looking.await?.map_err(Unresolved)?;
-            let (passed, refused): (Vec<IpAddr>, Vec<IpAddr>) =
-                found.into_iter().partition(|address| egress.is_reachable(*address));
-            match (passed.is_empty(), refused.first()) {
-                (true, Some(address)) => Err(Prohibited(*address).into()),
-                (true, None) => Err(Unresolved(io::Error::other("it has no address")).into()),
-                // The port is the URL's.
-                (false, _) => {
-                    Ok(passed.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
+            let (mut passed, mut refused) = (Vec::new(), None);
+            for address in found {
+                match Prohibited::look(&egress, address, private) {
+                    // The port is the URL's.
+                    Ok(()) => passed.push(SocketAddr::new(address, 0)),
+                    Err(why) => refused = refused.or(Some(why)),
                 }
+            }
+            match refused {
+                _ if !passed.is_empty() => Ok(passed.into_iter()),
+                Some(why) => Err(why.into()),
+                None => Err(Unresolved(io::Error::other("it has no address")).into()),
             }
         })
     }
@@ -212,49 +263,4 @@ fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
 }
 
 #[cfg(test)]
-mod tests {
-    use hookbox_core::egress::Grant;
-    use http_body_util::{BodyExt, Empty};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    struct Here;
-
-    #[async_trait::async_trait]
-    impl Resolve for Here {
-        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
-            Ok(vec!["127.0.0.1".parse().unwrap()])
-        }
-    }
-
-    #[tokio::test]
-    async fn connections_of_all_plugins_together_are_bounded() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let sockets = Arc::new(Semaphore::new(1));
-        let client = || {
-            let grants = vec![Grant::parse(&format!("http://*:{port}")).unwrap()];
-            let egress = Egress { grants, networks: vec!["127.0.0.0/8".parse().unwrap()], ..Egress::default() };
-            Client::new(Arc::new(egress), Arc::new(Here), tls(), Arc::clone(&sockets))
-        };
-        let ask = |client: Client, host: &str| {
-            let body = Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
-            let request = Request::get(format!("http://{host}.example:{port}/")).body(body).unwrap();
-            tokio::spawn(async move { client.request(request).await.is_ok() })
-        };
-        let first = ask(client(), "a");
-        let (stream, _) = listener.accept().await.unwrap();
-        // Its server says nothing, so it keeps the only place.
-        let second = ask(client(), "b");
-        while sockets.available_permits() > 0 || !first.is_finished() && second.is_finished() {
-            tokio::task::yield_now().await;
-        }
-        let early = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
-        assert!(early.is_err(), "the second one is connected beside the first");
-        first.abort();
-        drop(stream);
-        listener.accept().await.unwrap();
-        second.abort();
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ use tower_service::Service;
 use super::client::{BoxError, Gate};
 
 /// From the first packet to a connection that requests may use.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 /// Connections of one plugin version, idle ones among them.
 pub(super) const SOCKETS_MAX: usize = 64;
 /// Those of all plugins together.

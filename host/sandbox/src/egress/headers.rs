@@ -15,8 +15,9 @@ const CLOSE: &str = "}}";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Puts secrets in the place of `{{secret:NAME}}` where a grant says so. Everywhere else such a placeholder
-/// refuses the request: sent as it is, it would only tell strangers the name.
-pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<WasiBody>) -> Result<(), Refusal> {
+/// refuses the request: sent as it is, it would only tell strangers the name. Returns whether it carries any.
+pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<WasiBody>) -> Result<bool, Refusal> {
+    let mut carries = false;
     let method = request.method().as_str().to_owned();
     for (header, value) in request.headers_mut() {
         if memchr::memmem::find(value.as_bytes(), OPEN.as_bytes()).is_none() {
@@ -48,8 +49,9 @@ pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<W
         })?;
         carried.set_sensitive(true);
         *value = carried;
+        carries = true;
     }
-    Ok(())
+    Ok(carries)
 }
 
 /// Tells requests of one attempt apart that are alike, in the same way in each attempt of a run.

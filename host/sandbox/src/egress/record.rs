@@ -45,7 +45,6 @@ impl Records {
             end: RequestEnd::Unfinished,
         };
         let mut book = self.lock();
-        book.calls.number += 1;
         let requests = &mut book.requests;
         let at = (requests.kept.len() < REQUESTS_KEPT_MAX).then_some(requests.kept.len());
         match at {
@@ -53,7 +52,8 @@ impl Records {
             None => requests.dropped += 1,
         }
         drop(book);
-        Recorded { records: self.clone(), at, began: Instant::now(), shown: format!("{} {}", shown.method, shown.url) }
+        let (began, shown) = (Instant::now(), format!("{} {}", shown.method, shown.url));
+        Recorded { records: self.clone(), at, began, shown, went_on: Arc::new(Mutex::new(began)) }
     }
 
     /// As they stand now.
@@ -66,7 +66,7 @@ impl Records {
         Over(self.clone())
     }
 
-    /// How many, refused ones among them, and the bytes of their bodies.
+    /// The bytes of their bodies. How many there were, the seam has counted.
     pub(crate) fn calls(&self) -> Calls {
         self.lock().calls
     }
@@ -83,6 +83,8 @@ pub(super) struct Recorded {
     at: Option<usize>,
     began: Instant,
     shown: String,
+    /// When it got its connection, or handed over the last part of its body.
+    went_on: Arc<Mutex<Instant>>,
 }
 
 impl Recorded {
@@ -92,6 +94,14 @@ impl Recorded {
 
     pub(super) fn is_over(&self) -> bool {
         self.records.lock().over
+    }
+
+    pub(super) fn went_on(&self) {
+        *self.went_on.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    pub(super) fn last_went_on(&self) -> Instant {
+        *self.went_on.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn sent(&self, bytes: usize) {

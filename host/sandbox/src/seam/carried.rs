@@ -1,11 +1,13 @@
 //! What passes the seam, and how much it is.
 
-use wasmtime::component::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::bindings::hookbox::plugin::{kv, logging, queue};
 
-/// Given by a guest, or answered to it: data that holds on to nothing of the host.
-pub(crate) trait Carried: Send + 'static {
+/// Given by a guest, or answered to it: data that holds on to nothing of the host, so that it can be written down and
+/// read again. A handle is carried as its number.
+pub(crate) trait Carried: Serialize + DeserializeOwned + Send + 'static {
     /// Of the text and bytes in it; numbers and flags are free.
     fn bytes(&self) -> usize;
 }
@@ -20,14 +22,7 @@ macro_rules! free {
     };
 }
 
-free!((), bool, u64, i64, logging::Level);
-
-/// A handle is a number.
-impl<T: Send + 'static> Carried for Resource<T> {
-    fn bytes(&self) -> usize {
-        0
-    }
-}
+free!((), bool, u32, u64, i64, logging::Level);
 
 impl Carried for String {
     fn bytes(&self) -> usize {

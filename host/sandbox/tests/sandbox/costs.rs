@@ -2,7 +2,7 @@
 
 use hookbox_core::attempt::{Cost, Outcome};
 use hookbox_core::host_call::{CallKind, Calls};
-use hookbox_core::limits::PluginSettings;
+use hookbox_core::limits::{Limits, PluginSettings};
 
 use crate::world::{World, call, output, plugin};
 
@@ -36,6 +36,37 @@ async fn each_capability_is_a_kind_of_its_own() {
     assert_eq!(calls(&configured, CallKind::Secret), (1, 5, 0));
     assert_eq!(calls(&cost("enqueues", "").await, CallKind::Enqueue).0, 2);
     assert_eq!(calls(&cost("emits", "a b c").await, CallKind::Emit).0, 3);
+}
+
+#[tokio::test]
+async fn readings_of_clocks_and_random_numbers_are_counted() {
+    let world =
+        World::with(PluginSettings { limits: Limits { calls: 5, ..Limits::default() }, ..Default::default() }).await;
+    let executed = world.run("looks", "1000").await;
+    output(&executed);
+    assert_eq!(calls(&executed.cost, CallKind::Clock), (1000, 0, 0), "and not against limits.calls");
+    // A number, and seven bytes.
+    assert_eq!(calls(&executed.cost, CallKind::Random), (2, 0, 7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sleep_is_an_alarm_of_a_clock() {
+    let world = World::with(PluginSettings::default()).await;
+    let told = world.run("tells", "GET http://nowhere.example/").await;
+    output(&told);
+    // Two readings before it, one after it, and the alarm.
+    assert_eq!(calls(&told.cost, CallKind::Clock).0, 4);
+    assert_eq!(calls(&told.cost, CallKind::Request), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn requests_that_are_refused_are_calls_of_hookbox_too() {
+    let world =
+        World::with(PluginSettings { limits: Limits { calls: 2, ..Limits::default() }, ..Default::default() }).await;
+    let executed = world.run("requests", &["GET http://a.example/"; 3].join("\n---\n")).await;
+    let Outcome::Trapped { message } = &executed.outcome else { panic!("{:?}", executed.outcome) };
+    assert!(message.contains("outgoing-handler.handle: more than 2 calls"), "{message}");
+    assert_eq!(calls(&executed.cost, CallKind::Request).0, 2);
 }
 
 #[tokio::test]

@@ -76,10 +76,15 @@ async fn a_long_listing_comes_in_pages() {
         assert_eq!(found, expected, "{draft}");
         assert!(effects.scans.len() >= 3 && effects.scans.iter().all(|scan| scan.keys.len() <= KV_LIST_KEYS_MAX));
     }
-    let (answers, _) = script(&world, "first", &["list-from 0", "list-from none", "list-from 0", "list-from 9"]).await;
-    assert!(answers[0].contains("none that this attempt was given"), "{answers:?}");
-    assert_eq!((answers[1].as_str(), answers[2].as_str()), ("1000", "1000"));
-    assert!(answers[3].contains("none that this attempt was given"), "{answers:?}");
+    let steps = ["list-from 1", "list-from 0", "list-from none", "list-from 1", "list-from 2", "list-from 9"];
+    let (answers, _) = script(&world, "first", &steps).await;
+    for unknown in [0, 5] {
+        assert!(answers[unknown].contains("none that this attempt was given"), "{answers:?}");
+    }
+    // From the beginning twice, and from the ends of those two pages.
+    assert_eq!(answers[1..5], ["1000"; 4]);
+    let (answers, _) = script(&world, "first", &["list-from 0", "list-from 1", "list-from 2"]).await;
+    assert_eq!(answers, ["1000", "1000", "500"]);
 }
 
 #[tokio::test]
@@ -151,6 +156,32 @@ async fn handles_are_bounded_and_given_back() {
         assert_eq!((answers[0].as_str(), answers[2].as_str()), ("255", "255"), "{draft}");
         assert!(answers[1].contains("more than 256 handles"), "{draft}: {answers:?}");
     }
+}
+
+#[tokio::test]
+async fn what_one_attempt_reads_and_writes_is_bounded_together() {
+    let large = "x".repeat(99);
+    let mut settings = PluginSettings::default();
+    settings.limits.kv_data_bytes = 400;
+    let world = with(settings, &[("a", &large), ("k00000", &large), ("k00001", &large), ("k00002", &large)]).await;
+    for draft in BOTH {
+        for steps in [["get a", "get-many 3"], ["set-many 2 99", "set-many 2 99"], ["get-many 3", "exists a"]] {
+            let (answers, _) = script(&world, draft, &steps).await;
+            assert!(!answers[0].contains("kv_data") && answers[1].contains("limits.kv_data"), "{draft}: {answers:?}");
+        }
+    }
+}
+
+/// A swap keeps the value that it has seen.
+#[tokio::test]
+async fn what_swaps_have_seen_is_bounded_too() {
+    let large = "x".repeat(99);
+    let mut settings = PluginSettings::default();
+    settings.limits.kv_data_bytes = 350;
+    let world = with(settings, &[("a", &large)]).await;
+    let (answers, _) = script(&world, "second", &["look-at a", "look-at a", "look-at a"]).await;
+    assert_eq!((answers[0].as_str(), answers[1].as_str()), ("()", "()"));
+    assert!(answers[2].contains("limits.kv_data"), "{answers:?}");
 }
 
 #[tokio::test]

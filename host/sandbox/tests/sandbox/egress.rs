@@ -1,6 +1,7 @@
 //! Requests of plugins, to a server of our own.
 
 mod server;
+mod times;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -332,7 +333,7 @@ async fn answers_are_bounded_in_bytes_and_in_time() {
     let small = Egress { response_bytes_max: 100_000, ..local(&[&to]) };
     let world = world(small, Answers::always("127.0.0.1")).await;
     let (answer, executed) = sends(&world, &format!("GET {to}/flood")).await;
-    assert!(answer.contains("broken off"), "{answer}");
+    assert!(answer.ends_with("broken off: Some(ErrorCode::HttpResponseBodySize(Some(100000)))"), "{answer}");
     assert!(ends(&executed)[0].contains("raise limits.responses"), "{:?}", ends(&executed));
     assert!(executed.requests.kept[0].received_bytes < 300_000, "{:?}", executed.requests);
     // A server that says nothing holds the attempt no longer than it has.
@@ -342,6 +343,23 @@ async fn answers_are_bounded_in_bytes_and_in_time() {
     assert_eq!(executed.outcome.code(), "timed-out");
     assert_eq!(ends(&executed), [format!("GET {to}/silence unfinished")]);
     world.assert_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_not_sent_in_the_clear_to_an_address_of_others() {
+    let server = Server::start().await;
+    let to = server.url("api.example");
+    // The name leads to a public address, and to one of the plugin's own networks at another time.
+    let mut carrying = local(&[&to]);
+    carrying.grants[0].headers.insert("authorization".to_owned(), vec!["key".to_owned()]);
+    carrying.secrets = BTreeMap::from([("key".to_owned(), Arc::new(Secret::new(*b"hunter2").unwrap()))]);
+    let world = world(carrying, Answers::in_turn(vec!["192.0.9.1", "192.0.9.1 127.0.0.1"])).await;
+    let told = format!("GET {to}/\nauthorization: {{{{secret:key}}}}");
+    let (answer, executed) = sends(&world, &told).await;
+    assert_eq!(answer, "error: ErrorCode::DestinationIpProhibited");
+    assert!(ends(&executed)[0].contains("is in none of grants.networks"), "{:?}", ends(&executed));
+    assert_eq!(sends(&world, &told).await.0, "200 GET / ");
+    assert_eq!(server.seen()[0].header("authorization"), Some("hunter2"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::plugin::Digest;
+use hookbox_core::time::Millis;
 use hookbox_core::trust::SIGNATURE_BYTES_MAX;
 use hookbox_sandbox::{Folder, FolderEvent, PluginFile};
 use sha2::{Digest as _, Sha256};
@@ -175,4 +176,20 @@ async fn what_cannot_be_a_signature_is_an_empty_one() {
     assert_eq!(watched.scan().await, names.map(|name| found_with(name, name.as_bytes(), Some(b""))));
     assert_eq!(PluginFile::read_signature(&path("link.wasm")).as_deref(), Some(b"".as_slice()));
     assert_eq!(PluginFile::read_signature(&path("none.wasm")), None);
+}
+
+#[tokio::test]
+async fn a_proposal_that_nothing_came_of_is_made_again_though_the_file_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.wasm"), "one").unwrap();
+    let folder = Folder::open(dir.path().to_owned()).unwrap();
+    let again = folder.again();
+    let (sender, mut proposed) = mpsc::channel(4);
+    tokio::spawn(folder.watch(sender));
+    assert_eq!(proposed.recv().await, Some(found("a", b"one")));
+    // The file was another for a moment, and the proposal came to nothing.
+    again.propose(&plugin("a"), Millis(0));
+    assert_eq!(proposed.recv().await, Some(found("a", b"one")));
+    fs::write(dir.path().join("b.wasm"), "two").unwrap();
+    assert_eq!(proposed.recv().await, Some(found("b", b"two")), "a is not proposed a third time");
 }

@@ -179,7 +179,10 @@ async fn a_plugin_keeps_within_its_quota() {
     let (answers, effects) = script(&world, &steps).await;
     assert!(answers[0].contains("would be 101 bytes, at most 100"), "{answers:?}");
     assert_eq!((answers[1].as_str(), answers[2].as_str()), ("()", "()"));
-    assert_eq!(answers[3], "Error::LimitExceeded(\"the plugin's keys and values would be 101 bytes, at most 100\")");
+    assert_eq!(
+        answers[3],
+        "Error::LimitExceeded(\"the plugin's keys and values would be 101 bytes, at most 100 (grants.kv)\")"
+    );
     assert_eq!((answers[5].as_str(), answers[6].as_str()), ("true", "()"));
     assert_eq!(effects.writes.len(), 3);
 }
@@ -193,6 +196,19 @@ async fn committed_effects_are_what_the_next_attempt_reads() {
     let wrong = Effects { writes: vec![set("b", "y"), add("a", 1)], ..Effects::default() };
     assert!(world.kv.apply(&plugin("mischief"), &wrong).is_err());
     assert_eq!(script(&world, &["get b"]).await.0, ["-"]);
+}
+
+#[tokio::test]
+async fn what_one_attempt_reads_and_writes_is_bounded_together() {
+    let mut settings = PluginSettings::default();
+    settings.limits.kv_data_bytes = 200;
+    let world = World::with(settings).await;
+    let writes = vec![set("a", &"x".repeat(99)), set("b", &"x".repeat(69))];
+    world.kv.apply(&plugin("mischief"), &Effects { writes, ..Effects::default() }).unwrap();
+    let (answers, effects) = script(&world, &["get a", "get a", "set-large c 39", "get b", "get a", "list "]).await;
+    assert_eq!((answers[0].len(), answers[1].len(), answers[2].as_str()), (99, 99, "()"));
+    assert!(answers[3..].iter().all(|answer| answer.contains("limits.kv_data")), "{answers:?}");
+    assert_eq!(effects.writes.len(), 1);
 }
 
 struct Broken;

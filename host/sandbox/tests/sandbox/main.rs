@@ -5,6 +5,7 @@
 
 mod cache;
 mod costs;
+mod cpu;
 mod drafts;
 mod egress;
 mod execute;

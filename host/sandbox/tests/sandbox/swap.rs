@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hookbox_core::effects::KvEntry;
+use hookbox_core::host_call::CallKind;
 use hookbox_core::limits::PluginSettings;
 use hookbox_core::name::PluginName;
 use hookbox_sandbox::{KvUnavailable, PluginKv, SandboxError, Version};
@@ -108,7 +109,9 @@ async fn a_revoked_version_stops_where_it_stands_also_one_that_was_replaced() {
     let living = world.sandbox.living();
     assert_eq!(living.iter().map(|version| version.digest).collect::<Vec<_>>(), [new.digest, digest]);
     living[1].revoke();
-    assert!(matches!(running.await.unwrap(), Err(SandboxError::NoSuchHandler { .. })), "the gate is still closed");
+    let stopped = running.await.unwrap().unwrap();
+    assert_eq!(stopped.outcome.code(), "revoked", "the gate is still closed");
+    assert_eq!((stopped.version, stopped.cost.calls.of(CallKind::KvRead).number), (Some(digest), 1), "{stopped:?}");
     drop(living);
     assert_eq!(world.sandbox.living().len(), 1, "nothing runs on it any longer");
     assert_eq!(world.run("ok", "").await.version, Some(new.digest));

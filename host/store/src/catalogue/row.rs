@@ -1,9 +1,11 @@
 //! What is known of one plugin: the versions that served, serve and may not serve, and what an operator wants of it.
 
+use std::collections::BTreeSet;
+
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Digest, PluginInfo};
 use hookbox_core::time::Timestamp;
-use hookbox_core::trust::Untrusted;
+use hookbox_core::trust::{Grounds, Untrusted};
 use serde::{Deserialize, Serialize};
 
 /// Times of service that are remembered for each plugin.
@@ -29,6 +31,22 @@ pub struct PluginRow {
     pub rejected: Vec<RejectedVersion>,
     /// How often it was rolled back.
     pub rollbacks: Rollbacks,
+    /// Why the version that serves may run.
+    pub trusted: Option<Trusted>,
+}
+
+/// Of the component that serves, as it was judged last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trusted {
+    pub pinned: bool,
+    pub signed: Option<SignedBy>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedBy {
+    pub key: String,
+    /// It is signed, too.
+    pub comment: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +66,8 @@ pub enum Standing {
     OnTrial,
     #[default]
     Settled,
+    /// Too many of them failed, and there was no version to go back to.
+    Failed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +159,14 @@ pub struct CommandRefused {
     pub reason: String,
 }
 
+impl From<&Grounds> for Trusted {
+    fn from(grounds: &Grounds) -> Trusted {
+        let signed = grounds.signed.as_ref();
+        let signed = signed.map(|signed| SignedBy { key: signed.by.to_string(), comment: signed.comment.clone() });
+        Trusted { pinned: grounds.pinned, signed }
+    }
+}
+
 impl PluginRow {
     pub fn new(name: PluginName) -> PluginRow {
         PluginRow {
@@ -149,6 +177,7 @@ impl PluginRow {
             history: Vec::new(),
             rejected: Vec::new(),
             rollbacks: Rollbacks::default(),
+            trusted: None,
         }
     }
 
@@ -162,6 +191,7 @@ impl PluginRow {
             active.info = info;
             return;
         }
+        self.trusted = None;
         self.end(at, Ending::Replaced);
         self.history.push(PastVersion { digest, since: at, version: Some(info.version.clone()), ended: None });
         let surplus = self.history.len().saturating_sub(HISTORY_MAX);
@@ -188,14 +218,19 @@ impl PluginRow {
     /// No version serves from now on.
     pub fn retired(&mut self, at: Timestamp, how: Ending) {
         if self.active.take().is_some() {
+            self.trusted = None;
             self.end(at, how);
         }
     }
 
     /// Whether nothing serves since what was is not trusted any longer, or what came in its place is not.
     pub fn is_distrusted(&self) -> bool {
-        let untrusted = |refused: &RefusedVersion| refused.code.starts_with(Untrusted::CODE_PREFIX);
-        self.missing_since.is_some() && self.refused.as_ref().is_some_and(untrusted)
+        self.missing_since.is_some() && self.is_untrusted()
+    }
+
+    /// Whether the latest file is one that must not run.
+    pub fn is_untrusted(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.code.starts_with(Untrusted::CODE_PREFIX))
     }
 
     /// The reason why a version does not serve though it lies in the folder.
@@ -205,9 +240,15 @@ impl PluginRow {
 
     /// The version that a rollback goes to: the last one before the active one that was not rolled back from.
     pub fn previous(&self) -> Option<Digest> {
+        self.earlier().next()
+    }
+
+    /// Versions that a rollback may go to, each once, the one that served last first.
+    pub fn earlier(&self) -> impl Iterator<Item = Digest> {
         let active = self.active.as_ref().map(|active| active.digest);
-        let good = |digest: &Digest| Some(*digest) != active && self.rejection(*digest).is_none();
-        self.history.iter().rev().map(|past| past.digest).find(good)
+        let good = move |digest: &Digest| Some(*digest) != active && self.rejection(*digest).is_none();
+        let mut seen = BTreeSet::new();
+        self.history.iter().rev().map(|past| past.digest).filter(good).filter(move |digest| seen.insert(*digest))
     }
 
     fn reject(&mut self, rejected: RejectedVersion) {

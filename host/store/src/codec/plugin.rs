@@ -19,9 +19,12 @@ const VERSION_WITH_FILTERS: u8 = 2;
 const VERSION_WITH_POLICIES: u8 = 3;
 const VERSION_WITH_RETRIES: u8 = 4;
 const VERSION_WITH_ROLLBACKS: u8 = 5;
+const VERSION_WITH_TRUST: u8 = 6;
+/// What was added at the end since: nothing, in one byte.
+const TRUST: [u8; 1] = [0; 1];
 
 pub(crate) fn encode_plugin(row: &PluginRow) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(row, vec![VERSION_WITH_ROLLBACKS])
+    postcard::to_extend(row, vec![VERSION_WITH_TRUST])
         .map_err(|e| StoreError::Corrupt(format!("the row of a plugin cannot be written: {e}")))
 }
 
@@ -31,9 +34,10 @@ pub(crate) fn decode_plugin(bytes: &[u8]) -> Result<PluginRow, StoreError> {
         Some((&VERSION_WITH_FILTERS, rest)) => read::<OldPlugin<HandlerV2>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_POLICIES, rest)) => read::<OldPlugin<HandlerV3>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_RETRIES, rest)) => read::<OldPlugin<Handler>>(rest).map(PluginRow::from),
-        Some((&VERSION_WITH_ROLLBACKS, rest)) => read(rest),
+        Some((&VERSION_WITH_ROLLBACKS, rest)) => read(&[rest, &TRUST].concat()),
+        Some((&VERSION_WITH_TRUST, rest)) => read(rest),
         Some((version, _)) => Err(StoreError::Corrupt(format!(
-            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_ROLLBACKS}: \
+            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_TRUST}: \
              start the release that wrote it"
         ))),
         None => Err(StoreError::Corrupt("the row of a plugin is empty".to_owned())),

@@ -1,37 +1,40 @@
-//! The stored form of a run and its attempts. Form 4 ends with what each attempt asked of its host. Form 3 without it, form 2
-//! without whole retries of a run's own, and form 1 without what a run waits for either are read and no longer written.
+//! The stored form of a run and its attempts. Form 5 ends with attempts that were revoked, and has CPU time in microseconds,
+//! not milliseconds. Form 4 without them, form 3 without what each attempt asked of its host, form 2 without whole retries
+//! of a run's own, and form 1 without what a run waits for either are read and no longer written.
 
+mod attempt;
 mod cost;
 
-use hookbox_core::attempt::{Attempt, Log, Outcome, Output, Requests};
-use hookbox_core::denial::Denied;
+use hookbox_core::attempt::Attempt;
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, ScheduleName};
-use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
+use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work, WorkKind};
 use hookbox_core::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{decode, encode};
+use super::decode;
 use crate::error::StoreError;
-use crate::index::Waits;
-use cost::{CallsV4, CostV1, calls_of};
+use crate::index::{WaitingForTime, Waits};
+pub(crate) use attempt::restore_detail;
+use attempt::{AttemptV1, Details, RevokedV5};
+use cost::{CallsV4, CpuUnit, calls_of};
 
 const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
 const VERSION_WITH_CALLS: u8 = 4;
-/// What was added at the end since, each nothing and of one byte: the retries are two, the calls one.
-const RETRIES_AND_CALLS: [u8; 3] = [0; 3];
-const CALLS: [u8; 1] = [0; 1];
-const DETAIL_WITH_REACH: u8 = 2;
-/// Log and result of an attempt up to this are kept with the run.
-const DETAIL_INLINE_MAX: usize = 1024;
+const VERSION_WITH_REVOKED: u8 = 5;
+/// What was added at the end since, each nothing and of one byte: the retries are two, the calls and the revoked one.
+const RETRIES_AND_LATER: [u8; 4] = [0; 4];
+const CALLS_AND_LATER: [u8; 2] = [0; 2];
+const REVOKED: [u8; 1] = [0; 1];
+/// The number under which the detail of the first revoked attempt is kept apart: no attempt has such a one.
+const REVOKED_DETAIL: u32 = 1 << 16;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RunV4 {
+struct RunV5 {
     run: RunV1,
     gate: Option<GateV2>,
     sequence: u64,
@@ -46,6 +49,7 @@ struct RunV4 {
     backoff_max_ms: Option<u64>,
     /// Of each attempt, in their order; those after the last one here made none.
     calls: Vec<Vec<CallsV4>>,
+    revoked: Vec<RevokedV5>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,34 +96,6 @@ struct LeaseV1 {
     at: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct AttemptV1 {
-    number: u32,
-    started: u64,
-    finished: u64,
-    /// Without its output.
-    outcome: Outcome,
-    cost: CostV1,
-    version: Option<[u8; 32]>,
-    /// Nothing: it is kept apart.
-    detail: Option<DetailV1>,
-}
-
-/// The parts of an attempt that may be large.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct DetailV1 {
-    output: Option<Output>,
-    log: Log,
-}
-
-/// The detail of an attempt that sent requests or was denied something: always kept apart.
-#[derive(Debug, Serialize, Deserialize)]
-struct DetailV2 {
-    detail: DetailV1,
-    requests: Requests,
-    denied: Vec<Denied>,
-}
-
 /// The number of an attempt, and the row of its detail.
 pub(crate) type DetailRow = (u32, Vec<u8>);
 
@@ -128,6 +104,7 @@ pub(crate) type DetailRow = (u32, Vec<u8>);
 pub(crate) struct StoredRun {
     /// Attempts whose detail is kept apart have none here.
     pub(crate) run: Run,
+    /// The numbers under which details are kept apart.
     pub(crate) apart: Vec<u32>,
     /// Length of the row that it was read from.
     pub(crate) row_bytes: usize,
@@ -142,34 +119,16 @@ impl StoredRun {
 
     /// The run's row, and the rows of details that are too large for it and not yet written.
     pub(crate) fn encode(&mut self) -> Result<(Vec<u8>, Vec<DetailRow>), StoreError> {
-        let (mut attempts, mut details) = (Vec::new(), Vec::new());
         let calls = calls_of(&self.run.attempts);
+        let mut details = Details { apart: &mut self.apart, rows: Vec::new() };
+        let (mut attempts, mut revoked) = (Vec::new(), Vec::new());
         for attempt in &mut self.run.attempts {
-            let mut detail = None;
-            if !self.apart.contains(&attempt.number) {
-                let own = take_detail(attempt);
-                let (requests, denied) = (std::mem::take(&mut attempt.requests), std::mem::take(&mut attempt.denied));
-                let encoded = encode(&own)?;
-                if !requests.is_empty() || !denied.is_empty() {
-                    details.push((attempt.number, with_reach(DetailV2 { detail: own, requests, denied })?));
-                    self.apart.push(attempt.number);
-                } else if encoded.len() > DETAIL_INLINE_MAX {
-                    details.push((attempt.number, encoded));
-                    self.apart.push(attempt.number);
-                } else {
-                    detail = Some(own);
-                }
-            }
-            attempts.push(AttemptV1 {
-                number: attempt.number,
-                started: attempt.started.0,
-                finished: attempt.finished.0,
-                outcome: attempt.outcome.clone(),
-                cost: CostV1::of(&attempt.cost),
-                version: attempt.version.map(|digest| digest.0),
-                detail,
-            });
+            attempts.push(AttemptV1::of(attempt, attempt.number, &mut details)?);
         }
+        for (number, attempt) in (REVOKED_DETAIL..).zip(&mut self.run.revoked) {
+            revoked.push(RevokedV5::of(attempt, number, &mut details)?);
+        }
+        let details = details.rows;
         let run = &self.run;
         let first = RunV1 {
             target: run.target.clone(),
@@ -194,7 +153,7 @@ impl StoredRun {
             drains: run.drains,
             attempts,
         };
-        let form = RunV4 {
+        let form = RunV5 {
             run: first,
             gate: run
                 .gate
@@ -211,42 +170,24 @@ impl StoredRun {
             backoff_curve: run.own.backoff_curve,
             backoff_max_ms: run.own.backoff_max.map(|span| span.0),
             calls,
+            revoked,
         };
-        let row = postcard::to_extend(&form, vec![VERSION_WITH_CALLS])
+        let row = postcard::to_extend(&form, vec![VERSION_WITH_REVOKED])
             .map_err(|e| StoreError::Corrupt(format!("a run cannot be written: {e}")))?;
         Ok((row, details))
     }
 }
 
-fn take_detail(attempt: &mut Attempt) -> DetailV1 {
-    let output = match &mut attempt.outcome {
-        Outcome::Completed { output } => output.take(),
-        _ => None,
-    };
-    DetailV1 { output, log: std::mem::take(&mut attempt.log) }
-}
-
-fn with_reach(detail: DetailV2) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(&detail, vec![DETAIL_WITH_REACH])
-        .map_err(|e| StoreError::Corrupt(format!("the detail of an attempt cannot be written: {e}")))
-}
-
-fn put_detail(attempt: &mut Attempt, detail: DetailV1) {
-    attempt.log = detail.log;
-    if let Outcome::Completed { output } = &mut attempt.outcome {
-        *output = detail.output;
-    }
-}
-
-fn form(bytes: &[u8]) -> Result<RunV4, StoreError> {
+fn form(bytes: &[u8]) -> Result<RunV5, StoreError> {
     let read = |form: &[u8]| {
         postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a run does not read: {e}")))
     };
     match bytes.split_first() {
-        Some((&VERSION_WITH_CALLS, rest)) => read(rest),
-        Some((&VERSION_WITH_RETRIES, rest)) => read(&[rest, &CALLS].concat()),
-        Some((&VERSION_WITH_TERMS, rest)) => read(&[rest, &RETRIES_AND_CALLS].concat()),
-        _ => Ok(RunV4 {
+        Some((&VERSION_WITH_REVOKED, rest)) => read(rest),
+        Some((&VERSION_WITH_CALLS, rest)) => read(&[rest, &REVOKED].concat()),
+        Some((&VERSION_WITH_RETRIES, rest)) => read(&[rest, &CALLS_AND_LATER].concat()),
+        Some((&VERSION_WITH_TERMS, rest)) => read(&[rest, &RETRIES_AND_LATER].concat()),
+        _ => Ok(RunV5 {
             run: decode(bytes)?,
             gate: None,
             sequence: 0,
@@ -260,6 +201,7 @@ fn form(bytes: &[u8]) -> Result<RunV4, StoreError> {
             backoff_curve: None,
             backoff_max_ms: None,
             calls: Vec::new(),
+            revoked: Vec::new(),
         }),
     }
 }
@@ -273,27 +215,17 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         backoff_curve: stored.backoff_curve,
         backoff_max: stored.backoff_max_ms.map(Millis),
     };
-    let RunV4 { run: form, gate, sequence, expires, unique, replayed, schedule, calls, .. } = stored;
+    let RunV5 { run: form, gate, sequence, expires, unique, replayed, schedule, calls, revoked: forms, .. } = stored;
+    let unit = match bytes.first() {
+        Some(&VERSION_WITH_REVOKED) => CpuUnit::Microseconds,
+        _ => CpuUnit::Milliseconds,
+    };
     let (mut attempts, mut apart, mut calls) = (Vec::new(), Vec::new(), calls.into_iter());
-    for stored in form.attempts {
-        let calls = calls.next().unwrap_or_default();
-        let mut attempt = Attempt {
-            number: stored.number,
-            started: Timestamp(stored.started),
-            finished: Timestamp(stored.finished),
-            outcome: stored.outcome,
-            log: Log::default(),
-            cost: stored.cost.with(calls),
-            requests: Requests::default(),
-            denied: Vec::new(),
-            version: stored.version.map(Digest),
-        };
-        match stored.detail {
-            Some(detail) => put_detail(&mut attempt, detail),
-            None => apart.push(attempt.number),
-        }
-        attempts.push(attempt);
+    for form in form.attempts {
+        let number = form.number;
+        attempts.push(form.into_attempt(calls.next().unwrap_or_default(), unit, number, &mut apart));
     }
+    let revoked = (REVOKED_DETAIL..).zip(forms).map(|(number, form)| form.into_attempt(number, &mut apart)).collect();
     let run = Run {
         id,
         target: form.target,
@@ -325,6 +257,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         attempts_begun: form.attempts_begun,
         drains: form.drains,
         attempts,
+        revoked,
     };
     let waited = Waits::of(&run);
     Ok(StoredRun { run, apart, row_bytes: bytes.len(), waited })
@@ -335,7 +268,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
 struct Beginning<'a> {
     plugin: &'a str,
     handler: &'a str,
-    _work: WorkV1,
+    work: WorkV1,
     _parent: Option<[u8; 16]>,
     _idempotency_key: &'a str,
     _created: u64,
@@ -349,31 +282,26 @@ struct Beginning<'a> {
     expires: Option<u64>,
 }
 
-/// Plugin, handler and time of a run that waits for its time only, read from its row without what else is in it. Nothing:
-/// it is another kind of run or row, and has to be decoded.
-pub(crate) fn waiting(row: &[u8]) -> Option<(&str, &str, Timestamp)> {
-    let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES, VERSION_WITH_CALLS];
+/// A run that waits for its time only, read from its row without what else is in it. Nothing: it is another kind of run
+/// or row, and has to be decoded.
+pub(crate) fn waiting(row: &[u8]) -> Option<WaitingForTime<'_>> {
+    let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES, VERSION_WITH_CALLS, VERSION_WITH_REVOKED];
     let (_, rest) = row.split_first().filter(|(version, _)| known.contains(version))?;
     let form: Beginning<'_> = postcard::from_bytes(rest).ok()?;
     match form.state {
         StateV1::Pending { due } if form.gate.is_none() && form.expires.is_none() => {
-            Some((form.plugin, form.handler, Timestamp(due)))
+            let kind = match form.work {
+                WorkV1::Event(_) => WorkKind::Event,
+                WorkV1::Job(_) => WorkKind::Job,
+            };
+            Some(WaitingForTime { plugin: form.plugin, handler: form.handler, kind, due: Timestamp(due) })
         }
         _ => None,
     }
 }
 
-/// Puts a detail that was kept apart back into its attempt.
-pub(crate) fn restore_detail(attempt: &mut Attempt, bytes: &[u8]) -> Result<(), StoreError> {
-    let detail = match bytes.split_first() {
-        Some((&DETAIL_WITH_REACH, rest)) => {
-            let DetailV2 { detail, requests, denied } = postcard::from_bytes(rest)
-                .map_err(|e| StoreError::Corrupt(format!("the detail of an attempt does not read: {e}")))?;
-            (attempt.requests, attempt.denied) = (requests, denied);
-            detail
-        }
-        _ => decode(bytes)?,
-    };
-    put_detail(attempt, detail);
-    Ok(())
+/// The attempts of a run whose details are kept apart, each with the number under which they are.
+pub(crate) fn details_apart<'r>(run: &'r mut Run, apart: &[u32]) -> impl Iterator<Item = (u32, &'r mut Attempt)> {
+    let attempts = run.attempts.iter_mut().map(|attempt| (attempt.number, attempt));
+    attempts.chain((REVOKED_DETAIL..).zip(&mut run.revoked)).filter(move |(number, _)| apart.contains(number))
 }

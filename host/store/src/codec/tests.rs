@@ -3,13 +3,11 @@
 //! own, and the old file stays as a test of reading it. `HOOKBOX_GOLDEN=write`
 //! writes the files of forms that are new.
 
+mod attempts;
 mod plugins;
 mod schedules;
 
-use hookbox_core::attempt::{
-    Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output, Request, RequestEnd, Requests,
-};
-use hookbox_core::denial::{Denied, DeniedKind};
+use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::gate::{Gate, Order};
 use hookbox_core::hold::Hold;
@@ -21,7 +19,7 @@ use hookbox_core::policy::Curve;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::route::Pattern;
 use hookbox_core::route::filter::Filter;
-use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work};
+use hookbox_core::run::{BootId, CancelCause, Lease, Run, RunPolicy, RunState, Work, WorkKind};
 use hookbox_core::schedule::{
     Lateness, Origin, Pause, Rules, Schedule, ScheduleRow, SlotCounts, SlotRecord, Verdict, When,
 };
@@ -30,6 +28,7 @@ use hookbox_core::time::{Millis, Timestamp};
 use super::*;
 use crate::catalogue::{PluginRow, RefusedVersion};
 use crate::counts::Counts;
+use crate::index::WaitingForTime;
 
 const NOW: Timestamp = Timestamp(1_750_000_000_000);
 
@@ -87,7 +86,7 @@ fn attempt(number: u32, outcome: Outcome, log: usize) -> Attempt {
         finished: NOW.plus(Millis(7)),
         outcome,
         log: Log { lines: vec![line], bytes_dropped: 3 },
-        cost: Cost { wall_us: 7000, cpu_ms: 5, memory_peak_bytes: 65_536, calls: HostCalls::default() },
+        cost: Cost { wall_us: 7000, cpu_us: 5000, memory_peak_bytes: 65_536, calls: HostCalls::default() },
         requests: Default::default(),
         denied: Vec::new(),
         version: Some(Digest([9; 32])),
@@ -114,13 +113,14 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         attempts_begun: attempts.len() as u32,
         drains: 1,
         attempts,
+        revoked: Vec::new(),
     }
 }
 
-/// Calls of every kind.
-fn all_calls() -> HostCalls {
+/// Calls of so many kinds.
+fn calls_of(kinds: usize) -> HostCalls {
     let some = |n| Calls { number: n, bytes_given: 100 * n, bytes_answered: 1000 * n };
-    CallKind::ALL.into_iter().zip((1..).map(some)).collect()
+    CallKind::ALL.into_iter().take(kinds).zip((1..).map(some)).collect()
 }
 
 /// Every outcome, one attempt each.
@@ -223,9 +223,15 @@ fn a_run_in_every_state() {
         let mut run = Run { own, ..run };
         // And the form that does not tell what attempts asked of the host.
         assert_eq!(decode_run(run.id, &kept(&format!("run-v3-{name}"))).unwrap().run, run);
-        run.attempts[1].cost.calls = all_calls();
+        // The kinds that there were when the form was made; each that came later is one more of them.
+        run.attempts[1].cost.calls = calls_of(9);
+        // And the form with milliseconds of CPU time, which has no attempts that were revoked.
+        assert_eq!(decode_run(run.id, &kept(&format!("run-v4-{name}"))).unwrap().run, run);
+        let mut revoked = attempt(1, Outcome::Revoked { why: "the host stopped".to_owned() }, 10);
+        (revoked.cost.cpu_us, revoked.cost.calls) = (1234, calls_of(9));
+        run.revoked = vec![revoked];
         let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
-        golden(&format!("run-v4-{name}"), &row);
+        golden(&format!("run-v5-{name}"), &row);
         assert_eq!(details, []);
         let stored = decode_run(run.id, &row).unwrap();
         assert_eq!((stored.run, stored.apart), (run, vec![]));
@@ -233,10 +239,22 @@ fn a_run_in_every_state() {
 }
 
 #[test]
+fn kinds_of_calls_that_came_later() {
+    let mut run = run(RunState::Succeeded { at: NOW }, all_outcomes());
+    run.attempts[1].cost.calls = calls_of(CallKind::ALL.len());
+    let (row, _) = StoredRun::new(run.clone()).encode().unwrap();
+    golden("run-v5-more-kinds", &row);
+    assert_eq!(decode_run(run.id, &row).unwrap().run, run);
+}
+
+#[test]
 fn a_run_that_waits_for_its_time_only_is_known_by_the_beginning_of_its_row() {
     let pending = run(RunState::Pending { due: NOW }, all_outcomes());
     let row = |run: Run| StoredRun::new(run).encode().unwrap().0;
-    assert_eq!(waiting(&row(pending.clone())), Some(("welcome", "on-user", NOW)));
+    let of_event = WaitingForTime { plugin: "welcome", handler: "on-user", kind: WorkKind::Event, due: NOW };
+    assert_eq!(waiting(&row(pending.clone())), Some(of_event));
+    let of_job = Run { work: Work::Job(JobId::new(NOW, 2)), ..pending.clone() };
+    assert_eq!(waiting(&row(of_job)), Some(WaitingForTime { kind: WorkKind::Job, ..of_event }));
     let leased = RunState::Leased { lease: Lease { boot: BootId(4), attempt: 12, drains: 0, at: NOW } };
     for other in [
         Run { state: leased, ..pending.clone() },
@@ -287,8 +305,17 @@ fn a_run_with_every_cause_of_death() {
         assert_eq!(decode_run(replay.id, &kept(&format!("run-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v2-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v3-dead-{}", cause.code()))).unwrap().run, replay);
-        golden(&format!("run-v4-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(replay.id, &kept(&format!("run-v4-dead-{}", cause.code()))).unwrap().run, replay);
+        golden(&format!("run-v5-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
+    }
+    // Those that came with form 4.
+    for cause in [DeadCause::HandlerTakesJobs, DeadCause::HandlerTakesEvents] {
+        let dead = run(RunState::Dead { at: NOW, cause }, vec![]);
+        let (row, _) = StoredRun::new(dead.clone()).encode().unwrap();
+        assert_eq!(decode_run(dead.id, &kept(&format!("run-v4-dead-{}", cause.code()))).unwrap().run, dead);
+        golden(&format!("run-v5-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(dead.id, &row).unwrap().run, dead);
     }
 }
 
@@ -298,38 +325,12 @@ fn a_run_whose_detail_is_apart() {
     let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
     assert_eq!(decode_run(whole.id, &kept("run-v2-apart")).unwrap().apart, [1]);
     assert_eq!(decode_run(whole.id, &kept("run-v3-apart")).unwrap().apart, [1]);
-    golden("run-v4-apart", &row);
+    assert_eq!(decode_run(whole.id, &kept("run-v4-apart")).unwrap().apart, [1]);
+    golden("run-v5-apart", &row);
     golden("attempt-detail", &details[0].1);
     let mut stored = decode_run(whole.id, &row).unwrap();
     assert_eq!(stored.apart, [1]);
     // Written again, it is still apart and not written twice.
-    let (again, none) = stored.encode().unwrap();
-    assert_eq!((again, none), (row, vec![]));
-    restore_detail(&mut stored.run.attempts[0], &details[0].1).unwrap();
-    assert_eq!(stored.run, whole);
-}
-
-#[test]
-fn a_run_whose_attempt_sent_requests_and_was_denied_something() {
-    let request = |end| Request {
-        method: "POST".to_owned(),
-        url: "https://a.example/v1".to_owned(),
-        ms: 12,
-        sent_bytes: 3,
-        received_bytes: 4,
-        end,
-    };
-    let ends = [RequestEnd::Unfinished, RequestEnd::Answered(204), RequestEnd::Failed("x".to_owned())];
-    let mut kept: Vec<_> = ends.into_iter().map(request).collect();
-    kept.push(request(RequestEnd::Denied("not granted".to_owned())));
-    let requests = Requests { kept, dropped: 2 };
-    let denied = vec![Denied { kind: DeniedKind::Secret, what: "k".to_owned(), reason: "r".to_owned() }];
-    let attempts = vec![Attempt { requests, denied, ..attempt(1, Outcome::Completed { output: None }, 4) }];
-    let whole = run(RunState::Succeeded { at: NOW }, attempts);
-    let (row, details) = StoredRun::new(whole.clone()).encode().unwrap();
-    golden("attempt-detail-v2", &details[0].1);
-    let mut stored = decode_run(whole.id, &row).unwrap();
-    assert_eq!(stored.apart, [1]);
     let (again, none) = stored.encode().unwrap();
     assert_eq!((again, none), (row, vec![]));
     restore_detail(&mut stored.run.attempts[0], &details[0].1).unwrap();

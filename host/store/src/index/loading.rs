@@ -5,10 +5,19 @@ use std::collections::BTreeSet;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
-use hookbox_core::run::{Run, RunState};
+use hookbox_core::run::{Run, RunState, WorkKind};
 use hookbox_core::time::Timestamp;
 
 use super::{Delta, Due, Index};
+
+/// A run that waits for its time only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting<'a> {
+    pub(crate) plugin: &'a str,
+    pub(crate) handler: &'a str,
+    pub(crate) kind: WorkKind,
+    pub(crate) due: Timestamp,
+}
 
 /// An index that is given each run once. What waits for its time only is sorted in the end: so the queues are as small
 /// as they can be.
@@ -25,7 +34,7 @@ impl Loading {
     pub(crate) fn put(&mut self, run: &Run) {
         match run.state {
             RunState::Pending { due } if run.gate.is_none() && run.expires.is_none() => {
-                let queue = self.index.queue(&run.target);
+                let queue = self.index.queue(&run.target, run.work.kind());
                 self.put_open(queue, due, run.id);
             }
             _ => _ = self.index.apply(Delta::of(run, None, Monotonic(0))),
@@ -33,15 +42,16 @@ impl Loading {
     }
 
     /// A run that waits for its time only. False where these are no names.
-    pub(crate) fn put_waiting(&mut self, run: RunId, plugin: &str, handler: &str, due: Timestamp) -> bool {
+    pub(crate) fn put_waiting(&mut self, run: RunId, waiting: Waiting<'_>) -> bool {
+        let Waiting { plugin, handler, kind, due } = waiting;
         let is_same = |target: &HandlerRef| target.plugin.as_str() == plugin && target.handler.as_str() == handler;
         let queue = match self.index.queues.get(self.last) {
-            Some(queue) if is_same(&queue.target) => self.last,
+            Some(queue) if queue.kind == kind && is_same(&queue.target) => self.last,
             _ => {
                 let (Ok(plugin), Ok(handler)) = (PluginName::parse(plugin), HandlerName::parse(handler)) else {
                     return false;
                 };
-                self.index.queue(&HandlerRef { plugin, handler })
+                self.index.queue(&HandlerRef { plugin, handler }, kind)
             }
         };
         self.put_open(queue, due, run);

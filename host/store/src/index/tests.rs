@@ -1,5 +1,5 @@
 use hookbox_core::gate::Gate;
-use hookbox_core::id::EventId;
+use hookbox_core::id::{EventId, JobId};
 use hookbox_core::run::{Lease, RunPolicy, Work};
 
 use super::*;
@@ -32,6 +32,7 @@ fn run(n: u128, target: &str, state: RunState) -> Run {
         attempts_begun: 0,
         drains: 0,
         attempts: vec![],
+        revoked: vec![],
     }
 }
 
@@ -148,6 +149,33 @@ fn a_handler_has_as_many_leases_as_it_may_have_and_wakes_whoever_waits_for_one()
 }
 
 #[test]
+fn events_and_jobs_of_one_handler_wait_apart_and_have_its_leases_together() {
+    let of_job = |run: Run| Run { work: Work::Job(JobId::new(Timestamp(1), 7)), ..run };
+    let mut index = Index::default();
+    let (one, two) = (pending(1, "a", 3), of_job(pending(2, "a", 1)));
+    let keyed = [keyed(pending(3, "a", 9), Order::Accepted), of_job(keyed(pending(4, "a", 9), Order::Accepted))];
+    for run in keyed.iter().chain([&one, &two]) {
+        put(&mut index, run);
+    }
+    let takes = |kind| [Claimable { takes: Some(kind), ..claimable("a") }];
+    let (events, jobs) = (takes(WorkKind::Event), takes(WorkKind::Job));
+    assert_eq!(due(&mut index, &events, 9, 10), [id(1), id(3)]);
+    assert_eq!(due(&mut index, &jobs, 9, 10), [id(2), id(4)], "the event with the same key does not keep it waiting");
+    assert_eq!(due(&mut index, &[claimable("a")], 9, 2), [id(2), id(1)]);
+    assert_eq!((index.next_due(&events), index.next_due(&jobs)), (Some(Timestamp(3)), Some(Timestamp(1))));
+    assert_eq!((index.pending_of(&handler("a")), index.waiting().len()), (4, 2));
+    assert_eq!(index.open_of(&handler("a"), Some(WorkKind::Job), 9), [id(2), id(4)]);
+    assert_eq!(index.open_of(&handler("a"), None, 9).len(), 4);
+
+    // An attempt of the old kind counts, too.
+    put(&mut index, &leased(&one, 1));
+    let single = [Claimable { concurrency: Some(1), ..jobs[0].clone() }];
+    assert_eq!((due(&mut index, &single, 9, 10), index.next_due(&single)), (vec![], None));
+    assert!(put(&mut index, &ended(&one)), "whoever waits is told");
+    assert_eq!(due(&mut index, &single, 9, 10), [id(2)]);
+}
+
+#[test]
 fn runs_with_a_key_are_handed_out_one_at_a_time() {
     let mut index = Index::default();
     let runs: Vec<Run> = (1..=3).map(|n| keyed(pending(n, "a", 1), Order::Due)).collect();
@@ -222,6 +250,7 @@ fn what_was_not_begun_in_time_is_found() {
 
 #[test]
 fn an_index_that_is_loaded_is_as_one_that_grew() {
+    let waiting = |handler, due| WaitingForTime { plugin: "p", handler, kind: WorkKind::Event, due };
     let runs = [
         pending(1, "a", 9),
         pending(2, "b", 1),
@@ -236,12 +265,12 @@ fn an_index_that_is_loaded_is_as_one_that_grew() {
         grown.apply(Delta::of(run, None, Monotonic(0)));
         match (&run.state, run.target.handler.as_str()) {
             (RunState::Pending { due }, name) if run.gate.is_none() && run.expires.is_none() => {
-                assert!(loading.put_waiting(run.id, "p", name, *due));
+                assert!(loading.put_waiting(run.id, waiting(name, *due)));
             }
             _ => loading.put(run),
         }
     }
-    assert!(!loading.put_waiting(id(8), "p", "No Name", Timestamp(1)));
+    assert!(!loading.put_waiting(id(8), waiting("No Name", Timestamp(1))));
     assert_eq!(format!("{:?}", loading.done().queues), format!("{:?}", grown.queues));
     let mut loading = Loading::default();
     runs.iter().for_each(|run| loading.put(run));

@@ -198,6 +198,7 @@ impl Ledger<'_> {
             attempts_begun: 0,
             drains: 0,
             attempts: Vec::new(),
+            revoked: Vec::new(),
             ..old
         })?;
         Ok(new)
@@ -295,5 +296,6 @@ fn new_run(new: NewRun, work: Work, now: Timestamp, due: Timestamp, hops: u8) ->
         attempts_begun: 0,
         drains: 0,
         attempts: Vec::new(),
+        revoked: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use hookbox_core::clock::Monotonic;
 use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::retry::{ATTEMPTS, DeadCause};
-use hookbox_core::run::{CancelCause, Run, RunEvent, RunStatus};
+use hookbox_core::run::{CancelCause, Run, RunEvent, RunStatus, WorkKind};
 use hookbox_core::time::Timestamp;
 
 use super::{Ledger, illegal};
@@ -186,17 +186,23 @@ impl Ledger<'_> {
         Ok(rescued)
     }
 
-    pub(crate) fn abandon(&mut self, handler: &HandlerRef, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let mut buried = 0;
-        for open in self.index.open_of(handler, limit) {
+    pub(crate) fn abandon(
+        &mut self,
+        handler: &HandlerRef,
+        kind: Option<WorkKind>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let (cause, mut buried) = (DeadCause::of_missing(kind), 0);
+        for open in self.index.open_of(handler, kind, limit) {
             let Some(stored) = self.live_run(open)? else { continue };
             // Behind one that waits at a gate there may be others.
             let runs = match &stored.run.gate {
-                Some(gate) => self.index.pending_at(gate.id(handler), limit - buried),
+                Some(gate) => self.index.pending_at((gate.id(handler), stored.run.work.kind()), limit - buried),
                 None => vec![open],
             };
             for run in runs {
-                buried += usize::from(self.bury(run, now)?);
+                buried += usize::from(self.bury(run, cause, now)?);
             }
             if buried == limit {
                 break;
@@ -206,11 +212,11 @@ impl Ledger<'_> {
     }
 
     /// False where it does not wait any more.
-    fn bury(&mut self, run: RunId, now: Timestamp) -> Result<bool, StoreError> {
+    fn bury(&mut self, run: RunId, cause: DeadCause, now: Timestamp) -> Result<bool, StoreError> {
         let Some(stored) = self.live_run(run)?.filter(|stored| stored.run.status() == RunStatus::Pending) else {
             return Ok(false);
         };
-        let event = RunEvent::Abandoned { at: now, cause: DeadCause::HandlerVanished };
+        let event = RunEvent::Abandoned { at: now, cause };
         let stored = self.transition(stored, event)?;
         self.update_run(stored, Monotonic(0))?;
         Ok(true)

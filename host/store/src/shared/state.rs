@@ -86,7 +86,7 @@ impl Loaded {
         tree.scan(&[keys::LIVE_RUN], &keys::end_of(&[keys::LIVE_RUN]), Order::Ascending, &mut |key, stored| {
             let id = keys::id_of(key).map(RunId::from_bytes);
             let waiting = id.zip(values::whole(stored).and_then(codec::waiting));
-            if waiting.is_some_and(|(id, (plugin, handler, due))| index.put_waiting(id, plugin, handler, due)) {
+            if waiting.is_some_and(|(id, waiting)| index.put_waiting(id, waiting)) {
                 return Ok(std::ops::ControlFlow::Continue(()));
             }
             let row = values::current(tree, key, stored)?;

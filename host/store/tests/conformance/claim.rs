@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use hookbox_core::attempt::Outcome;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, CancelCause, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus};
+use hookbox_core::run::{BootId, CancelCause, DRAINS_MAX, Lease, RunEvent, RunState, RunStatus, WorkKind};
 use hookbox_store::types::{Cancellable, Claim, Claimable, Recorded, Rescue};
 use tokio::task::JoinSet;
 
@@ -31,6 +31,7 @@ conformance! {
     a_drain_counts_after_many,
     a_pending_run_is_abandoned,
     a_leased_run_is_not_abandoned,
+    runs_of_a_kind_that_a_handler_takes_no_longer_wait_apart,
     waiting_runs_are_counted_by_handler,
     the_next_due_time_is_of_known_handlers,
     no_more_runs_of_a_handler_are_executed_than_it_may_have,
@@ -277,9 +278,9 @@ async fn a_pending_run_is_abandoned(world: &mut World) {
     world.accept_new(event(&["gone/on-event"])).await;
     world.accept_new(event(&["gone/on-event"])).await;
     world.pause();
-    assert_eq!(world.abandon(handler("gone/on-event"), later(1), 2).await.unwrap(), 2);
-    assert_eq!(world.abandon(handler("gone/on-event"), later(1), 2).await.unwrap(), 1);
-    assert_eq!(world.abandon(handler("gone/on-event"), later(1), 2).await.unwrap(), 0);
+    assert_eq!(world.abandon(handler("gone/on-event"), None, later(1), 2).await.unwrap(), 2);
+    assert_eq!(world.abandon(handler("gone/on-event"), None, later(1), 2).await.unwrap(), 1);
+    assert_eq!(world.abandon(handler("gone/on-event"), None, later(1), 2).await.unwrap(), 0);
     world.pause();
     let run = world.run(new.runs[0].id).await.unwrap();
     assert_eq!(run.state, RunState::Dead { at: later(1), cause: DeadCause::HandlerVanished });
@@ -288,7 +289,41 @@ async fn a_pending_run_is_abandoned(world: &mut World) {
 
 async fn a_leased_run_is_not_abandoned(world: &mut World) {
     world.leased("a/on-event").await;
-    assert_eq!(world.abandon(handler("a/on-event"), later(1), 9).await.unwrap(), 0);
+    assert_eq!(world.abandon(handler("a/on-event"), None, later(1), 9).await.unwrap(), 0);
+}
+
+async fn runs_of_a_kind_that_a_handler_takes_no_longer_wait_apart(world: &mut World) {
+    let new = event(&["a/work"]);
+    world.accept_new(new.clone()).await;
+    let jobs = [world.enqueue(job("a/work")).await.unwrap(), world.enqueue(job("a/work")).await.unwrap()];
+    world.pause();
+    let mut kinds: Vec<_> = world.waiting().await.unwrap().iter().map(|waiting| (waiting.kind, waiting.runs)).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [(WorkKind::Event, 1), (WorkKind::Job, 2)]);
+    assert_eq!(world.waiting_of(&handler("a/work")), 3);
+    let takes = |kind| Claimable { takes: Some(kind), ..Claimable::new(handler("a/work")) };
+    let claim = |kind| Claim {
+        handlers: [takes(kind)].into(),
+        limit: 1,
+        per_plugin_max: usize::MAX,
+        boot: BOOT,
+        now: NOW,
+        until: LEASE_UNTIL,
+    };
+    assert_eq!(world.next_due(&[takes(WorkKind::Event)]).await.unwrap(), Some(NOW));
+    assert_eq!(world.claim(claim(WorkKind::Event)).await.unwrap()[0].id, new.runs[0].id);
+    assert_eq!(world.claim(claim(WorkKind::Event)).await.unwrap(), []);
+    assert_eq!(world.next_due(&[takes(WorkKind::Event)]).await.unwrap(), None);
+    let of_job = world.claim(claim(WorkKind::Job)).await.unwrap();
+    assert!(jobs.contains(&of_job[0].id), "{of_job:?}");
+
+    assert_eq!(world.abandon(handler("a/work"), Some(WorkKind::Event), later(1), 9).await.unwrap(), 0);
+    assert_eq!(world.abandon(handler("a/work"), Some(WorkKind::Job), later(1), 9).await.unwrap(), 1);
+    world.pause();
+    let left = jobs.into_iter().find(|id| *id != of_job[0].id).unwrap();
+    let left = world.run(left).await.unwrap();
+    assert_eq!(left.state, RunState::Dead { at: later(1), cause: DeadCause::HandlerTakesEvents });
+    assert_eq!((world.counts().pending, world.counts().leased), (0, 2));
 }
 
 async fn waiting_runs_are_counted_by_handler(world: &mut World) {

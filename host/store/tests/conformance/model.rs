@@ -116,7 +116,7 @@ impl Pair {
                 both!(self, store => store.rescue(rescue.clone()).await).unwrap();
             }
             Step::Abandon { target } => {
-                both!(self, store => store.abandon(handler(TARGETS[target]), now, 3).await).unwrap();
+                both!(self, store => store.abandon(handler(TARGETS[target]), None, now, 3).await).unwrap();
             }
             Step::Replay { pick, edited } => {
                 if let Some(run) = self.pick(pick) {
@@ -214,6 +214,7 @@ impl Pair {
             }
             End::Bury => (RunEvent::FailedForGood { attempt: failed(&run), cause: DeadCause::Permanent }, None),
             End::Drain => (RunEvent::Drained { at: self.now }, None),
+            End::Revoke => (RunEvent::Revoked { attempt: failed(&run), due: self.now }, None),
         };
         let record = hookbox_store::types::Record { now: self.now, ..ended(&run, event, changes) };
         both!(self, store => store.record(record.clone()).await).unwrap();
@@ -309,7 +310,7 @@ impl Pair {
         both!(self, store => store.schedule_counts(self.now));
         both!(self, store => {
             let mut waiting = store.waiting().await.unwrap();
-            waiting.sort_by(|a, b| a.handler.cmp(&b.handler));
+            waiting.sort_by(|a, b| (&a.handler, a.kind).cmp(&(&b.handler, b.kind)));
             waiting
         });
         both!(self, store => store.next_due(&TARGETS.map(handler).map(Claimable::new)).await).unwrap();

@@ -299,7 +299,7 @@ async fn all_runs_with_one_key_are_abandoned(world: &mut World) {
     world.pause();
     let due = in_order(world, "other", Order::Due, 2).await;
     let free = world.enqueue(job("a/work")).await.unwrap();
-    let abandon = async || world.abandon(handler("a/work"), later(9), 3).await.unwrap();
+    let abandon = async || world.abandon(handler("a/work"), None, later(9), 3).await.unwrap();
     assert_eq!((abandon().await, abandon().await, abandon().await, abandon().await), (3, 3, 2, 0));
     assert_eq!(world.counts().pending, 0);
     for id in [ids[0], ids[4], due[1], free] {

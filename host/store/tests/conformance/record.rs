@@ -18,6 +18,7 @@ conformance! {
     a_failure_is_tried_again,
     a_failure_for_good_is_a_dead_letter,
     an_attempt_keeps_its_log_and_result,
+    an_attempt_that_is_revoked_is_kept_and_does_not_count,
     what_a_plugin_was_denied_is_kept_with_its_record,
     a_conflict_writes_nothing_and_keeps_the_lease,
     a_refused_change_writes_nothing_and_keeps_the_lease,
@@ -117,6 +118,43 @@ async fn an_attempt_keeps_its_log_and_result(world: &mut World) {
         world.pause();
         assert_eq!(world.run(run.id).await.unwrap().attempts, [first, second], "{length}");
     }
+}
+
+async fn an_attempt_that_is_revoked_is_kept_and_does_not_count(world: &mut World) {
+    let line = |length| LogLine {
+        at: NOW,
+        stream: LogStream::Log,
+        level: LogLevel::Info,
+        message: "x".repeat(length),
+        fields: vec![],
+    };
+    let denied = Denied { kind: DeniedKind::Secret, what: "k".to_owned(), reason: "grant it".to_owned() };
+    let mut run = world.leased("a/on-event").await;
+    let mut revoked = Vec::new();
+    for length in [10, 5000, 250_000] {
+        let attempt = Attempt {
+            outcome: Outcome::Revoked { why: "the host stopped".to_owned() },
+            log: Log { lines: vec![line(length)], bytes_dropped: 3 },
+            denied: vec![denied.clone()],
+            ..attempt(&run)
+        };
+        let event = RunEvent::Revoked { attempt: attempt.clone(), due: later(5) };
+        assert_eq!(world.record(ended(&run, event.clone(), None)).await.unwrap(), Recorded::Done);
+        assert_eq!(world.record(ended(&run, event, None)).await.unwrap(), Recorded::Stale);
+        revoked.push(attempt);
+        world.pause();
+        run = world.run(run.id).await.unwrap();
+        assert_eq!((&run.state, run.attempts_begun), (&RunState::Pending { due: later(5) }, 0));
+        run = world.claim_some(&["a/on-event"], 1, later(5)).await.remove(0);
+        assert_eq!(run.lease().unwrap().attempt, 1);
+    }
+    let last = Attempt { log: Log { lines: vec![line(3000)], bytes_dropped: 0 }, ..attempt(&run) };
+    world.record(ended(&run, RunEvent::Succeeded { attempt: last.clone() }, None)).await.unwrap();
+    world.pause();
+    let run = world.run(run.id).await.unwrap();
+    assert_eq!((run.revoked, run.attempts), (revoked, vec![last]));
+    assert_eq!((world.counts().attempts, world.counts().succeeded), (1, 1));
+    assert_eq!(world.denials(&plugin_name("a")).await.unwrap().len(), 1, "what it was denied is told of its plugin");
 }
 
 async fn what_a_plugin_was_denied_is_kept_with_its_record(world: &mut World) {

@@ -24,10 +24,7 @@ fn step(bucket: &Bucket, seen: &mut Option<Cas>, line: &str) -> String {
                 }
             }
         }
-        ["look-at", key] => {
-            *seen = Some(Cas::new(bucket, key).unwrap());
-            "()".into()
-        }
+        ["look-at", key] => answer(Cas::new(bucket, key).map(|cas| *seen = Some(cas))),
         ["current"] => answer(seen.as_ref().unwrap().current().map(shown)),
         ["swap", value] => match atomics::swap(seen.take().unwrap(), value.as_bytes()) {
             Ok(()) => "swapped".into(),

@@ -6,6 +6,7 @@
 mod outside;
 mod overlay;
 mod requests;
+mod surroundings;
 
 use std::hint::black_box;
 use std::io::Write;
@@ -24,7 +25,7 @@ type Ended = Result<Outcome, HandlerError>;
 
 struct Mischief;
 
-const JOBS: [&str; 21] = [
+const JOBS: [&str; 24] = [
     "ok",
     "loops",
     "sleeps",
@@ -46,6 +47,9 @@ const JOBS: [&str; 21] = [
     "reads-config",
     "fails",
     "requests",
+    "looks",
+    "tells",
+    "copes",
 ];
 
 impl Guest for Mischief {
@@ -101,6 +105,9 @@ impl Guest for Mischief {
             "reads-config" => text(format!("{:?} {:?}", config::get("channel"), config::get_secret("token"))),
             "fails" => fails(&job),
             "requests" => text(requests::run(&String::from_utf8_lossy(&job.data))),
+            "looks" => text(surroundings::look(depth(&job))),
+            "copes" => copes(),
+            "tells" => text(surroundings::tell(&String::from_utf8_lossy(&job.data))),
             other => Err(HandlerError::Permanent(format!("no handler {other}"))),
         }
     }
@@ -148,6 +155,13 @@ fn hoards() -> Ended {
         }
         hoard.push(black_box(part));
     }
+}
+
+/// Is refused memory, does without, and breaks by something else.
+fn copes() -> Ended {
+    hoards()?;
+    kv::get("key").map_err(permanent)?;
+    panic!("not for want of memory")
 }
 
 /// 100 MB.

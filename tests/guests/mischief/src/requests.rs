@@ -1,9 +1,10 @@
 //! Sends the request that it is told to: a method and a URL, headers on lines of their own, and after an empty line the
-//! body. Several are divided by `---`, and sent at the same time after a first line `together`.
+//! body. A line such as `!first-byte 50` is an option, in milliseconds. Several are divided by `---`, and sent at the same time after a first line `together`.
 
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, Method, OutgoingBody, OutgoingRequest, RequestOptions,
+    Scheme,
 };
 use wasip2::io::streams::StreamError;
 
@@ -47,7 +48,12 @@ fn begin(told: &str) -> Result<FutureIncomingResponse, String> {
     let (scheme, rest) = url.split_once("://").ok_or("no scheme")?;
     let (authority, path) = rest.find(['/', '?']).map_or((rest, "/"), |at| rest.split_at(at));
     let headers = Fields::new();
+    let options = RequestOptions::new();
     for line in lines {
+        if let Some(option) = line.strip_prefix('!') {
+            set(&options, option).ok_or_else(|| format!("bad option {option}"))?;
+            continue;
+        }
         let (name, value) = line.split_once(": ").ok_or("no header")?;
         headers.append(name, &value.replace("\\r\\n", "\r\n").into_bytes()).map_err(|error| format!("{error:?}"))?;
     }
@@ -73,7 +79,7 @@ fn begin(told: &str) -> Result<FutureIncomingResponse, String> {
     request.set_authority(Some(authority)).map_err(|()| "bad authority")?;
     request.set_path_with_query(Some(path)).map_err(|()| "bad path")?;
     let out = request.body().map_err(|()| "no body")?;
-    let begun = outgoing_handler::handle(request, None).map_err(|error| format!("{error:?}"))?;
+    let begun = outgoing_handler::handle(request, Some(options)).map_err(|error| format!("{error:?}"))?;
     if !body.is_empty() {
         let stream = out.write().map_err(|()| "no stream")?;
         for part in body.as_bytes().chunks(4096) {
@@ -85,6 +91,17 @@ fn begin(told: &str) -> Result<FutureIncomingResponse, String> {
     // Where the request was refused, nobody reads its body.
     let _ = OutgoingBody::finish(out, None);
     Ok(begun)
+}
+
+fn set(options: &RequestOptions, option: &str) -> Option<()> {
+    let (name, ms) = option.split_once(' ')?;
+    let within = Some(ms.parse::<u64>().ok()? * 1_000_000);
+    match name {
+        "connect" => options.set_connect_timeout(within).ok(),
+        "first-byte" => options.set_first_byte_timeout(within).ok(),
+        "between" => options.set_between_bytes_timeout(within).ok(),
+        _ => None,
+    }
 }
 
 fn answer(begun: Result<FutureIncomingResponse, String>) -> String {

@@ -1,13 +1,13 @@
 //! What operators want of plugins: commands are rows of the store, found here, obeyed and answered, be it after a
 //! restart.
 
-use std::collections::HashSet;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fs, io};
 
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
+use hookbox_core::time::Timestamp;
 use hookbox_http::changes::What;
 use hookbox_http::uploads;
 use hookbox_sandbox::PluginFile;
@@ -21,10 +21,18 @@ use super::{Plugins, Refused, STORE_WAIT};
 /// Why a version that an operator went back from stays out.
 const BY_OPERATOR: &str = "an operator wanted another version";
 
+/// What an operator has sent.
+#[derive(Clone, Copy)]
+pub(super) struct Upload<'u> {
+    pub(super) asked: Timestamp,
+    pub(super) digest: Digest,
+    pub(super) signature: Option<&'u str>,
+}
+
 impl Plugins {
     /// Obeys until it is aborted. Call it after the first scan.
     pub(crate) async fn obey(self: Arc<Plugins>) {
-        self.clear_uploads();
+        self.sweep_uploads().await;
         loop {
             let changed = self.store.signals().catalogue.notified();
             let mut changed = std::pin::pin!(changed);
@@ -47,14 +55,22 @@ impl Plugins {
         }
     }
 
-    async fn answer(&self, name: &PluginName, command: &PluginCommand) -> Result<(), StoreError> {
+    pub(super) async fn answer(&self, name: &PluginName, command: &PluginCommand) -> Result<(), StoreError> {
         let done = match &command.wish {
             Wish::Activate { digest } => self.go_back(name, *digest).await?,
-            Wish::Take { digest, signature } => self.take_upload(name, *digest, signature.as_deref()).await?,
+            Wish::Take { digest, signature } => {
+                let (asked, signature) = (command.asked, signature.as_deref());
+                self.take_upload(name, &Upload { asked, digest: *digest, signature }).await?
+            }
         };
         let refused = done.err().map(|Refused { code, reason }| CommandRefused { code: code.to_owned(), reason });
         let answer = CommandAnswer { at: self.clock.now(), refused };
-        self.store.answer_plugin(name, command.asked, answer).await
+        self.store.answer_plugin(name, command.asked, answer).await?;
+        // Not before: whoever asks again after a crash is told the same.
+        if matches!(command.wish, Wish::Take { .. }) {
+            self.sweep_uploads().await;
+        }
+        Ok(())
     }
 
     async fn go_back(&self, name: &PluginName, to: Digest) -> Result<Result<(), Refused>, StoreError> {
@@ -74,17 +90,14 @@ impl Plugins {
 
     /// A version that was uploaded: it gets its place in the folder once it is good, so that the folder never holds one
     /// that was refused here.
-    async fn take_upload(
+    pub(super) async fn take_upload(
         &self,
         name: &PluginName,
-        digest: Digest,
-        signature: Option<&str>,
+        upload: &Upload<'_>,
     ) -> Result<Result<(), Refused>, StoreError> {
-        let (row, staged) = (self.row(name), self.folder.join(uploads::staged(name, digest)));
-        let done = self.admit_upload(row, &staged, digest, signature).await;
+        let done = self.admit_upload(self.row(name), upload).await;
         if let Ok(Err(refused)) = &done {
-            let _ = fs::remove_file(&staged);
-            let (code, reason) = (refused.code, &refused.reason);
+            let (digest, code, reason) = (upload.digest, refused.code, &refused.reason);
             tracing::error!(plugin = %name, version = %digest.short(), code, reason, "an upload of {name} was refused: {reason}");
             let told = What::Refused { code: code.to_owned(), reason: reason.clone() };
             self.changes.tell(self.clock.now(), name, Some(digest), told);
@@ -92,24 +105,23 @@ impl Plugins {
         done
     }
 
-    async fn admit_upload(
-        &self,
-        row: PluginRow,
-        staged: &std::path::Path,
-        digest: Digest,
-        signature: Option<&str>,
-    ) -> Result<Result<(), Refused>, StoreError> {
-        let name = row.name.clone();
+    async fn admit_upload(&self, row: PluginRow, upload: &Upload<'_>) -> Result<Result<(), Refused>, StoreError> {
+        let (name, Upload { asked, digest, signature }) = (row.name.clone(), *upload);
+        let staged = self.folder.join(uploads::staged(&name, digest));
         if let Some(refused) = self.claims_provider(&name) {
             return Ok(Err(refused));
         }
         // After a crash it may have its place already.
         let placed = self.file_of(&name).await.filter(|(found, _)| *found == digest).map(|(_, file)| file);
         let sent = signature.map(|text| Arc::from(text.as_bytes()));
-        let file = match read(staged.to_owned(), digest).await {
+        let file = match read(staged.clone(), digest).await {
             Some(bytes) => PluginFile { bytes, signature: sent },
             None => match placed {
                 Some(file) => file,
+                // It had its place before a crash, and another file has come since.
+                None if row.history.iter().any(|past| past.digest == digest && past.since >= asked) => {
+                    return Ok(Ok(()));
+                }
                 None => {
                     let reason = "the host stopped before it was whole: send it again".to_owned();
                     return Ok(Err(Refused { code: "upload-lost", reason }));
@@ -117,33 +129,34 @@ impl Plugins {
             },
         };
         self.changes.tell(self.clock.now(), &name, Some(digest), What::Found);
-        let grounds = match self.trusted(&name, &file).await {
-            Ok(grounds) => grounds,
+        let mut judged = match self.trusted(&name, &file).await {
+            Ok(judged) => judged,
             Err(refused) => return Ok(Err(refused)),
         };
-        let version = match self.try_out(&name, digest, file, &grounds).await {
+        let version = match self.try_out(&name, digest, file, &judged).await {
             Ok(version) => version,
             Err(refused) => return Ok(Err(refused)),
         };
-        let (staged, folder, of) = (staged.to_owned(), self.folder.clone(), name.clone());
-        let signature = signature.map(str::to_owned);
+        if let Err(refused) = self.still_trusted(&name, digest, &mut judged).await {
+            return Ok(Err(refused));
+        }
+        let (folder, of, signature) = (self.folder.clone(), name.clone(), signature.map(str::to_owned));
         let put = spawn_blocking(move || uploads::put_in_place(&staged, &folder, &of, signature.as_deref())).await;
-        if let Ok(Err(error)) = put {
+        if let Err(error) = put.unwrap_or_else(|aborted| Err(io::Error::other(aborted))) {
             let reason = format!("it cannot be put in plugins/: {error}");
             return Ok(Err(Refused { code: "host-broken", reason }));
         }
-        self.admit(row, &version, &grounds).await.map(Ok)
+        self.admit(row, &version, judged).await
     }
 
-    /// What an upload left that nobody will ask for any longer.
-    fn clear_uploads(&self) {
-        let catalogue = self.store.catalogue();
+    /// Removes what uploads left that nobody will ask for any longer.
+    async fn sweep_uploads(&self) {
         let waits = |(name, command): (&PluginName, &PluginCommand)| match command.wish {
             Wish::Take { digest, .. } if command.answer.is_none() => Some(uploads::staged(name, digest)),
             _ => None,
         };
-        let waiting: HashSet<String> = catalogue.commands().iter().filter_map(waits).collect();
-        uploads::clear(&self.folder, &waiting);
+        let waiting = || self.store.catalogue().commands().iter().filter_map(waits).collect();
+        self.uploads.sweep(waiting).await;
     }
 }
 

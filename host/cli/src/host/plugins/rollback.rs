@@ -3,7 +3,7 @@
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_http::changes::What;
-use hookbox_store::catalogue::{By, RefusedVersion, RejectedVersion};
+use hookbox_store::catalogue::{By, RefusedVersion, RejectedVersion, Standing};
 use hookbox_store::{PluginRow, StoreError};
 
 use super::{Plugins, Refused};
@@ -27,25 +27,33 @@ impl Plugins {
         reason: &str,
     ) -> Result<Result<(), Refused>, StoreError> {
         let name = row.name.clone();
-        let version = match self.prepare_kept(&name, to).await {
-            Ok(version) => version,
-            Err(refused) => {
-                let code = if refused.is_untrusted() { refused.code } else { "not-kept" };
-                let reason = format!("version {} cannot serve: {}; push its file instead", to.short(), refused.reason);
-                return Ok(Err(Refused { code, reason }));
-            }
+        let cannot = |refused: Refused| {
+            let code = if refused.is_untrusted() { refused.code } else { "not-kept" };
+            let reason = format!("version {} cannot serve: {}; push its file instead", to.short(), refused.reason);
+            Refused { code, reason }
+        };
+        let (version, judged) = match self.prepare_kept(&name, to).await {
+            Ok(prepared) => prepared,
+            Err(refused) => return Ok(Err(cannot(refused))),
         };
         let (before, proposed) = (row.active.as_ref().map(|active| active.digest), self.proposed(&name).await);
         // What lies in the folder and never served may be the cure: the host has nothing against it.
         let others = proposed.filter(|_| by == By::Operator);
         let from: Vec<Digest> = before.into_iter().chain(others).collect();
         let now = self.clock.now();
+        let stands = |refused: &RefusedVersion| refused.digest == proposed && proposed != Some(to);
+        let of_file = row.refused.take().filter(stands);
         row.rolled_back(to, self.engine.load().configured(&version.info), now, &from, by, reason);
-        if let Some(rejected) = proposed.and_then(|proposed| row.rejection(proposed)) {
-            row.refused = Some(kept_out(&row, rejected));
-        }
+        self.try_again(&mut row, by);
+        row.refused = match proposed.and_then(|proposed| row.rejection(proposed)) {
+            Some(rejected) => Some(kept_out(&row, rejected)),
+            // What the host has against the file in the folder is not mended by this.
+            None => of_file,
+        };
         let told = row.refused.as_ref().map(|refused| format!(": {}", refused.reason)).unwrap_or_default();
-        self.put_in(row, &version).await?;
+        if let Err(refused) = self.put_in(row, &version, judged).await? {
+            return Ok(Err(cannot(refused)));
+        }
         let short = to.short();
         self.changes.tell(now, &name, before, What::RolledBack { to, reason: reason.to_owned() });
         match by {
@@ -59,6 +67,14 @@ impl Plugins {
         Ok(Ok(()))
     }
 
+    /// What the host goes back to may be no better: its first attempts are counted, too.
+    fn try_again(&self, row: &mut PluginRow, by: By) {
+        let rule = self.rule_of_trials(&row.name);
+        if let Some(active) = row.active.as_mut().filter(|_| by == By::Host && rule.is_some()) {
+            active.standing = Standing::OnTrial;
+        }
+    }
+
     /// The folder proposes a version that was rolled back from: the one that serves goes on, or comes back with the
     /// file.
     pub(super) async fn stays_out(&self, mut row: PluginRow, digest: Digest) -> Result<(), StoreError> {
@@ -69,7 +85,7 @@ impl Plugins {
         if let Some(served) = served.filter(|_| !serves) {
             match self.prepare_kept(&name, served).await {
                 Ok(prepared) => {
-                    row.activated(served, self.engine.load().configured(&prepared.info), self.clock.now());
+                    row.activated(served, self.engine.load().configured(&prepared.0.info), self.clock.now());
                     version = Some(prepared);
                 }
                 // Why nothing serves is what has to be cured.
@@ -86,7 +102,10 @@ impl Plugins {
         self.changes.tell(self.clock.now(), &name, Some(digest), told);
         row.refused = Some(refused);
         match version {
-            Some(version) => self.put_in(row, &version).await,
+            Some((version, judged)) => match self.put_in(row, &version, judged).await? {
+                Ok(()) => Ok(()),
+                Err(refused) => self.refuse(self.row(&name), Some(version.digest), refused).await,
+            },
             None => self.store.put_plugin(row).await,
         }
     }

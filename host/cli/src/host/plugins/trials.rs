@@ -10,11 +10,12 @@ use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_core::trial::{Rule, Trial, Verdict};
 use hookbox_engine::Settings;
+use hookbox_http::changes::What;
 use hookbox_store::catalogue::{ActiveVersion, By, Standing};
 use hookbox_store::{PluginRow, StoreError};
 use tokio::sync::Notify;
 
-use super::Plugins;
+use super::{Plugins, Refused};
 
 pub(crate) struct Trials {
     settings: Arc<ArcSwap<Settings>>,
@@ -31,7 +32,7 @@ struct Open {
 
 /// One that has its verdict.
 #[derive(Clone)]
-struct Judged {
+pub(super) struct Judged {
     plugin: PluginName,
     digest: Digest,
     trial: Trial,
@@ -71,7 +72,7 @@ impl Trials {
         }
     }
 
-    fn judged(&self) -> Vec<Judged> {
+    pub(super) fn judged(&self) -> Vec<Judged> {
         let judge = |(plugin, counted): (&PluginName, &Open)| {
             let Open { digest, rule, trial } = *counted;
             let (rule, plugin) = (rule?, plugin.clone());
@@ -101,33 +102,53 @@ impl Plugins {
         }
     }
 
-    async fn end_trial(&self, judged: Judged) -> Result<(), StoreError> {
+    pub(super) async fn end_trial(&self, judged: Judged) -> Result<(), StoreError> {
         let Judged { plugin: name, digest, trial, rule, verdict } = judged;
         let mut row = self.row(&name);
-        if row.missing_since.is_some() {
+        // Under another rule the counting begins anew.
+        if row.missing_since.is_some() || self.rule_of_trials(&name) != Some(rule) {
             return Ok(());
         }
         // It may have been replaced meanwhile.
         let on_trial = |active: &&mut ActiveVersion| active.digest == digest && active.standing == Standing::OnTrial;
         let Some(active) = row.active.as_mut().filter(on_trial) else { return Ok(()) };
-        active.standing = Standing::Settled;
-        let settled = row.clone();
         let short = digest.short();
         if verdict == Verdict::Failed {
             let reason = format!("{trial} (rollback: {rule})");
-            let refused = match row.previous() {
-                None => "there is no version to go back to".to_owned(),
-                Some(to) => match self.roll_back(row, to, By::Host, &reason).await? {
-                    Ok(()) => return Ok(()),
-                    Err(refused) => refused.reason,
-                },
-            };
-            tracing::error!(plugin = %name, version = %short, reason, "plugin {name} stays at version {short}, though {reason}: {refused}");
+            active.standing = Standing::Failed;
+            if self.go_back_by_itself(&row, &reason).await? {
+                return Ok(());
+            }
+            let told = format!("{reason}, and no earlier version can serve: put a better one in plugins/");
+            tracing::error!(plugin = %name, version = %short, reason, "plugin {name} stays at version {short}, though {told}");
+            self.changes.tell(self.clock.now(), &name, Some(digest), What::Stays { reason: told });
         } else {
+            active.standing = Standing::Settled;
             tracing::info!(plugin = %name, version = %short, "version {short} of plugin {name} has passed its trial: {trial}");
         }
-        self.store.put_plugin(settled.clone()).await?;
-        self.trials.go_on(&settled);
+        self.store.put_plugin(row.clone()).await?;
+        self.trials.go_on(&row);
         Ok(())
+    }
+
+    /// To the newest earlier version that can serve today and was not rolled back from. Each of the history is tried
+    /// once. False where there is none.
+    async fn go_back_by_itself(&self, row: &PluginRow, reason: &str) -> Result<bool, StoreError> {
+        let name = &row.name;
+        for to in row.earlier() {
+            match self.roll_back(row.clone(), to, By::Host, reason).await? {
+                Ok(()) => return Ok(true),
+                Err(Refused { code, reason }) => {
+                    tracing::warn!(plugin = %name, version = %to.short(), code, reason, "plugin {name} does not go back: {reason}");
+                    self.changes.tell(
+                        self.clock.now(),
+                        name,
+                        Some(to),
+                        What::Refused { code: code.to_owned(), reason },
+                    );
+                }
+            }
+        }
+        Ok(false)
     }
 }

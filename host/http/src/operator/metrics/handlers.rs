@@ -40,7 +40,7 @@ pub(super) fn register(registry: &mut Registry, spending: &Spending) {
     }
     registry.register("handler_attempts", "Attempts that were executed", all.attempts);
     registry.register("handler_wall_seconds", "Wall time of attempts", all.wall);
-    registry.register("handler_cpu_seconds", "CPU time of attempts, to the millisecond of each", all.cpu);
+    registry.register("handler_cpu_seconds", "CPU time of attempts", all.cpu);
     registry.register("handler_memory_peak_bytes", "Memory of the attempt that took the most", all.memory);
     registry.register("handler_log_bytes", "Log of attempts that was kept", all.log);
     registry.register("handler_log_bytes_dropped", "Log of attempts that was over its bound", all.dropped);
@@ -51,7 +51,7 @@ impl Handlers {
     fn add(&self, labels: &Labels, spent: &Spent) {
         self.attempts.get_or_create(labels).inc_by(spent.attempts);
         self.wall.get_or_create(labels).inc_by(spent.wall_us as f64 / 1e6);
-        self.cpu.get_or_create(labels).inc_by(spent.cpu_ms as f64 / 1e3);
+        self.cpu.get_or_create(labels).inc_by(spent.cpu_us as f64 / 1e6);
         self.memory.get_or_create(labels).set(i64::try_from(spent.memory_peak_bytes).unwrap_or(i64::MAX));
         self.log.get_or_create(labels).inc_by(spent.log_bytes);
         self.dropped.get_or_create(labels).inc_by(spent.log_bytes_dropped);

@@ -9,18 +9,18 @@ use base64::engine::general_purpose::STANDARD;
 use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::PluginName;
 use hookbox_core::time::Millis;
-use hookbox_store::catalogue::Wish;
+use hookbox_core::trust::SIGNATURE_BYTES_MAX;
+use hookbox_store::catalogue::{PluginCommand, Wish};
 
 use super::super::query::Query;
 use super::super::{Api, Operator, audited, bytes_of};
 use crate::body;
 use crate::problem::Problem;
+use crate::uploads::WAITING_MAX;
 use crate::view::plugin::PluginView;
 
 /// The text of a minisign file, in base64.
 const SIGNATURE: HeaderName = HeaderName::from_static("hookbox-signature");
-/// Two comments, a signature and one over both: a few hundred bytes.
-const SIGNATURE_BYTES_MAX: usize = 4096;
 /// 64 MiB come in this time over a line of 5 Mbit/s.
 const READ_TIMEOUT: Millis = Millis(120_000);
 
@@ -60,7 +60,7 @@ fn asked(operator: &Operator, uri: &Uri, headers: &HeaderMap) -> Result<Asked, P
 fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let wrong = || Problem::bad_parameter().because("Hookbox-Signature: must be the text of a .minisig file in base64");
     let Some(value) = headers.get(SIGNATURE) else { return Ok(None) };
-    let text = STANDARD.decode(value).ok().filter(|text| text.len() <= SIGNATURE_BYTES_MAX);
+    let text = STANDARD.decode(value).ok().filter(|text| text.len() as u64 <= SIGNATURE_BYTES_MAX);
     text.and_then(|text| String::from_utf8(text).ok()).map(Some).ok_or_else(wrong)
 }
 
@@ -70,9 +70,15 @@ async fn take(operator: &Operator, asked: &Asked, body: Body) -> Result<PluginVi
     let _turn = operator.uploads.begin().ok_or_else(busy)?;
     let bytes_max = usize::try_from(COMPONENT_BYTES_MAX).unwrap_or(usize::MAX);
     let bytes = bytes_of(body, bytes_max, READ_TIMEOUT).await?;
-    if operator.store.catalogue().commands().get(name).is_some_and(|last| last.answer.is_none()) {
+    let catalogue = operator.store.catalogue();
+    if catalogue.commands().get(name).is_some_and(|last| last.answer.is_none()) {
         return Err(super::under_way(name));
     }
+    let waits = |last: &&PluginCommand| last.answer.is_none() && matches!(last.wish, Wish::Take { .. });
+    if catalogue.commands().values().filter(waits).count() >= WAITING_MAX {
+        return Err(Problem::for_now().because(format!("{WAITING_MAX} uploads wait for the host: try again later")));
+    }
+    let held = operator.uploads.hold().await;
     let (uploads, of) = (Arc::clone(&operator.uploads), name.clone());
     let staged =
         tokio::task::spawn_blocking(move || uploads.stage(&of, &bytes)).await.map_err(|_| Problem::for_now())?;
@@ -81,11 +87,10 @@ async fn take(operator: &Operator, asked: &Asked, body: Body) -> Result<PluginVi
         Problem::for_now().because(format!("the plugins folder takes no file: {error}; {cure}"))
     })?;
     let wish = Wish::Take { digest, signature: signature.clone() };
-    match super::command(operator, name, wish).await {
-        Ok(command) => super::answer(operator, name, &command).await,
-        Err(problem) => {
-            operator.uploads.forget(name, digest);
-            Err(problem)
-        }
+    let commanded = super::command(operator, name, wish).await;
+    if commanded.is_err() {
+        operator.uploads.forget(name, digest);
     }
+    drop(held);
+    super::answer(operator, name, &commanded?).await
 }

@@ -72,6 +72,16 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
             @if let Some(version) = &plugin.version { dt { "Version" } dd { (version) } }
             @if let Some(digest) = &plugin.digest { dt { "Digest" } dd { code { (digest) } } }
             @if let Some(since) = &plugin.since { dt { "Serves since" } dd { (parts::moment(since, now)) } }
+            @if let Some(trust) = &plugin.trust {
+                dt { "Trusted" }
+                dd {
+                    @if trust.pinned { "pinned in hooks.yaml " }
+                    @if let Some(key) = &trust.key { "signed by " code { (key) } }
+                    @if let Some(comment) = &trust.comment { ": " (comment) }
+                    @if !trust.pinned && trust.key.is_none() { "unsigned, which hooks.yaml allows" }
+                }
+            }
+            @if plugin.trial_failed { dt { "Trial" } dd { "failed, and no earlier version could serve" } }
             @if plugin.on_trial { dt { "On trial" } dd { "its first attempts are counted" } }
             @if let Some(missing) = &plugin.missing_since { dt { "Missing since" } dd { (parts::moment(missing, now)) } }
             @if let Some(refused) = &plugin.refused {

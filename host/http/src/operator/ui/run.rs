@@ -25,7 +25,7 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
         Some(Old::Event(event)) => event.attributes.clone(),
         _ => Vec::new(),
     };
-    let RunDetailView { run: view, job_detail, attempts, result } = RunDetailView::of(&run, job);
+    let RunDetailView { run: view, job_detail, attempts, revoked, result } = RunDetailView::of(&run, job);
     let now = operator.clock.now();
     let title = format!("Run of {}/{}", view.plugin, view.handler);
     Ok(Frame::new(At::Runs, &title).page(html! {
@@ -35,6 +35,11 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
         h2 { "Attempts" }
         @if attempts.is_empty() { p.dim { "None has ended yet." } }
         @for attempt in attempts.iter().rev() { (of_attempt(attempt, now)) }
+        @if !revoked.is_empty() {
+            h2 { "Put back" }
+            p.dim { "These do not count: the host stopped them, and the run began anew." }
+            @for attempt in revoked.iter().rev() { (of_attempt(attempt, now)) }
+        }
         @if let Some(result) = &result {
             h2 { "Result" }
             (shown(result))
@@ -58,7 +63,11 @@ fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
             dt { "Id" } dd { code { (run.id) } }
             @if let Some(cause) = run.cause {
                 dt { "Because" }
-                dd { (cause) @if let Some(other) = &run.cause_run { ": " (parts::id("/runs", other)) } }
+                dd {
+                    (cause)
+                    @if let Some(other) = &run.cause_run { ": " (parts::id("/runs", other)) }
+                    @if let Some(reason) = run.reason { ": " (reason) }
+                }
             }
             @if let Some(message) = &run.last_message { dt { "Last message" } dd { (message) } }
             dt { "Made" } dd { (parts::moment(&run.created, now)) }
@@ -121,7 +130,7 @@ fn of_attempt(attempt: &AttemptView, now: Timestamp) -> Markup {
             @if let Some(message) = &attempt.message { p { (message) } }
             p.dim {
                 "began " (parts::moment(&attempt.started, now))
-                ", took " (took(cost.wall_us)) ", " (cost.cpu_ms) " ms of CPU, "
+                ", took " (took(cost.wall_us)) ", " (took(cost.cpu_us)) " of CPU, "
                 (parts::bytes(cost.memory_peak_bytes)) " of memory"
                 @if let Some(version) = &attempt.version { ", version " code { (version) } }
                 @if let Some(after) = attempt.retry_after_ms { ", asked for a retry after " (after) " ms" }

@@ -79,12 +79,16 @@ impl batch::Host for Guest {
 impl Capabilities {
     async fn page(&mut self, cursor: Option<u64>) -> Result<Page, Trouble> {
         let unknown = || Trouble::Other("the cursor is none that this attempt was given".to_owned());
-        let known = |cursor| usize::try_from(cursor).ok().and_then(|at| self.handles.cursors.get(at));
-        let after = cursor.map(|cursor| known(cursor).ok_or_else(unknown)).transpose()?;
-        let page = self.kv.list("", after.map(String::as_str)).await?;
+        let known = |place: u64| usize::try_from(place - 1).ok().and_then(|at| self.handles.cursors.get(at));
+        let after = match cursor {
+            // Other hosts count keys, and their guests begin with none of them.
+            None | Some(0) => None,
+            Some(place) => Some(known(place).ok_or_else(unknown)?.as_str()),
+        };
+        let page = self.kv.list("", after).await?;
         let next = page.next.map(|next| {
             self.handles.cursors.push(next);
-            self.handles.cursors.len() as u64 - 1
+            self.handles.cursors.len() as u64
         });
         Ok((page.keys, next))
     }

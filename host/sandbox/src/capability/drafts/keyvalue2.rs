@@ -3,9 +3,10 @@
 use std::future::ready;
 
 use hookbox_core::host_call::CallKind::{KvRead, KvWrite};
+use serde::{Deserialize, Serialize};
 use wasmtime::component::Resource;
 
-use super::{Bucket, Cas, Trouble};
+use super::{Bucket, Cas, Handle, Trouble};
 use crate::bindings::hookbox::plugin::kv;
 use crate::bindings::keyvalue2::wasi::keyvalue::atomics::{self, CasError};
 use crate::bindings::keyvalue2::wasi::keyvalue::batch;
@@ -21,9 +22,10 @@ const SWAP: HostCall = HostCall { kind: KvWrite, name: "keyvalue.swap" };
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 /// Why nothing was swapped.
+#[derive(Serialize, Deserialize)]
 enum NotSwapped {
     /// Another value is there than the one that was seen.
-    Seen(Resource<Cas>),
+    Seen(Handle),
     Trouble(Trouble),
 }
 
@@ -66,9 +68,9 @@ impl atomics::Host for Guest {
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), CasError>> {
-        let swapped = self.call(SWAP, (cas, value), |host, (cas, value)| Box::pin(host.swap(cas, value))).await?;
+        let swapped = self.call(SWAP, (cas.rep(), value), |host, (cas, value)| Box::pin(host.swap(cas, value))).await?;
         Ok(swapped.map_err(|why| match why {
-            NotSwapped::Seen(cas) => CasError::CasFailed(cas),
+            NotSwapped::Seen(cas) => CasError::CasFailed(Resource::new_own(cas)),
             NotSwapped::Trouble(trouble) => CasError::StoreError(trouble.into()),
         }))
     }
@@ -77,11 +79,11 @@ impl atomics::Host for Guest {
 impl atomics::HostCas for Guest {
     async fn new(&mut self, _: Resource<Bucket>, key: String) -> Answer<Resource<Cas>> {
         let seen = self.call(SWAP_NEW, key, |host, key| Box::pin(async move { Ok(host.look_at(key).await) })).await?;
-        Ok(seen.map_err(Error::from))
+        Ok(seen.map(Resource::new_own).map_err(Error::from))
     }
 
     async fn current(&mut self, cas: Resource<Cas>) -> Answer<Option<Vec<u8>>> {
-        self.call(SWAP_CURRENT, cas, |host, cas| Box::pin(ready(host.seen(&cas)))).await.map(Ok)
+        self.call(SWAP_CURRENT, cas.rep(), |host, cas| Box::pin(ready(host.seen(cas)))).await.map(Ok)
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
@@ -104,12 +106,12 @@ impl batch::Host for Guest {
 }
 
 impl Capabilities {
-    fn seen(&self, cas: &Resource<Cas>) -> wasmtime::Result<Option<Vec<u8>>> {
-        Ok(self.handles.table.get(cas)?.seen.clone())
+    fn seen(&self, cas: Handle) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.handles.get::<Cas>(cas)?.seen.clone())
     }
 
-    async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), NotSwapped>> {
-        let Cas { key, seen } = self.handles.table.delete(cas)?;
+    async fn swap(&mut self, cas: Handle, value: Vec<u8>) -> wasmtime::Result<Result<(), NotSwapped>> {
+        let Cas { key, seen } = self.handles.take(cas)?;
         Ok(match self.kv.compare_and_swap(&key, seen.as_deref(), Some(&value)).await {
             Ok(true) => Ok(()),
             Ok(false) => match self.look_at(key).await {
@@ -124,7 +126,7 @@ impl Capabilities {
 impl Carried for NotSwapped {
     fn bytes(&self) -> usize {
         match self {
-            NotSwapped::Seen(cas) => cas.bytes(),
+            NotSwapped::Seen(_) => 0,
             NotSwapped::Trouble(trouble) => trouble.bytes(),
         }
     }

@@ -1,14 +1,16 @@
 //! A server that writes down what reaches it.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -81,6 +83,18 @@ impl Server {
     }
 }
 
+/// A body that goes on after its first part, some day.
+struct Stalled(Option<Bytes>);
+
+impl Body for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |part| Poll::Ready(Some(Ok(Frame::data(part)))))
+    }
+}
+
 async fn answer(
     request: Request<Incoming>,
     book: Arc<Book>,
@@ -97,6 +111,7 @@ async fn answer(
             return Ok(Response::builder().status(302).header("location", to).body(Full::default().boxed()).unwrap());
         }
         "/silence" => std::future::pending().await,
+        "/stall" => return Ok(Response::new(Stalled(Some(Bytes::from_static(b"some"))).boxed())),
         "/flood" => Bytes::from(vec![b'x'; 4 << 20]),
         _ => format!("{} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body)).into(),
     };

@@ -2,7 +2,7 @@
 
 use super::schedules::{old_rules, whole_rules};
 use super::*;
-use crate::catalogue::{By, CommandAnswer, CommandRefused, Ending, PluginCommand, Standing, Wish};
+use crate::catalogue::{By, CommandAnswer, CommandRefused, Ending, PluginCommand, SignedBy, Standing, Trusted, Wish};
 
 #[test]
 fn a_plugin() {
@@ -52,12 +52,17 @@ fn a_plugin() {
     let active = row.active.as_mut().unwrap();
     active.imports = vec!["hookbox:plugin/kv@0.1.0".to_owned()];
     active.standing = Standing::OnTrial;
+    // So is the form that does not tell why the version may run.
+    assert_eq!(decode_plugin(&kept("plugin-v5")).unwrap(), row);
+    let signed = Some(SignedBy { key: "E7620F1842B4E81F".to_owned(), comment: "file:a.wasm".to_owned() });
+    row.trusted = Some(Trusted { pinned: true, signed });
+    row.active.as_mut().unwrap().standing = Standing::Failed;
     let bytes = encode_plugin(&row).unwrap();
-    golden("plugin-v5", &bytes);
+    golden("plugin-v6", &bytes);
     assert_eq!(decode_plugin(&bytes).unwrap(), row);
     row.retired(NOW, Ending::Gone);
     assert_eq!(decode_plugin(&encode_plugin(&row).unwrap()).unwrap(), row);
-    assert!(decode_plugin(&[6]).unwrap_err().to_string().contains("this release reads 1 to 5"));
+    assert!(decode_plugin(&[7]).unwrap_err().to_string().contains("this release reads 1 to 6"));
     assert!(decode_plugin(&[]).is_err());
 }
 

@@ -48,6 +48,7 @@ pub(super) enum End {
     Retry { log: usize },
     Bury,
     Drain,
+    Revoke,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +75,7 @@ fn end() -> impl Strategy<Value = End> {
         2 => length().prop_map(|log| End::Retry { log }),
         1 => Just(End::Bury),
         1 => Just(End::Drain),
+        1 => Just(End::Revoke),
     ]
 }
 
