@@ -17,6 +17,7 @@ mod harness;
 mod kills;
 mod listeners;
 mod live_schedules;
+mod pages;
 mod pairing;
 mod powercut;
 mod projects;

@@ -1,0 +1,46 @@
+// node operate.mjs ORIGIN NEEDLE PAYLOAD: finds the failed run whose error says NEEDLE, mends its payload, replays it and
+// sees it succeed; then pauses a schedule and lets it go on. Nothing is reloaded by hand.
+import { within } from './browser.mjs';
+
+const [origin, needle, payload] = process.argv.slice(2);
+
+const text = (page, selector) => page.$eval(selector, (one) => one.textContent);
+const until = (page, selector, wanted) => page.waitForFunction(
+  (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted), {}, selector, wanted,
+);
+
+async function press(page, label) {
+  const button = await page.waitForSelector(`xpath///main//button[normalize-space()='${label}']`, { visible: true });
+  await button.click();
+}
+
+await within(origin, async (page, wrong) => {
+  page.on('dialog', (dialog) => dialog.accept());
+  await page.goto(`${origin}/`);
+  await page.click('nav a[href="/runs"]');
+  await page.waitForSelector('form.filter');
+  await page.select('select[name="state"]', 'dead');
+  await page.type('input[name="error"]', needle);
+  await Promise.all([page.waitForNavigation(), page.click('form.filter button[type="submit"]')]);
+  const found = await page.$$('tbody tr');
+  if (found.length !== 1) wrong.push(`${found.length} runs say ${needle}`);
+
+  await Promise.all([page.waitForNavigation(), page.click('tbody a.id')]);
+  if (!(await text(page, 'main')).includes(needle)) wrong.push('the run does not say why it failed');
+  await page.click('#edit summary');
+  await page.$eval('#edit textarea', (area, payload) => { area.value = payload; }, payload);
+  await Promise.all([page.waitForNavigation(), press(page, 'Replay with this payload')]);
+  await until(page, 'h1', 'succeeded');
+  const replay = await text(page, 'main');
+  for (const part of ['Replay of', 'greeted a user for', 'Welcome, Ada!']) {
+    if (!replay.includes(part)) wrong.push(`the replay does not show ${part}`);
+  }
+
+  await page.click('nav a[href="/schedules"]');
+  await page.waitForSelector('tbody a');
+  await Promise.all([page.waitForNavigation(), page.click('tbody a')]);
+  await press(page, 'Pause');
+  await until(page, 'h1', 'paused');
+  await press(page, 'Resume');
+  await until(page, 'h1', 'active');
+});
