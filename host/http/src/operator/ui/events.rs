@@ -33,7 +33,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
         }
         @if views.is_empty() {
             (parts::empty("No event here. Send one that is signed as its provider would:",
-                Some("hookbox send PROVIDER --data '{\"hello\": \"world\"}'")))
+                Some("hookbox send PROVIDER --type TYPE")))
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Events" {
                 table {

@@ -39,7 +39,7 @@ pub(super) async fn show(State(operator): Api) -> Result<Page, Unshown> {
         h2 { "Latest runs" }
         @if latest.is_empty() {
             (parts::empty("No run yet. Send a webhook that is signed as its provider would:",
-                Some("hookbox send PROVIDER --data '{\"hello\": \"world\"}'")))
+                Some("hookbox send PROVIDER --type TYPE")))
         } @else {
             (runs::table(&latest, now))
         }

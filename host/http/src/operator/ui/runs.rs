@@ -32,7 +32,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
                 (parts::empty("No run fits. Runs of webhooks and schedules are listed here as they come.", None))
             } @else {
                 (parts::empty("No run yet. Send a webhook that is signed as its provider would:",
-                    Some("hookbox send PROVIDER --data '{\"hello\": \"world\"}'")))
+                    Some("hookbox send PROVIDER --type TYPE")))
             }
         } @else {
             (table(&views, operator.clock.now()))

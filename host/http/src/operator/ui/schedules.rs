@@ -24,7 +24,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
         h1 { "Schedules" }
         @if views.is_empty() {
             (parts::empty("No schedule yet. A plugin declares one, hooks.yaml does, or you:",
-                Some("hookbox schedules put NAME PLUGIN/HANDLER '0 8 * * mon-fri' --timezone Europe/Berlin")))
+                Some("hookbox schedules put NAME --plugin PLUGIN --handler HANDLER --cron '0 8 * * mon-fri'")))
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Schedules" {
                 table {
