@@ -261,9 +261,7 @@ impl Dispatcher {
             Recorded::Conflict => {
                 tracing::debug!(run.id = %run.id, "run {} met a conflict: it runs again", run.id);
             }
-            Recorded::Stale => {
-                tracing::warn!(run.id = %run.id, run.attempt = held.lease.attempt, "a late result of run {} was refused", run.id);
-            }
+            Recorded::Stale => self.note_late(run, held, executed).await?,
         }
         Ok(recorded)
     }
@@ -272,8 +270,10 @@ impl Dispatcher {
     async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<Recorded, StoreError> {
         let (event, status) = self.decide(run, held, &failed, started);
         let recorded = self.record(run, held, event, None).await?;
-        if recorded == Recorded::Done {
-            self.tell(run, held, failed, status);
+        match recorded {
+            Recorded::Done => self.tell(run, held, failed, status),
+            Recorded::Stale => self.note_late(run, held, failed).await?,
+            _ => {}
         }
         Ok(recorded)
     }
@@ -287,13 +287,30 @@ impl Dispatcher {
 
     /// Keeps what an attempt has logged that was stopped.
     async fn note(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
-        let Executed { log, cost, requests, denied, version, .. } = executed.clone();
-        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, denied, version };
-        match self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await? {
-            true => self.tell(run, held, executed, RunStatus::Cancelled),
-            false => super::taken_away(run.id),
+        if !self.is_noted(run, held, executed).await? {
+            super::taken_away(run.id);
         }
         Ok(())
+    }
+
+    /// The same for one that had ended by itself when its run was cancelled, before its end was recorded.
+    async fn note_late(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
+        let stopped = Executed { outcome: Outcome::Cancelled, ..executed };
+        if !self.is_noted(run, held, stopped).await? {
+            tracing::warn!(run.id = %run.id, run.attempt = held.lease.attempt, "a late result of run {} was refused", run.id);
+        }
+        Ok(())
+    }
+
+    /// False where its run was not cancelled, or its record is complete.
+    async fn is_noted(&self, run: &Run, held: &Held, executed: Executed) -> Result<bool, StoreError> {
+        let Executed { log, cost, requests, denied, version, .. } = executed.clone();
+        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, denied, version };
+        let noted = self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await?;
+        if noted {
+            self.tell(run, held, executed, RunStatus::Cancelled);
+        }
+        Ok(noted)
     }
 
     async fn record(

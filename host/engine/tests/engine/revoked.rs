@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hookbox_core::attempt::{Executed, Outcome, Request, RequestEnd, Requests};
 use hookbox_core::effects::{Effects, KvRead};
-use hookbox_core::run::{DRAINS_MAX, Run, RunStatus};
+use hookbox_core::run::{CancelCause, DRAINS_MAX, Run, RunStatus};
 use hookbox_core::time::Millis;
+use hookbox_store::Store;
+use hookbox_store::types::Cancellable;
+use tokio::sync::Semaphore;
 
 use crate::host::Host;
-use crate::script::{done, done_with, interrupted};
+use crate::script::{done, done_with, hopeless, interrupted};
 
 fn sent(path: &str) -> Requests {
     let request = Request {
@@ -85,6 +88,43 @@ async fn an_attempt_that_outlives_the_grace_of_a_stop_is_kept() {
     assert_eq!((run.status(), run.attempts_begun, kept(&run)), (RunStatus::Pending, 0, vec![("revoked", 1)]));
     assert_eq!(run.revoked[0].log, interrupted().log);
     assert!(run.revoked[0].outcome.message().unwrap().contains("the host stopped"));
+}
+
+/// Its run is cancelled while the record of its end is on the way to the store.
+async fn cancelled_before_its_record(mut host: Host) -> Run {
+    let permits = Arc::new(Semaphore::new(0));
+    *host.store.late_records.lock().unwrap() = Some(permits.clone());
+    let id = host.job("shop/sync").await;
+    host.called(1).await;
+    // Its end is on the way; one that never ends is stopped with the host.
+    let draining = tokio::spawn(host.take_engine().drain(Millis::SECOND));
+    host.idle_for(Millis(2000)).await;
+    let now = host.parts.clock.now();
+    host.store.cancel(vec![id], Cancellable::Alive, CancelCause::Operator, now).await.unwrap();
+    permits.add_permits(100);
+    draining.await.unwrap();
+    let ended = host.ended.recv().await.unwrap();
+    assert_eq!((ended.run, ended.status, ended.outcome), (id, RunStatus::Cancelled, Outcome::Cancelled));
+    host.run(id).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stopped_attempt_sent_is_kept_though_its_run_is_cancelled_at_that_moment() {
+    let ends =
+        [revoked(), Executed { requests: sent("first"), ..done() }, Executed { requests: sent("first"), ..hopeless() }];
+    for end in ends {
+        let host = Host::started().await;
+        let told = end.clone();
+        host.script.on("shop/sync", move |_| std::future::ready(Ok(told.clone())));
+        let run = cancelled_before_its_record(host).await;
+        let record = &run.attempts[0];
+        assert_eq!((run.attempts.len(), &record.outcome, kept(&run)), (1, &Outcome::Cancelled, vec![]));
+        assert_eq!((&record.requests, &record.log, record.version), (&sent("first"), &end.log, end.version));
+    }
+    let host = Host::started().await;
+    host.script.on("shop/sync", |_| std::future::pending());
+    let run = cancelled_before_its_record(host).await;
+    assert_eq!((&run.attempts[0].log, kept(&run)), (&interrupted().log, vec![]));
 }
 
 fn met_a_conflict(path: &str) -> Executed {

@@ -31,12 +31,16 @@ impl Dispatcher {
     ) -> Result<(), StoreError> {
         held.mark.is_at(Stage::Ended);
         let attempt = self.ended(held, &executed, started);
-        if self.record(run, held, RunEvent::Revoked { attempt, due }, None).await? == Recorded::Done {
-            let (id, handler, number) = (run.id, &run.target, held.lease.attempt);
-            let why = executed.outcome.message().unwrap_or_default();
-            tracing::warn!(run.id = %id, run.attempt = number, %handler, "run {id} of {handler} is put back: {why}");
+        match self.record(run, held, RunEvent::Revoked { attempt, due }, None).await? {
+            Recorded::Done => {
+                let (id, handler, number) = (run.id, &run.target, held.lease.attempt);
+                let why = executed.outcome.message().unwrap_or_default();
+                tracing::warn!(run.id = %id, run.attempt = number, %handler, "run {id} of {handler} is put back: {why}");
+                Ok(())
+            }
+            Recorded::Stale => self.note_late(run, held, executed).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Puts a run back whose attempt did not begin, or met a conflict and was not made again.
