@@ -230,6 +230,7 @@ fn call(name: &PluginName, timeout: Millis) -> Call {
         idempotency_key: "key".into(),
         hops: 0,
         input: Input::Job(Arc::new(job)),
+        version: None,
     }
 }
 

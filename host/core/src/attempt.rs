@@ -32,6 +32,8 @@ pub struct Call {
     /// Hops of the event or job; what the attempt enqueues and emits has one more.
     pub hops: u8,
     pub input: Input,
+    /// The only version that it may run on, where it runs again in the same record.
+    pub version: Option<Digest>,
 }
 
 #[derive(Debug, Clone)]

@@ -43,6 +43,9 @@ pub enum SandboxError {
     /// The active version, if there is one, has no handler for this work.
     #[error("{target} {reason}")]
     NoSuchHandler { target: HandlerRef, reason: &'static str },
+    /// Another version is active than the only one that the call may run on.
+    #[error("another version has come")]
+    Replaced,
     /// The host is at fault; the attempt did not begin, and trying again may help.
     #[error("{0}")]
     Broken(String),

@@ -39,7 +39,7 @@ const QUEUE_FULL_WAIT_MAX: Millis = Millis::MINUTE;
 const QUEUE_FULL: &str =
     "the queue is full (server.limits.queue), or the share of one handler is, and it makes several runs";
 
-/// The attempt did not begin, because the host is going down or the handler is gone: not counted.
+/// The attempt did not begin, because the host is going down, or the handler or the version is gone: not counted.
 struct PutBack {
     due: Timestamp,
 }
@@ -92,7 +92,9 @@ impl Dispatcher {
             if holds.hold(&run.target) || run.expires.is_some_and(|expires| expires <= now) {
                 return self.put_back_after(before, &run, held, now).await;
             }
-            let call = self.call(&run, held, input.clone());
+            // What is made again is the same attempt, and ends on the version that it began with.
+            let version = before.as_ref().and_then(Before::version);
+            let call = Call { version, ..self.call(&run, held, input.clone()) };
             let started = call.started;
             let mut executed = match self.execute(&run, held, call.clone()).await {
                 Ok(executed) => Before::and(before, executed),
@@ -169,6 +171,7 @@ impl Dispatcher {
             idempotency_key: run.idempotency_key.clone(),
             hops: run.hops,
             input,
+            version: None,
         }
     }
 
@@ -198,6 +201,7 @@ impl Dispatcher {
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
                 Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })
             }
+            Err(ExecuteError::Replaced) => Err(PutBack { due: self.parts.clock.now() }),
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");

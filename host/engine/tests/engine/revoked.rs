@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hookbox_core::attempt::{Executed, Outcome, Request, RequestEnd, Requests};
 use hookbox_core::effects::{Effects, KvRead};
+use hookbox_core::plugin::Digest;
 use hookbox_core::run::{CancelCause, DRAINS_MAX, Run, RunStatus};
 use hookbox_core::time::Millis;
+use hookbox_engine::ExecuteError;
 use hookbox_store::Store;
 use hookbox_store::types::Cancellable;
 use tokio::sync::Semaphore;
 
 use crate::host::Host;
-use crate::script::{done, done_with, hopeless, interrupted};
+use crate::script::{VERSION, done, done_with, hopeless, interrupted};
 
 fn sent(path: &str) -> Requests {
     let request = Request {
@@ -143,6 +145,30 @@ async fn what_an_attempt_sent_before_it_met_a_conflict_stays_in_its_record() {
     assert_eq!(record.requests.kept, [sent("first").kept, sent("second").kept].concat());
     assert_eq!((record.cost.wall_us, run.attempts.len()), (2 * done().cost.wall_us, 1));
     assert_eq!(kept(&run), []);
+}
+
+/// Between its two tries another version comes.
+#[tokio::test(start_paused = true)]
+async fn what_ran_on_two_versions_has_two_records() {
+    let host = Host::started().await;
+    let newer = Digest([8; 32]);
+    let calls = Arc::new(AtomicU32::new(0));
+    host.script.on("shop/sync", move |call| {
+        let answer = match calls.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(met_a_conflict("first")),
+            _ if call.version.is_some_and(|only| only != newer) => Err(ExecuteError::Replaced),
+            _ => Ok(Executed { requests: sent("second"), version: Some(newer), ..done() }),
+        };
+        async { answer }
+    });
+    let id = host.job("shop/sync").await;
+    let run = host.until_status(id, RunStatus::Succeeded).await;
+    let calls: Vec<_> = host.script.calls.borrow().iter().map(|call| call.version).collect();
+    assert_eq!(calls, [None, Some(VERSION), None]);
+    let (before, after) = (&run.revoked[0], &run.attempts[0]);
+    assert_eq!((before.version, &before.requests), (Some(VERSION), &sent("first")));
+    assert_eq!((after.version, &after.requests), (Some(newer), &sent("second")));
+    assert_eq!((run.revoked.len(), run.attempts.len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

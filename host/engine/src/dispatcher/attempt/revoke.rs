@@ -99,6 +99,10 @@ impl Before {
         Before { requests: requests.clone(), denied: denied.clone(), cost: *cost, version: *version }
     }
 
+    pub(super) fn version(&self) -> Option<Digest> {
+        self.version
+    }
+
     /// With what was done this time.
     pub(super) fn and(before: Option<Before>, mut executed: Executed) -> Executed {
         let Some(Before { mut requests, mut denied, cost, version }) = before else { return executed };
