@@ -103,7 +103,7 @@ impl Dispatcher {
             drop(slot);
             match &executed.outcome {
                 Outcome::Cancelled => return self.note(&run, held, executed).await,
-                Outcome::Revoked { .. } if run.drains < DRAINS_MAX => {
+                Outcome::Revoked { .. } => {
                     return self.revoke(&run, held, executed, started, self.due_again()).await;
                 }
                 // Without its keys a handler cannot do its work: that is no fault of its own.

@@ -14,7 +14,7 @@ use hookbox_store::types::Cancellable;
 use tokio::sync::Semaphore;
 
 use crate::host::Host;
-use crate::script::{VERSION, done, done_with, hopeless, interrupted};
+use crate::script::{VERSION, busy, done, done_with, hopeless, interrupted};
 
 fn sent(path: &str) -> Requests {
     let request = Request {
@@ -77,6 +77,36 @@ async fn one_that_is_revoked_for_ever_counts_in_the_end() {
     let run = host.until(id, |run| run.attempts.len() == 1).await;
     assert_eq!((run.attempts[0].outcome.code(), &run.attempts[0].requests), ("revoked", &sent("first")));
     assert_eq!(run.revoked.len(), usize::from(DRAINS_MAX));
+}
+
+/// Each time the disk fails while it runs.
+#[tokio::test(start_paused = true)]
+async fn one_that_a_failing_disk_revokes_for_ever_is_a_dead_letter_in_the_end() {
+    let host = Host::started().await;
+    let wire = host.store.clone();
+    host.script.on("shop/sync", move |_| {
+        wire.disk_fails.store(true, Ordering::SeqCst);
+        let failed = Executed { requests: sent("first"), ..busy(None) };
+        async { Ok(failed) }
+    });
+    let id = host.job("shop/sync").await;
+    let attempts = hookbox_core::retry::ATTEMPTS;
+    for number in 1..=u32::from(DRAINS_MAX) + attempts {
+        host.called(number as usize).await;
+        host.store.disk_fails.store(false, Ordering::SeqCst);
+        let ended = |run: &Run| run.revoked.len() + run.attempts.len() == number as usize;
+        let run = host.until(id, ended).await;
+        if run.status() == RunStatus::Pending {
+            host.advance_to(&run);
+        }
+    }
+    let run = host.run(id).await;
+    assert_eq!((run.status(), run.attempts.len()), (RunStatus::Dead, attempts as usize));
+    assert_eq!(run.revoked.len(), usize::from(DRAINS_MAX));
+    for attempt in &run.attempts {
+        let why = "the store failed meanwhile; busy".to_owned();
+        assert_eq!((attempt.outcome.message(), &attempt.requests), (Some(why), &sent("first")));
+    }
 }
 
 #[tokio::test(start_paused = true)]

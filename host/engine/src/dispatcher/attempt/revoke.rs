@@ -3,7 +3,7 @@
 use hookbox_core::attempt::{Cost, Executed, Outcome, REQUESTS_KEPT_MAX, Requests};
 use hookbox_core::denial::{DENIED_PER_ATTEMPT_MAX, Denied};
 use hookbox_core::plugin::Digest;
-use hookbox_core::run::{Run, RunEvent};
+use hookbox_core::run::{DRAINS_MAX, Run, RunEvent};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::Recorded;
@@ -20,7 +20,8 @@ const CONFLICT: &str = "what it had read was changed meanwhile, and it could not
 const TELLING: Millis = Millis::SECOND;
 
 impl Dispatcher {
-    /// Puts the run of an attempt back that had begun, with what the attempt did.
+    /// Puts the run of an attempt back that had begun, with what the attempt did. After so many times the attempt has
+    /// failed, as any other: it counts, and may be the last.
     pub(super) async fn revoke(
         &self,
         run: &Run,
@@ -30,6 +31,9 @@ impl Dispatcher {
         due: Timestamp,
     ) -> Result<(), StoreError> {
         held.mark.is_at(Stage::Ended);
+        if run.drains >= DRAINS_MAX {
+            return self.fail(run, held, executed, started).await.map(|_| ());
+        }
         let attempt = self.ended(held, &executed, started);
         match self.record(run, held, RunEvent::Revoked { attempt, due }, None).await? {
             Recorded::Done => {
