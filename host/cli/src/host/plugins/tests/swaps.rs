@@ -31,6 +31,32 @@ async fn a_pin_that_is_withdrawn_during_a_compile_counts_at_the_swap() {
 }
 
 #[tokio::test]
+async fn a_version_that_is_refused_at_the_swap_is_taken_out_of_its_row_though_the_store_is_away() {
+    let world = World::new();
+    let (old, new) = (version(1), version(2));
+    world.plugins.trust.replace(pinned(&[&old, &new]));
+    world.propose(&old).await;
+    let (compiled, judged) = world.try_out(&new).await;
+    let (plugins, row, before) = (world.plugins.clone(), world.row(), world.row());
+    world.memory.gather();
+    let admitted = tokio::spawn(async move { plugins.admit(row, &compiled, judged).await });
+    // Time passes once all that can be done is done.
+    tokio::time::pause();
+    let settles = || tokio::time::sleep(std::time::Duration::from_millis(1));
+    settles().await;
+    // The pin is withdrawn while the row is written; then the store is away.
+    world.plugins.trust.replace(pinned(&[&old]));
+    world.memory.commit_gathered();
+    world.memory.gather();
+    settles().await;
+    assert_eq!(world.row().active.map(|active| active.digest), Some(digest(&new)));
+    world.memory.lose_gathered().unwrap();
+    let refused = admitted.await.unwrap().unwrap().unwrap_err();
+    assert_eq!((refused.code, world.serving()), ("untrusted-not-pinned", Some(digest(&old))));
+    assert_eq!(world.row(), before);
+}
+
+#[tokio::test]
 async fn what_an_attempt_runs_on_is_kept_though_it_is_forgotten() {
     let world = World::new();
     let first = version(0);
