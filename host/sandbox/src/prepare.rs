@@ -25,7 +25,7 @@ use crate::text;
 use crate::version::{Compiled, Version};
 
 /// CPU time of `describe()`: it only has to say what is written in the code.
-const DESCRIBE_CPU: Millis = Millis(500);
+pub(crate) const DESCRIBE_CPU: Millis = Millis(500);
 /// Of an import or export that is told; components may have names of 100,000 bytes.
 const NAME_BYTES_MAX: usize = 200;
 /// The one export that makes a component a plugin.
