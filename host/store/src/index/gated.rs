@@ -71,7 +71,7 @@ impl Gates {
             for run in before.into_iter().flatten() {
                 self.rivals.remove(&run);
             }
-            for [one, other] in after {
+            if let Some([one, other]) = after {
                 self.rivals.extend([(one, other), (other, one)]);
             }
             // One that was passed over for the other's sake may begin without it.
