@@ -1,5 +1,6 @@
 //! Requests of plugins, to a server of our own.
 
+mod hiding;
 mod server;
 mod times;
 
