@@ -5,7 +5,7 @@
 //! addresses, so a name that is resolved to another one a moment later changes
 //! nothing. No redirect is followed: it comes back to the guest, whose next request passes both gates again.
 //!
-//! Each plugin version has a pool of connections of its own. Every request is
+//! Each plugin version has a pool of connections of its own, whose places it shares with the plugin's other versions. Every request is
 //! written down, whatever becomes of it, and ends with the attempt.
 
 mod body;
@@ -13,6 +13,7 @@ mod bounds;
 mod client;
 mod connect;
 mod headers;
+mod places;
 mod record;
 mod resolve;
 mod within;
@@ -31,8 +32,8 @@ use crate::logbook::LogBook;
 
 pub(crate) use bounds::bound;
 pub(crate) use client::{Client, tls};
-pub(crate) use connect::SOCKETS_OF_ALL_MAX;
 pub(crate) use headers::Repetitions;
+pub(crate) use places::Places;
 pub(crate) use record::Records;
 pub use resolve::{Resolve, SystemResolver};
 
