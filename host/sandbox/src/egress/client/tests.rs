@@ -1,5 +1,6 @@
 //! Against servers of our own, without a sandbox around it.
 
+mod h2;
 mod time;
 
 use std::convert::Infallible;
