@@ -1,6 +1,7 @@
 //! Against servers of our own, without a sandbox around it.
 
 mod h2;
+mod roots;
 mod time;
 
 use std::convert::Infallible;
