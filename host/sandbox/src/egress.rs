@@ -123,8 +123,6 @@ impl Sender {
         let admitted = self.admit(&mut request);
         let (budget, within) = (self.budget.clone(), Within::of(options));
         async move {
-            // What is not admitted is not sent, whatever the reason.
-            let unsent = admitted.is_err();
             let answered = match admitted {
                 Ok((client, place)) => exchange(client, request, within, &recorded, budget, place).await,
                 Err(refusal) => Err(refusal),
@@ -136,7 +134,7 @@ impl Sender {
                     let weight = if inner { Weight::Inner } else { weight };
                     denied.note_as(weight, DeniedKind::Request, &target, &reason);
                 }
-                recorded.failed(reason, unsent || is_denial(&error));
+                recorded.failed(reason, is_denial(&error));
                 error
             })
         }
