@@ -83,7 +83,7 @@ impl Sandbox {
         let aborted = |error| Rejection::HostBroken(format!("compiling was aborted: {error}"));
         let (digest, component, compiled, _permit) = compiling.await.map_err(aborted)??;
         let pre = self.link(&component)?;
-        let client = self.client(&settings.egress);
+        let client = self.client(name, &settings.egress);
         let declared = Box::pin(self.describe(&pre, &settings)).await?;
         let info = PluginInfo::check(declared, name)?;
         Ok(Arc::new(Version::new(digest, info, compiled, settings, client, pre)))

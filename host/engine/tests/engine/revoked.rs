@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hookbox_core::attempt::{Executed, Outcome, Request, RequestEnd, Requests};
+use hookbox_core::attempt::{Executed, Outcome, REQUESTS_KEPT_MAX, Request, RequestEnd, Requests};
+use hookbox_core::denial::{DENIED_PER_ATTEMPT_MAX, Denied, DeniedKind};
 use hookbox_core::effects::{Effects, KvRead};
 use hookbox_core::plugin::Digest;
 use hookbox_core::run::{CancelCause, DRAINS_MAX, Run, RunStatus};
@@ -199,6 +200,29 @@ async fn what_ran_on_two_versions_has_two_records() {
     assert_eq!((before.version, &before.requests), (Some(VERSION), &sent("first")));
     assert_eq!((after.version, &after.requests), (Some(newer), &sent("second")));
     assert_eq!((run.revoked.len(), run.attempts.len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_try_sent_that_counts_is_kept_before_what_earlier_ones_did() {
+    let host = Host::started().await;
+    let many = |n: usize, end: RequestEnd| {
+        let one = Request { end, ..sent("first").kept.remove(0) };
+        Requests { kept: vec![one; n], dropped: 0 }
+    };
+    let denied = |n: usize| Denied { kind: DeniedKind::Request, what: n.to_string(), reason: String::new() };
+    let mut first = met_a_conflict("first");
+    first.requests = many(10, RequestEnd::Denied("no".to_owned()));
+    first.requests.append(many(REQUESTS_KEPT_MAX - 10, RequestEnd::Answered(200)));
+    first.denied = (0..DENIED_PER_ATTEMPT_MAX).map(denied).collect();
+    let again = Executed { requests: sent("second"), denied: vec![denied(99)], ..done() };
+    once_and_then(&host, "shop/sync", first, again);
+    let id = host.job("shop/sync").await;
+    let run = host.until_status(id, RunStatus::Succeeded).await;
+    let record = &run.attempts[0];
+    let refused = record.requests.kept.iter().filter(|request| request.is_denied()).count();
+    assert_eq!((record.requests.kept.len(), refused, record.requests.dropped), (REQUESTS_KEPT_MAX, 9, 1));
+    assert_eq!(record.requests.kept.last(), sent("second").kept.last());
+    assert_eq!((record.denied.len(), record.denied.last()), (DENIED_PER_ATTEMPT_MAX, Some(&denied(99))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Attempts that do not count: what they did is kept all the same, since what they sent cannot be taken back.
 
-use hookbox_core::attempt::{Cost, Executed, Outcome, REQUESTS_KEPT_MAX, Requests};
+use hookbox_core::attempt::{Cost, Executed, Outcome, Requests};
 use hookbox_core::denial::{DENIED_PER_ATTEMPT_MAX, Denied};
 use hookbox_core::plugin::Digest;
 use hookbox_core::run::{DRAINS_MAX, Run, RunEvent};
@@ -110,13 +110,10 @@ impl Before {
     /// With what was done this time.
     pub(super) fn and(before: Option<Before>, mut executed: Executed) -> Executed {
         let Some(Before { mut requests, mut denied, cost, version }) = before else { return executed };
-        requests.kept.append(&mut executed.requests.kept);
-        let over = requests.kept.len().saturating_sub(REQUESTS_KEPT_MAX);
-        requests.kept.truncate(REQUESTS_KEPT_MAX);
-        requests.dropped += executed.requests.dropped + u32::try_from(over).unwrap_or(u32::MAX);
+        requests.append(executed.requests);
         denied.retain(|earlier| !executed.denied.contains(earlier));
         denied.append(&mut executed.denied);
-        denied.truncate(DENIED_PER_ATTEMPT_MAX);
+        denied.drain(..denied.len().saturating_sub(DENIED_PER_ATTEMPT_MAX));
         let Cost { wall_us, cpu_us, memory_peak_bytes, calls } = &mut executed.cost;
         *wall_us += cost.wall_us;
         *cpu_us += cost.cpu_us;
