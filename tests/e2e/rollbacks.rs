@@ -196,7 +196,7 @@ fn a_version_that_fails_too_often_at_first_is_rolled_back_by_the_host() {
     let shown = steps(&host);
     assert_eq!(
         (&shown["on_trial"], &shown["history"][1]["how"]),
-        (&json!(true), &json!("auto-rolled-back")),
+        (&json!(false), &json!("auto-rolled-back")),
         "{shown:#}"
     );
     let rejected = &shown["rejected"][0];
@@ -217,23 +217,43 @@ fn a_version_that_fails_too_often_at_first_is_rolled_back_by_the_host() {
         assert_eq!(host.follow(&shop("broken", &format!("b-{number}"), json!({})))["state"], "dead");
     }
     assert_tells(&host, "4", ONE);
-    // It has failed, too, and nothing is left.
+    // It was good before, and is not on trial again.
+    let shown = steps(&host);
+    assert_eq!((&shown["on_trial"], &shown["digest"]), (&json!(false), &json!(digest(&one))), "{shown:#}");
+}
+
+#[test]
+fn a_version_that_fails_stays_where_no_earlier_one_can_serve() {
+    let project = Project::with(&[]);
+    project.write("hooks.yaml", "rollback: { failures: 50%, over: 1 }\n");
+    let (one, bad) = (marked(ONE), marked(BAD));
+    let host = project.serve();
+    put(&project, &host, &one);
+    put(&project, &host, &bad);
+    lose(&project, &one);
+    fail(&host, "1");
     let shown = until("its trial is over", || Some(steps(&host)).filter(|steps| steps["on_trial"] == false));
-    assert_eq!((&shown["trial_failed"], &shown["digest"]), (&json!(true), &json!(digest(&one))), "{shown:#}");
+    assert_eq!((&shown["trial_failed"], &shown["digest"]), (&json!(true), &json!(digest(&bad))), "{shown:#}");
     assert!(project.log().contains("stays at version"), "{}", project.log());
     assert!(host.cli(&["plugins", "show", "steps"]).text().contains("its trial failed"));
+}
+
+/// Removes what was kept of it.
+fn lose(project: &Project, version: &[u8]) {
+    fs::remove_file(project.path(&format!("data/versions/{}.wasm", &digest(version)["sha256:".len()..]))).unwrap();
 }
 
 #[test]
 fn the_host_goes_back_further_where_the_version_before_fails_too() {
     let project = Project::with(&[]);
-    project.write("hooks.yaml", "# no rule yet\n");
+    // The trials of those that fail are long.
+    project.write("hooks.yaml", "rollback: { failures: 100%, over: 1000 }\n");
     let (one, lost, worse, bad) = (marked(ONE), marked(TWO), marked("bad too........."), marked(BAD));
     let host = project.serve();
     for version in [&one, &lost, &worse] {
         put(&project, &host, version);
     }
-    fs::remove_file(project.path(&format!("data/versions/{}.wasm", &digest(&lost)["sha256:".len()..]))).unwrap();
+    lose(&project, &lost);
     project.write("hooks.yaml", "rollback: { failures: 50%, over: 2 }\n");
     until("the rule counts", || (project.log_lines("were read anew") == 1).then_some(()));
     put(&project, &host, &bad);

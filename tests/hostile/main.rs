@@ -18,6 +18,7 @@ mod mutations;
 mod names;
 #[path = "../e2e/random.rs"]
 mod random;
+mod sections;
 mod server;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,11 @@ use held::Held;
 
 /// Growth of the process over all guests, once each of them was there: what the allocator and the pool keep.
 const GROWTH_KIB_MAX: u64 = 24 << 10;
+/// What each further guest of a family may add to the process, and in how many turns of a family that is measured.
+const SLOPE_KIB_MAX: i64 = 16;
+const TURNS: usize = 3;
+/// Measured so often before it counts: the allocator keeps what it likes once, a leak grows each time.
+const SLOPES: usize = 5;
 /// What the process may need beside what the limits of a guest allow: honest runs, the sandbox, these tests.
 const BESIDE_KIB: u64 = 32 << 10;
 /// Images of memories that slots of the pool keep for their next guest: 4 for each slot and for the one that describes.
@@ -61,7 +67,10 @@ fn every_guest_ends_as_it_must_and_leaves_nothing_behind() {
             for guest in guests {
                 most = most.max(assert_gives_back(&arena, guest, before).await);
             }
-            eprintln!("{family}: {} {most} {}", begun.resident_kib, Held::now().resident_kib);
+            let ended = Held::now();
+            let slope_kib = slope_kib(&arena, guests).await;
+            eprintln!("{family}: {} {most} {}; {slope_kib} a guest", begun.resident_kib, ended.resident_kib);
+            assert!(slope_kib <= SLOPE_KIB_MAX, "{family} leaves {slope_kib} KiB behind with each guest");
         }
         eprintln!("{:?}", Held::now());
     });
@@ -85,6 +94,24 @@ async fn assert_gives_back(arena: &Arena, guest: &Guest, before: Held) -> u64 {
         panic!("{name} leaves {held:?}, before all of them it was {before:?}");
     }
     peak_kib
+}
+
+/// By how much the process grows with each guest of a family, at the least.
+async fn slope_kib(arena: &Arena, guests: &[Guest]) -> i64 {
+    let faced = i64::try_from(TURNS * guests.len()).unwrap();
+    let resident = || i64::try_from(Held::now().resident_kib).unwrap();
+    let mut least = i64::MAX;
+    for _ in 0..SLOPES {
+        let begun = resident();
+        for guest in std::iter::repeat_n(guests, TURNS).flatten() {
+            arena.face(guest).await.unwrap();
+        }
+        least = least.min((resident() - begun) / faced);
+        if least <= SLOPE_KIB_MAX {
+            break;
+        }
+    }
+    least
 }
 
 #[test]

@@ -79,6 +79,7 @@ async fn run(
         idempotency_key: run.to_string(),
         hops: 0,
         input: given.input(handler, &mint, now)?,
+        version: None,
     };
     let executed = sandbox.execute(call, Arc::new(MemoryKv::default())).await?;
     Ok((handler.name.clone(), executed))

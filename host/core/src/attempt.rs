@@ -32,6 +32,8 @@ pub struct Call {
     /// Hops of the event or job; what the attempt enqueues and emits has one more.
     pub hops: u8,
     pub input: Input,
+    /// The only version that it may run on, where it runs again in the same record.
+    pub version: Option<Digest>,
 }
 
 #[derive(Debug, Clone)]
@@ -187,6 +189,8 @@ pub struct Cost {
 
 /// Requests of one attempt that are kept one by one; further ones are counted.
 pub const REQUESTS_KEPT_MAX: usize = 100;
+/// Those of them that were refused: they are not to push out what was sent.
+pub const REFUSED_KEPT_MAX: usize = 20;
 
 /// A request that an attempt sent, or was not allowed to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,15 +216,33 @@ pub enum RequestEnd {
     Denied(String),
 }
 
+impl Request {
+    /// It was not sent.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.end, RequestEnd::Denied(_))
+    }
+}
+
 /// Requests of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Requests {
     pub kept: Vec<Request>,
-    /// Over [`REQUESTS_KEPT_MAX`].
+    /// Over [`REQUESTS_KEPT_MAX`] or [`REFUSED_KEPT_MAX`].
     pub dropped: u32,
 }
 
 impl Requests {
+    /// Those of a later try come behind. Where there are too many, what was not sent goes first, and then what is oldest.
+    pub fn append(&mut self, later: Requests) {
+        self.kept.extend(later.kept);
+        self.dropped = self.dropped.saturating_add(later.dropped);
+        while self.kept.len() > REQUESTS_KEPT_MAX {
+            let at = self.kept.iter().position(Request::is_denied).unwrap_or_default();
+            self.kept.remove(at);
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.dropped == 0
     }

@@ -357,7 +357,7 @@ impl Run {
             }
             (Leased { lease }, RunEvent::Revoked { attempt, due }) if attempt.number == lease.attempt => {
                 if self.drains >= DRAINS_MAX {
-                    self.attempts.push(Attempt { outcome: Outcome::Lost, ..attempt });
+                    self.attempts.push(attempt);
                 } else {
                     self.drains += 1;
                     self.attempts_begun = self.attempts_begun.saturating_sub(1);

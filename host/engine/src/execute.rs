@@ -51,6 +51,9 @@ pub enum ExecuteError {
     /// The handler went away between the claim and the call: the run waits for it.
     #[error("the handler is gone")]
     NoSuchHandler,
+    /// Another version serves than the only one that the call may run on: the attempt is over.
+    #[error("another version has come")]
+    Replaced,
     /// The host could not execute it: counts as an attempt, else a run that breaks its host loops for ever.
     #[error("the host failed: {0}")]
     Broken(String),

@@ -54,7 +54,8 @@ impl Cache {
     /// The component, where it was compiled before by an engine like this one and is undamaged.
     pub(crate) fn load(&self, engine: &Engine, digest: Digest) -> Option<Component> {
         let prefix = self.prefix(digest);
-        let path = self.files().into_iter().map(|file| file.path).find(|path| name(path).starts_with(&prefix))?;
+        // By its name first: a host that starts asks for each of its plugins, among all of them.
+        let path = self.paths().filter(|path| name(path).starts_with(&prefix)).find_map(Entry::of)?.path;
         match self.load_file(engine, &path, &prefix) {
             Ok(component) => Some(component),
             Err(error) => {
@@ -117,12 +118,7 @@ impl Cache {
 
     /// Files that this host wrote; others are not looked at.
     fn files(&self) -> Vec<Entry> {
-        let entry = |path: PathBuf| {
-            let found = fs::symlink_metadata(&path).ok()?;
-            let ours = found.is_file() && is_private(&found) && name(&path).ends_with(SUFFIX);
-            ours.then(|| Entry { path, bytes: found.len(), used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH) })
-        };
-        self.paths().filter_map(entry).collect()
+        self.paths().filter_map(Entry::of).collect()
     }
 
     fn paths(&self) -> impl Iterator<Item = PathBuf> {
@@ -142,6 +138,15 @@ struct Entry {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
+}
+
+impl Entry {
+    /// Nothing where this host did not write it, or has not finished.
+    fn of(path: PathBuf) -> Option<Entry> {
+        let found = fs::symlink_metadata(&path).ok()?;
+        let ours = found.is_file() && is_private(&found) && name(&path).ends_with(SUFFIX);
+        ours.then(|| Entry { path, bytes: found.len(), used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH) })
+    }
 }
 
 fn name(path: &Path) -> &str {

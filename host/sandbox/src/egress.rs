@@ -5,7 +5,7 @@
 //! addresses, so a name that is resolved to another one a moment later changes
 //! nothing. No redirect is followed: it comes back to the guest, whose next request passes both gates again.
 //!
-//! Each plugin version has a pool of connections of its own. Every request is
+//! Each plugin version has a pool of connections of its own, whose places it shares with the plugin's other versions. Every request is
 //! written down, whatever becomes of it, and ends with the attempt.
 
 mod body;
@@ -13,6 +13,7 @@ mod bounds;
 mod client;
 mod connect;
 mod headers;
+mod places;
 mod record;
 mod resolve;
 mod within;
@@ -21,18 +22,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hookbox_core::denial::DeniedKind;
-use hookbox_core::egress::{Destination, Egress, Scheme};
+use hookbox_core::egress::{Destination, Egress, Host, Scheme, is_public};
 use http::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::connect::capture_connection;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::denied::DeniedBook;
+use crate::denied::{DeniedBook, Weight};
 use crate::logbook::LogBook;
 
 pub(crate) use bounds::bound;
 pub(crate) use client::{Client, tls};
-pub(crate) use connect::SOCKETS_OF_ALL_MAX;
 pub(crate) use headers::Repetitions;
+pub(crate) use places::Places;
 pub(crate) use record::Records;
 pub use resolve::{Resolve, SystemResolver};
 
@@ -118,7 +119,7 @@ impl Sender {
     ) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
         let recorded = self.records.begin(request.method(), request.uri());
         let (log, denied) = (self.log.clone(), self.denied.clone());
-        let target = target(request.method(), request.uri());
+        let (target, weight) = (target(request.method(), request.uri()), weight(request.uri()));
         let admitted = self.admit(&mut request);
         let (budget, within) = (self.budget.clone(), Within::of(options));
         async move {
@@ -129,7 +130,9 @@ impl Sender {
             answered.map_err(|Refusal { error, reason }| {
                 if is_denial(&error) {
                     log.told(&format!("request refused: {}: {reason}", recorded.shown()));
-                    denied.note(DeniedKind::Request, &target, &reason);
+                    let inner = matches!(error, Error::DestinationIpProhibited);
+                    let weight = if inner { Weight::Inner } else { weight };
+                    denied.note_as(weight, DeniedKind::Request, &target, &reason);
                 }
                 recorded.failed(reason, is_denial(&error));
                 error
@@ -142,6 +145,12 @@ impl Sender {
         if !self.open {
             return Err(Refusal::denied("no request may be sent while a plugin describes itself".to_owned()));
         }
+        // Refused ones, too: by many of them a guest could hide what it sends.
+        let max = self.egress.requests_max;
+        if self.begun >= max {
+            return Err(Refusal::denied(format!("more than {max} requests in one attempt: raise limits.requests")));
+        }
+        self.begun += 1;
         let to = destination(request.uri())?;
         let method = request.method().as_str().to_owned();
         // A tunnel would carry anything past the gates, and a trace sends the headers back.
@@ -157,15 +166,11 @@ impl Sender {
         let max = self.egress.at_once_max;
         // What is refused for others that are under way is not counted, nor is its key: when that happens depends on how
         // fast the other side answers.
-        let place = Place::take(&self.at_once, max).ok_or_else(|| Refusal {
-            error: Error::ConnectionLimitReached,
-            reason: format!("more than {max} requests at one time: raise limits.requests_at_once"),
-        })?;
-        let max = self.egress.requests_max;
-        if self.begun >= max {
-            return Err(Refusal::denied(format!("more than {max} requests in one attempt: raise limits.requests")));
-        }
-        self.begun += 1;
+        let Some(place) = Place::take(&self.at_once, max) else {
+            self.begun -= 1;
+            let reason = format!("more than {max} requests at one time: raise limits.requests_at_once");
+            return Err(Refusal { error: Error::ConnectionLimitReached, reason });
+        };
         let carries = headers::fill_in(&self.egress, &to, request)?;
         self.repetitions.mark(request);
         if carries && to.scheme == Scheme::Http {
@@ -181,6 +186,14 @@ fn target(method: &Method, uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit('@').next().unwrap_or_default();
     format!("{method} {}://{host}", uri.scheme_str().unwrap_or("https"))
+}
+
+/// By the URL alone. Where a name leads to is not asked before it is granted.
+fn weight(uri: &Uri) -> Weight {
+    match destination(uri) {
+        Ok(Destination { host: Host::Address(address), .. }) if !is_public(address) => Weight::Inner,
+        _ => Weight::Ordinary,
+    }
 }
 
 fn is_denial(error: &Error) -> bool {

@@ -98,6 +98,9 @@ impl Sandbox {
     fn version_for(&self, call: &Call) -> Result<Arc<Version>, SandboxError> {
         let refuse = |reason| SandboxError::NoSuchHandler { target: call.target.clone(), reason };
         let version = self.active(&call.target.plugin).ok_or_else(|| refuse("belongs to no active plugin"))?;
+        if call.version.is_some_and(|only| only != version.digest) {
+            return Err(SandboxError::Replaced);
+        }
         if version.is_revoked() {
             return Err(refuse("is of a version that was revoked"));
         }

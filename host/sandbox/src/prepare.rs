@@ -25,7 +25,7 @@ use crate::text;
 use crate::version::{Compiled, Version};
 
 /// CPU time of `describe()`: it only has to say what is written in the code.
-const DESCRIBE_CPU: Millis = Millis(500);
+pub(crate) const DESCRIBE_CPU: Millis = Millis(500);
 /// Of an import or export that is told; components may have names of 100,000 bytes.
 const NAME_BYTES_MAX: usize = 200;
 /// The one export that makes a component a plugin.
@@ -83,7 +83,7 @@ impl Sandbox {
         let aborted = |error| Rejection::HostBroken(format!("compiling was aborted: {error}"));
         let (digest, component, compiled, _permit) = compiling.await.map_err(aborted)??;
         let pre = self.link(&component)?;
-        let client = self.client(&settings.egress);
+        let client = self.client(name, &settings.egress);
         let declared = Box::pin(self.describe(&pre, &settings)).await?;
         let info = PluginInfo::check(declared, name)?;
         Ok(Arc::new(Version::new(digest, info, compiled, settings, client, pre)))

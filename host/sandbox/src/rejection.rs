@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use hookbox_core::limits::{COMPONENT_BYTES_MAX, DESCRIBE_TIMEOUT};
 use hookbox_core::plugin::BadDescription;
 
+use crate::prepare::DESCRIBE_CPU;
+
 /// Nothing was changed: the version that served goes on serving. Each message names its cure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
@@ -24,7 +26,10 @@ pub enum Rejection {
     NotAPlugin { found: Option<String>, cure: &'static str },
     #[error("describe() failed: {0}")]
     DescribeTrapped(String),
-    #[error("describe() did not answer within {DESCRIBE_TIMEOUT}: it must only say what the plugin is")]
+    #[error(
+        "describe() did not answer within {DESCRIBE_TIMEOUT}, or used more than {DESCRIBE_CPU} of CPU time: it must only say \
+         what the plugin is"
+    )]
     DescribeTimedOut,
     #[error("it needs more than its {} MiB of memory to start: raise plugins.NAME.limits.memory in hooks.yaml", limit >> 20)]
     OutOfMemory { limit: u64 },

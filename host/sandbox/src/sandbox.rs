@@ -15,7 +15,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::bindings::{Plugin, config, config_rc, keyvalue, keyvalue2, logging};
 use crate::cache::Cache;
 use crate::capability;
-use crate::egress::{self, Client, Resolve, SOCKETS_OF_ALL_MAX};
+use crate::egress::{self, Client, Places, Resolve};
 use crate::engine::engine;
 use crate::guest::Guest;
 use crate::version::{Active, Version};
@@ -43,6 +43,9 @@ pub enum SandboxError {
     /// The active version, if there is one, has no handler for this work.
     #[error("{target} {reason}")]
     NoSuchHandler { target: HandlerRef, reason: &'static str },
+    /// Another version is active than the only one that the call may run on.
+    #[error("another version has come")]
+    Replaced,
     /// The host is at fault; the attempt did not begin, and trying again may help.
     #[error("{0}")]
     Broken(String),
@@ -58,8 +61,8 @@ pub struct Sandbox {
     /// plugins to serve shares the slots out before, so that nobody waits here.
     pub(crate) slots: Semaphore,
     resolver: Arc<dyn Resolve>,
-    /// Connections that plugins have.
-    sockets: Arc<Semaphore>,
+    /// Of the connections that plugins have.
+    places: Places,
     /// Read when the first plugin may send requests.
     tls: OnceLock<ClientConfig>,
     pub(crate) active: Arc<Active>,
@@ -83,17 +86,17 @@ impl Sandbox {
             preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
             slots: Semaphore::new(slots),
             resolver: options.resolver,
-            sockets: Arc::new(Semaphore::new(SOCKETS_OF_ALL_MAX)),
+            places: Places::default(),
             tls: OnceLock::new(),
             active: Arc::default(),
         })
     }
 
     /// Connections for a plugin of these grants, none of them made yet. Nothing where it may not send any request.
-    pub(crate) fn client(&self, egress: &Arc<Egress>) -> Option<Client> {
+    pub(crate) fn client(&self, plugin: &PluginName, egress: &Arc<Egress>) -> Option<Client> {
         let tls = || self.tls.get_or_init(egress::tls).clone();
-        let (resolver, sockets) = (Arc::clone(&self.resolver), Arc::clone(&self.sockets));
-        (!egress.grants.is_empty()).then(|| Client::new(Arc::clone(egress), resolver, tls(), sockets))
+        let (egress, resolver) = (Arc::clone(egress), Arc::clone(&self.resolver));
+        (!egress.grants.is_empty()).then(|| Client::new(egress, resolver, tls(), self.places.of(plugin)))
     }
 
     /// Attempts that begin from here on run on this version; those that run keep theirs. Returns the one it replaces.

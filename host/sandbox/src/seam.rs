@@ -84,6 +84,7 @@ impl Guest {
         given: Given,
         surroundings: fn(WasiCtxView<'_>, Given) -> wasmtime::Result<Answer>,
     ) -> wasmtime::Result<Answer> {
+        self.meter.went_on();
         let answer = match self.passage.enter(call, &given) {
             Some(kept) => kept,
             None => surroundings(self.surroundings(), given),

@@ -1,9 +1,10 @@
 //! Which runs are alive, in memory: a hint that is made from the tree at start
 //! and kept by each commit. The rows in the tree are the truth.
 //!
-//! A handler's queue holds the runs that could begin. Of the runs that wait at
-//! one gate that is at most one, and none while another of them is executed: so
-//! a claim never looks through runs that it cannot hand out.
+//! A handler's queue holds the runs that could begin. Of the runs of one kind
+//! that wait at one gate that is at most one, and none while another at that
+//! gate is executed, of whichever kind: so a claim never looks through runs
+//! that it cannot hand out.
 
 mod gated;
 mod lanes;
@@ -20,7 +21,7 @@ use hookbox_core::run::{BootId, Lease, Run, RunState, WorkKind};
 use hookbox_core::time::Timestamp;
 
 use crate::types::{Claim, Claimable, Waiting};
-use gated::Gated;
+use gated::{AtGate, Gates};
 use lanes::{Lanes, Turn, oldest_first};
 pub(crate) use loading::{Loading, Waiting as WaitingForTime};
 
@@ -31,14 +32,11 @@ pub(crate) struct Index {
     queues_of: HashMap<Arc<HandlerRef>, Lanes>,
     pending: usize,
     leased: BTreeMap<RunId, Leased>,
-    gates: HashMap<GateKey, Gated>,
+    gates: Gates,
     expiring: BTreeSet<Due>,
     /// Where the next claim begins, so that no handler waits for another.
     turn: usize,
 }
-
-/// Events and jobs of one handler wait apart, those with one key, too.
-type GateKey = (GateId, WorkKind);
 
 /// The runs of one handler that work on one kind.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ struct Leased {
     queue: usize,
     lease: Lease,
     until: Monotonic,
-    gate: Option<GateKey>,
+    gate: Option<GateId>,
 }
 
 /// How a pending run waits.
@@ -98,7 +96,7 @@ impl Waits {
 /// What a run that waits depends on, besides its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Terms {
-    gate: Option<(GateKey, Order)>,
+    gate: Option<(GateId, Order)>,
     sequence: u64,
     expires: Option<Timestamp>,
 }
@@ -152,7 +150,7 @@ impl Delta {
 
 impl Terms {
     fn of(run: &Run) -> Terms {
-        let gate = run.gate.as_ref().map(|gate| ((gate.id(&run.target), run.work.kind()), gate.order));
+        let gate = run.gate.as_ref().map(|gate| (gate.id(&run.target), gate.order));
         Terms { gate, sequence: run.sequence, expires: run.expires }
     }
 }
@@ -172,7 +170,7 @@ impl Index {
             Some(Place::Leased { lease, until }) => {
                 let gate = terms.gate.map(|(gate, _)| gate);
                 if let Some(gate) = gate {
-                    self.at_gate(gate, queue, |gated| gated.leased += 1);
+                    self.gates.change(gate, &mut self.queues, |gated| gated.leased += 1);
                 }
                 self.queues[queue].leased += 1;
                 self.leased.insert(run, Leased { queue, lease, until, gate });
@@ -202,7 +200,10 @@ impl Index {
         self.expiring.extend(terms.expires.map(|expires| Due::new(expires, run)));
         match terms.gate {
             None => self.queues[queue].open.insert(Due::new(waits.due, run)),
-            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.put(order, terms.sequence, waits, run)),
+            Some((gate, order)) => {
+                let at = AtGate { kind: self.queues[queue].kind, order, sequence: terms.sequence, waits, run };
+                self.gates.change(gate, &mut self.queues, |gated| gated.put(at, queue))
+            }
         }
     }
 
@@ -217,7 +218,10 @@ impl Index {
                 self.queues[queue].open.remove(&Due::new(waited.due, run));
                 false
             }
-            Some((gate, order)) => self.at_gate(gate, queue, |gated| gated.take(order, terms.sequence, waited, run)),
+            Some((gate, order)) => {
+                let at = AtGate { kind: self.queues[queue].kind, order, sequence: terms.sequence, waits: waited, run };
+                self.gates.change(gate, &mut self.queues, |gated| gated.take(at))
+            }
         }
     }
 
@@ -225,34 +229,12 @@ impl Index {
         let Some(Leased { queue, gate, .. }) = self.leased.remove(&run) else { return false };
         self.queues[queue].leased -= 1;
         let was_full = std::mem::take(&mut self.queues[queue].full);
-        let opened = gate.is_some_and(|gate| self.at_gate(gate, queue, |gated| gated.leased -= 1));
+        let opened = gate.is_some_and(|gate| self.gates.change(gate, &mut self.queues, |gated| gated.leased -= 1));
         was_full || opened
     }
 
-    /// Changes what waits at a gate, and puts the run that may now begin into the queue in place of the one that was
-    /// there. True where another may begin than before.
-    fn at_gate(&mut self, id: GateKey, queue: usize, change: impl FnOnce(&mut Gated)) -> bool {
-        let gated = self.gates.entry(id).or_default();
-        let before = gated.open;
-        change(gated);
-        let after = gated.first();
-        gated.open = after;
-        if gated.is_empty() {
-            self.gates.remove(&id);
-        }
-        if before == after {
-            return false;
-        }
-        let open = &mut self.queues[queue].open;
-        if let Some((due, run)) = before {
-            open.remove(&Due::new(due, run));
-        }
-        open.extend(after.map(|(due, run)| Due::new(due, run)));
-        after.is_some()
-    }
-
-    /// Runs that are due, the oldest of each handler in turn, without those in `moved`. `leased` has been leased since
-    /// the index was brought up to date.
+    /// Runs that are due, the oldest of each handler in turn, without those in `moved`, and of two that may begin at one
+    /// gate one only. `leased` has been leased since the index was brought up to date.
     pub(crate) fn due(
         &mut self,
         claim: &Claim,
@@ -277,12 +259,16 @@ impl Index {
         }
         self.turn = (self.turn + 1) % turns.len();
         turns.rotate_left(self.turn);
+        let gates = &self.gates;
         let mut queues: Vec<_> = turns
             .into_iter()
             .map(|turn| {
                 let open = turn.lanes.taken_by(turn.claimable).map(|queue| self.queues[queue].open.iter().peekable());
                 let runs = oldest_first(open.collect()).take_while(|due| due.at <= claim.now);
-                (turn, runs.map(Due::run).filter(|run| !moved.contains(run)))
+                let stays = |run: &RunId| {
+                    !moved.contains(run) && gates.rival_of(*run).is_none_or(|rival| !moved.contains(&rival))
+                };
+                (turn, runs.map(Due::run).filter(stays))
             })
             .collect();
         let (mut found, mut found_of) = (Vec::new(), HashMap::<&PluginName, usize>::new());
@@ -294,6 +280,9 @@ impl Index {
                         return false;
                     }
                     let Some(run) = runs.next() else { return false };
+                    if gates.rival_of(run).is_some_and(|rival| found.contains(&rival)) {
+                        continue;
+                    }
                     found.push(run);
                     *of_plugin += 1;
                     turn.left -= 1;
@@ -330,16 +319,16 @@ impl Index {
         waiting.collect()
     }
 
-    /// Pending runs of one handler, or those on one kind of work, that could begin: of those that wait at one gate at
-    /// most one.
+    /// Pending runs of one handler, or those on one kind of work, that could begin: of those of one kind that wait at one
+    /// gate at most one.
     pub(crate) fn open_of(&self, handler: &HandlerRef, kind: Option<WorkKind>, limit: usize) -> Vec<RunId> {
         let queues = self.lanes(handler).all().filter(|queue| kind.is_none_or(|kind| self.queues[*queue].kind == kind));
         queues.flat_map(|queue| &self.queues[queue].open).take(limit).map(Due::run).collect()
     }
 
-    /// Pending runs at a gate, those in order first.
-    pub(crate) fn pending_at(&self, gate: GateKey, limit: usize) -> Vec<RunId> {
-        self.gates.get(&gate).into_iter().flat_map(Gated::pending).take(limit).collect()
+    /// Pending runs of a kind at a gate, those in order first.
+    pub(crate) fn pending_at(&self, gate: GateId, kind: WorkKind, limit: usize) -> Vec<RunId> {
+        self.gates.pending(gate, kind).take(limit).collect()
     }
 
     /// Pending runs whose time to begin is over.

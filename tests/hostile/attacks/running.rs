@@ -19,7 +19,7 @@ pub(crate) fn guests() -> Vec<Guest> {
         guest("recurses-in-start")
             .more(&start("(call $start)"))
             .ends(Verdict::Refused("describe-trapped", "call stack exhausted (engine.stack")),
-        liar("loops", "liar/loops", "describe-timed-out", "within 1s"),
+        liar("loops", "liar/loops", "describe-timed-out", "within 1s, or used more than 500ms of CPU time"),
         liar("waits", "liar/waits", "describe-timed-out", "within 1s"),
         liar("panics", "liar/panics", "describe-trapped", "no name"),
         guest("recurses-in-describe")

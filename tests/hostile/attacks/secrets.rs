@@ -52,6 +52,12 @@ pub(crate) fn guests() -> Vec<Guest> {
             assert!(heard.is_empty(), "{heard:?}");
         })
     };
+    let misplaced = |name, path: &str| {
+        send(name, "GET", &shop, path, &[])
+            .ends(Verdict::Says("HTTP-request-denied"))
+            .told("a secret goes only into a header that grants.http names")
+            .heard(|heard| assert!(heard.is_empty(), "{heard:?}"))
+    };
     let bearer = format!("Bearer {PLACEHOLDER}");
     let may_not = "may not carry the secret";
     vec![
@@ -113,13 +119,10 @@ pub(crate) fn guests() -> Vec<Guest> {
             &[("authorization", "{{secret:"), ("authorization", "key}}")],
             "without }}",
         ),
-        // Nothing but headers is filled in: it arrives as it was written.
-        send("puts-its-placeholder-into-the-path", "GET", &shop, "/{{secret:key}}", &[])
-            .ends(welcome)
-            .heard(the_placeholder),
-        send("puts-its-placeholder-into-the-query", "GET", &shop, "/?key={{secret:key}}", &[])
-            .ends(welcome)
-            .heard(the_placeholder),
+        misplaced("puts-its-placeholder-into-the-path", "/{{secret:key}}"),
+        misplaced("puts-its-placeholder-into-the-query", "/?key={{secret:key}}"),
+        misplaced("puts-its-placeholder-into-the-query-in-disguise", "/?key=%7b%7Bsecret%3Akey%7D%7D"),
+        // Bodies are not looked through: it arrives as it was written.
         carrier("puts-its-placeholder-into-the-body", &{
             format!("(call $post @\"{shop}\" @\"/\" (call $fields) @\"{PLACEHOLDER}\" (i32.const 1))")
         })

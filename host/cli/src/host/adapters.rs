@@ -70,6 +70,7 @@ impl Execute for InSandbox {
         let executed = self.sandbox.execute_until(call, self.kv.clone(), interrupt.told()).await;
         executed.map_err(|error| match error {
             SandboxError::NoSuchHandler { .. } => ExecuteError::NoSuchHandler,
+            SandboxError::Replaced => ExecuteError::Replaced,
             SandboxError::Broken(message) => ExecuteError::Broken(message),
         })
     }

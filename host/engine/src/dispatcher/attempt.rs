@@ -39,7 +39,7 @@ const QUEUE_FULL_WAIT_MAX: Millis = Millis::MINUTE;
 const QUEUE_FULL: &str =
     "the queue is full (server.limits.queue), or the share of one handler is, and it makes several runs";
 
-/// The attempt did not begin, because the host is going down or the handler is gone: not counted.
+/// The attempt did not begin, because the host is going down, or the handler or the version is gone: not counted.
 struct PutBack {
     due: Timestamp,
 }
@@ -92,7 +92,9 @@ impl Dispatcher {
             if holds.hold(&run.target) || run.expires.is_some_and(|expires| expires <= now) {
                 return self.put_back_after(before, &run, held, now).await;
             }
-            let call = self.call(&run, held, input.clone());
+            // What is made again is the same attempt, and ends on the version that it began with.
+            let version = before.as_ref().and_then(Before::version);
+            let call = Call { version, ..self.call(&run, held, input.clone()) };
             let started = call.started;
             let mut executed = match self.execute(&run, held, call.clone()).await {
                 Ok(executed) => Before::and(before, executed),
@@ -101,7 +103,7 @@ impl Dispatcher {
             drop(slot);
             match &executed.outcome {
                 Outcome::Cancelled => return self.note(&run, held, executed).await,
-                Outcome::Revoked { .. } if run.drains < DRAINS_MAX => {
+                Outcome::Revoked { .. } => {
                     return self.revoke(&run, held, executed, started, self.due_again()).await;
                 }
                 // Without its keys a handler cannot do its work: that is no fault of its own.
@@ -169,6 +171,7 @@ impl Dispatcher {
             idempotency_key: run.idempotency_key.clone(),
             hops: run.hops,
             input,
+            version: None,
         }
     }
 
@@ -198,6 +201,7 @@ impl Dispatcher {
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
                 Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })
             }
+            Err(ExecuteError::Replaced) => Err(PutBack { due: self.parts.clock.now() }),
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");
@@ -261,9 +265,7 @@ impl Dispatcher {
             Recorded::Conflict => {
                 tracing::debug!(run.id = %run.id, "run {} met a conflict: it runs again", run.id);
             }
-            Recorded::Stale => {
-                tracing::warn!(run.id = %run.id, run.attempt = held.lease.attempt, "a late result of run {} was refused", run.id);
-            }
+            Recorded::Stale => self.note_late(run, held, executed).await?,
         }
         Ok(recorded)
     }
@@ -272,8 +274,10 @@ impl Dispatcher {
     async fn fail(&self, run: &Run, held: &Held, failed: Executed, started: Timestamp) -> Result<Recorded, StoreError> {
         let (event, status) = self.decide(run, held, &failed, started);
         let recorded = self.record(run, held, event, None).await?;
-        if recorded == Recorded::Done {
-            self.tell(run, held, failed, status);
+        match recorded {
+            Recorded::Done => self.tell(run, held, failed, status),
+            Recorded::Stale => self.note_late(run, held, failed).await?,
+            _ => {}
         }
         Ok(recorded)
     }
@@ -287,13 +291,30 @@ impl Dispatcher {
 
     /// Keeps what an attempt has logged that was stopped.
     async fn note(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
-        let Executed { log, cost, requests, denied, version, .. } = executed.clone();
-        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, denied, version };
-        match self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await? {
-            true => self.tell(run, held, executed, RunStatus::Cancelled),
-            false => super::taken_away(run.id),
+        if !self.is_noted(run, held, executed).await? {
+            super::taken_away(run.id);
         }
         Ok(())
+    }
+
+    /// The same for one that had ended by itself when its run was cancelled, before its end was recorded.
+    async fn note_late(&self, run: &Run, held: &Held, executed: Executed) -> Result<(), StoreError> {
+        let stopped = Executed { outcome: Outcome::Cancelled, ..executed };
+        if !self.is_noted(run, held, stopped).await? {
+            tracing::warn!(run.id = %run.id, run.attempt = held.lease.attempt, "a late result of run {} was refused", run.id);
+        }
+        Ok(())
+    }
+
+    /// False where its run was not cancelled, or its record is complete.
+    async fn is_noted(&self, run: &Run, held: &Held, executed: Executed) -> Result<bool, StoreError> {
+        let Executed { log, cost, requests, denied, version, .. } = executed.clone();
+        let stopped = StoppedAttempt { run: run.id, lease: held.lease, log, cost, requests, denied, version };
+        let noted = self.patiently(|| self.parts.store.note_cancelled(stopped.clone())).await?;
+        if noted {
+            self.tell(run, held, executed, RunStatus::Cancelled);
+        }
+        Ok(noted)
     }
 
     async fn record(

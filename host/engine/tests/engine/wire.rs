@@ -32,6 +32,8 @@ pub(crate) struct Wire {
     pub(crate) failing_declarations: AtomicU32,
     /// Schedules read as if a release with another grammar had written them.
     pub(crate) garbled: AtomicBool,
+    /// Records are on their way for long: each waits for a permit.
+    pub(crate) late_records: Mutex<Option<Arc<Semaphore>>>,
     /// Answers to records are late: each waits for a permit.
     pub(crate) late_answers: Mutex<Option<Arc<Semaphore>>>,
     /// Told of every change.
@@ -48,6 +50,7 @@ impl Wire {
             claims: AtomicU32::new(0),
             failing_declarations: AtomicU32::new(0),
             garbled: AtomicBool::new(false),
+            late_records: Mutex::default(),
             late_answers: Mutex::default(),
             changed: watch::Sender::new(()),
         })
@@ -158,6 +161,10 @@ impl Store for Wire {
         let fails = self.failing_records.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if fails.is_ok() || self.disk_fails.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the wire hums".into()));
+        }
+        let late = self.late_records.lock().unwrap().clone();
+        if let Some(permits) = late {
+            permits.acquire().await.unwrap().forget();
         }
         let answer = self.through(self.store.record(record)).await;
         let late = self.late_answers.lock().unwrap().clone();

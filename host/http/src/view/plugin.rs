@@ -19,7 +19,7 @@ pub(crate) struct PluginView {
     /// Of the version that serves.
     pub(crate) digest: Option<String>,
     pub(crate) since: Option<String>,
-    /// Why it may run.
+    /// Why the version that serves may run; null where none does.
     pub(crate) trust: Option<TrustView>,
     /// Its first attempts are counted: should too many fail, an earlier version serves again.
     pub(crate) on_trial: bool,
@@ -138,7 +138,7 @@ impl PluginView {
             version: info.map(|info| info.version.clone()),
             digest: active.map(|active| active.digest.to_string()),
             since: active.map(|active| active.since.to_string()),
-            trust: row.trusted.as_ref().map(TrustView::of),
+            trust: row.trusted.as_ref().filter(|_| row.missing_since.is_none()).map(TrustView::of),
             on_trial: active.is_some_and(|active| active.standing == Standing::OnTrial),
             trial_failed: active.is_some_and(|active| active.standing == Standing::Failed),
             description: info.and_then(|info| info.description.clone()),

@@ -237,8 +237,15 @@ async fn a_plugin_of_which_no_file_is_trusted_is_untrusted_and_one_that_may_run_
     let mut row = welcome();
     let signed = Some(SignedBy { key: "E7620F1842B4E81F".to_owned(), comment: "file:welcome.wasm".to_owned() });
     row.trusted = Some(Trusted { pinned: false, signed });
-    host.store.put_plugin(row).await.unwrap();
+    host.store.put_plugin(row.clone()).await.unwrap();
     let told = host.get("/api/v1/plugins/welcome").await.json();
     let trust = json!({ "pinned": false, "key": "E7620F1842B4E81F", "comment": "file:welcome.wasm" });
     assert_eq!(told["trust"], trust, "{told:#}");
+    // None serves any longer.
+    row.missing_since = Some(NOW);
+    for (refused, state) in [(None, "missing"), (Some(refused("untrusted-unsigned")), "untrusted")] {
+        host.store.put_plugin(PluginRow { refused, ..row.clone() }).await.unwrap();
+        let told = host.get("/api/v1/plugins/welcome").await.json();
+        assert_eq!((&told["state"], &told["trust"]), (&json!(state), &json!(null)), "{told:#}");
+    }
 }

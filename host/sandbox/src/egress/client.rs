@@ -4,38 +4,32 @@
 use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hookbox_core::egress::{Egress, Host};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::Semaphore;
-use tower_service::Service;
 use tracing::warn;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::connect::{Connector, SOCKETS_MAX, TooSlow};
+use super::connect::{CONNECT, Connector, TooSlow};
+use super::places::OfPlugin;
 use super::{Refusal, Resolve};
 
-/// From the first packet to a connection, of all addresses of one family together.
-const CONNECT: Duration = Duration::from_secs(5);
-/// A connection that nobody uses is closed after this.
-const IDLE: Duration = Duration::from_secs(8);
+/// A connection that nobody uses is closed after this, or twice this where it was just looked for such ones: within the
+/// time that another one waits for its place.
+const IDLE: Duration = Duration::from_secs(4);
+const _: () = assert!(2 * IDLE.as_millis() < CONNECT.as_millis());
 const IDLE_PER_HOST_MAX: usize = 4;
 /// TLS sessions that are kept to shorten the next handshake: eight for each of eight servers.
 const SESSIONS_MAX: usize = 64;
-/// Lookups of names of one plugin version at one time: each may hold a thread until the system gives up.
-const LOOKUPS_MAX: usize = 8;
+/// Addresses of one family that are tried: they share the time to connect, so that each has a quarter of it.
+const ADDRESSES_MAX: usize = 4;
 /// What is read of an answer before the guest takes it, and its head at most.
 const BUFFER_BYTES: usize = 64 << 10;
 /// Of the head of an HTTP/2 answer. Each header counts 32 bytes more than it has, and HTTP/2 has no bound of their number:
@@ -56,19 +50,16 @@ pub(crate) struct Client {
 type Pool = legacy::Client<Connector, WasiBody>;
 
 impl Client {
-    /// `sockets` are those of all plugins.
     pub(crate) fn new(
         egress: Arc<Egress>,
         resolver: Arc<dyn Resolve>,
         mut tls: ClientConfig,
-        sockets: Arc<Semaphore>,
+        places: Arc<OfPlugin>,
     ) -> Client {
         // A cloned one shares its sessions, by which a server would know one plugin as another.
         tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
-        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
-        let gate = Gate { egress, resolver, lookups, private: false };
-        let own = Arc::new(Semaphore::new(SOCKETS_MAX));
-        let pool = |gate| pool(connector(gate, tls.clone(), Arc::clone(&own), Arc::clone(&sockets)));
+        let gate = Gate { egress, resolver, places: Arc::clone(&places), private: false };
+        let pool = |gate| pool(Connector::new(gate, tls.clone(), Arc::clone(&places)));
         Client { private: pool(Gate { private: true, ..gate.clone() }), pool: pool(gate) }
     }
 
@@ -80,20 +71,6 @@ impl Client {
     pub(super) async fn request(&self, request: Request<WasiBody>) -> Result<Response<Incoming>, Refusal> {
         self.pool.request(request).await.map_err(|error| refusal(&error))
     }
-}
-
-fn connector(gate: Gate, tls: ClientConfig, own: Arc<Semaphore>, all: Arc<Semaphore>) -> Connector {
-    let mut http = HttpConnector::new_with_resolver(gate);
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(CONNECT));
-    http.set_nodelay(true);
-    let inner = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(http);
-    Connector { inner, own, all }
 }
 
 fn pool(connector: Connector) -> Pool {
@@ -141,7 +118,7 @@ pub(super) fn look(egress: &Egress, host: &Host, private: bool) -> Result<(), Re
 pub(super) struct Gate {
     egress: Arc<Egress>,
     resolver: Arc<dyn Resolve>,
-    lookups: Arc<Semaphore>,
+    places: Arc<OfPlugin>,
     /// Only to the plugin's own networks.
     private: bool,
 }
@@ -176,40 +153,44 @@ struct Unresolved(io::Error);
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
-impl Service<Name> for Gate {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+impl Gate {
+    /// Those of a URL's host that passed; the port is the URL's.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<SocketAddr>, BoxError> {
+        let (mut tried, mut refused) = (Vec::new(), None);
+        for address in self.found(host).await? {
+            match Prohibited::look(&self.egress, address, self.private) {
+                Ok(()) => tried.push(SocketAddr::new(address, 0)),
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        // In the order of the resolver, which knows what is near.
+        let (mut six, mut four) = (0, 0);
+        tried.retain(|address| {
+            let of_family = if address.is_ipv6() { &mut six } else { &mut four };
+            *of_family += 1;
+            *of_family <= ADDRESSES_MAX
+        });
+        match refused {
+            _ if !tried.is_empty() => Ok(tried),
+            Some(why) => Err(why.into()),
+            None => Err(Unresolved(io::Error::other("it has no address")).into()),
+        }
     }
 
-    fn call(&mut self, name: Name) -> Self::Future {
-        let Gate { egress, resolver, lookups, private } = self.clone();
-        Box::pin(async move {
-            let place = lookups.acquire_owned().await?;
-            // Of its own: a lookup that nobody waits for any longer keeps its place until it ends.
-            let looking = tokio::spawn(async move {
-                let found = resolver.resolve(name.as_str()).await;
-                drop(place);
-                found
-            });
-            let found = looking.await?.map_err(Unresolved)?;
-            let (mut passed, mut refused) = (Vec::new(), None);
-            for address in found {
-                match Prohibited::look(&egress, address, private) {
-                    // The port is the URL's.
-                    Ok(()) => passed.push(SocketAddr::new(address, 0)),
-                    Err(why) => refused = refused.or(Some(why)),
-                }
-            }
-            match refused {
-                _ if !passed.is_empty() => Ok(passed.into_iter()),
-                Some(why) => Err(why.into()),
-                None => Err(Unresolved(io::Error::other("it has no address")).into()),
-            }
-        })
+    async fn found(&self, host: &str) -> Result<Vec<IpAddr>, BoxError> {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Ok(address) = bare.parse() {
+            return Ok(vec![address]);
+        }
+        let place = self.places.lookup().await?;
+        // Of its own: a lookup that nobody waits for any longer keeps its place until it ends.
+        let (resolver, name) = (Arc::clone(&self.resolver), host.to_owned());
+        let looking = tokio::spawn(async move {
+            let found = resolver.resolve(&name).await;
+            drop(place);
+            found
+        });
+        Ok(looking.await?.map_err(Unresolved)?)
     }
 }
 

@@ -1,6 +1,9 @@
 //! A connection that costs no more than it may: made within a time, TLS included, and counted as long as it is open.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,34 +12,68 @@ use std::time::Duration;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::client::{BoxError, Gate};
+use super::places::{ALL_MAX, OfPlugin, Place, SOCKETS_MAX};
 
-/// From the first packet to a connection that requests may use.
+/// From the lookup to a connection that requests may use. The addresses of one family share it out.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
-/// Connections of one plugin version, idle ones among them.
-pub(super) const SOCKETS_MAX: usize = 64;
-/// Those of all plugins together.
-pub(crate) const SOCKETS_OF_ALL_MAX: usize = 256;
 
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error(
-    "no connection within {} s, or no place for it: a plugin has at most {SOCKETS_MAX}, all of them {SOCKETS_OF_ALL_MAX}",
+    "no connection within {} s, or no place for it: a plugin has at most {SOCKETS_MAX}, all of them {ALL_MAX}",
     CONNECT.as_secs()
 )]
 pub(super) struct TooSlow;
 
 #[derive(Clone)]
 pub(super) struct Connector {
-    pub(super) inner: HttpsConnector<HttpConnector<Gate>>,
-    pub(super) own: Arc<Semaphore>,
-    pub(super) all: Arc<Semaphore>,
+    gate: Gate,
+    tls: Arc<ClientConfig>,
+    places: Arc<OfPlugin>,
+}
+
+impl Connector {
+    pub(super) fn new(gate: Gate, mut tls: ClientConfig, places: Arc<OfPlugin>) -> Connector {
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Connector { gate, tls: Arc::new(tls), places }
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Held, BoxError> {
+        let found = self.gate.addresses(uri.host().unwrap_or_default()).await?;
+        // Only from here on: a name whose servers say nothing keeps nobody from connecting.
+        let place = self.places.socket().await?;
+        let mut http = HttpConnector::new_with_resolver(Found(found));
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        Ok(Held { stream: HttpsConnector::from((http, self.tls)).call(uri).await?, _place: place })
+    }
+}
+
+/// Addresses that passed the second gate: whatever the name leads to by now.
+#[derive(Clone)]
+struct Found(Vec<SocketAddr>);
+
+impl Service<Name> for Found {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _name: Name) -> Self::Future {
+        ready(Ok(std::mem::take(&mut self.0).into_iter()))
+    }
 }
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -46,25 +83,20 @@ impl Service<Uri> for Connector {
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Held, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Connector { mut inner, own, all } = self.clone();
-        let connect = async move {
-            // Until idle ones are closed, if need be.
-            let places = [own.acquire_owned().await?, all.acquire_owned().await?];
-            Ok(Held { stream: inner.call(uri).await?, _places: places })
-        };
-        Box::pin(async { timeout(CONNECT, connect).await.map_err(|_| TooSlow)? })
+        let connecting = self.clone().connect(uri);
+        Box::pin(async { timeout(CONNECT, connecting).await.map_err(|_| TooSlow)? })
     }
 }
 
-/// A connection, with the places that it has.
+/// A connection, with the place that it has.
 pub(super) struct Held {
     stream: Stream,
-    _places: [OwnedSemaphorePermit; 2],
+    _place: Place,
 }
 
 impl Connection for Held {

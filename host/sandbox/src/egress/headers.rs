@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use hookbox_core::egress::{Destination, Egress};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Uri};
 use sha2::{Digest as _, Sha256};
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -14,9 +14,14 @@ const OPEN: &str = "{{secret:";
 const CLOSE: &str = "}}";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Puts secrets in the place of `{{secret:NAME}}` where a grant says so. Everywhere else such a placeholder
-/// refuses the request: sent as it is, it would only tell strangers the name. Returns whether it carries any.
+/// Puts secrets in the place of `{{secret:NAME}}` where a grant says so. In any other header, in the path and in the
+/// query such a placeholder refuses the request: sent as it is, it would only tell strangers the name. A body is not
+/// looked through, it flows. Returns whether it carries any.
 pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<WasiBody>) -> Result<bool, Refusal> {
+    if has_placeholder(request.uri()) {
+        let reason = format!("its path or query has {OPEN}: a secret goes only into a header that grants.http names");
+        return Err(Refusal::denied(reason));
+    }
     let mut carries = false;
     let method = request.method().as_str().to_owned();
     for (header, value) in request.headers_mut() {
@@ -52,6 +57,12 @@ pub(super) fn fill_in(egress: &Egress, to: &Destination, request: &mut Request<W
         carries = true;
     }
     Ok(carries)
+}
+
+/// Also as those write it who encode what a URL should not have.
+fn has_placeholder(uri: &Uri) -> bool {
+    let text = uri.path_and_query().map_or("", |text| text.as_str()).to_ascii_lowercase();
+    text.replace("%7b", "{").replace("%3a", ":").contains(OPEN)
 }
 
 /// Tells requests of one attempt apart that are alike, in the same way in each attempt of a run.

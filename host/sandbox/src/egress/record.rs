@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hookbox_core::attempt::{REQUESTS_KEPT_MAX, Request, RequestEnd, Requests};
+use hookbox_core::attempt::{REFUSED_KEPT_MAX, REQUESTS_KEPT_MAX, Request, RequestEnd, Requests};
 use hookbox_core::host_call::Calls;
 use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
@@ -18,11 +18,45 @@ pub(crate) struct Records(Arc<Mutex<Book>>);
 
 #[derive(Default)]
 struct Book {
-    requests: Requests,
+    /// Each with its number among all that there were.
+    kept: Vec<(u64, Request)>,
+    begun: u64,
+    dropped: u32,
     /// Of those, too, that are not kept one by one.
     calls: Calls,
     /// The attempt has ended.
     over: bool,
+}
+
+impl Book {
+    /// What was sent, or may yet be, is kept rather than what was refused.
+    fn begin(&mut self, request: Request) -> u64 {
+        self.begun += 1;
+        if self.kept.len() >= REQUESTS_KEPT_MAX {
+            match self.kept.iter().position(|(_, kept)| kept.is_denied()) {
+                Some(refused) => drop(self.kept.remove(refused)),
+                None => {
+                    self.dropped += 1;
+                    return self.begun;
+                }
+            }
+            self.dropped += 1;
+        }
+        self.kept.push((self.begun, request));
+        self.begun
+    }
+
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Request)) {
+        let Ok(at) = self.kept.binary_search_by_key(&number, |(number, _)| *number) else { return };
+        let Some((_, request)) = self.kept.get_mut(at) else { return };
+        let was_denied = request.is_denied();
+        change(request);
+        let newly = !was_denied && request.is_denied();
+        if newly && self.kept.iter().filter(|(_, kept)| kept.is_denied()).count() > REFUSED_KEPT_MAX {
+            self.kept.remove(at);
+            self.dropped += 1;
+        }
+    }
 }
 
 /// Ends the requests of an attempt, whatever way it ends.
@@ -44,21 +78,16 @@ impl Records {
             received_bytes: 0,
             end: RequestEnd::Unfinished,
         };
-        let mut book = self.lock();
-        let requests = &mut book.requests;
-        let at = (requests.kept.len() < REQUESTS_KEPT_MAX).then_some(requests.kept.len());
-        match at {
-            Some(_) => requests.kept.push(shown.clone()),
-            None => requests.dropped += 1,
-        }
-        drop(book);
-        let (began, shown) = (Instant::now(), format!("{} {}", shown.method, shown.url));
-        Recorded { records: self.clone(), at, began, shown, went_on: Arc::new(Mutex::new(began)) }
+        let (began, line) = (Instant::now(), format!("{} {}", shown.method, shown.url));
+        let number = self.lock().begin(shown);
+        Recorded { records: self.clone(), number, began, shown: line, went_on: Arc::new(Mutex::new(began)) }
     }
 
     /// As they stand now.
     pub(crate) fn take(&self) -> Requests {
-        std::mem::take(&mut self.lock().requests)
+        let mut book = self.lock();
+        let kept = std::mem::take(&mut book.kept).into_iter().map(|(_, request)| request).collect();
+        Requests { kept, dropped: std::mem::take(&mut book.dropped) }
     }
 
     /// To be dropped before the guest is.
@@ -80,7 +109,7 @@ impl Records {
 #[derive(Clone)]
 pub(super) struct Recorded {
     records: Records,
-    at: Option<usize>,
+    number: u64,
     began: Instant,
     shown: String,
     /// When it got its connection, or handed over the last part of its body.
@@ -126,11 +155,11 @@ impl Recorded {
     }
 
     fn change(&self, change: impl FnOnce(&mut Request)) {
-        let mut book = self.records.lock();
-        if let Some(request) = self.at.and_then(|at| book.requests.kept.get_mut(at)) {
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.records.lock().change(self.number, |request| {
             change(request);
-            request.ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        }
+            request.ms = ms;
+        });
     }
 }
 
@@ -148,6 +177,44 @@ fn shown(uri: &Uri) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn begin(records: &Records, path: &str) -> Recorded {
+        records.begin(&Method::GET, &format!("http://a.example/{path}").parse().unwrap())
+    }
+
+    #[test]
+    fn refused_requests_do_not_hide_those_that_are_sent() {
+        let records = Records::default();
+        let most = REQUESTS_KEPT_MAX - 1;
+        let mut sent = Vec::new();
+        for n in 0..most {
+            begin(&records, "refused").failed("no".to_owned(), true);
+            // Refused by its addresses, so later than the next one begins.
+            let slow = begin(&records, "slow");
+            sent.push(begin(&records, &format!("sent-{n}")));
+            slow.failed("no".to_owned(), true);
+        }
+        for sent in &sent {
+            sent.answered(StatusCode::OK);
+        }
+        let requests = records.take();
+        let answered = requests.kept.iter().filter(|request| request.end == RequestEnd::Answered(200));
+        let urls: Vec<_> = answered.map(|request| request.url.clone()).collect();
+        let wanted: Vec<_> = (0..most).map(|n| format!("http://a.example/sent-{n}")).collect();
+        assert_eq!(urls, wanted);
+        assert_eq!(requests.kept.len() + requests.dropped as usize, 3 * most);
+    }
+
+    #[test]
+    fn of_refused_requests_some_are_kept_and_all_are_counted() {
+        let records = Records::default();
+        for _ in 0..REQUESTS_KEPT_MAX {
+            begin(&records, "").failed("no".to_owned(), true);
+        }
+        let requests = records.take();
+        assert_eq!(requests.kept.len(), REFUSED_KEPT_MAX);
+        assert_eq!(requests.kept.len() + requests.dropped as usize, REQUESTS_KEPT_MAX);
+    }
 
     #[test]
     fn neither_a_query_nor_a_token_is_shown() {

@@ -40,6 +40,7 @@ impl Guest {
         request: Resource<HostOutgoingRequest>,
         options: Option<Resource<RequestOptions>>,
     ) -> wasmtime::Result<Begun> {
+        self.meter.went_on();
         self.passage.limit(SEND, self.meter.limits().calls as u64)?;
         self.passage.count(SEND, 0);
         let mut passing = Passing {

@@ -1,5 +1,6 @@
 //! Requests of plugins, to a server of our own.
 
+mod hiding;
 mod server;
 mod times;
 
@@ -258,6 +259,11 @@ async fn a_secret_is_filled_in_where_it_was_granted_and_nowhere_else() {
     ] {
         let (answer, _) = sends(&world, &format!("GET {url}/\n{header}")).await;
         assert_eq!(answer, "error: ErrorCode::HttpRequestDenied", "{url} {header}");
+    }
+    for path in ["{{secret:key}}", "?key={{secret:key}}", "%7B%7bsecret%3akey%7D%7D"] {
+        let (answer, executed) = sends(&world, &format!("GET {to}/{path}")).await;
+        assert_eq!(answer, "error: ErrorCode::HttpRequestDenied", "{path}");
+        assert!(ends(&executed)[0].contains("only into a header that grants.http names"), "{:?}", ends(&executed));
     }
     assert_eq!(server.seen().len(), 1);
     // Nor can the plugin read it.

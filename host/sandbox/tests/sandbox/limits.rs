@@ -73,8 +73,11 @@ async fn a_guest_that_copes_with_refused_memory_succeeds() {
 #[tokio::test]
 async fn a_guest_that_did_without_more_memory_broke_by_something_else() {
     let world = World::with(PluginSettings { memory_bytes: 16 << 20, ..PluginSettings::default() }).await;
-    let Outcome::Trapped { message } = world.run("copes", "").await.outcome else { panic!() };
-    assert!(message.ends_with("not for want of memory"), "{message}");
+    for goes_on_to in ["", "reads", "sends"] {
+        let outcome = world.run("copes", goes_on_to).await.outcome;
+        let Outcome::Trapped { message } = &outcome else { panic!("{goes_on_to}: {outcome:?}") };
+        assert!(message.ends_with("not for want of memory"), "{message}");
+    }
 }
 
 #[tokio::test]

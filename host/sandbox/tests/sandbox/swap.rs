@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hookbox_core::attempt::Call;
 use hookbox_core::effects::KvEntry;
 use hookbox_core::host_call::CallKind;
 use hookbox_core::limits::PluginSettings;
@@ -59,6 +60,17 @@ async fn an_attempt_ends_on_the_version_it_began_with() {
     let executed = running.await.unwrap();
     assert_eq!((executed.version, output(&executed).as_str()), (Some(old.digest), "None"));
     assert_ne!(old.digest, new.digest);
+}
+
+#[tokio::test]
+async fn a_call_that_may_run_on_one_version_alone_does_not_run_on_the_next_one() {
+    let world = World::with(PluginSettings::default()).await;
+    let only = world.sandbox.active(&plugin("mischief")).map(|version| version.digest);
+    let same = || Call { version: only, ..call("ok", "") };
+    assert_eq!(world.sandbox.execute(same(), world.kv.clone()).await.unwrap().version, only);
+    world.sandbox.activate(&other(&world).await);
+    let refused = world.sandbox.execute(same(), world.kv.clone()).await.unwrap_err();
+    assert!(matches!(refused, SandboxError::Replaced), "{refused:?}");
 }
 
 #[tokio::test]

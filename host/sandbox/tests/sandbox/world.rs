@@ -121,5 +121,6 @@ pub(crate) fn call(handler: &str, data: &str) -> Call {
         idempotency_key: "key".into(),
         hops: 0,
         input: Input::Job(Arc::new(job)),
+        version: None,
     }
 }

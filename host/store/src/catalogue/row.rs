@@ -88,6 +88,8 @@ pub struct PastVersion {
     pub version: Option<String>,
     /// Nothing as long as it serves.
     pub ended: Option<Ended>,
+    /// It ended as a version that was not, or no longer, on trial, and had not failed.
+    pub settled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,7 +195,13 @@ impl PluginRow {
         }
         self.trusted = None;
         self.end(at, Ending::Replaced);
-        self.history.push(PastVersion { digest, since: at, version: Some(info.version.clone()), ended: None });
+        self.history.push(PastVersion {
+            digest,
+            since: at,
+            version: Some(info.version.clone()),
+            ended: None,
+            settled: false,
+        });
         let surplus = self.history.len().saturating_sub(HISTORY_MAX);
         self.history.drain(..surplus);
         self.active =
@@ -217,9 +225,9 @@ impl PluginRow {
 
     /// No version serves from now on.
     pub fn retired(&mut self, at: Timestamp, how: Ending) {
-        if self.active.take().is_some() {
-            self.trusted = None;
+        if self.active.is_some() {
             self.end(at, how);
+            (self.active, self.trusted) = (None, None);
         }
     }
 
@@ -251,6 +259,11 @@ impl PluginRow {
         self.history.iter().rev().map(|past| past.digest).filter(good).filter(move |digest| seen.insert(*digest))
     }
 
+    /// Whether it was good in a time of service that has ended: what fails in it later is no fault of its own.
+    pub fn has_settled(&self, digest: Digest) -> bool {
+        self.history.iter().any(|past| past.digest == digest && past.settled)
+    }
+
     fn reject(&mut self, rejected: RejectedVersion) {
         self.rejected.retain(|other| other.digest != rejected.digest);
         self.rejected.push(rejected);
@@ -260,8 +273,10 @@ impl PluginRow {
 
     /// The first end counts.
     fn end(&mut self, at: Timestamp, how: Ending) {
-        if let Some(last) = self.history.last_mut() {
-            last.ended.get_or_insert(Ended { at, how });
+        if let Some(last) = self.history.last_mut().filter(|last| last.ended.is_none()) {
+            last.ended = Some(Ended { at, how });
+            let in_good_standing = self.active.as_ref().is_some_and(|active| active.standing == Standing::Settled);
+            last.settled = in_good_standing && how != Ending::RolledBack(By::Host);
         }
     }
 }
@@ -309,6 +324,18 @@ mod tests {
         assert_eq!((row.rejection(NEW), row.previous()), (None, None));
         assert!(row.rejection(OLD).is_some());
         assert_eq!(row.rollbacks, Rollbacks { by_operator: 1, by_host: 1 });
+    }
+
+    #[test]
+    fn a_version_has_settled_that_was_not_on_trial_when_its_time_ended() {
+        let mut row = row();
+        row.active.as_mut().unwrap().standing = Standing::OnTrial;
+        assert!(row.has_settled(OLD), "it served without a trial");
+        row.rolled_back(OLD, info("1"), Timestamp(3), &[NEW], By::Host, "it failed");
+        assert!(!row.has_settled(NEW));
+        row.activated(NEW, info("2"), Timestamp(4));
+        row.retired(Timestamp(5), Ending::Gone);
+        assert!(row.has_settled(NEW), "in a later time of service");
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! The rows of plugins. Form 5 has what was rolled back; form 4, without it, form 3, with three parts of a schedule's retries, form 2, with as much of the
-//! policies of handlers, and form 1, without filters either, are read and no longer written.
+//! The rows of plugins. Form 7 tells which past versions were good; form 6, without it, form 5, without why the version may
+//! run either, form 4, without what was rolled back, form 3, with three parts of a
+//! schedule's retries, form 2, with as much of the policies of handlers, and form 1, without filters either, are read and no
+//! longer written.
 
 use hookbox_core::name::{HandlerName, PluginName, ScheduleName};
 use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
@@ -12,7 +14,10 @@ use serde::de::DeserializeOwned;
 
 use super::VERSION;
 use super::schedule::{OldWhen, RulesV2};
-use crate::catalogue::{ActiveVersion, Ended, Ending, PastVersion, PluginRow, RefusedVersion, Standing};
+use crate::catalogue::{
+    ActiveVersion, By, Ended, Ending, PastVersion, PluginRow, RefusedVersion, RejectedVersion, Rollbacks, Standing,
+    Trusted,
+};
 use crate::error::StoreError;
 
 const VERSION_WITH_FILTERS: u8 = 2;
@@ -20,11 +25,12 @@ const VERSION_WITH_POLICIES: u8 = 3;
 const VERSION_WITH_RETRIES: u8 = 4;
 const VERSION_WITH_ROLLBACKS: u8 = 5;
 const VERSION_WITH_TRUST: u8 = 6;
-/// What was added at the end since: nothing, in one byte.
+const VERSION_WITH_SETTLED: u8 = 7;
+/// What form 6 added at the end: nothing, in one byte.
 const TRUST: [u8; 1] = [0; 1];
 
 pub(crate) fn encode_plugin(row: &PluginRow) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(row, vec![VERSION_WITH_TRUST])
+    postcard::to_extend(row, vec![VERSION_WITH_SETTLED])
         .map_err(|e| StoreError::Corrupt(format!("the row of a plugin cannot be written: {e}")))
 }
 
@@ -34,10 +40,11 @@ pub(crate) fn decode_plugin(bytes: &[u8]) -> Result<PluginRow, StoreError> {
         Some((&VERSION_WITH_FILTERS, rest)) => read::<OldPlugin<HandlerV2>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_POLICIES, rest)) => read::<OldPlugin<HandlerV3>>(rest).map(PluginRow::from),
         Some((&VERSION_WITH_RETRIES, rest)) => read::<OldPlugin<Handler>>(rest).map(PluginRow::from),
-        Some((&VERSION_WITH_ROLLBACKS, rest)) => read(&[rest, &TRUST].concat()),
-        Some((&VERSION_WITH_TRUST, rest)) => read(rest),
+        Some((&VERSION_WITH_ROLLBACKS, rest)) => read::<PluginV6>(&[rest, &TRUST].concat()).map(PluginRow::from),
+        Some((&VERSION_WITH_TRUST, rest)) => read::<PluginV6>(rest).map(PluginRow::from),
+        Some((&VERSION_WITH_SETTLED, rest)) => read(rest),
         Some((version, _)) => Err(StoreError::Corrupt(format!(
-            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_TRUST}: \
+            "the row of a plugin has the form {version}, this release reads {VERSION} to {VERSION_WITH_SETTLED}: \
              start the release that wrote it"
         ))),
         None => Err(StoreError::Corrupt("the row of a plugin is empty".to_owned())),
@@ -46,6 +53,26 @@ pub(crate) fn decode_plugin(bytes: &[u8]) -> Result<PluginRow, StoreError> {
 
 fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, StoreError> {
     postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a plugin does not read: {e}")))
+}
+
+#[derive(Deserialize)]
+struct PluginV6 {
+    name: PluginName,
+    active: Option<ActiveVersion>,
+    refused: Option<RefusedVersion>,
+    missing_since: Option<Timestamp>,
+    history: Vec<PastV6>,
+    rejected: Vec<RejectedVersion>,
+    rollbacks: Rollbacks,
+    trusted: Option<Trusted>,
+}
+
+#[derive(Deserialize)]
+struct PastV6 {
+    digest: Digest,
+    since: Timestamp,
+    version: Option<String>,
+    ended: Option<Ended>,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +180,23 @@ struct PolicyV1 {
     backoff: Option<Millis>,
 }
 
+impl From<PluginV6> for PluginRow {
+    fn from(row: PluginV6) -> PluginRow {
+        let PluginV6 { name, active, refused, missing_since, history, rejected, rollbacks, trusted } = row;
+        let history = history.into_iter().map(PastVersion::from).collect();
+        PluginRow { name, active, refused, missing_since, history, rejected, rollbacks, trusted }
+    }
+}
+
+/// Whether it was on trial when it ended was not kept: what no rule has thrown out counts as good.
+impl From<PastV6> for PastVersion {
+    fn from(past: PastV6) -> PastVersion {
+        let PastV6 { digest, since, version, ended } = past;
+        let settled = ended.is_some_and(|ended| ended.how != Ending::RolledBack(By::Host));
+        PastVersion { digest, since, version, ended, settled }
+    }
+}
+
 impl<H: Into<Handler>> From<OldPlugin<H>> for PluginRow {
     fn from(row: OldPlugin<H>) -> PluginRow {
         let OldPlugin { name, active, refused, missing_since, history } = row;
@@ -173,7 +217,7 @@ fn past(old: &[OldPast], active: Option<&ActiveVersion>) -> Vec<PastVersion> {
     let ends = old.iter().skip(1).map(|next| Some(Ended { at: next.since, how: Ending::Replaced })).chain([None]);
     let past = old.iter().zip(ends).map(|(past, ended)| {
         let version = active.filter(|active| active.digest == past.digest).map(|active| active.info.version.clone());
-        PastVersion { digest: past.digest, since: past.since, version, ended }
+        PastVersion { digest: past.digest, since: past.since, version, ended, settled: ended.is_some() }
     });
     past.collect()
 }

@@ -56,6 +56,10 @@ fn keyed(run: Run, order: Order) -> Run {
     Run { gate: Some(Gate::new("customer", order)), ..run }
 }
 
+fn of_job(run: Run) -> Run {
+    Run { work: Work::Job(JobId::new(Timestamp(1), 7)), ..run }
+}
+
 fn put(index: &mut Index, run: &Run) -> bool {
     index.apply(Delta::of(run, waits_of(index, run.id), Monotonic(1000)))
 }
@@ -64,14 +68,19 @@ fn put(index: &mut Index, run: &Run) -> bool {
 fn waits_of(index: &Index, run: RunId) -> Option<Waits> {
     let waits = |due: Timestamp, place: Timestamp, run: RunId| (run, Waits { due, place });
     let open = index.queues.iter().flat_map(|queue| &queue.open).map(|due| waits(due.at, due.at, due.run()));
-    let by_due = index.gates.values().flat_map(|gated| &gated.by_due).map(|(due, run)| waits(*due, *due, *run));
-    let in_order = index.gates.values().flat_map(|gated| &gated.in_order);
+    let lanes = || index.gates.gated.values().flat_map(|gated| gated.lanes());
+    let by_due = lanes().flat_map(|lane| &lane.by_due).map(|(due, run)| waits(*due, *due, *run));
+    let in_order = lanes().flat_map(|lane| &lane.in_order);
     let in_order = in_order.map(|one| waits(one.due, one.place, one.run));
     in_order.chain(open).chain(by_due).find(|(other, _)| *other == run).map(|(_, waits)| waits)
 }
 
 fn claimable(name: &str) -> Claimable {
     Claimable { at_most: usize::MAX, ..Claimable::new(handler(name)) }
+}
+
+fn taking(kind: WorkKind) -> [Claimable; 1] {
+    [Claimable { takes: Some(kind), ..claimable("a") }]
 }
 
 fn claim(handlers: &[Claimable], now: u64, limit: usize) -> Claim {
@@ -150,15 +159,13 @@ fn a_handler_has_as_many_leases_as_it_may_have_and_wakes_whoever_waits_for_one()
 
 #[test]
 fn events_and_jobs_of_one_handler_wait_apart_and_have_its_leases_together() {
-    let of_job = |run: Run| Run { work: Work::Job(JobId::new(Timestamp(1), 7)), ..run };
     let mut index = Index::default();
     let (one, two) = (pending(1, "a", 3), of_job(pending(2, "a", 1)));
     let keyed = [keyed(pending(3, "a", 9), Order::Accepted), of_job(keyed(pending(4, "a", 9), Order::Accepted))];
     for run in keyed.iter().chain([&one, &two]) {
         put(&mut index, run);
     }
-    let takes = |kind| [Claimable { takes: Some(kind), ..claimable("a") }];
-    let (events, jobs) = (takes(WorkKind::Event), takes(WorkKind::Job));
+    let (events, jobs) = (taking(WorkKind::Event), taking(WorkKind::Job));
     assert_eq!(due(&mut index, &events, 9, 10), [id(1), id(3)]);
     assert_eq!(due(&mut index, &jobs, 9, 10), [id(2), id(4)], "the event with the same key does not keep it waiting");
     assert_eq!(due(&mut index, &[claimable("a")], 9, 2), [id(2), id(1)]);
@@ -173,6 +180,37 @@ fn events_and_jobs_of_one_handler_wait_apart_and_have_its_leases_together() {
     assert_eq!((due(&mut index, &single, 9, 10), index.next_due(&single)), (vec![], None));
     assert!(put(&mut index, &ended(&one)), "whoever waits is told");
     assert_eq!(due(&mut index, &single, 9, 10), [id(2)]);
+}
+
+#[test]
+fn an_event_and_a_job_with_one_key_are_executed_one_at_a_time() {
+    for order in [Order::Accepted, Order::Due] {
+        let mut index = Index::default();
+        let event = keyed(pending(1, "a", 3), order);
+        let job = of_job(keyed(pending(2, "a", 1), order));
+        let (events, jobs, both) = (taking(WorkKind::Event), taking(WorkKind::Job), [claimable("a")]);
+        put(&mut index, &event);
+        put(&mut index, &job);
+        for (first, later, of_later) in [(&event, &job, &jobs), (&job, &event, &events)] {
+            put(&mut index, &leased(first, 1));
+            assert_eq!((due(&mut index, of_later, 9, 10), index.next_due(of_later)), (vec![], None), "{order:?}");
+            // It waits for its next attempt: as long as it is not executed, the other may be.
+            let again = Run { state: RunState::Pending { due: Timestamp(50) }, attempts_begun: 1, ..first.clone() };
+            assert!(put(&mut index, &again), "whoever waits is told");
+            assert_eq!(due(&mut index, of_later, 9, 10), [later.id], "{order:?}");
+            put(&mut index, first);
+        }
+
+        // Both may begin, and one only does: in one claim, in two of one group, and where the other is gone.
+        assert_eq!(due(&mut index, &both, 9, 10), [job.id], "{order:?}");
+        let moved = HashSet::from([event.id]);
+        assert_eq!(index.due(&claim(&jobs, 9, 10), &moved, &HashMap::new()), [], "{order:?}");
+        assert!(put(&mut index, &ended(&event)), "whoever was passed over is told");
+        assert_eq!(due(&mut index, &both, 9, 10), [job.id], "{order:?}");
+        put(&mut index, &leased(&job, 1));
+        put(&mut index, &ended(&job));
+        assert!(index.gates.is_empty() && index.queues.iter().all(|queue| queue.open.is_empty()));
+    }
 }
 
 #[test]

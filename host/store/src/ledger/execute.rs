@@ -198,7 +198,7 @@ impl Ledger<'_> {
             let Some(stored) = self.live_run(open)? else { continue };
             // Behind one that waits at a gate there may be others.
             let runs = match &stored.run.gate {
-                Some(gate) => self.index.pending_at((gate.id(handler), stored.run.work.kind()), limit - buried),
+                Some(gate) => self.index.pending_at(gate.id(handler), stored.run.work.kind(), limit - buried),
                 None => vec![open],
             };
             for run in runs {

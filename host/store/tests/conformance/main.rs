@@ -23,6 +23,7 @@ macro_rules! conformance {
 mod accept;
 mod claim;
 mod folder;
+mod gates;
 mod kv;
 mod model;
 mod operators;

@@ -106,7 +106,7 @@ impl Guest for Mischief {
             "fails" => fails(&job),
             "requests" => text(requests::run(&String::from_utf8_lossy(&job.data))),
             "looks" => text(surroundings::look(depth(&job))),
-            "copes" => copes(),
+            "copes" => copes(&job),
             "tells" => text(surroundings::tell(&String::from_utf8_lossy(&job.data))),
             other => Err(HandlerError::Permanent(format!("no handler {other}"))),
         }
@@ -158,9 +158,13 @@ fn hoards() -> Ended {
 }
 
 /// Is refused memory, does without, and breaks by something else.
-fn copes() -> Ended {
+fn copes(job: &Job) -> Ended {
     hoards()?;
-    kv::get("key").map_err(permanent)?;
+    match job.data.as_slice() {
+        b"reads" => drop(black_box(std::time::Instant::now())),
+        b"sends" => drop(black_box(requests::run("GET http://a.example/"))),
+        _ => drop(kv::get("key").map_err(permanent)?),
+    }
     panic!("not for want of memory")
 }
 

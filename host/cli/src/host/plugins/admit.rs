@@ -76,7 +76,8 @@ impl Plugins {
         self.store.put_plugin(row.clone()).await?;
         while !self.activate(version, &judged) {
             if let Err(refused) = self.still_trusted(&row.name, version.digest, &mut judged).await {
-                self.store.put_plugin(before).await?;
+                // Here, not by whoever asks again: for them what was before would be this row.
+                self.patiently(|| self.store.put_plugin(before.clone())).await?;
                 self.schedules.declare().await?;
                 return Ok(Err(refused));
             }

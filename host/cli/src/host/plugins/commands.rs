@@ -10,13 +10,13 @@ use hookbox_core::plugin::Digest;
 use hookbox_core::time::Timestamp;
 use hookbox_http::changes::What;
 use hookbox_http::uploads;
-use hookbox_sandbox::PluginFile;
+use hookbox_sandbox::{PluginFile, Version};
 use hookbox_store::catalogue::{By, CommandAnswer, CommandRefused, PluginCommand, Wish};
 use hookbox_store::{PluginRow, StoreError};
 use sha2::Digest as _;
 use tokio::task::spawn_blocking;
 
-use super::{Plugins, Refused, STORE_WAIT};
+use super::{Judged, Plugins, Refused, STORE_WAIT};
 
 /// Why a version that an operator went back from stays out.
 const BY_OPERATOR: &str = "an operator wanted another version";
@@ -129,7 +129,7 @@ impl Plugins {
             },
         };
         self.changes.tell(self.clock.now(), &name, Some(digest), What::Found);
-        let mut judged = match self.trusted(&name, &file).await {
+        let judged = match self.trusted(&name, &file).await {
             Ok(judged) => judged,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -137,16 +137,53 @@ impl Plugins {
             Ok(version) => version,
             Err(refused) => return Ok(Err(refused)),
         };
-        if let Err(refused) = self.still_trusted(&name, digest, &mut judged).await {
+        self.place(row, &version, judged, signature).await
+    }
+
+    /// Nothing is touched in the folder before the version serves: it may be trusted no longer. After a crash in between
+    /// the old file serves until the command, which has no answer yet, is obeyed again.
+    pub(super) async fn place(
+        &self,
+        row: PluginRow,
+        version: &Arc<Version>,
+        judged: Judged,
+        signature: Option<&str>,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let (name, before) = (row.name.clone(), row.clone());
+        if let Err(refused) = self.admit(row, version, judged).await? {
             return Ok(Err(refused));
         }
-        let (folder, of, signature) = (self.folder.clone(), name.clone(), signature.map(str::to_owned));
-        let put = spawn_blocking(move || uploads::put_in_place(&staged, &folder, &of, signature.as_deref())).await;
-        if let Err(error) = put.unwrap_or_else(|aborted| Err(io::Error::other(aborted))) {
+        let staged = self.folder.join(uploads::staged(&name, version.digest));
+        let (folder, signature) = (self.folder.clone(), signature.map(str::to_owned));
+        let put = move || uploads::put_in_place(&staged, &folder, &name, signature.as_deref());
+        if let Err(error) = spawn_blocking(put).await.unwrap_or_else(|aborted| Err(io::Error::other(aborted))) {
             let reason = format!("it cannot be put in plugins/: {error}");
+            self.patiently(|| self.undo(before.clone())).await?;
             return Ok(Err(Refused { code: "host-broken", reason }));
         }
-        self.admit(row, &version, judged).await
+        Ok(Ok(()))
+    }
+
+    /// Back to what served before, if anything did.
+    async fn undo(&self, before: PluginRow) -> Result<(), StoreError> {
+        let served = before.active.as_ref().filter(|_| before.missing_since.is_none()).map(|active| active.digest);
+        let Some(served) = served else {
+            self.sandbox.deactivate(&before.name);
+            self.execute.refresh();
+            self.schedules.expect();
+            self.store.put_plugin(before.clone()).await?;
+            self.trials.go_on(&before);
+            return self.schedules.declare().await;
+        };
+        let refused = match self.prepare_kept(&before.name, served).await {
+            Ok((version, judged)) => self.put_in(before.clone(), &version, judged).await?.err(),
+            Err(refused) => Some(refused),
+        };
+        match refused {
+            // It served until a moment ago, and may not any longer.
+            Some(refused) => self.distrust(before, refused).await,
+            None => Ok(()),
+        }
     }
 
     /// Removes what uploads left that nobody will ask for any longer.

@@ -3,7 +3,7 @@
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_http::changes::What;
-use hookbox_store::catalogue::{By, RefusedVersion, RejectedVersion, Standing};
+use hookbox_store::catalogue::{ActiveVersion, By, RefusedVersion, RejectedVersion, Standing};
 use hookbox_store::{PluginRow, StoreError};
 
 use super::{Plugins, Refused};
@@ -67,10 +67,13 @@ impl Plugins {
         Ok(Ok(()))
     }
 
-    /// What the host goes back to may be no better: its first attempts are counted, too.
+    /// What the host goes back to may be no better, unless it was good before: then what fails is the fault of something
+    /// else, such as a server that is away, and every earlier version would be rejected in turn.
     fn try_again(&self, row: &mut PluginRow, by: By) {
-        let rule = self.rule_of_trials(&row.name);
-        if let Some(active) = row.active.as_mut().filter(|_| by == By::Host && rule.is_some()) {
+        let is_unproven = |active: &ActiveVersion| !row.has_settled(active.digest);
+        let on_trial =
+            by == By::Host && self.rule_of_trials(&row.name).is_some() && row.active.as_ref().is_some_and(is_unproven);
+        if let Some(active) = row.active.as_mut().filter(|_| on_trial) {
             active.standing = Standing::OnTrial;
         }
     }

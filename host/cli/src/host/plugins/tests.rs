@@ -32,6 +32,7 @@ const NOON: Timestamp = Timestamp(1_780_000_000_000);
 /// A host of one plugin, `steps`.
 struct World {
     plugins: Arc<Plugins>,
+    memory: Arc<MemoryStore>,
     folder: tempfile::TempDir,
 }
 
@@ -42,7 +43,8 @@ impl World {
 
     fn with(settings: Settings) -> World {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
+        let memory = Arc::new(MemoryStore::new().unwrap());
+        let store: Arc<dyn Store> = memory.clone();
         let (clock, engine) = (Arc::new(ManualClock::at(NOON)), Arc::new(ArcSwap::from_pointee(settings)));
         let sandbox = Sandbox::new(SandboxOptions {
             cache: folder.path().join("compiled"),
@@ -73,7 +75,7 @@ impl World {
             changes: Arc::new(Changes::new(NOON)),
             turn: tokio::sync::Mutex::default(),
         };
-        World { plugins: Arc::new(plugins), folder }
+        World { plugins: Arc::new(plugins), memory, folder }
     }
 
     /// Puts these bytes into the folder and proposes them.

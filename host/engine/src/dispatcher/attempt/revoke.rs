@@ -1,9 +1,9 @@
 //! Attempts that do not count: what they did is kept all the same, since what they sent cannot be taken back.
 
-use hookbox_core::attempt::{Cost, Executed, Outcome, REQUESTS_KEPT_MAX, Requests};
+use hookbox_core::attempt::{Cost, Executed, Outcome, Requests};
 use hookbox_core::denial::{DENIED_PER_ATTEMPT_MAX, Denied};
 use hookbox_core::plugin::Digest;
-use hookbox_core::run::{Run, RunEvent};
+use hookbox_core::run::{DRAINS_MAX, Run, RunEvent};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::Recorded;
@@ -20,7 +20,8 @@ const CONFLICT: &str = "what it had read was changed meanwhile, and it could not
 const TELLING: Millis = Millis::SECOND;
 
 impl Dispatcher {
-    /// Puts the run of an attempt back that had begun, with what the attempt did.
+    /// Puts the run of an attempt back that had begun, with what the attempt did. After so many times the attempt has
+    /// failed, as any other: it counts, and may be the last.
     pub(super) async fn revoke(
         &self,
         run: &Run,
@@ -30,13 +31,20 @@ impl Dispatcher {
         due: Timestamp,
     ) -> Result<(), StoreError> {
         held.mark.is_at(Stage::Ended);
-        let attempt = self.ended(held, &executed, started);
-        if self.record(run, held, RunEvent::Revoked { attempt, due }, None).await? == Recorded::Done {
-            let (id, handler, number) = (run.id, &run.target, held.lease.attempt);
-            let why = executed.outcome.message().unwrap_or_default();
-            tracing::warn!(run.id = %id, run.attempt = number, %handler, "run {id} of {handler} is put back: {why}");
+        if run.drains >= DRAINS_MAX {
+            return self.fail(run, held, executed, started).await.map(|_| ());
         }
-        Ok(())
+        let attempt = self.ended(held, &executed, started);
+        match self.record(run, held, RunEvent::Revoked { attempt, due }, None).await? {
+            Recorded::Done => {
+                let (id, handler, number) = (run.id, &run.target, held.lease.attempt);
+                let why = executed.outcome.message().unwrap_or_default();
+                tracing::warn!(run.id = %id, run.attempt = number, %handler, "run {id} of {handler} is put back: {why}");
+                Ok(())
+            }
+            Recorded::Stale => self.note_late(run, held, executed).await,
+            _ => Ok(()),
+        }
     }
 
     /// Puts a run back whose attempt did not begin, or met a conflict and was not made again.
@@ -95,16 +103,17 @@ impl Before {
         Before { requests: requests.clone(), denied: denied.clone(), cost: *cost, version: *version }
     }
 
+    pub(super) fn version(&self) -> Option<Digest> {
+        self.version
+    }
+
     /// With what was done this time.
     pub(super) fn and(before: Option<Before>, mut executed: Executed) -> Executed {
         let Some(Before { mut requests, mut denied, cost, version }) = before else { return executed };
-        requests.kept.append(&mut executed.requests.kept);
-        let over = requests.kept.len().saturating_sub(REQUESTS_KEPT_MAX);
-        requests.kept.truncate(REQUESTS_KEPT_MAX);
-        requests.dropped += executed.requests.dropped + u32::try_from(over).unwrap_or(u32::MAX);
+        requests.append(executed.requests);
         denied.retain(|earlier| !executed.denied.contains(earlier));
         denied.append(&mut executed.denied);
-        denied.truncate(DENIED_PER_ATTEMPT_MAX);
+        denied.drain(..denied.len().saturating_sub(DENIED_PER_ATTEMPT_MAX));
         let Cost { wall_us, cpu_us, memory_peak_bytes, calls } = &mut executed.cost;
         *wall_us += cost.wall_us;
         *cpu_us += cost.cpu_us;

@@ -1,17 +1,25 @@
+//! Against servers of our own, without a sandbox around it.
+
+mod h2;
+mod roots;
+mod time;
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hookbox_core::egress::Grant;
+use hookbox_core::name::PluginName;
 use http_body_util::{BodyExt, Empty};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::connect;
+use super::super::places::{ALL_MAX, LOOKUPS_MAX, Places};
 use super::*;
 
 struct Here;
@@ -43,6 +51,10 @@ fn egress(grant: &str) -> Arc<Egress> {
     Arc::new(Egress { grants, networks: vec!["127.0.0.0/8".parse().unwrap()], ..Egress::default() })
 }
 
+fn plugin(name: &str) -> PluginName {
+    PluginName::parse(name).unwrap()
+}
+
 fn get(url: &str) -> Request<WasiBody> {
     let body = Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync();
     Request::get(url).body(body).unwrap()
@@ -52,17 +64,18 @@ fn get(url: &str) -> Request<WasiBody> {
 async fn connections_of_all_plugins_together_are_bounded() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let sockets = Arc::new(Semaphore::new(1));
-    let client = || Client::new(egress(&format!("http://*:{port}")), Arc::new(Here), tls(), Arc::clone(&sockets));
+    let places = Places::new(1, 0);
+    let client =
+        |name| Client::new(egress(&format!("http://*:{port}")), Arc::new(Here), tls(), places.of(&plugin(name)));
     let ask = |client: Client, host: &str| {
         let request = get(&format!("http://{host}.example:{port}/"));
         tokio::spawn(async move { client.request(request).await.is_ok() })
     };
-    let first = ask(client(), "a");
+    let first = ask(client("a"), "a");
     let (stream, _) = listener.accept().await.unwrap();
     // Its server says nothing, so it keeps the only place.
-    let second = ask(client(), "b");
-    while sockets.available_permits() > 0 || !first.is_finished() && second.is_finished() {
+    let second = ask(client("b"), "b");
+    while places.free() > 0 || !first.is_finished() && second.is_finished() {
         tokio::task::yield_now().await;
     }
     let early = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
@@ -76,51 +89,62 @@ async fn connections_of_all_plugins_together_are_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_lookup_that_never_answers_ends_with_the_time_to_connect_and_keeps_no_connection() {
     let resolver = Arc::new(Hanging { asked: AtomicUsize::new(0), open: Semaphore::new(0) });
-    let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
-    let client = Client::new(egress("http://*"), resolver.clone(), tls(), Arc::clone(&sockets));
+    let places = Places::default();
+    let version = || Client::new(egress("http://*"), resolver.clone(), tls(), places.of(&plugin("a")));
+    let versions = [version(), version()];
     let begun = Instant::now();
     // More than may look up names at one time: the last one is never asked for.
     let asking: Vec<_> = (0..=LOOKUPS_MAX)
         .map(|n| {
-            let (client, request) = (client.clone(), get(&format!("http://h{n}.example/")));
+            let (client, request) = (versions[n % 2].clone(), get(&format!("http://h{n}.example/")));
             tokio::spawn(async move { client.request(request).await.map(drop).map_err(|refusal| refusal.error) })
         })
         .collect();
+    while resolver.asked.load(Ordering::SeqCst) < LOOKUPS_MAX {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(places.free(), ALL_MAX, "a lookup has the place of a connection");
     for one in asking {
         let ended = one.await.unwrap();
         assert!(matches!(ended, Err(Error::ConnectionTimeout)), "{ended:?}");
     }
     let took = begun.elapsed();
-    assert!(took >= connect::CONNECT && took < 2 * connect::CONNECT, "{took:?}");
+    assert!(took >= CONNECT && took < 2 * CONNECT, "{took:?}");
     assert_eq!(resolver.asked.load(Ordering::SeqCst), LOOKUPS_MAX);
-    assert_eq!(sockets.available_permits(), SOCKETS_MAX, "places of connections are free again");
     // A place for lookups is free when the system has given up.
     resolver.open.add_permits(1);
-    let ended = client.request(get("http://next.example/")).await.map(drop).map_err(|refusal| refusal.error);
+    let ended = versions[0].request(get("http://next.example/")).await.map(drop).map_err(|refusal| refusal.error);
     assert!(matches!(ended, Err(Error::DnsError { .. })), "{ended:?}");
 }
 
-#[tokio::test]
-async fn tls_sessions_are_resumed_by_the_same_plugin_only() {
+/// One that is told apart by its certificate, and one that trusts it alone.
+fn certified() -> (ServerConfig, ClientConfig) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["a.example".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let server = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(server));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let trusting = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let trusting = trusting.with_root_certificates(roots).with_no_client_auth();
-    let client = || {
-        let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
-        Client::new(egress(&format!("https://*:{port}")), Arc::new(Here), trusting.clone(), sockets)
+    (server_of(cert.der().clone(), &signing_key), trusting.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn server_of(cert: CertificateDer<'static>, key: &KeyPair) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    server.with_no_client_auth().with_single_cert(vec![cert], key).unwrap()
+}
+
+#[tokio::test]
+async fn tls_sessions_are_resumed_by_the_same_plugin_only() {
+    let (server, trusting) = certified();
+    let acceptor = TlsAcceptor::from(Arc::new(server));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let places = Places::default();
+    let client = |name| {
+        Client::new(egress(&format!("https://*:{port}")), Arc::new(Here), trusting.clone(), places.of(&plugin(name)))
     };
-    let (first, other) = (client(), client());
+    let (first, other) = (client("a"), client("b"));
     let mut shaken = Vec::new();
     for client in [&first, &first, &other] {
         let serve = async {

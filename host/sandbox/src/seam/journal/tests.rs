@@ -158,6 +158,7 @@ fn call(told: &str) -> Call {
         idempotency_key: "key".into(),
         hops: 0,
         input: Input::Job(Arc::new(job)),
+        version: None,
     }
 }
 

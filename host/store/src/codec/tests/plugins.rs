@@ -57,12 +57,17 @@ fn a_plugin() {
     let signed = Some(SignedBy { key: "E7620F1842B4E81F".to_owned(), comment: "file:a.wasm".to_owned() });
     row.trusted = Some(Trusted { pinned: true, signed });
     row.active.as_mut().unwrap().standing = Standing::Failed;
+    // So is the form that does not tell which versions were good: those that the host has not rolled back.
+    assert_eq!(decode_plugin(&kept("plugin-v6")).unwrap(), row);
+    assert_eq!(row.history.iter().map(|past| past.settled).collect::<Vec<_>>(), [true, false, false]);
+    row.history[0].settled = false;
+    row.history[1].settled = true;
     let bytes = encode_plugin(&row).unwrap();
-    golden("plugin-v6", &bytes);
+    golden("plugin-v7", &bytes);
     assert_eq!(decode_plugin(&bytes).unwrap(), row);
     row.retired(NOW, Ending::Gone);
     assert_eq!(decode_plugin(&encode_plugin(&row).unwrap()).unwrap(), row);
-    assert!(decode_plugin(&[7]).unwrap_err().to_string().contains("this release reads 1 to 6"));
+    assert!(decode_plugin(&[8]).unwrap_err().to_string().contains("this release reads 1 to 7"));
     assert!(decode_plugin(&[]).is_err());
 }
 

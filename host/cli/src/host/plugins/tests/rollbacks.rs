@@ -44,12 +44,11 @@ async fn the_host_goes_back_as_long_as_a_version_fails_and_another_is_left() {
     }
     // One is lost, and so passed over.
     world.lose(&versions[1]);
-    for (failing, next) in [(3, 2), (2, 0)] {
+    let first = Some(digest(&versions[0]));
+    for (failing, next, standing) in [(3, 2, Standing::OnTrial), (2, 0, Standing::Settled)] {
         world.fails(&versions[failing]).await;
-        assert_eq!((world.serving(), world.standing()), (Some(digest(&versions[next])), Standing::OnTrial));
+        assert_eq!((world.serving(), world.standing()), (Some(digest(&versions[next])), standing));
     }
-    world.fails(&versions[0]).await;
-    assert_eq!((world.serving(), world.standing()), (Some(digest(&versions[0])), Standing::Failed), "none is left");
     let row = world.row();
     let rejected: Vec<_> = row.rejected.iter().map(|rejected| (rejected.digest, rejected.by)).collect();
     assert_eq!(rejected, [(digest(&versions[3]), By::Host), (digest(&versions[2]), By::Host)]);
@@ -58,12 +57,48 @@ async fn the_host_goes_back_as_long_as_a_version_fails_and_another_is_left() {
     assert_eq!((ends.count(), row.rollbacks.by_host), (2, 2));
     // It stays, whatever comes.
     world.fails(&versions[0]).await;
-    assert_eq!((world.serving(), world.standing()), (Some(digest(&versions[0])), Standing::Failed));
+    assert_eq!((world.serving(), world.standing()), (first, Standing::Settled));
     // A new file is tried as ever, and those that failed are not gone back to.
     let new = version(5);
     world.propose(&new).await;
     world.fails(&new).await;
-    assert_eq!(world.serving(), Some(digest(&versions[0])));
+    assert_eq!(world.serving(), first);
+}
+
+#[tokio::test]
+async fn a_version_that_was_good_is_not_tried_again_when_somebody_elses_server_is_away() {
+    let world = World::with(ruled(rule(1)));
+    let (one, two, three) = (version(1), version(2), version(3));
+    world.propose(&one).await;
+    world.propose(&two).await;
+    // The second passes its trial.
+    let completed = Outcome::Completed { output: None };
+    world.plugins.trials.count(&name(), digest(&two), &completed);
+    world.judge().await;
+    assert_eq!(world.standing(), Standing::Settled);
+    world.propose(&three).await;
+    world.fails(&three).await;
+    assert_eq!((world.serving(), world.standing()), (Some(digest(&two)), Standing::Settled));
+    // Whatever it does.
+    world.fails(&two).await;
+    assert_eq!(world.serving(), Some(digest(&two)));
+    let row = world.row();
+    assert_eq!((row.rejected.len(), row.previous()), (1, Some(digest(&one))));
+    // Nor after a restart.
+    world.plugins.trials.go_on(&row);
+    world.fails(&two).await;
+    assert_eq!(world.serving(), Some(digest(&two)));
+}
+
+#[tokio::test]
+async fn the_last_version_that_can_serve_stays_though_it_fails() {
+    let world = World::with(ruled(rule(1)));
+    let (one, two) = (version(1), version(2));
+    world.propose(&one).await;
+    world.propose(&two).await;
+    world.lose(&one);
+    world.fails(&two).await;
+    assert_eq!((world.serving(), world.standing()), (Some(digest(&two)), Standing::Failed), "none is left");
 }
 
 #[tokio::test]

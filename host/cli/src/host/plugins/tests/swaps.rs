@@ -31,6 +31,32 @@ async fn a_pin_that_is_withdrawn_during_a_compile_counts_at_the_swap() {
 }
 
 #[tokio::test]
+async fn a_version_that_is_refused_at_the_swap_is_taken_out_of_its_row_though_the_store_is_away() {
+    let world = World::new();
+    let (old, new) = (version(1), version(2));
+    world.plugins.trust.replace(pinned(&[&old, &new]));
+    world.propose(&old).await;
+    let (compiled, judged) = world.try_out(&new).await;
+    let (plugins, row, before) = (world.plugins.clone(), world.row(), world.row());
+    world.memory.gather();
+    let admitted = tokio::spawn(async move { plugins.admit(row, &compiled, judged).await });
+    // Time passes once all that can be done is done.
+    tokio::time::pause();
+    let settles = || tokio::time::sleep(std::time::Duration::from_millis(1));
+    settles().await;
+    // The pin is withdrawn while the row is written; then the store is away.
+    world.plugins.trust.replace(pinned(&[&old]));
+    world.memory.commit_gathered();
+    world.memory.gather();
+    settles().await;
+    assert_eq!(world.row().active.map(|active| active.digest), Some(digest(&new)));
+    world.memory.lose_gathered().unwrap();
+    let refused = admitted.await.unwrap().unwrap().unwrap_err();
+    assert_eq!((refused.code, world.serving()), ("untrusted-not-pinned", Some(digest(&old))));
+    assert_eq!(world.row(), before);
+}
+
+#[tokio::test]
 async fn what_an_attempt_runs_on_is_kept_though_it_is_forgotten() {
     let world = World::new();
     let first = version(0);
@@ -80,9 +106,13 @@ async fn a_proposal_that_is_over_is_told_from_one_that_was_judged() {
     assert_eq!(world.serving(), Some(digest(&one)));
 }
 
+fn stage(world: &World, bytes: &[u8]) {
+    fs::write(world.plugins.folder.join(uploads::staged(&name(), digest(bytes))), bytes).unwrap();
+}
+
 /// Stages it as an operator's upload does.
 async fn upload(world: &World, bytes: &[u8]) -> PluginCommand {
-    fs::write(world.plugins.folder.join(uploads::staged(&name(), digest(bytes))), bytes).unwrap();
+    stage(world, bytes);
     let wish = Wish::Take { digest: digest(bytes), signature: None };
     let command = PluginCommand { asked: NOON, wish, answer: None };
     assert!(world.plugins.store.command_plugin(&name(), command.clone()).await.unwrap());
@@ -96,6 +126,45 @@ fn sent(bytes: &[u8]) -> Upload<'static> {
 fn in_folder(world: &World) -> Vec<String> {
     let names = fs::read_dir(&world.plugins.folder).unwrap();
     names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_at_the_swap_leaves_the_file_in_the_folder_as_it_was() {
+    let world = World::new();
+    let (old, new) = (version(1), version(2));
+    world.plugins.trust.replace(pinned(&[&old, &new]));
+    world.propose(&old).await;
+    stage(&world, &new);
+    let (compiled, judged) = world.try_out(&new).await;
+    // Its pin is withdrawn at the last moment.
+    world.plugins.trust.replace(pinned(&[&old]));
+    let refused = world.plugins.place(world.row(), &compiled, judged, None).await.unwrap().unwrap_err();
+    assert_eq!((refused.code, world.serving()), ("untrusted-not-pinned", Some(digest(&old))));
+    assert_eq!(fs::read(world.plugins.file(&name())).unwrap(), old);
+    // It is wanted after all, and not lost.
+    world.plugins.trust.replace(pinned(&[&old, &new]));
+    world.plugins.take_upload(&name(), &sent(&new)).await.unwrap().map_err(told).unwrap();
+    assert_eq!((world.serving(), in_folder(&world)), (Some(digest(&new)), vec!["steps.wasm".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_upload_that_finds_no_place_changes_nothing() {
+    let world = World::new();
+    let (old, new) = (version(1), version(2));
+    // Nothing serves, and nothing does afterwards; then an older version does.
+    for served in [None, Some(digest(&old))] {
+        if served.is_some() {
+            world.propose(&old).await;
+            fs::remove_file(world.plugins.file(&name())).unwrap();
+        }
+        fs::create_dir(world.plugins.file(&name())).unwrap();
+        stage(&world, &new);
+        let before = world.row();
+        let refused = world.plugins.take_upload(&name(), &sent(&new)).await.unwrap().unwrap_err();
+        assert!(refused.reason.starts_with("it cannot be put in plugins/: "), "{}", refused.reason);
+        assert_eq!((world.serving(), world.row()), (served, before));
+        fs::remove_dir(world.plugins.file(&name())).unwrap();
+    }
 }
 
 #[tokio::test]
