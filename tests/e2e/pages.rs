@@ -44,25 +44,29 @@ fn every_page_reads_well_in_light_and_dark_on_a_phone_and_without_a_script() {
     let id = |run: &serde_json::Value| format!("/runs/{}", run["id"].as_str().unwrap());
     let event = format!("/events/{}", good["event"].as_str().unwrap());
     let (good, bad) = (id(&good), id(&bad));
-    browse("pages.mjs", &host, &[
-        "/",
-        "/runs",
-        "/runs?state=dead",
-        "/runs?error=nothing-says-this",
-        &good,
-        &bad,
-        "/events",
-        "/events?unrouted=true",
-        &event,
-        "/schedules",
-        "/schedules/ticker.tick",
-        "/plugins",
-        "/plugins/welcome",
-        "/plugins/bad",
-        "/providers",
-        "/providers/shop",
-        "/system",
-    ]);
+    browse(
+        "pages.mjs",
+        &host,
+        &[
+            "/",
+            "/runs",
+            "/runs?state=dead",
+            "/runs?error=nothing-says-this",
+            &good,
+            &bad,
+            "/events",
+            "/events?unrouted=true",
+            &event,
+            "/schedules",
+            "/schedules/ticker.tick",
+            "/plugins",
+            "/plugins/welcome",
+            "/plugins/bad",
+            "/providers",
+            "/providers/shop",
+            "/system",
+        ],
+    );
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl DataView {
         let short = whole.len() <= SHOWN_BYTES_MAX;
         let indented = short.then(|| serde_json::from_str::<serde_json::Value>(whole).ok()).flatten();
         let indented = indented.and_then(|value| serde_json::to_string_pretty(&value).ok());
-        let text = indented.unwrap_or_else(|| whole.get(..whole.floor_char_boundary(SHOWN_BYTES_MAX)).unwrap_or_default().to_owned());
+        let text = indented
+            .unwrap_or_else(|| whole.get(..whole.floor_char_boundary(SHOWN_BYTES_MAX)).unwrap_or_default().to_owned());
         (text, !short)
     }
 

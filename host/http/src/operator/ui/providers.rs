@@ -15,9 +15,8 @@ use crate::view::provider::{CountsView, ProviderView};
 pub(super) async fn list(State(operator): Api) -> Page {
     let live = operator.providers.load();
     let now = operator.clock.now();
-    let view = |(name, live): (&ProviderName, _)| {
-        ProviderView::of(name, live, operator.tally.of(name), CountsView::brief)
-    };
+    let view =
+        |(name, live): (&ProviderName, _)| ProviderView::of(name, live, operator.tally.of(name), CountsView::brief);
     let views: Vec<ProviderView> = live.all().map(view).collect();
     let strangers = CountsView::full(operator.tally.strangers());
     Frame::new(At::Providers, "Providers").page(html! {
