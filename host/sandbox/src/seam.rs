@@ -1,7 +1,8 @@
 //! The seam between a guest and its host.
 //!
-//! A call is data: which one it is, what the guest gives, what it is answered. All that can tell one run of a guest
-//! from another passes here, in one of three ways through the same gate, which refuses, counts and limits:
+//! A call is data: which one it is, what the guest gives, what it is answered. What can tell one run of a guest from
+//! another passes here, but for what is said at the end, in one of three ways through the same gate, which refuses, counts
+//! and limits:
 //!
 //! - [`Guest::call`]: a capability of hookbox,
 //! - [`Guest::read`]: a clock, an alarm or random numbers, which also `describe()` may use,
@@ -11,8 +12,9 @@
 //! journal has one place to stand. To write it, keep what passes; to replay it, answer from it in the capability's
 //! place. No capability has to know, and the tests below do just that.
 //!
-//! The rest of WASI is linked by wasmtime and only counted: it has output, and what is always empty. What a guest is
-//! told of several things that it waits for at one time is not told here either.
+//! The rest of WASI is linked by wasmtime and only counted: it has output, and what is always empty. Two things can tell
+//! runs apart and do not pass: which of several things that a guest waits for is ready first, and in what parts the body
+//! of an answer arrives.
 
 mod carried;
 #[cfg(test)]
