@@ -126,7 +126,7 @@ fn a_picture_of_each_page_is_small_enough_to_be_kept() {
         &host,
         &[
             folder.to_str().unwrap(),
-            "overview=/",
+            "overview:960=/",
             "runs=/runs",
             "dead-letters=/runs?state=dead",
             &run,
