@@ -159,6 +159,10 @@ async fn the_overview_draws_how_it_went_and_says_what_is_not_healthy() {
     ] {
         assert!(page.contains(said), "{said:?} is missing: {page}");
     }
+    let held = host.write("PUT", "/api/v1/holds/welcome", json!({})).await;
+    assert_eq!(held.status, StatusCode::OK, "{}", held.body);
+    let page = host.get("/").await.body;
+    assert!(!page.contains("a run that could begin") && page.contains("1 targets are held"), "{page}");
     let page = host.get("/?span=24h").await.body;
     assert!(page.contains("How it went over a day"), "{page}");
     let page = host.get("/plugins/welcome").await.body;
