@@ -164,7 +164,7 @@ fn runs_at(
     Ok((runs, stopped_at))
 }
 
-fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, StoreError> {
+pub(crate) fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, StoreError> {
     let fits = filter.status.is_none_or(|status| run.status() == status)
         && !(filter.alive && run.status().is_terminal())
         && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)

@@ -18,7 +18,7 @@ use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
-use hookbox_core::time::Timestamp;
+use hookbox_core::time::{Millis, Timestamp};
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,6 +308,50 @@ pub struct RunFilter {
     pub until: Option<Timestamp>,
     /// The last attempt failed with a message that contains this, in any case.
     pub error: Option<String>,
+}
+
+/// What can be counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    Runs(RunFilter),
+    Events,
+    Unrouted,
+    Suppressed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    pub count: u64,
+    /// Else there are at least so many.
+    pub exact: bool,
+}
+
+/// Hash of an idempotency key, and of whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestKey(pub [u8; 32]);
+
+/// How long a request with an idempotency key is remembered.
+pub const REQUEST_KEPT_FOR: Millis = Millis::DAY;
+/// Of many, the latest.
+pub const KEPT_REQUESTS_MAX: u64 = 10_000;
+
+/// What became of a request that wanted to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    New,
+    /// It has begun before and has no answer: it is under way, or the host ended meanwhile.
+    UnderWay,
+    /// The key was for another request.
+    Other,
+    Answered(KeptAnswer),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    /// Nothing where it was too large to be kept.
+    pub body: Option<Vec<u8>>,
 }
 
 /// An event and the runs it has.

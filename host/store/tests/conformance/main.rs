@@ -33,6 +33,7 @@ mod plugins;
 mod prune;
 mod queue;
 mod record;
+mod requests;
 mod room;
 mod schedule_changes;
 mod schedule_rules;
