@@ -2,11 +2,14 @@
 
 mod access;
 mod bulk;
+mod etag;
 mod events;
 mod filter;
 mod holds;
+mod idempotency;
 mod jobs;
 mod metrics;
+mod openapi;
 mod pairing;
 mod payload;
 mod plugins;
@@ -15,6 +18,7 @@ mod query;
 mod routes;
 mod runs;
 mod schedules;
+mod streams;
 mod suppressed;
 mod ui;
 mod unrouted;
@@ -28,7 +32,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
@@ -105,6 +109,11 @@ type Api = State<Arc<Operator>>;
 /// exist too.
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
+    let streams = Arc::new(streams::Streams::new(operator.clock.now()));
+    let watched = Router::new()
+        .route("/runs/stream", get(streams::runs))
+        .route("/runs/{id}/logs/stream", get(streams::logs))
+        .with_state((Arc::clone(&operator), streams));
     let api = Router::new()
         .route("/events", get(events::list))
         .route("/events/route", post(unrouted::route_all))
@@ -124,7 +133,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/runs/{id}/replay", post(runs::replay))
         .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
         .route("/holds", get(holds::list))
-        .route("/holds/{*target}", put(holds::hold).delete(holds::release))
+        .route("/holds/{*target}", get(holds::show).put(holds::hold).delete(holds::release))
         .route("/schedules", get(schedules::list))
         .route(
             "/schedules/{name}",
@@ -144,15 +153,19 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))
-        .route("/health", get(health));
+        .route("/health", get(health))
+        .route("/openapi.json", get(openapi::show));
     Router::new()
         .merge(ui::routes())
         .route("/metrics", get(metrics::show))
         .nest("/api/v1", api)
+        .nest("/api/v1", watched)
         .method_not_allowed_fallback(async || {
             Problem::wrong_method().because("use one of the methods that the Allow header names")
         })
         .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
+        .layer(middleware::from_fn_with_state((Arc::clone(&operator), Arc::<etag::Edits>::default()), etag::conditional))
+        .layer(middleware::from_fn_with_state((Arc::clone(&operator), Arc::<idempotency::UnderWay>::default()), idempotency::once))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
         .with_state(operator)
 }

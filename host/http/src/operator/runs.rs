@@ -11,7 +11,8 @@ use hookbox_core::id::RunId;
 use hookbox_core::route::filter::Subject;
 use hookbox_core::run::{CancelCause, Run, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Cancellable, Edited, Replay};
+use hookbox_store::types::{Cancellable, Edited, Listed, Replay};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,8 +30,9 @@ const RESULT_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-sr
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<RunView>>, Problem> {
     let query = Query::read(&uri, &[&["cursor", "limit"], &filter::NAMES[..]].concat())?;
     let filter = filter::read(|name| query.text(name))?;
-    let page = operator.store.runs(query.page::<RunId>()?, filter).await?;
-    Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next)))
+    let page = operator.store.runs(query.page::<RunId>()?, filter.clone()).await?;
+    let total = operator.store.total(&Listed::Runs(filter)).await?;
+    Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next, total)))
 }
 
 pub(super) async fn show(
@@ -88,9 +90,10 @@ async fn stop(operator: &Operator, id: RunId) -> Result<RunView, Problem> {
 }
 
 /// Another payload in place of the one that the run has.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "ReplayRequest")]
+pub(super) struct Asked {
     #[serde(default, deserialize_with = "payload::present")]
     data: Option<Box<RawValue>>,
     text: Option<String>,
