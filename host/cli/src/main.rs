@@ -22,6 +22,8 @@ mod delivery;
 mod dev;
 mod doctor;
 mod environment;
+mod follow;
+mod health;
 mod host;
 mod inspect;
 mod invoke;
@@ -35,6 +37,7 @@ mod routing;
 mod schedules;
 mod secret_text;
 mod send;
+mod shell;
 mod sign;
 mod verify;
 
@@ -125,7 +128,13 @@ fn run(cli: Cli) -> Result<u8> {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
-        Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
+        Command::Doctor(args) => doctor::doctor(&args, || client(&args.operator), print).map(done_or(FAILED)),
+        Command::Health { operator } => health::health(&client(&operator)?, print).map(done_or(FAILED)),
+        Command::Completion { shell } => {
+            shell::completion(shell);
+            Ok(DONE)
+        }
+        Command::Man { out } => shell::man(out.as_deref()).map(|()| DONE),
         Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }
 }

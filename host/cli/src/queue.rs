@@ -71,6 +71,7 @@ pub(crate) fn result(client: &Client, id: &str) -> Result<()> {
 pub(crate) fn holds(client: &Client, command: HoldsCommand, print: Print) -> Result<()> {
     match command {
         HoldsCommand::List => inspect::list(&client.get("holds", &[])?, &HOLDS, "Nothing is held.", print),
+        HoldsCommand::Show { target } => inspect::show(&client.get(&place(&target)?, &[])?, print),
         HoldsCommand::Add { target, note } => {
             let held = client.put_json(&place(&target)?, &json!({ "note": note }))?;
             if held["known"] == false {

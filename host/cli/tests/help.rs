@@ -30,6 +30,9 @@ fn each_command_says_what_it_does() {
         "send",
         "capture",
         "doctor",
+        "health",
+        "completion",
+        "man",
         "bench",
         "enqueue",
     ];
@@ -43,6 +46,7 @@ fn each_command_says_what_it_does() {
     insta::assert_snapshot!("hookbox-plugins-push", help(&["plugins", "push"]));
     insta::assert_snapshot!("hookbox-plugins-watch", help(&["plugins", "watch"]));
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
+    insta::assert_snapshot!("hookbox-runs-logs", help(&["runs", "logs"]));
     insta::assert_snapshot!("hookbox-runs-cancel", help(&["runs", "cancel"]));
     insta::assert_snapshot!("hookbox-runs-replay", help(&["runs", "replay"]));
     insta::assert_snapshot!("hookbox-holds-add", help(&["holds", "add"]));

@@ -14,9 +14,22 @@ pub(crate) enum RunsCommand {
         page: PageArgs,
         #[command(flatten)]
         filter: RunFilterArgs,
+        /// Print each run that changes, as it does.
+        #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+        follow: bool,
+        /// Changes to print; then it ends.
+        #[arg(long, requires = "follow", value_parser = clap::value_parser!(u64).range(1..))]
+        count: Option<u64>,
     },
     /// One run with its attempts, logs and result.
     Show { id: String },
+    /// What the attempts of a run have logged.
+    Logs {
+        id: String,
+        /// Go on until the run ends.
+        #[arg(long)]
+        follow: bool,
+    },
     /// The bytes of a run's result, as its handler returned them.
     Result { id: String },
     /// Take runs off the queue; one that is executed is stopped, and nothing that it wrote is kept.
@@ -113,6 +126,11 @@ pub(crate) struct EnqueueArgs {
 pub(crate) enum HoldsCommand {
     /// What is held, since when and why.
     List,
+    /// One thing that is held.
+    Show {
+        /// As it was held.
+        target: String,
+    },
     /// Take runs in, and begin none until it is released. What runs already goes on.
     Add {
         /// '*' for the whole host, PLUGIN, or PLUGIN/HANDLER.
