@@ -109,7 +109,7 @@ fn a_store_of_a_later_time_is_told() {
     let project = Project::with(&[]);
     let host = project.serve();
     host.stop();
-    let later = std::fs::metadata(project.path("data/db")).unwrap().modified().unwrap();
+    let later = fs::metadata(project.path("data/db")).unwrap().modified().unwrap();
     let later = later + std::time::Duration::from_secs(86_400);
     fs::File::options().append(true).open(project.path("data/db")).unwrap().set_modified(later).unwrap();
     let said = doctor(&project, &NOBODY);

@@ -5,13 +5,13 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Host, Project, shop};
+use crate::harness::{Host, Project, now, shop};
 
 /// A command that is at work; it ends with its handle.
 struct Working(Child);
 
 impl Working {
-    fn begin(project: &Project, host: &Host<'_>, arguments: &[&str]) -> (Working, impl Iterator<Item = String>) {
+    fn begin(project: &Project, host: &Host<'_>, arguments: &[&str]) -> (Working, impl Iterator<Item = String> + use<>) {
         let mut command = project.command(arguments);
         let mut child = command.args(["--url", &host.operator]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -69,6 +69,23 @@ fn a_log_is_followed_until_its_run_ends() {
     assert_eq!(followed.text(), as_json.text());
     let unknown = host.cli(&["runs", "logs", "run_01JABCDEFGHJKMNPQRSTVWXYZ0", "--follow"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
+}
+
+#[test]
+fn a_line_is_told_while_its_attempt_is_under_way() {
+    let project = Project::with(&["steps"]);
+    let host = project.serve();
+    let event = host.accept(&shop("slow", "1", json!({ "until": now() + 3_600_000 })));
+    let id = host.get(&format!("events/{event}"))["run_ids"][0].as_str().unwrap().to_owned();
+    let (mut working, mut lines) = Working::begin(&project, &host, &["runs", "logs", &id, "--follow"]);
+    let line = lines.next().unwrap();
+    assert!(line.contains("waits until"), "{line}");
+    assert_eq!(host.get(&format!("runs/{id}"))["state"], "leased");
+    assert_eq!(host.write(&format!("runs/{id}/cancel")).status, 200);
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(rest.last().map(String::as_str), Some("the run is cancelled"), "{rest:?}");
+    assert!(rest.iter().all(|line| !line.contains("waits until")), "{rest:?}");
+    assert!(working.0.wait().unwrap().success());
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod harness;
 mod kills;
 mod listeners;
 mod live_schedules;
+mod once;
 mod pages;
 mod pairing;
 mod powercut;

@@ -141,7 +141,7 @@ impl Host {
         let uploads = Arc::new(Uploads::to(project.plugins.clone()));
         let plugins = Arc::new(Plugins {
             store: store.clone(),
-            sandbox,
+            sandbox: sandbox.clone(),
             execute: execute.clone(),
             clock: clock.clone(),
             settings: plugin_settings.clone(),
@@ -187,6 +187,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             spending: spending.clone(),
+            live_logs: sandbox.live_logs(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,

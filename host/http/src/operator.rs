@@ -38,6 +38,7 @@ use bytes::Bytes;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
@@ -75,6 +76,8 @@ pub struct Operator {
     pub tally: Arc<Tally>,
     /// The same as the engine has.
     pub spending: Arc<Spending>,
+    /// The same as the sandbox has.
+    pub live_logs: Arc<LiveLogs>,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,

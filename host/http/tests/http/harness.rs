@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hookbox_core::clock::ManualClock;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::spending::Spending;
@@ -45,6 +46,7 @@ pub(crate) struct Host {
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
+    pub(crate) live_logs: Arc<LiveLogs>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -98,6 +100,7 @@ impl Host {
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
             spending: Arc::default(),
+            live_logs: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -143,6 +146,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
+            live_logs: Arc::clone(&self.live_logs),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::Request;
 use futures::StreamExt;
-use hookbox_core::attempt::Outcome;
-use hookbox_core::run::RunEvent;
+use hookbox_core::attempt::{LogLine, Outcome};
+use hookbox_core::run::{Run, RunEvent};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -141,6 +141,41 @@ async fn a_log_is_told_until_its_run_ends() {
     assert_eq!((over.status.as_u16(), over.body.as_str()), (204, ""));
     assert_eq!(ask(router, get(&path, Some("x"))).await.status, 422);
     assert_eq!(host.get("/api/v1/runs/run_01JABCDEFGHJKMNPQRSTVWXYZ0/logs/stream").await.status, 404);
+}
+
+#[tokio::test]
+async fn lines_are_told_while_their_attempt_is_under_way() {
+    let (host, _) = host().await;
+    let router = host.operator();
+    let run = claim(&host).await;
+    let path = format!("/api/v1/runs/{}/logs/stream", run.id);
+    let mut log = open(&router, &path, None).await;
+    let line = |message: &str| LogLine { message: message.to_owned(), ..attempt_line(&run) };
+    let first = [line("one"), line("two"), line("three")].to_vec();
+    let shown = host.live_logs.show(run.id, 1, move |from| first[from..].to_vec());
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let event = log.next().await.unwrap();
+        told.push((event.id, event.data["message"].as_str().unwrap().to_owned()));
+    }
+    let pair = |(id, message): (&str, &str)| (id.to_owned(), message.to_owned());
+    assert_eq!(told, [("1", "one"), ("2", "two"), ("3", "three")].map(pair));
+
+    // The attempt begins again and has less to say.
+    drop(shown);
+    let again = [line("welcomed Ada")].to_vec();
+    let shown = host.live_logs.show(run.id, 1, move |from| again[from..].to_vec());
+    let repeated = log.next().await.unwrap();
+    assert_eq!((repeated.id.as_str(), &repeated.data["message"]), ("1", &json!("welcomed Ada")));
+    drop(shown);
+    let attempt = attempt(&run, Outcome::Completed { output: None });
+    end(&host, &run, RunEvent::Succeeded { attempt }).await;
+    let rest: Vec<(String, String)> = log.all().await.into_iter().map(|event| (event.kind, event.id)).collect();
+    assert_eq!(rest, [("attempt", "2"), ("end", "3")].map(pair), "the line was told already");
+}
+
+fn attempt_line(run: &Run) -> LogLine {
+    attempt(run, Outcome::Completed { output: None }).log.lines[0].clone()
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ pub(super) fn describe(api: &mut Document) {
         .answers_in("200", "Server-sent events", "text/event-stream", text());
     api.get(RUNS, "/api/v1/runs/{id}/logs/stream", "Watch the log of a run until it ends")
         .says(
-            "Events are `log` for each line, `attempt` where one has ended, and `end` with the run's state. The log of an \
-             attempt comes when it has ended and is on disk.",
+            "Events are `log` for each line, `attempt` where one has ended, and `end` with the run's state. Lines \
+             come while their attempt is under way; those of one that begins again come again.",
         )
         .header("Last-Event-ID", json!({ "type": "string", "pattern": "^[0-9]{1,9}$" }), "Go on behind this event")
         .answers_in("200", "Server-sent events", "text/event-stream", text())

@@ -11,9 +11,10 @@ use futures::stream;
 use hookbox_core::id::RunId;
 use hookbox_core::run::Run;
 use hookbox_store::StoreError;
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{LAST_EVENT_ID, Watching, answered, event, until_changed};
+use super::{GATHER, LAST_EVENT_ID, LOOK_EVERY, Watching, answered, event, until_changed};
 use crate::operator::Operator;
 use crate::operator::query::{Named, Query};
 use crate::problem::Problem;
@@ -37,7 +38,18 @@ pub(in crate::operator) async fn logs(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let place = streams.place()?;
-    let mut log = Log { operator, run: id, seen, told, waiting: VecDeque::new(), ended: false, _place: place };
+    let mut log = Log {
+        operator,
+        run: id,
+        seen,
+        told,
+        recorded: 0,
+        next_attempt: 1,
+        execution: None,
+        waiting: VecDeque::new(),
+        ended: false,
+        _place: place,
+    };
     log.take(&run);
     Ok(answered(stream::unfold(log, |mut log| async move {
         let event = log.next().await?;
@@ -58,6 +70,12 @@ struct Log {
     seen: u64,
     /// Events that are behind the reader.
     told: usize,
+    /// Events of attempts that have ended.
+    recorded: usize,
+    /// The attempt that is under way, if one is.
+    next_attempt: u32,
+    /// The one whose lines were told before its end.
+    execution: Option<u64>,
     waiting: VecDeque<Event>,
     ended: bool,
     _place: OwnedSemaphorePermit,
@@ -72,10 +90,17 @@ impl Log {
             if self.ended {
                 return None;
             }
-            until_changed(&self.operator, self.seen).await?;
+            tokio::select! {
+                changed = until_changed(&self.operator, self.seen) => {
+                    changed?;
+                    tokio::time::sleep(GATHER).await;
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
             let since = self.operator.store.signals().changed.since(self.seen);
             self.seen = since.last;
             if !since.missed && !since.runs.contains(&self.run) {
+                self.take_live();
                 continue;
             }
             match self.operator.store.run(self.run).await {
@@ -87,25 +112,57 @@ impl Log {
         }
     }
 
+    /// Lines of the attempt that is under way. They keep their numbers when it is recorded; where it begins again, so do they.
+    fn take_live(&mut self) {
+        let told = self.told.saturating_sub(self.recorded);
+        let Some(mut so_far) = self.operator.live_logs.of(self.run, told) else { return };
+        if so_far.attempt != self.next_attempt {
+            return;
+        }
+        if self.execution.is_some_and(|execution| execution != so_far.execution) {
+            self.told = self.recorded;
+            let Some(whole) = self.operator.live_logs.of(self.run, 0) else { return };
+            so_far = whole;
+        }
+        self.execution = Some(so_far.execution);
+        self.told = self.told.max(self.recorded);
+        for line in &so_far.lines {
+            self.told += 1;
+            self.waiting.extend(event("log", &self.told.to_string(), &LogEventView::of(so_far.attempt, line)));
+        }
+    }
+
     /// What the reader has not seen yet.
     fn take(&mut self, run: &Run) {
-        let (mut number, told) = (0, self.told);
-        let mut put = |waiting: &mut VecDeque<Event>, make: &dyn Fn(&str) -> Option<Event>| {
-            number += 1;
-            if number > told {
-                waiting.extend(make(&number.to_string()));
-            }
-        };
+        let next = run.attempts.iter().find(|attempt| attempt.number == self.next_attempt);
+        // It began again with less to say: its lines are told anew.
+        if self.execution.is_some() && next.is_some_and(|next| self.told > self.recorded + next.log.lines.len()) {
+            self.told = self.recorded;
+        }
+        let mut number = 0;
         for attempt in &run.attempts {
             for line in &attempt.log.lines {
-                put(&mut self.waiting, &|id| event("log", id, &LogEventView::of(attempt.number, line)));
+                number += 1;
+                self.put(number, "log", &LogEventView::of(attempt.number, line));
             }
-            put(&mut self.waiting, &|id| event("attempt", id, &AttemptEndView::of(attempt)));
+            number += 1;
+            self.put(number, "attempt", &AttemptEndView::of(attempt));
         }
+        if number != self.recorded {
+            (self.recorded, self.execution) = (number, None);
+        }
+        self.next_attempt = run.attempts.last().map_or(1, |attempt| attempt.number + 1);
         if run.status().is_terminal() {
-            put(&mut self.waiting, &|id| event("end", id, &RunEndView::of(run)));
+            number += 1;
+            self.put(number, "end", &RunEndView::of(run));
             self.ended = true;
         }
-        self.told = told.max(number);
+        self.told = self.told.max(number);
+    }
+
+    fn put(&mut self, number: usize, kind: &str, view: &impl Serialize) {
+        if number > self.told {
+            self.waiting.extend(event(kind, &number.to_string(), view));
+        }
     }
 }
