@@ -28,7 +28,8 @@ fn what_is_served_is_what_the_document_says() {
     until("a slot has fired", || (host.get(TICK)["counts"]["fired"] != 0).then_some(()));
     let suppressed = host.all("suppressed")[0]["id"].clone();
     let events = [good["event"].clone(), dead["event"].clone(), unrouted.into()];
-    let known = |name: &str, values: &[serde_json::Value]| format!("[dictionaries.{name}]\nvalues = {}\n", json!(values));
+    let known =
+        |name: &str, values: &[serde_json::Value]| format!("[dictionaries.{name}]\nvalues = {}\n", json!(values));
     let often = |place: &str, parameter: &str, name: &str| {
         format!(
             "[[operations]]\ninclude-path-regex = \"^/api/v1/{place}/\"\n[operations.parameters]\n\
@@ -67,7 +68,7 @@ fn what_is_served_is_what_the_document_says() {
 }
 
 /// What a command has in place of each operation of the API; nothing where it is for other programs.
-const COMMANDS: [(&str, &str); 47] = [
+const COMMANDS: [(&str, &str); 50] = [
     ("GET /api/v1/events", "events list"),
     ("GET /api/v1/events/{id}", "events show"),
     ("POST /api/v1/events/{id}/route", "events route"),
@@ -87,6 +88,9 @@ const COMMANDS: [(&str, &str); 47] = [
     ("POST /api/v1/runs/cancel", "runs cancel"),
     ("POST /api/v1/runs/replay", "runs replay"),
     ("POST /api/v1/handlers/{plugin}/{handler}/run", "enqueue"),
+    ("GET /api/v1/searches", "searches list"),
+    ("PUT /api/v1/searches/{name}", "searches keep"),
+    ("DELETE /api/v1/searches/{name}", "searches drop"),
     ("GET /api/v1/holds", "holds list"),
     ("GET /api/v1/holds/{target}", "holds show"),
     ("PUT /api/v1/holds/{target}", "holds add"),

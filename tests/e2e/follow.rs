@@ -11,7 +11,11 @@ use crate::harness::{Host, Project, now, shop};
 struct Working(Child);
 
 impl Working {
-    fn begin(project: &Project, host: &Host<'_>, arguments: &[&str]) -> (Working, impl Iterator<Item = String> + use<>) {
+    fn begin(
+        project: &Project,
+        host: &Host<'_>,
+        arguments: &[&str],
+    ) -> (Working, impl Iterator<Item = String> + use<>) {
         let mut command = project.command(arguments);
         let mut child = command.args(["--url", &host.operator]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -19,7 +19,7 @@ pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
-pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
+pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand, SearchesCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
 pub(crate) use sign::SignArgs;
 pub(crate) use verify::VerifyArgs;
@@ -99,6 +99,13 @@ pub(crate) enum Command {
         operator: OperatorArgs,
         #[command(subcommand)]
         command: RunsCommand,
+    },
+    /// Keep searches for the list of runs: everybody who looks at this host has them.
+    Searches {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: SearchesCommand,
     },
     /// Hold back the runs of the host, of a plugin or of a handler, and release them.
     Holds {

@@ -35,6 +35,7 @@ mod providers;
 mod queue;
 mod routing;
 mod schedules;
+mod searches;
 mod secret_text;
 mod send;
 mod shell;
@@ -118,6 +119,9 @@ fn run(cli: Cli) -> Result<u8> {
             routing::routes(&client(&operator)?, command, print).map(done_or(FAILED))
         }
         Command::Runs { operator, command } => inspect::runs(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Searches { operator, command } => {
+            searches::searches(&client(&operator)?, command, print).map(|()| DONE)
+        }
         Command::Holds { operator, command } => queue::holds(&client(&operator)?, command, print).map(|()| DONE),
         Command::Enqueue { operator, args } => queue::enqueue(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Schedules { operator, command } => {

@@ -154,7 +154,21 @@ fn one(bulk: &BulkArgs) -> Result<()> {
 }
 
 pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
-    let RunFilterArgs { state, plugin, handler, event, schedule, since, until, error } = args;
+    let RunFilterArgs {
+        state,
+        plugin,
+        handler,
+        event,
+        schedule,
+        since,
+        until,
+        error,
+        provider,
+        version,
+        result,
+        in_payload,
+        not,
+    } = args;
     let named = [
         ("state", state),
         ("plugin", plugin),
@@ -164,8 +178,13 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
         ("since", since),
         ("until", until),
         ("error", error),
+        ("provider", provider),
+        ("version", version),
+        ("result", result),
+        ("payload", in_payload),
     ];
-    named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    let named = named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    named.chain(not.iter().cloned()).collect()
 }
 
 /// What is done with many runs.

@@ -5,6 +5,7 @@ mod bulk;
 mod etag;
 mod events;
 mod filter;
+mod found;
 mod holds;
 mod idempotency;
 mod jobs;
@@ -18,8 +19,10 @@ mod query;
 mod routes;
 mod runs;
 mod schedules;
+mod searches;
 mod streams;
 mod suppressed;
+mod totals;
 mod ui;
 mod unrouted;
 
@@ -32,7 +35,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
@@ -54,6 +57,7 @@ use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::tally::Tally;
+use crate::trend::{Sources, Trend};
 use crate::uploads::Uploads;
 use query::Query;
 
@@ -78,6 +82,8 @@ pub struct Operator {
     pub spending: Arc<Spending>,
     /// The same as the sandbox has.
     pub live_logs: Arc<LiveLogs>,
+    /// Somebody must look for it: see [`Trend::watch`].
+    pub trend: Arc<Trend>,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,
@@ -91,6 +97,12 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// What a look at how it goes looks at.
+    fn sources(&self) -> Sources {
+        let (store, tally) = (Arc::clone(&self.store), Arc::clone(&self.tally));
+        Sources { store, tally, spending: Arc::clone(&self.spending), clock: Arc::clone(&self.clock) }
+    }
+
     /// Fails where so many more runs would be more than may wait.
     fn has_room_for(&self, runs: usize) -> Result<(), Problem> {
         let (waiting, most) = (self.store.counts().pending, self.queue_max);
@@ -134,6 +146,8 @@ pub fn router(operator: Operator) -> Router {
         .route("/runs/{id}/result", get(runs::result))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/replay", post(runs::replay))
+        .route("/searches", get(searches::list))
+        .route("/searches/{name}", put(searches::keep).delete(searches::drop))
         .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
         .route("/holds", get(holds::list))
         .route("/holds/{*target}", get(holds::show).put(holds::hold).delete(holds::release))
@@ -167,8 +181,14 @@ pub fn router(operator: Operator) -> Router {
             Problem::wrong_method().because("use one of the methods that the Allow header names")
         })
         .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
-        .layer(middleware::from_fn_with_state((Arc::clone(&operator), Arc::<etag::Edits>::default()), etag::conditional))
-        .layer(middleware::from_fn_with_state((Arc::clone(&operator), Arc::<idempotency::UnderWay>::default()), idempotency::once))
+        .layer(middleware::from_fn_with_state(
+            (Arc::clone(&operator), Arc::<etag::Edits>::default()),
+            etag::conditional,
+        ))
+        .layer(middleware::from_fn_with_state(
+            (Arc::clone(&operator), Arc::<idempotency::UnderWay>::default()),
+            idempotency::once,
+        ))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
         .with_state(operator)
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use hookbox_core::clock::Clock;
 use hookbox_core::egress::Egress;
-use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::limits::{STACK_BYTES_MAX, STACK_BYTES_MIN};
+use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::name::{HandlerRef, PluginName};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;

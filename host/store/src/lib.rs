@@ -20,6 +20,7 @@ pub mod feed;
 pub mod memory;
 pub mod types;
 
+mod aside;
 mod codec;
 mod counts;
 mod due;
@@ -57,8 +58,9 @@ pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
     Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
-    Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
+    Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
+    SuppressedPage, Total, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -251,11 +253,21 @@ pub trait Store: Send + Sync + 'static {
     /// Unrouted events after `after`, oldest first, at most `limit`.
     async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError>;
 
-    /// Newest first, without logs and results.
+    /// Newest first, without logs and results. A filter that fits few runs may need several pages: each reads a bounded
+    /// number of bytes, and `next` says where to go on.
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
 
     /// How many of them there are, exactly where that is cheap, and else at least.
-    async fn total(&self, listed: &Listed) -> Result<Total, StoreError>;
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError>;
+
+    /// Searches that operators keep, by name.
+    async fn searches(&self) -> Result<Vec<Search>, StoreError>;
+
+    /// In place of one that has the name. `Conflict` where as many as may be are kept.
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError>;
+
+    /// False where there was none of the name.
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError>;
 
     fn counts(&self) -> Counts;
 

@@ -1,5 +1,8 @@
 //! What goes into the store and comes out of it.
 
+mod looking;
+mod requests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,14 +14,17 @@ use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::event::{Event, Job};
 use hookbox_core::gate::Gate;
 use hookbox_core::id::{EventId, RunId};
-use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Terms;
 use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus, WorkKind};
+use hookbox_core::run::{BootId, Lease, Run, RunEvent, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
-use hookbox_core::time::{Millis, Timestamp};
+use hookbox_core::time::Timestamp;
+
+pub use looking::{Excluded, Listed, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search, Total};
+pub use requests::{Begun, KEPT_REQUESTS_MAX, KeptAnswer, REQUEST_KEPT_FOR, RequestKey};
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,74 +290,6 @@ pub struct KvPage {
     pub prefix: String,
     pub after: Option<String>,
     pub limit: usize,
-}
-
-/// At most `limit` rows before `before`, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest<Id> {
-    pub before: Option<Id>,
-    pub limit: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RunFilter {
-    pub status: Option<RunStatus>,
-    /// Only those that are pending or leased.
-    pub alive: bool,
-    pub plugin: Option<PluginName>,
-    pub handler: Option<HandlerName>,
-    pub event: Option<EventId>,
-    pub schedule: Option<ScheduleName>,
-    /// Made at this time or later.
-    pub since: Option<Timestamp>,
-    /// Made before this time.
-    pub until: Option<Timestamp>,
-    /// The last attempt failed with a message that contains this, in any case.
-    pub error: Option<String>,
-}
-
-/// What can be counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
-    Runs(RunFilter),
-    Events,
-    Unrouted,
-    Suppressed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Total {
-    pub count: u64,
-    /// Else there are at least so many.
-    pub exact: bool,
-}
-
-/// Hash of an idempotency key, and of whose it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestKey(pub [u8; 32]);
-
-/// How long a request with an idempotency key is remembered.
-pub const REQUEST_KEPT_FOR: Millis = Millis::DAY;
-/// Of many, the latest.
-pub const KEPT_REQUESTS_MAX: u64 = 10_000;
-
-/// What became of a request that wanted to begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
-    New,
-    /// It has begun before and has no answer: it is under way, or the host ended meanwhile.
-    UnderWay,
-    /// The key was for another request.
-    Other,
-    Answered(KeptAnswer),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptAnswer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    /// Nothing where it was too large to be kept.
-    pub body: Option<Vec<u8>>,
 }
 
 /// An event and the runs it has.

@@ -414,7 +414,7 @@ impl Store for Faulty {
         self.through("runs", self.store.runs(page, filter), seen).await
     }
 
-    async fn total(&self, listed: &Listed) -> Result<Total, StoreError> {
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError> {
         self.read("total", self.store.total(listed)).await
     }
 
@@ -428,6 +428,18 @@ impl Store for Faulty {
 
     fn waiting_of(&self, handler: &HandlerRef) -> u64 {
         self.store.waiting_of(handler)
+    }
+
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.read("searches", self.store.searches()).await
+    }
+
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError> {
+        self.store.keep_search(search).await
+    }
+
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError> {
+        self.store.drop_search(name).await
     }
 
     fn counts(&self) -> Counts {

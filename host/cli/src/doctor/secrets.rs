@@ -74,9 +74,13 @@ fn permissions(project: &Project, findings: &mut Findings) {
     let providers = project.config.providers.values();
     let mut sources: Vec<&SecretSource> = providers
         .flat_map(|provider| provider.secrets.iter().map(|secret| &secret.source).chain(&provider.verify_token))
-        .chain(project.config.plugins.values().flat_map(|plugin| {
-            plugin.secrets.values().chain(plugin.http.secrets.values())
-        }))
+        .chain(
+            project
+                .config
+                .plugins
+                .values()
+                .flat_map(|plugin| plugin.secrets.values().chain(plugin.http.secrets.values())),
+        )
         .chain(&project.config.operator.token)
         .collect();
     sources.dedup();
@@ -91,7 +95,11 @@ fn permissions(project: &Project, findings: &mut Findings) {
         let mode = metadata.permissions().mode() & 0o777;
         let shown = file.display();
         if mode & 0o077 != 0 {
-            findings.warning(PART, format!("{shown} can be read by others (mode {mode:03o})"), format!("chmod 600 {shown}"));
+            findings.warning(
+                PART,
+                format!("{shown} can be read by others (mode {mode:03o})"),
+                format!("chmod 600 {shown}"),
+            );
         } else {
             findings.ok(PART, format!("{shown} is its owner's alone"));
         }

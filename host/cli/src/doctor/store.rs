@@ -21,8 +21,13 @@ pub(super) fn look(project: &Project, client: impl FnOnce() -> Result<Client>, f
         findings.ok(PART, format!("there is none in {shown} yet: the first start makes it"));
         return;
     }
-    let size: u64 = fs::read_dir(data).into_iter().flatten().flatten().filter_map(|file| file.metadata().ok())
-        .map(|metadata| metadata.len()).sum();
+    let size: u64 = fs::read_dir(data)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|file| file.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum();
     let size = format!("{} MiB", size.div_ceil(1 << 20));
     if let Ok(health) = client().and_then(|client| client.get("health", &[])) {
         match (health["status"].as_str(), health["reason"].as_str()) {

@@ -324,7 +324,7 @@ impl Store for Wire {
         self.store.events(page).await
     }
 
-    async fn total(&self, listed: &Listed) -> Result<Total, StoreError> {
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError> {
         self.store.total(listed).await
     }
 
@@ -342,6 +342,18 @@ impl Store for Wire {
 
     fn waiting_of(&self, handler: &HandlerRef) -> u64 {
         self.store.waiting_of(handler)
+    }
+
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.store.searches().await
+    }
+
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError> {
+        self.through(self.store.keep_search(search)).await
+    }
+
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError> {
+        self.through(self.store.drop_search(name)).await
     }
 
     fn counts(&self) -> Counts {

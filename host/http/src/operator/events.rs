@@ -21,7 +21,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Eve
         Some(true) => (operator.store.unrouted(page).await?, Listed::Unrouted),
         Some(false) | None => (operator.store.events(page).await?, Listed::Events),
     };
-    let total = operator.store.total(&listed).await?;
+    let total = operator.store.total(listed).await?;
     Ok(Json(Page::new(page.events.iter().map(EventView::of), page.next, total)))
 }
 

@@ -32,11 +32,7 @@ pub(super) struct Asked {
     note: Option<String>,
 }
 
-pub(super) async fn show(
-    State(operator): Api,
-    Named(held): Named<Held>,
-    uri: Uri,
-) -> Result<Json<HoldView>, Problem> {
+pub(super) async fn show(State(operator): Api, Named(held): Named<Held>, uri: Uri) -> Result<Json<HoldView>, Problem> {
     Query::read(&uri, &[])?;
     let (holds, waiting) = (operator.store.holds(), operator.store.waiting().await?);
     let hold = holds.0.get(&held).ok_or_else(|| Problem::not_found().because(format!("{held} is not held")))?;

@@ -11,14 +11,14 @@ use hookbox_core::id::RunId;
 use hookbox_core::route::filter::Subject;
 use hookbox_core::run::{CancelCause, Run, Work};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Cancellable, Edited, Listed, Replay};
+use hookbox_store::types::{Cancellable, Edited, Replay};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::payload::{self, Payload, Written};
 use super::query::{Named, Query};
-use super::{Api, Operator, asked_in, audited, created, filter, nothing_in};
+use super::{Api, Operator, asked_in, audited, created, filter, found, nothing_in, totals};
 use crate::json;
 use crate::problem::Problem;
 use crate::view::Page;
@@ -30,8 +30,8 @@ const RESULT_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-sr
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<RunView>>, Problem> {
     let query = Query::read(&uri, &[&["cursor", "limit"], &filter::NAMES[..]].concat())?;
     let filter = filter::read(|name| query.text(name))?;
-    let page = operator.store.runs(query.page::<RunId>()?, filter.clone()).await?;
-    let total = operator.store.total(&Listed::Runs(filter)).await?;
+    let page = found::runs(&operator, query.page::<RunId>()?, &filter).await?;
+    let total = totals::runs(&operator, &filter).await?;
     Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next, total)))
 }
 

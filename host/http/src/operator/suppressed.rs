@@ -18,7 +18,7 @@ use crate::view::suppressed::{SuppressedDetailView, SuppressedView};
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<SuppressedView>>, Problem> {
     let page = Query::read(&uri, &["cursor", "limit"])?.page::<EventId>()?;
     let page = operator.store.suppressed(page).await?;
-    let total = operator.store.total(&Listed::Suppressed).await?;
+    let total = operator.store.total(Listed::Suppressed).await?;
     Ok(Json(Page::new(page.items.iter().map(SuppressedView::of), page.next, total)))
 }
 

@@ -230,6 +230,15 @@ impl Store for Faulty {
     async fn run(&self, _: RunId) -> Result<Run, StoreError> {
         self.fail()
     }
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.fail()
+    }
+    async fn keep_search(&self, _: Search) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn drop_search(&self, _: &str) -> Result<bool, StoreError> {
+        self.fail()
+    }
     async fn events(&self, _: PageRequest<EventId>) -> Result<EventPage, StoreError> {
         self.fail()
     }
@@ -252,7 +261,7 @@ impl Store for Faulty {
     async fn prune(&self, _: Timestamp, _: Retention) -> Result<Pruned, StoreError> {
         self.fail()
     }
-    async fn total(&self, _: &Listed) -> Result<Total, StoreError> {
+    async fn total(&self, _: Listed) -> Result<Total, StoreError> {
         self.fail()
     }
     async fn begin_request(&self, _: RequestKey, _: [u8; 32], _: Timestamp) -> Result<Begun, StoreError> {

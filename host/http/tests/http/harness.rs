@@ -26,6 +26,7 @@ use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
+use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
@@ -47,6 +48,7 @@ pub(crate) struct Host {
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
     pub(crate) live_logs: Arc<LiveLogs>,
+    pub(crate) trend: Arc<Trend>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -101,6 +103,7 @@ impl Host {
             tally: Arc::default(),
             spending: Arc::default(),
             live_logs: Arc::default(),
+            trend: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -147,6 +150,7 @@ impl Host {
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
             live_logs: Arc::clone(&self.live_logs),
+            trend: Arc::clone(&self.trend),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,
@@ -155,6 +159,13 @@ impl Host {
             uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
             changes: Arc::clone(&self.changes),
         })
+    }
+
+    /// As the host looks every few seconds.
+    pub(crate) async fn look(&self) {
+        let (store, tally) = (self.store.clone(), self.tally.clone());
+        let sources = Sources { store, tally, spending: self.spending.clone(), clock: self.clock.clone() };
+        self.trend.take(&sources).await;
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -192,6 +203,7 @@ pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (
         LiveProvider {
             verifier: verifier.into(),
             secret_places: vec!["env SECRET".to_owned()],
+            secrets_written: vec![Some(Timestamp(NOW.0 - 3 * 86_400_000))],
             public_url: None,
             dedupe: ID_WINDOW,
             body_bytes_max,

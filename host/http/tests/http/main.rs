@@ -34,3 +34,4 @@ mod suppressed;
 mod tally;
 mod tls;
 mod ui;
+mod ui_pages;

@@ -87,7 +87,10 @@ async fn a_key_must_be_one() {
     let long = "k".repeat(256);
     for bad in ["", "\"\"", "a\"b", long.as_str()] {
         let answer = send(&host, "PUT", HOURLY, &[("idempotency-key", bad)], &hourly()).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["type"]), (422, &json!("urn:hookbox:problem:bad-parameter")));
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["type"]),
+            (422, &json!("urn:hookbox:problem:bad-parameter"))
+        );
     }
     let two = [("idempotency-key", "a"), ("idempotency-key", "b")];
     assert_eq!(send(&host, "PUT", HOURLY, &two, &hourly()).await.status, 422);

@@ -1,9 +1,9 @@
 //! Requests with an idempotency key, totals, and the feed of changed runs.
 
-use hookbox_core::run::{CancelCause, RunStatus};
+use hookbox_core::run::CancelCause;
 use hookbox_core::time::Millis;
 use hookbox_store::types::{
-    Begun, Cancellable, KEPT_REQUESTS_MAX, KeptAnswer, Listed, REQUEST_KEPT_FOR, RequestKey, RunFilter, Total,
+    Begun, Cancellable, KEPT_REQUESTS_MAX, KeptAnswer, Listed, REQUEST_KEPT_FOR, RequestKey, Total,
 };
 
 use crate::world::{NOW, World, event};
@@ -79,31 +79,17 @@ async fn requests_are_forgotten_in_time_and_where_too_many_come(world: &mut Worl
 }
 
 async fn what_is_listed_is_counted(world: &mut World) {
-    let total = async |world: &World, listed| world.total(&listed).await.unwrap();
+    let total = async |world: &World, listed| world.total(listed).await.unwrap();
     let exactly = |count| Total { count, exact: true };
-    for listed in [Listed::Runs(RunFilter::default()), Listed::Events, Listed::Unrouted, Listed::Suppressed] {
+    for listed in [Listed::Events, Listed::Unrouted, Listed::Suppressed] {
         assert_eq!(total(world, listed).await, exactly(0));
     }
-    for _ in 0..5 {
-        world.accept_new(event(&["a/on-event"])).await;
+    for targets in [&["a/on-event"][..], &["a/on-event", "b/on-event"], &[]] {
+        world.accept_new(event(targets)).await;
     }
-    world.accept_new(event(&["a/on-event", "b/on-event"])).await;
-    world.accept_new(event(&[])).await;
     world.pause();
-    let of = |plugin: &str| Listed::Runs(RunFilter { plugin: Some(plugin.parse().unwrap()), ..RunFilter::default() });
-    let state = |status| Listed::Runs(RunFilter { status: Some(status), ..RunFilter::default() });
-    for (listed, count) in [
-        (Listed::Runs(RunFilter::default()), 7),
-        (Listed::Events, 7),
-        (Listed::Unrouted, 1),
-        (state(RunStatus::Pending), 7),
-        (state(RunStatus::Dead), 0),
-        (of("a"), 6),
-        (of("b"), 1),
-        (of("c"), 0),
-    ] {
-        let shown = format!("{listed:?}");
-        assert_eq!(total(world, listed).await, exactly(count), "{shown}");
+    for (listed, count) in [(Listed::Events, 3), (Listed::Unrouted, 1), (Listed::Suppressed, 0)] {
+        assert_eq!(total(world, listed).await, exactly(count), "{listed:?}");
     }
 }
 

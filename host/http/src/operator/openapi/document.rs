@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hookbox_store::types::SEARCH_NAME_BYTES_MAX;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -273,13 +274,7 @@ impl Operation<'_> {
         self
     }
 
-    pub(super) fn answers_in(
-        self,
-        status: &'static str,
-        description: &str,
-        content_type: &str,
-        schema: Value,
-    ) -> Self {
+    pub(super) fn answers_in(self, status: &'static str, description: &str, content_type: &str, schema: Value) -> Self {
         let content = json!({ content_type: { "schema": schema } });
         self.described.answers.insert(status, json!({ "description": description, "content": content }));
         self
@@ -295,7 +290,10 @@ fn in_path(path: &str) -> Vec<Value> {
                 "runs" => id("run"),
                 "events" | "suppressed" => id("evt"),
                 "schedules" => name_of("._-"),
-                "holds" => json!({ "type": "string", "pattern": r"^(\*|[a-z0-9][a-z0-9_-]{0,62}(/[a-z0-9][a-z0-9_-]{0,62})?)$" }),
+                "searches" => json!({ "type": "string", "minLength": 1, "maxLength": SEARCH_NAME_BYTES_MAX }),
+                "holds" => {
+                    json!({ "type": "string", "pattern": r"^(\*|[a-z0-9][a-z0-9_-]{0,62}(/[a-z0-9][a-z0-9_-]{0,62})?)$" })
+                }
                 _ => name_of("_-"),
             };
             found.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
@@ -320,6 +318,11 @@ pub(super) fn time() -> Value {
 }
 
 fn of_filter(name: &str) -> (Value, &'static str) {
+    if let Some(name) = name.strip_prefix("not_") {
+        let (schema, _) = of_filter(name);
+        return (schema, "Leaves out what the same parameter without `not_` would find");
+    }
+    let text = || json!({ "type": "string", "minLength": 1, "maxLength": 256 });
     let states = hookbox_core::run::RunStatus::ALL.map(hookbox_core::run::RunStatus::code);
     match name {
         "state" => (json!({ "type": "string", "enum": states }), "Of this state"),
@@ -329,10 +332,11 @@ fn of_filter(name: &str) -> (Value, &'static str) {
         "schedule" => (name_of("._-"), "Of this schedule"),
         "since" => (time(), "Made at this time or later"),
         "until" => (time(), "Made before this time"),
-        "error" => (
-            json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
-            "The last attempt failed with a message that contains this, in any case",
-        ),
+        "error" => (text(), "The last attempt failed with a message that contains this, in any case"),
+        "provider" => (name_of("_-"), "Of events that this provider sent"),
+        "version" => (text(), "An attempt ran on a version whose digest begins so"),
+        "result" => (text(), "What the handler returned contains this, in any case"),
+        "payload" => (text(), "What it works on contains this, in any case"),
         _ => (json!({ "type": "string" }), ""),
     }
 }

@@ -15,10 +15,7 @@ pub(super) fn describe(api: &mut Document) {
         .says("It goes through the same steps as a file in plugins/. The same bytes twice are the same version.")
         .query("name", name_of("_-"), "Which plugin it is. Must be given")
         .header("Hookbox-Signature", json!({ "type": "string" }), "The text of its .minisig file, in base64")
-        .body_in(
-            "application/wasm",
-            json!({ "type": "string", "format": "binary", "maxLength": COMPONENT_BYTES_MAX }),
-        )
+        .body_in("application/wasm", json!({ "type": "string", "format": "binary", "maxLength": COMPONENT_BYTES_MAX }))
         .answers::<PluginView>("200", "It serves");
     api.get(PLUGINS, "/api/v1/plugins/{name}", "Show a plugin")
         .answers::<PluginDetailView>("200", "Its versions, handlers and grants, and what it was denied")

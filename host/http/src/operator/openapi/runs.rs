@@ -1,14 +1,16 @@
 use serde_json::json;
 
 use super::document::{Document, id};
+use crate::operator::searches::SearchView;
 use crate::operator::streams::NAMES as STREAMED;
-use crate::operator::{bulk, holds, jobs, runs};
+use crate::operator::{bulk, holds, jobs, runs, searches};
 use crate::view::Page;
 use crate::view::hold::HoldView;
 use crate::view::run::{BulkView, JobMadeView, ReplayView, RunDetailView, RunView};
 
 const RUNS: &str = "runs";
 const HOLDS: &str = "holds";
+const SEARCHES: &str = "searches";
 
 pub(super) fn describe(api: &mut Document) {
     api.get(RUNS, "/api/v1/runs", "List runs")
@@ -38,8 +40,12 @@ pub(super) fn describe(api: &mut Document) {
         .says_nothing("204", "The run has ended, and its last event is behind the one that was named");
     api.get(RUNS, "/api/v1/runs/{id}", "Show a run")
         .answers::<RunDetailView>("200", "The run with its attempts, their logs, and the result");
-    api.get(RUNS, "/api/v1/runs/{id}/result", "Fetch the bytes of a run's result")
-        .answers_in("200", "As the handler returned them, under its own content type", "*/*", json!({}));
+    api.get(RUNS, "/api/v1/runs/{id}/result", "Fetch the bytes of a run's result").answers_in(
+        "200",
+        "As the handler returned them, under its own content type",
+        "*/*",
+        json!({}),
+    );
     api.post(RUNS, "/api/v1/runs/{id}/cancel", "Cancel a run")
         .says("One that is executed is stopped, and nothing that it wrote is kept.")
         .answers::<RunView>("200", "The run, cancelled");
@@ -59,8 +65,13 @@ pub(super) fn describe(api: &mut Document) {
         .body::<jobs::Asked>()
         .answers::<JobMadeView>("200", "None was made: the run that is told has its unique key and is alive")
         .makes::<JobMadeView>("The run that was made");
-    api.get(HOLDS, "/api/v1/holds", "List what is held")
-        .answers::<Page<HoldView>>("200", "All of it");
+    api.get(SEARCHES, "/api/v1/searches", "List the searches that are kept")
+        .answers::<Page<SearchView>>("200", "All of them");
+    api.put(SEARCHES, "/api/v1/searches/{name}", "Keep a search for the list of runs")
+        .body::<searches::Asked>()
+        .answers::<SearchView>("200", "It is kept");
+    api.delete(SEARCHES, "/api/v1/searches/{name}", "Forget a search").says_nothing("204", "It is forgotten");
+    api.get(HOLDS, "/api/v1/holds", "List what is held").answers::<Page<HoldView>>("200", "All of it");
     api.get(HOLDS, "/api/v1/holds/{target}", "Show what is held").answers::<HoldView>("200", "It is held").tagged();
     api.put(HOLDS, "/api/v1/holds/{target}", "Hold the runs of the host (`*`), a plugin or a handler")
         .conditional()
