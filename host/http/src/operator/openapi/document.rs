@@ -83,7 +83,7 @@ impl Document {
         path: &'static str,
         summary: &'static str,
     ) -> Operation<'_> {
-        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]*$" });
+        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 257 });
         self.operation(method, tag, path, summary).header(
             "Idempotency-Key",
             schema,

@@ -30,9 +30,9 @@ pub(super) fn describe(api: &mut Document) {
         .conditional()
         .answers::<RemovedView>("200", "What counts under the name from here on");
     api.post(SCHEDULES, "/api/v1/schedules/preview", "Say what a schedule would be")
-        .says("Nothing is changed.")
+        .says("Nothing is changed. What is wrong with it is told in the answer.")
         .query("name", name_of("._-"), "Its name, which decides how far jitter puts it off")
-        .body_of(schedule())
+        .body_of(json!({ "type": "object", "description": "As where it is made" }))
         .answers::<PreviewView>("200", "Its next slots, or what is wrong with it");
     api.post(SCHEDULES, "/api/v1/schedules/{name}/run", "Run a schedule once more")
         .says("Its slots and their verdicts stay what they are.")
