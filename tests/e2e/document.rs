@@ -62,7 +62,15 @@ fn what_is_served_is_what_the_document_says() {
     project.surround(&mut command);
     command.args(["run", &host.api("openapi.json"), "--checks", CHECKS, "--max-examples", &examples]);
     // Streams have no end, and it makes no components.
-    command.args(["--exclude-path-regex", "/stream$", "--exclude-name", "POST /api/v1/plugins", "--phases", "examples,coverage,fuzzing", "--no-color"]);
+    command.args([
+        "--exclude-path-regex",
+        "/stream$",
+        "--exclude-name",
+        "POST /api/v1/plugins",
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--no-color",
+    ]);
     command.args(["--generation-deterministic"]);
     command.args(["--request-timeout", "30", "--warnings", "off", "--suppress-health-check", "all", "--no-shrink"]);
     let done = command.output().unwrap();
