@@ -1,6 +1,7 @@
 //! The command line as it is typed.
 
 mod cron;
+mod doctor;
 mod events;
 mod plugins;
 mod runs;
@@ -15,9 +16,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
-pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
+pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand, SearchesCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
 pub(crate) use sign::SignArgs;
 pub(crate) use verify::VerifyArgs;
@@ -98,6 +100,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Keep searches for the list of runs: everybody who looks at this host has them.
+    Searches {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: SearchesCommand,
+    },
     /// Hold back the runs of the host, of a plugin or of a handler, and release them.
     Holds {
         #[command(flatten)]
@@ -138,14 +147,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginsCommand,
     },
-    /// Open a stopped host's data and check it.
-    Doctor {
-        /// The folder of the store.
+    /// Look at everything that a host stands on, and say the cure of what is wrong.
+    Doctor(DoctorArgs),
+    /// Say how a running host is. Exits with 1 unless it takes webhooks.
+    Health {
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Print what completes the commands in a shell.
+    Completion { shell: clap_complete::Shell },
+    /// Print the manual page.
+    Man {
+        /// Write a page for each command into this folder instead.
         #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-        /// A file of ids, one a line: exit with 1 if one of them is missing.
-        #[arg(long, value_name = "FILE")]
-        has: Option<PathBuf>,
+        out: Option<PathBuf>,
     },
     /// Drive a running host with signed webhooks and print what it does.
     Bench(BenchArgs),
@@ -350,6 +365,11 @@ pub(crate) enum ProvidersCommand {
     Show {
         /// The preset, or another name of it.
         name: String,
+    },
+    /// The senders that the running host takes webhooks of: what came, and what was refused. With a name, one of them.
+    Live {
+        /// The provider, as in its URL.
+        name: Option<String>,
     },
     /// Wait for a sender that brings the secret in its first POST, as Notion does, and keep it once you agree.
     Pair {

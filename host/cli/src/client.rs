@@ -1,5 +1,7 @@
 //! Speaks to the operator API of a running host.
 
+pub(crate) mod events;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};

@@ -17,6 +17,12 @@ impl SystemClock {
     }
 }
 
+/// When a file was last written; nothing where it is not there.
+pub(crate) fn changed_at(file: &std::path::Path) -> Option<Timestamp> {
+    let changed = std::fs::metadata(file).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp(Millis::from_duration(changed).0))
+}
+
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock")]
     fn now(&self) -> Timestamp {

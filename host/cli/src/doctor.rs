@@ -1,57 +1,141 @@
-//! `hookbox doctor`: opens a stopped host's data and checks it.
+//! `hookbox doctor`: looks at everything that a host stands on, and says the cure of what is wrong.
 
-use std::fs;
-use std::path::Path;
+mod clock;
+mod files;
+mod secrets;
+mod store;
+mod toolchains;
 
-use anyhow::{Context, Result};
-use hookbox_store::doctor;
+use anyhow::Result;
 use serde_json::json;
 
+use crate::args::{DoctorArgs, ProjectArgs};
+use crate::client::Client;
 use crate::inspect::{self, Print};
+use crate::project::{self, Mistakes, Project};
 
-/// True if everything is well.
-pub(crate) fn doctor(data: &Path, has: Option<&Path>, print: Print) -> Result<bool> {
-    let store = doctor::open(data).with_context(|| format!("cannot open {}", data.display()))?;
-    let report = doctor::check(&store)?;
-    let mut missing = Vec::new();
-    if let Some(file) = has {
-        let ids = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        for id in ids.lines().map(str::trim).filter(|id| !id.is_empty()) {
-            if !doctor::has(&store, id)? {
-                missing.push(id.to_owned());
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Ok,
+    /// A host works, and somebody should look at it.
+    Warning,
+    /// A host does not start, or does not keep its promises.
+    Fault,
+}
+
+/// One thing that was looked at.
+#[derive(Debug)]
+struct Finding {
+    part: &'static str,
+    level: Level,
+    what: String,
+    /// What to do; nothing where all is well.
+    cure: Option<String>,
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn ok(&mut self, part: &'static str, what: impl Into<String>) {
+        self.0.push(Finding { part, level: Level::Ok, what: what.into(), cure: None });
+    }
+
+    fn warning(&mut self, part: &'static str, what: impl Into<String>, cure: impl Into<String>) {
+        self.0.push(Finding { part, level: Level::Warning, what: what.into(), cure: Some(cure.into()) });
+    }
+
+    fn fault(&mut self, part: &'static str, what: impl Into<String>, cure: impl Into<String>) {
+        self.0.push(Finding { part, level: Level::Fault, what: what.into(), cure: Some(cure.into()) });
+    }
+
+    fn has_none_of(&self, part: &str) -> bool {
+        !self.0.iter().any(|finding| finding.part == part)
+    }
+}
+
+/// True if a host works here; warnings alone do not keep it from that.
+pub(crate) fn doctor(args: &DoctorArgs, client: impl FnOnce() -> Result<Client>, print: Print) -> Result<bool> {
+    if let Some(data) = &args.data {
+        return store::check(data, args.has.as_deref(), print);
+    }
+    let mut findings = Findings::default();
+    let project = project_of(args, &mut findings)?;
+    if let Some(project) = &project {
+        secrets::look(project, &mut findings);
+        files::look(project, &mut findings);
+        clock::look(project, &mut findings);
+        toolchains::look(&project.plugins, &mut findings);
+        store::look(project, client, &mut findings);
+    }
+    let well = !findings.0.iter().any(|finding| finding.level == Level::Fault);
+    told(&findings, well, print)?;
+    Ok(well)
+}
+
+/// Without a configuration that reads, nobody knows where the rest is.
+fn project_of(args: &DoctorArgs, findings: &mut Findings) -> Result<Option<Project>> {
+    const PART: &str = "config";
+    let shown = args.config.display();
+    let mistaken = |error: anyhow::Error| -> Result<Vec<String>> {
+        let Mistakes(mistakes) = error.downcast::<Mistakes>()?;
+        Ok(mistakes)
+    };
+    let config = match project::read_config(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            for mistake in mistaken(error)? {
+                findings.fault(PART, mistake, format!("mend it in {shown}; `hookbox check` tells when it is right"));
             }
+            return Ok(None);
+        }
+    };
+    let places = ProjectArgs { config: args.config.clone(), plugins: args.plugins.clone(), data: None };
+    let project = Project::with(&places, config)?;
+    let together = project::together(
+        project.providers().map(|_| ()),
+        project.operator_token(project.config.operator.listen).map(|_| ()),
+        project.tls_texts().and_then(|texts| texts.map(|texts| texts.tls()).transpose()).map_err(Into::into),
+    );
+    if let Err(error) = together {
+        for mistake in mistaken(error)? {
+            findings.fault(PART, mistake, "mend it: a host does not start so");
         }
     }
-    let well = report.faults.is_empty() && missing.is_empty();
+    if findings.has_none_of(PART) {
+        match args.config.exists() {
+            true => findings.ok(PART, format!("{shown} reads")),
+            false => findings.ok(PART, format!("there is no {shown}: the defaults count")),
+        }
+    }
+    Ok(Some(project))
+}
+
+fn told(findings: &Findings, well: bool, print: Print) -> Result<()> {
+    let code = |level| match level {
+        Level::Ok => "ok",
+        Level::Warning => "warning",
+        Level::Fault => "fault",
+    };
     if print == Print::Json {
-        inspect::json(&json!({
-            "well": well,
-            "events": report.events,
-            "live_runs": report.live_runs,
-            "ended_runs": report.ended_runs,
-            "schedules": report.schedules,
-            "plugins": report.plugins,
-            "kv_keys": report.kv_keys,
-            "faults": report.faults,
-            "missing": missing,
-        }))?;
-        return Ok(well);
+        let shown = findings.0.iter().map(|Finding { part, level, what, cure }| {
+            json!({ "part": part, "level": code(*level), "what": what, "cure": cure })
+        });
+        return inspect::json(&json!({ "well": well, "findings": shown.collect::<Vec<_>>() }));
     }
-    say!(
-        "{} events, {} live and {} ended runs, {} schedules, {} plugins, {} keys",
-        report.events,
-        report.live_runs,
-        report.ended_runs,
-        report.schedules,
-        report.plugins,
-        report.kv_keys
-    );
-    for fault in &report.faults {
-        say!("fault: {fault}");
+    for Finding { part, level, what, cure } in &findings.0 {
+        say!("{:<8} {part:<10} {what}", code(*level));
+        if let Some(cure) = cure {
+            say!("{:<19} cure: {cure}", "");
+        }
     }
-    for id in &missing {
-        say!("missing: {id}");
+    let warnings = findings.0.iter().filter(|finding| finding.level == Level::Warning).count();
+    match (well, warnings) {
+        (true, 0) => say!("All is well."),
+        (true, _) => say!("A host works here. Somebody should look at {warnings} warnings."),
+        (false, _) => say!("Not all is well."),
     }
-    say!("{}", if well { "All is well." } else { "Not all is well." });
-    Ok(well)
+    Ok(())
 }

@@ -142,7 +142,7 @@ impl Host {
         let uploads = Arc::new(Uploads::to(project.plugins.clone()));
         let plugins = Arc::new(Plugins {
             store: store.clone(),
-            sandbox,
+            sandbox: sandbox.clone(),
             execute: execute.clone(),
             clock: clock.clone(),
             settings: plugin_settings.clone(),
@@ -191,6 +191,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             spending: spending.clone(),
+            live_logs: sandbox.live_logs(),
             trend: trend.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::args::{EventsCommand, PageArgs, RunsCommand};
 use crate::client::Client;
+use crate::follow;
 use crate::output::{self, Column};
 use crate::queue;
 use crate::routing;
@@ -65,7 +66,9 @@ pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> R
 
 pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Result<()> {
     match command {
-        RunsCommand::List { page, filter } => {
+        RunsCommand::List { filter, follow: true, count, .. } => follow::runs(client, &filter, count, print),
+        RunsCommand::Logs { id, follow } => follow::logs(client, &id, follow, print),
+        RunsCommand::List { page, filter, .. } => {
             let mut query = query(&page);
             query.extend(queue::filter(&filter));
             list(&client.get("runs", &query)?, &RUNS, "No runs.", print)
@@ -90,14 +93,16 @@ pub(crate) fn list(answer: &Value, columns: &[Column], empty: &str, print: Print
         return json(answer);
     }
     let none = Vec::new();
-    output::table(answer["items"].as_array().unwrap_or(&none), columns, empty);
+    let items = answer["items"].as_array().unwrap_or(&none);
+    output::table(items, columns, empty);
     if let Some(next) = answer["next"].as_str() {
-        say!("\nMore: --cursor {next}");
+        let about = if answer["total"]["exact"] == false { "at least " } else { "" };
+        say!("\n{} of {about}{}. More: --cursor {next}", items.len(), output::plain(&answer["total"]["count"]));
     }
     Ok(())
 }
 
-fn show(answer: &Value, print: Print) -> Result<()> {
+pub(crate) fn show(answer: &Value, print: Print) -> Result<()> {
     if print == Print::Json {
         return json(answer);
     }

@@ -22,6 +22,8 @@ mod delivery;
 mod dev;
 mod doctor;
 mod environment;
+mod follow;
+mod health;
 mod host;
 mod inspect;
 mod invoke;
@@ -33,8 +35,10 @@ mod providers;
 mod queue;
 mod routing;
 mod schedules;
+mod searches;
 mod secret_text;
 mod send;
+mod shell;
 mod sign;
 mod verify;
 
@@ -115,6 +119,9 @@ fn run(cli: Cli) -> Result<u8> {
             routing::routes(&client(&operator)?, command, print).map(done_or(FAILED))
         }
         Command::Runs { operator, command } => inspect::runs(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Searches { operator, command } => {
+            searches::searches(&client(&operator)?, command, print).map(|()| DONE)
+        }
         Command::Holds { operator, command } => queue::holds(&client(&operator)?, command, print).map(|()| DONE),
         Command::Enqueue { operator, args } => queue::enqueue(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Schedules { operator, command } => {
@@ -125,7 +132,13 @@ fn run(cli: Cli) -> Result<u8> {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
-        Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
+        Command::Doctor(args) => doctor::doctor(&args, || client(&args.operator), print).map(done_or(FAILED)),
+        Command::Health { operator } => health::health(&client(&operator)?, print).map(done_or(FAILED)),
+        Command::Completion { shell } => {
+            shell::completion(shell);
+            Ok(DONE)
+        }
+        Command::Man { out } => shell::man(out.as_deref()).map(|()| DONE),
         Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }
 }

@@ -1,6 +1,7 @@
 //! `hookbox providers`: what is known of senders, and how one brings its secret.
 
 mod known;
+mod live;
 mod pair;
 
 use anyhow::Result;
@@ -19,6 +20,7 @@ pub(crate) fn providers(
     match command {
         None | Some(ProvidersCommand::List) => known::list(print),
         Some(ProvidersCommand::Show { name }) => known::show(&name, print),
+        Some(ProvidersCommand::Live { name }) => live::live(&client()?, name.as_deref(), print),
         Some(ProvidersCommand::Pair { name, yes }) => {
             pair::pair(&client()?, &name, if yes { Consent::Given } else { Consent::Ask }, print)
         }

@@ -71,6 +71,7 @@ pub(crate) fn result(client: &Client, id: &str) -> Result<()> {
 pub(crate) fn holds(client: &Client, command: HoldsCommand, print: Print) -> Result<()> {
     match command {
         HoldsCommand::List => inspect::list(&client.get("holds", &[])?, &HOLDS, "Nothing is held.", print),
+        HoldsCommand::Show { target } => inspect::show(&client.get(&place(&target)?, &[])?, print),
         HoldsCommand::Add { target, note } => {
             let held = client.put_json(&place(&target)?, &json!({ "note": note }))?;
             if held["known"] == false {
@@ -153,7 +154,21 @@ fn one(bulk: &BulkArgs) -> Result<()> {
 }
 
 pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
-    let RunFilterArgs { state, plugin, handler, event, schedule, since, until, error } = args;
+    let RunFilterArgs {
+        state,
+        plugin,
+        handler,
+        event,
+        schedule,
+        since,
+        until,
+        error,
+        provider,
+        version,
+        result,
+        in_payload,
+        not,
+    } = args;
     let named = [
         ("state", state),
         ("plugin", plugin),
@@ -163,8 +178,13 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
         ("since", since),
         ("until", until),
         ("error", error),
+        ("provider", provider),
+        ("version", version),
+        ("result", result),
+        ("payload", in_payload),
     ];
-    named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    let named = named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    named.chain(not.iter().cloned()).collect()
 }
 
 /// What is done with many runs.

@@ -30,19 +30,23 @@ fn each_command_says_what_it_does() {
         "send",
         "capture",
         "doctor",
+        "health",
+        "completion",
+        "man",
         "bench",
         "enqueue",
     ];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins", "cron"] {
+    for group in ["events", "routes", "runs", "searches", "holds", "schedules", "providers", "plugins", "cron"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-plugins-rollback", help(&["plugins", "rollback"]));
     insta::assert_snapshot!("hookbox-plugins-push", help(&["plugins", "push"]));
     insta::assert_snapshot!("hookbox-plugins-watch", help(&["plugins", "watch"]));
     insta::assert_snapshot!("hookbox-runs-list", help(&["runs", "list"]));
+    insta::assert_snapshot!("hookbox-runs-logs", help(&["runs", "logs"]));
     insta::assert_snapshot!("hookbox-runs-cancel", help(&["runs", "cancel"]));
     insta::assert_snapshot!("hookbox-runs-replay", help(&["runs", "replay"]));
     insta::assert_snapshot!("hookbox-holds-add", help(&["holds", "add"]));

@@ -54,6 +54,9 @@ pub use words::DESCRIPTION_CHARS_MAX;
 pub use zone::{UnknownZone, Zone};
 pub use zones::Zones;
 
+/// The release of the time zone data that is built in, such as `2026a`.
+pub use chrono_tz::IANA_TZDB_VERSION as TIME_ZONES;
+
 use crate::time::Timestamp;
 use wall::Wall;
 use zone::{Landing, Pass};

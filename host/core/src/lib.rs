@@ -22,6 +22,7 @@ pub mod hold;
 pub mod host_call;
 pub mod id;
 pub mod limits;
+pub mod live_logs;
 pub mod name;
 pub mod plugin;
 pub mod policy;

@@ -2,12 +2,15 @@
 
 mod access;
 mod bulk;
+mod etag;
 mod events;
 mod filter;
 mod found;
 mod holds;
+mod idempotency;
 mod jobs;
 mod metrics;
+mod openapi;
 mod pairing;
 mod payload;
 mod plugins;
@@ -17,7 +20,9 @@ mod routes;
 mod runs;
 mod schedules;
 mod searches;
+mod streams;
 mod suppressed;
+mod totals;
 mod ui;
 mod unrouted;
 
@@ -36,6 +41,7 @@ use bytes::Bytes;
 use hookbox_core::clock::Clock;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
@@ -74,6 +80,8 @@ pub struct Operator {
     pub tally: Arc<Tally>,
     /// The same as the engine has.
     pub spending: Arc<Spending>,
+    /// The same as the sandbox has.
+    pub live_logs: Arc<LiveLogs>,
     /// Somebody must look for it: see [`Trend::watch`].
     pub trend: Arc<Trend>,
     pub lifecycle: Arc<Lifecycle>,
@@ -116,6 +124,11 @@ type Api = State<Arc<Operator>>;
 /// exist too.
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
+    let streams = Arc::new(streams::Streams::new(operator.clock.now()));
+    let watched = Router::new()
+        .route("/runs/stream", get(streams::runs))
+        .route("/runs/{id}/logs/stream", get(streams::logs))
+        .with_state((Arc::clone(&operator), streams));
     let api = Router::new()
         .route("/events", get(events::list))
         .route("/events/route", post(unrouted::route_all))
@@ -137,7 +150,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/searches/{name}", put(searches::keep).delete(searches::drop))
         .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
         .route("/holds", get(holds::list))
-        .route("/holds/{*target}", put(holds::hold).delete(holds::release))
+        .route("/holds/{*target}", get(holds::show).put(holds::hold).delete(holds::release))
         .route("/schedules", get(schedules::list))
         .route(
             "/schedules/{name}",
@@ -157,15 +170,25 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))
-        .route("/health", get(health));
+        .route("/health", get(health))
+        .route("/openapi.json", get(openapi::show));
     Router::new()
         .merge(ui::routes())
         .route("/metrics", get(metrics::show))
         .nest("/api/v1", api)
+        .nest("/api/v1", watched)
         .method_not_allowed_fallback(async || {
             Problem::wrong_method().because("use one of the methods that the Allow header names")
         })
         .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
+        .layer(middleware::from_fn_with_state(
+            (Arc::clone(&operator), Arc::<etag::Edits>::default()),
+            etag::conditional,
+        ))
+        .layer(middleware::from_fn_with_state(
+            (Arc::clone(&operator), Arc::<idempotency::UnderWay>::default()),
+            idempotency::once,
+        ))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
         .with_state(operator)
 }

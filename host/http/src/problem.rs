@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// When to come back after a 503, in seconds: most causes pass within one, and senders double it themselves.
@@ -15,7 +16,7 @@ const RETRY_AFTER_SECONDS: &str = "2";
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -31,7 +32,7 @@ pub(crate) struct Problem {
 }
 
 /// What few problems have to tell.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 struct More {
     /// Where in the body, as a JSON Pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +46,7 @@ struct More {
 }
 
 /// One of several things that are wrong.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 struct PartialError {
     /// The member of the body, as hooks.yaml has it; empty where it is the whole.
     path: String,
@@ -74,7 +75,9 @@ problems! {
     not_found, NOT_FOUND, "not-found", "There is no such thing here";
     wrong_method, METHOD_NOT_ALLOWED, "wrong-method", "The method is not allowed here";
     slow_body, REQUEST_TIMEOUT, "slow-body", "The body did not come in time";
+    key_under_way, CONFLICT, "key-under-way", "The first request with this key has no answer";
     conflict, CONFLICT, "conflict", "The state does not allow this";
+    changed_meanwhile, PRECONDITION_FAILED, "changed-meanwhile", "It is not what the condition says";
     large_body, PAYLOAD_TOO_LARGE, "large-body", "The body is too large";
     unknown_encoding, UNSUPPORTED_MEDIA_TYPE, "unknown-encoding", "The content encoding is not known here";
     broken_encoding, BAD_REQUEST, "broken-encoding", "The body is not in its content encoding";
@@ -82,6 +85,7 @@ problems! {
     json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     invalid_body, UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as it must be";
+    key_reused, UNPROCESSABLE_ENTITY, "key-reused", "The idempotency key was for another request";
     bad_parameter, UNPROCESSABLE_ENTITY, "bad-parameter", "A parameter has no good value";
     refused_plugin, UNPROCESSABLE_ENTITY, "refused-plugin", "The plugin was refused";
     bad_schedule, UNPROCESSABLE_ENTITY, "bad-schedule", "The schedule is not as it must be";

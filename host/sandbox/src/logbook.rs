@@ -65,6 +65,11 @@ impl LogBook {
         self.book().log(LogLevel::Warn, message, &[]);
     }
 
+    /// The lines so far, from a place on.
+    pub(crate) fn lines_from(&self, from: usize) -> Vec<LogLine> {
+        self.book().log.lines.get(from..).unwrap_or_default().to_vec()
+    }
+
     /// The log with what stands on unfinished lines; the book is empty afterwards.
     pub(crate) fn finish(&self) -> Log {
         let mut book = self.book();

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use hookbox_core::clock::Clock;
 use hookbox_core::egress::Egress;
 use hookbox_core::limits::{STACK_BYTES_MAX, STACK_BYTES_MIN};
+use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::name::{HandlerRef, PluginName};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
@@ -66,9 +67,15 @@ pub struct Sandbox {
     /// Read when the first plugin may send requests.
     tls: OnceLock<ClientConfig>,
     pub(crate) active: Arc<Active>,
+    pub(crate) live_logs: Arc<LiveLogs>,
 }
 
 impl Sandbox {
+    /// What attempts that are under way have logged so far.
+    pub fn live_logs(&self) -> Arc<LiveLogs> {
+        Arc::clone(&self.live_logs)
+    }
+
     /// Starts the engine and its ticking thread, which ends with the last version.
     pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
         let slots = options.slots.clamp(1, SLOTS_MAX);
@@ -87,6 +94,7 @@ impl Sandbox {
             slots: Semaphore::new(slots),
             resolver: options.resolver,
             places: Places::default(),
+            live_logs: Arc::default(),
             tls: OnceLock::new(),
             active: Arc::default(),
         })

@@ -3,6 +3,7 @@
 //! golden file in the tests notices a change that nobody meant.
 
 mod plugin;
+mod request;
 mod run;
 mod schedule;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use crate::counts::Counts;
 use crate::error::StoreError;
 
 pub(crate) use plugin::{decode_plugin, encode_plugin};
+pub(crate) use request::{KeptAnswerV1, RequestV1};
 pub(crate) use run::{StoredRun, decode_run, details_apart, restore_detail, waiting};
 pub(crate) use schedule::{RemovedV1, decode_schedule, encode_schedule, removed_at};
 

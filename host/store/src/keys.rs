@@ -21,6 +21,8 @@
 //! | `i` | plugin | what an operator wanted of it last |
 //! | `g` | plugin | what it tried and was denied |
 //! | `h` | what is held | since when, and why |
+//! | `n` | `k`, hash of an idempotency key | a request that carried it, and its answer |
+//! | `n` | `n`, number | hash of the key, in the order in which they came |
 //! | `f` | name | a search that an operator keeps |
 //! | `k` | plugin, 0, key | a plugin's key |
 //! | `u` | plugin | bytes that a plugin's keys take |
@@ -160,6 +162,19 @@ pub(crate) fn plugin_command(name: &PluginName) -> Vec<u8> {
 
 pub(crate) fn hold(held: &Held) -> Vec<u8> {
     with(HOLD, &[held.to_string().as_bytes()])
+}
+
+/// By the hash of its idempotency key.
+pub(crate) fn request(hash: &[u8; 32]) -> Vec<u8> {
+    with(b'n', &[b"k", hash])
+}
+
+pub(crate) fn request_number(number: u64) -> Vec<u8> {
+    with(b'n', &[b"n", &number.to_be_bytes()])
+}
+
+pub(crate) fn all_request_numbers() -> Vec<u8> {
+    with(b'n', &[b"n"])
 }
 
 pub(crate) fn search(name: &str) -> Vec<u8> {

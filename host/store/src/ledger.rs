@@ -10,6 +10,7 @@ mod holds;
 mod kv;
 mod plugins;
 mod prune;
+mod requests;
 mod room;
 mod schedules;
 mod searches;
@@ -42,6 +43,8 @@ pub(crate) struct Ledger<'a> {
     counts: Counts,
     counts_on_disk: Counts,
     deltas: Vec<Delta>,
+    /// Runs that were written.
+    touched: Vec<RunId>,
     /// Where schedules that were changed stand; nothing for those that are gone.
     schedules: Vec<(ScheduleName, Option<Standing>)>,
     shown: Shown,
@@ -80,6 +83,7 @@ impl Shown {
 struct Undo {
     counts: Counts,
     deltas: usize,
+    touched: usize,
     schedules: usize,
     shown: Shown,
 }
@@ -88,6 +92,7 @@ struct Undo {
 pub(crate) struct Closed {
     pub(crate) changed: Changed,
     pub(crate) deltas: Vec<Delta>,
+    pub(crate) touched: Vec<RunId>,
     pub(crate) schedules: Vec<(ScheduleName, Option<Standing>)>,
     pub(crate) counts: Counts,
     pub(crate) shown: Shown,
@@ -101,8 +106,9 @@ impl<'a> Ledger<'a> {
             counts,
             counts_on_disk: counts,
             deltas: Vec::new(),
+            touched: Vec::new(),
             schedules: Vec::new(),
-            undo: Undo { counts, deltas: 0, schedules: 0, shown: shown.clone() },
+            undo: Undo { counts, deltas: 0, touched: 0, schedules: 0, shown: shown.clone() },
             shown,
         }
     }
@@ -113,6 +119,7 @@ impl<'a> Ledger<'a> {
         self.undo = Undo {
             counts: self.counts,
             deltas: self.deltas.len(),
+            touched: self.touched.len(),
             schedules: self.schedules.len(),
             shown: self.shown.clone(),
         };
@@ -127,6 +134,7 @@ impl<'a> Ledger<'a> {
         self.tree.roll_back();
         self.counts = self.undo.counts;
         self.deltas.truncate(self.undo.deltas);
+        self.touched.truncate(self.undo.touched);
         self.schedules.truncate(self.undo.schedules);
         self.shown = self.undo.shown.clone();
     }
@@ -143,6 +151,7 @@ impl<'a> Ledger<'a> {
         Ok(Closed {
             changed: self.tree.into_changed(),
             deltas: self.deltas,
+            touched: self.touched,
             schedules: self.schedules,
             counts: self.counts,
             shown: self.shown,
@@ -172,6 +181,7 @@ impl Ledger<'_> {
         let run = stored.run;
         self.lay_aside(&run)?;
         self.count_end(run.status(), 1);
+        self.touched.push(run.id);
         match run.state {
             RunState::Pending { .. } => {
                 values::insert(&mut self.tree, keys::live_run(run.id), &row)?;
@@ -189,6 +199,7 @@ impl Ledger<'_> {
         for (number, detail) in details {
             values::insert(&mut self.tree, keys::attempt_detail(run.id, number), &detail)?;
         }
+        self.touched.push(run.id);
         self.deltas.push(Delta::of(&run, waited, until));
         if let Some(at) = run.finished() {
             self.schedule_run_ended(&run, at)?;

@@ -16,6 +16,7 @@
 pub mod catalogue;
 pub mod doctor;
 pub mod embedded;
+pub mod feed;
 pub mod memory;
 pub mod types;
 
@@ -33,6 +34,7 @@ mod overlay;
 mod query;
 mod shared;
 mod suppressed;
+mod total;
 mod unrouted;
 mod values;
 
@@ -55,9 +57,10 @@ pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
-    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
+    Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
+    SuppressedPage, Total, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -254,6 +257,9 @@ pub trait Store: Send + Sync + 'static {
     /// number of bytes, and `next` says where to go on.
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
 
+    /// How many of them there are, exactly where that is cheap, and else at least.
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError>;
+
     /// Searches that operators keep, by name.
     async fn searches(&self) -> Result<Vec<Search>, StoreError>;
 
@@ -264,6 +270,14 @@ pub trait Store: Send + Sync + 'static {
     async fn drop_search(&self, name: &str) -> Result<bool, StoreError>;
 
     fn counts(&self) -> Counts;
+
+    /// Keeps that a request with this idempotency key is under way, unless one is or was: then nothing is changed.
+    /// `request` is a hash of what it asks for. It is kept for [`REQUEST_KEPT_FOR`](types::REQUEST_KEPT_FOR), and gone
+    /// earlier where [`KEPT_REQUESTS_MAX`](types::KEPT_REQUESTS_MAX) came after it.
+    async fn begin_request(&self, key: RequestKey, request: [u8; 32], now: Timestamp) -> Result<Begun, StoreError>;
+
+    /// Keeps what it was answered; with nothing, it is as if it had never been asked.
+    async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError>;
 
     /// Removes what is older than it must be kept, a bounded step at a time.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError>;
@@ -286,6 +300,8 @@ pub struct Signals {
     pub schedules: Notify,
     /// A plugin's row or command has changed. All who wait at that moment are told; who was about to wait may miss it.
     pub catalogue: Notify,
+    /// Runs whose state or record has changed.
+    pub changed: feed::Feed,
     /// The store failed for good: opened again, it would be damaged.
     pub failed: Notify,
 }

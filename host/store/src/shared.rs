@@ -23,10 +23,12 @@ use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
 use crate::overlay::Read;
+use crate::total;
 use crate::types::{
-    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
-    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
+    Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
+    Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
+    SuppressedPage, Total, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -312,6 +314,19 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
         self.read(|tree| query::runs(tree, page, &filter)).await
+    }
+
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError> {
+        let counts = self.counts();
+        self.read(|tree| total::total(tree, &counts, listed)).await
+    }
+
+    async fn begin_request(&self, key: RequestKey, request: [u8; 32], now: Timestamp) -> Result<Begun, StoreError> {
+        self.change(move |ledger| ledger.begin_request(key, request, now)).await
+    }
+
+    async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.end_request(key, answer)).await
     }
 
     async fn searches(&self) -> Result<Vec<Search>, StoreError> {

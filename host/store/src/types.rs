@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it.
 
 mod looking;
+mod requests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use hookbox_core::run::{BootId, Lease, Run, RunEvent, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
-pub use looking::{Excluded, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search};
+pub use looking::{Excluded, Listed, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search, Total};
+pub use requests::{Begun, KEPT_REQUESTS_MAX, KeptAnswer, REQUEST_KEPT_FOR, RequestKey};
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

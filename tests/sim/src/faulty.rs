@@ -414,6 +414,18 @@ impl Store for Faulty {
         self.through("runs", self.store.runs(page, filter), seen).await
     }
 
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError> {
+        self.read("total", self.store.total(listed)).await
+    }
+
+    async fn begin_request(&self, key: RequestKey, request: [u8; 32], now: Timestamp) -> Result<Begun, StoreError> {
+        self.read("begin request", self.store.begin_request(key, request, now)).await
+    }
+
+    async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError> {
+        self.read("end request", self.store.end_request(key, answer)).await
+    }
+
     fn waiting_of(&self, handler: &HandlerRef) -> u64 {
         self.store.waiting_of(handler)
     }

@@ -14,9 +14,22 @@ pub(crate) enum RunsCommand {
         page: PageArgs,
         #[command(flatten)]
         filter: RunFilterArgs,
+        /// Print each run that changes, as it does.
+        #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+        follow: bool,
+        /// Changes to print; then it ends.
+        #[arg(long, requires = "follow", value_parser = clap::value_parser!(u64).range(1..))]
+        count: Option<u64>,
     },
     /// One run with its attempts, logs and result.
     Show { id: String },
+    /// What the attempts of a run have logged.
+    Logs {
+        id: String,
+        /// Go on until the run ends.
+        #[arg(long)]
+        follow: bool,
+    },
     /// The bytes of a run's result, as its handler returned them.
     Result { id: String },
     /// Take runs off the queue; one that is executed is stopped, and nothing that it wrote is kept.
@@ -65,6 +78,40 @@ pub(crate) struct RunFilterArgs {
     /// The last attempt failed with a message that contains this, in any case.
     #[arg(long, value_name = "TEXT")]
     pub(crate) error: Option<String>,
+    /// Of events that this provider sent.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// An attempt ran on a version whose digest begins so.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) version: Option<String>,
+    /// What the handler returned contains this, in any case.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) result: Option<String>,
+    /// What the run works on contains this, in any case.
+    #[arg(long = "payload", value_name = "TEXT")]
+    pub(crate) in_payload: Option<String>,
+    /// Leave out what this would find: state, plugin, handler, provider, version, error, result or payload, as in
+    /// --not state=dead. As often as needed.
+    #[arg(long, value_name = "NAME=TEXT", value_parser = excluded)]
+    pub(crate) not: Vec<(&'static str, String)>,
+}
+
+/// By the names that the API has.
+fn excluded(text: &str) -> Result<(&'static str, String), String> {
+    const NAMES: [(&str, &str); 8] = [
+        ("state", "not_state"),
+        ("plugin", "not_plugin"),
+        ("handler", "not_handler"),
+        ("provider", "not_provider"),
+        ("version", "not_version"),
+        ("error", "not_error"),
+        ("result", "not_result"),
+        ("payload", "not_payload"),
+    ];
+    let known = NAMES.map(|(name, _)| name).join(", ");
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("write NAME=TEXT, with one of {known}"))?;
+    let found = NAMES.into_iter().find(|(known, _)| *known == name);
+    found.map(|(_, name)| (name, value.to_owned())).ok_or_else(|| format!("{name:?} is not known; known: {known}"))
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +160,11 @@ pub(crate) struct EnqueueArgs {
 pub(crate) enum HoldsCommand {
     /// What is held, since when and why.
     List,
+    /// One thing that is held.
+    Show {
+        /// As it was held.
+        target: String,
+    },
     /// Take runs in, and begin none until it is released. What runs already goes on.
     Add {
         /// '*' for the whole host, PLUGIN, or PLUGIN/HANDLER.
@@ -126,4 +178,19 @@ pub(crate) enum HoldsCommand {
         /// As it was held.
         target: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SearchesCommand {
+    /// All of them.
+    List,
+    /// Keep one under a name, in place of one that has it.
+    Keep {
+        name: String,
+        /// Which runs it finds.
+        #[command(flatten)]
+        filter: RunFilterArgs,
+    },
+    /// Forget one.
+    Drop { name: String },
 }

@@ -324,6 +324,18 @@ impl Store for Wire {
         self.store.events(page).await
     }
 
+    async fn total(&self, listed: Listed) -> Result<Total, StoreError> {
+        self.store.total(listed).await
+    }
+
+    async fn begin_request(&self, key: RequestKey, request: [u8; 32], now: Timestamp) -> Result<Begun, StoreError> {
+        self.store.begin_request(key, request, now).await
+    }
+
+    async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError> {
+        self.store.end_request(key, answer).await
+    }
+
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
         self.store.runs(page, filter).await
     }

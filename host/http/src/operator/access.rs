@@ -21,7 +21,7 @@ use crate::problem::Problem;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The one path that takes no JSON.
-const UPLOAD: &str = "/api/v1/plugins";
+pub(super) const UPLOAD: &str = "/api/v1/plugins";
 
 /// With every answer: nothing is cached, framed, sniffed or loaded from elsewhere.
 const SAFE: [(HeaderName, &str); 5] = [

@@ -10,6 +10,7 @@ use hookbox_core::id::RunId;
 use hookbox_core::run::{CancelCause, Run, RunStatus};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Again, Cancellable, PageRequest, RunFilter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::{Query, listed};
@@ -26,9 +27,10 @@ const PAGES_MAX: usize = 100;
 /// Runs that one commit changes: others wait for it.
 const BATCH: usize = 256;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "BulkRequest")]
+pub(super) struct Asked {
     /// By the names that a list takes.
     #[serde(default)]
     filter: BTreeMap<String, String>,
@@ -43,6 +45,7 @@ struct Asked {
     again: bool,
     limit: Option<usize>,
     /// Where the request before ended.
+    #[schemars(with = "Option<String>")]
     cursor: Option<RunId>,
 }
 

@@ -3,6 +3,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::id::EventId;
 use hookbox_store::StoreError;
+use hookbox_store::types::Listed;
 
 use super::Api;
 use super::query::{Named, Query};
@@ -16,11 +17,12 @@ pub(super) const RUNS_MAX: usize = 100;
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<EventView>>, Problem> {
     let query = Query::read(&uri, &["cursor", "limit", "unrouted"])?;
     let page = query.page::<EventId>()?;
-    let page = match query.parsed::<bool>("unrouted")? {
-        Some(true) => operator.store.unrouted(page).await?,
-        Some(false) | None => operator.store.events(page).await?,
+    let (page, listed) = match query.parsed::<bool>("unrouted")? {
+        Some(true) => (operator.store.unrouted(page).await?, Listed::Unrouted),
+        Some(false) | None => (operator.store.events(page).await?, Listed::Events),
     };
-    Ok(Json(Page::new(page.events.iter().map(EventView::of), page.next)))
+    let total = operator.store.total(listed).await?;
+    Ok(Json(Page::new(page.events.iter().map(EventView::of), page.next, total)))
 }
 
 pub(super) async fn show(

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::hold::{Held, Hold};
 use hookbox_store::types::Waiting;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::{Named, Query};
@@ -24,10 +25,18 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Hol
     Ok(Json(Page::whole(holds.0.iter().map(|(held, hold)| view(&operator, held, hold, &waiting)))))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "HoldRequest")]
+pub(super) struct Asked {
     note: Option<String>,
+}
+
+pub(super) async fn show(State(operator): Api, Named(held): Named<Held>, uri: Uri) -> Result<Json<HoldView>, Problem> {
+    Query::read(&uri, &[])?;
+    let (holds, waiting) = (operator.store.holds(), operator.store.waiting().await?);
+    let hold = holds.0.get(&held).ok_or_else(|| Problem::not_found().because(format!("{held} is not held")))?;
+    Ok(Json(view(&operator, &held, hold, &waiting)))
 }
 
 /// What is held already keeps its time and its note.

@@ -8,6 +8,7 @@ use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::Trigger;
 use hookbox_core::policy::WAIT_MAX;
 use hookbox_core::time::{Millis, NotADuration};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -20,9 +21,10 @@ use crate::view::run::JobMadeView;
 /// Of a key that a plugin gives, too.
 const UNIQUE_KEY_BYTES_MAX: usize = 128;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "JobRequest")]
+pub(super) struct Asked {
     #[serde(default, deserialize_with = "payload::present")]
     data: Option<Box<RawValue>>,
     text: Option<String>,

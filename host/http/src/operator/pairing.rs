@@ -13,7 +13,7 @@ use super::query::{Named, Query};
 use super::{Api, Operator, audited, created, nothing_in};
 use crate::pairing::NotPaired;
 use crate::problem::Problem;
-use crate::view::pairing::{PairedView, PairingView};
+use crate::view::pairing::{ClosedView, PairedView, PairingView};
 
 pub(super) async fn open(
     State(operator): Api,
@@ -66,12 +66,12 @@ pub(super) async fn close(
     Named(name): Named<ProviderName>,
     uri: Uri,
     body: Body,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<ClosedView>, Problem> {
     Query::read(&uri, &[])?;
     nothing_in(body).await?;
     let closed = operator.pairing.close(&name, operator.clock.monotonic()).map_err(Problem::from);
     audited("close pairing of", &name, closed)?;
-    Ok(Json(serde_json::json!({ "provider": name })))
+    Ok(Json(ClosedView { provider: name.to_string() }))
 }
 
 impl From<NotPaired> for Problem {

@@ -11,8 +11,8 @@ use hookbox_store::types::PageRequest;
 use crate::problem::Problem;
 
 /// Rows of a page, unless the query says otherwise.
-const LIMIT: usize = 50;
-const LIMIT_MAX: usize = 200;
+pub(super) const LIMIT: usize = 50;
+pub(super) const LIMIT_MAX: usize = 200;
 
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);

@@ -9,6 +9,7 @@ use hookbox_core::body_schema::{Fault, Otherwise};
 use hookbox_core::event::{Event, Source};
 use hookbox_core::name::ProviderName;
 use hookbox_core::verify::Delivery;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::Query;
@@ -28,9 +29,10 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Rou
 }
 
 /// A delivery, or an event that a plugin emits, as it would come.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "RoutesTestRequest")]
+pub(super) struct Asked {
     /// A provider, or the plugin whose events these are.
     provider: String,
     /// Left out, it is read from the delivery, as the provider's scheme says.

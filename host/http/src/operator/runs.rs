@@ -12,12 +12,13 @@ use hookbox_core::route::filter::Subject;
 use hookbox_core::run::{CancelCause, Run, Work};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Cancellable, Edited, Replay};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::payload::{self, Payload, Written};
 use super::query::{Named, Query};
-use super::{Api, Operator, asked_in, audited, created, filter, found, nothing_in};
+use super::{Api, Operator, asked_in, audited, created, filter, found, nothing_in, totals};
 use crate::json;
 use crate::problem::Problem;
 use crate::view::Page;
@@ -30,7 +31,8 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Run
     let query = Query::read(&uri, &[&["cursor", "limit"], &filter::NAMES[..]].concat())?;
     let filter = filter::read(|name| query.text(name))?;
     let page = found::runs(&operator, query.page::<RunId>()?, &filter).await?;
-    Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next)))
+    let total = totals::runs(&operator, &filter).await?;
+    Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next, total)))
 }
 
 pub(super) async fn show(
@@ -88,9 +90,10 @@ async fn stop(operator: &Operator, id: RunId) -> Result<RunView, Problem> {
 }
 
 /// Another payload in place of the one that the run has.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "ReplayRequest")]
+pub(super) struct Asked {
     #[serde(default, deserialize_with = "payload::present")]
     data: Option<Box<RawValue>>,
     text: Option<String>,

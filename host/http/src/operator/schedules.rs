@@ -11,7 +11,8 @@ use hookbox_core::name::ScheduleName;
 use hookbox_core::run::RunStatus;
 use hookbox_core::schedule::{Pause, ScheduleRow};
 use hookbox_store::StoreError;
-use hookbox_store::types::ScheduleChange;
+use hookbox_store::types::{ScheduleChange, Total};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::{Named, Query};
@@ -19,7 +20,7 @@ use super::{Api, BODY_BYTES_MAX, Operator, asked_in, audited, created, nothing_i
 use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::schedule::{RemovedView, ScheduleDetailView, ScheduleRunView, ScheduleView};
-pub(super) use backfill::backfill;
+pub(super) use backfill::{Asked as BackfillAsked, backfill};
 pub(super) use put::{preview, previewed, put};
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<ScheduleView>>, Problem> {
@@ -28,7 +29,8 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Sch
     let rows = operator.store.schedules(page.before.as_ref(), page.limit).await?;
     let next = rows.last().filter(|_| rows.len() == page.limit).map(|last| last.schedule.name.clone());
     let now = operator.clock.now();
-    Ok(Json(Page::new(rows.iter().map(|row| ScheduleView::of(row, now)), next)))
+    let total = Total { count: operator.store.schedule_counts(now).all(), exact: true };
+    Ok(Json(Page::new(rows.iter().map(|row| ScheduleView::of(row, now)), next, total)))
 }
 
 pub(super) async fn show(
@@ -72,9 +74,10 @@ pub(super) async fn remove(
     Ok(Json(RemovedView::of(&name, left)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "PauseRequest")]
+pub(super) struct Asked {
     note: Option<String>,
 }
 

@@ -2,24 +2,21 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use hookbox_store::types::{SEARCH_NAME_BYTES_MAX, Search};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::query::Query;
+use super::query::{Named, Query};
 use super::{Api, BODY_BYTES_MAX, asked_in, audited, filter, nothing_in};
 use crate::problem::Problem;
+use crate::view::Page;
 
 /// Longest query of one.
 const QUERY_BYTES_MAX: usize = 2048;
 
-#[derive(Debug, Serialize)]
-pub(super) struct SearchesView {
-    items: Vec<SearchView>,
-}
-
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct SearchView {
     name: String,
     /// As in `GET /api/v1/runs?`.
@@ -32,22 +29,24 @@ impl SearchView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "SearchRequest")]
+pub(super) struct Asked {
+    /// As in `GET /api/v1/runs?`.
     query: String,
 }
 
-pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<SearchesView>, Problem> {
+pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<SearchView>>, Problem> {
     Query::read(&uri, &[])?;
     let searches = operator.store.searches().await?;
-    Ok(Json(SearchesView { items: searches.into_iter().map(SearchView::of).collect() }))
+    Ok(Json(Page::whole(searches.into_iter().map(SearchView::of))))
 }
 
 /// In place of one that has the name.
 pub(super) async fn keep(
     State(operator): Api,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     uri: Uri,
     body: Body,
 ) -> Result<Json<SearchView>, Problem> {
@@ -61,7 +60,7 @@ pub(super) async fn keep(
 
 pub(super) async fn drop(
     State(operator): Api,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     uri: Uri,
     body: Body,
 ) -> Result<StatusCode, Problem> {

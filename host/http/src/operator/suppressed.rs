@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::id::EventId;
+use hookbox_store::types::Listed;
 
 use super::query::{Named, Query};
 use super::unrouted::runs_for;
@@ -17,7 +18,8 @@ use crate::view::suppressed::{SuppressedDetailView, SuppressedView};
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<SuppressedView>>, Problem> {
     let page = Query::read(&uri, &["cursor", "limit"])?.page::<EventId>()?;
     let page = operator.store.suppressed(page).await?;
-    Ok(Json(Page::new(page.items.iter().map(SuppressedView::of), page.next)))
+    let total = operator.store.total(Listed::Suppressed).await?;
+    Ok(Json(Page::new(page.items.iter().map(SuppressedView::of), page.next, total)))
 }
 
 pub(super) async fn show(

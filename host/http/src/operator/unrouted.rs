@@ -13,6 +13,7 @@ use hookbox_core::route::filter::Subject;
 use hookbox_store::StoreError;
 use hookbox_store::catalogue::Verdict;
 use hookbox_store::types::NewRun;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::{Named, Query};
@@ -42,15 +43,17 @@ pub(super) async fn route(
     Ok(Json(RoutedView { event: id.to_string(), runs: runs.iter().map(|run| run.id.to_string()).collect() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "RouteAllRequest")]
+pub(super) struct Asked {
     /// Of this provider alone, or of what this plugin emits.
     provider: Option<String>,
     /// Only count.
     #[serde(default)]
     dry_run: bool,
     /// Where the request before ended.
+    #[schemars(with = "Option<String>")]
     after: Option<EventId>,
 }
 

@@ -1,9 +1,10 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::changes::{After, Change, What};
 
 /// What happened to plugins.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ChangesView {
     /// Oldest first.
     pub(crate) items: Vec<ChangeView>,
@@ -13,7 +14,7 @@ pub(crate) struct ChangesView {
     pub(crate) missed: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ChangeView {
     pub(crate) number: u64,
     pub(crate) at: String,
@@ -23,7 +24,7 @@ pub(crate) struct ChangeView {
     pub(crate) what: WhatView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub(crate) enum WhatView {
     Found,

@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 
 use hookbox_core::run::Run;
 use hookbox_store::types::EventRecord;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::payload::DataView;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct EventView {
     pub(crate) id: String,
     /// `provider/NAME` or `plugin/NAME`
@@ -44,7 +45,7 @@ impl EventView {
 }
 
 /// A run of an event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct EventRunView {
     pub(crate) id: String,
     pub(crate) plugin: String,
@@ -65,7 +66,7 @@ impl EventRunView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct EventDetailView {
     #[serde(flatten)]
     pub(crate) event: EventView,

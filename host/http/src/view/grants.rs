@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use hookbox_core::egress::Grant;
 use hookbox_core::limits::PluginSettings;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct GrantsView {
     pub(crate) http: Vec<HttpGrantView>,
     /// Addresses that are not public and that it may reach all the same.
@@ -21,7 +22,7 @@ pub(crate) struct GrantsView {
     pub(crate) config: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct HttpGrantView {
     pub(crate) to: String,
     /// Names of the secrets that a header may carry.

@@ -1,7 +1,8 @@
 use hookbox_store::Counts;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct HealthView {
     /// `ok`, `starting`, `draining`, or `degraded` where the store takes nothing at this moment.
     pub(crate) status: &'static str,
@@ -22,7 +23,7 @@ pub(crate) struct HealthView {
     pub(crate) counts: Option<CountsView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Queue {
     pub(crate) pending: u64,
     pub(crate) leased: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Queue {
 }
 
 /// Since the store was made; ended runs as long as they are kept.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct CountsView {
     pub(crate) events: u64,
     pub(crate) unrouted: u64,

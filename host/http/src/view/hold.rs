@@ -1,8 +1,9 @@
 use hookbox_core::hold::{Held, Hold};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What is held: its runs are taken in and wait.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct HoldView {
     /// `*`, `PLUGIN` or `PLUGIN/HANDLER`.
     target: String,

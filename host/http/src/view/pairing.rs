@@ -1,9 +1,10 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::pairing::{Seen, WINDOW};
 
 /// A window that is open. The token itself is never told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PairingView {
     pub(crate) provider: String,
     opened: String,
@@ -12,7 +13,7 @@ pub(crate) struct PairingView {
     caught: Option<CaughtView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct CaughtView {
     from: Option<String>,
     begins: String,
@@ -20,11 +21,17 @@ struct CaughtView {
 }
 
 /// A token that is the provider's secret from here on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PairedView {
     pub(crate) provider: String,
     /// Where it was written.
     pub(crate) file: String,
+}
+
+/// A window that was closed.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct ClosedView {
+    pub(crate) provider: String,
 }
 
 impl PairingView {

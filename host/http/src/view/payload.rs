@@ -2,6 +2,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hookbox_core::attempt::Output;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -10,21 +11,21 @@ use crate::json;
 /// Of a payload, on a page.
 const SHOWN_BYTES_MAX: usize = 32 * 1024;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PayloadView {
     pub(crate) content_type: String,
     #[serde(flatten)]
     pub(crate) data: DataView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct DataView {
     pub(crate) data: Data,
     /// `json`: the value itself. `text`: the bytes are this text. `base64`: they are no text.
     pub(crate) data_encoding: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Data {
     Json(Box<RawValue>),

@@ -2,13 +2,14 @@ use hookbox_core::denial::Denial;
 use hookbox_core::plugin::{Handler, Trigger};
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing, Trusted};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::grants::GrantsView;
 use super::policy::PolicyView;
 use super::reach::DenialView;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PluginView {
     pub(crate) name: String,
     /// `active`; `refused`: no version was ever good; `missing`: its file is gone; `untrusted`: none serves, and hooks.yaml
@@ -38,7 +39,7 @@ pub(crate) struct PluginView {
     pub(crate) rejected: Vec<RejectedView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct TrustView {
     /// It is the file that hooks.yaml names.
     pub(crate) pinned: bool,
@@ -59,7 +60,7 @@ impl TrustView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct HandlerView {
     pub(crate) name: String,
     pub(crate) trigger: TriggerView,
@@ -69,7 +70,7 @@ pub(crate) struct HandlerView {
     pub(crate) policy: PolicyView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum TriggerView {
     Events { patterns: Vec<String> },
@@ -77,7 +78,7 @@ pub(crate) enum TriggerView {
     Manual,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RefusedView {
     pub(crate) digest: Option<String>,
     pub(crate) at: String,
@@ -85,7 +86,7 @@ pub(crate) struct RefusedView {
     pub(crate) reason: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PastVersionView {
     pub(crate) digest: String,
     /// As its author counts.
@@ -97,7 +98,7 @@ pub(crate) struct PastVersionView {
     pub(crate) how: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RejectedView {
     pub(crate) digest: String,
     pub(crate) at: String,
@@ -107,7 +108,7 @@ pub(crate) struct RejectedView {
 }
 
 /// One plugin, with what it may do and what it tried.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PluginDetailView {
     #[serde(flatten)]
     pub(crate) plugin: PluginView,

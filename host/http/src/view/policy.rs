@@ -1,9 +1,10 @@
 use hookbox_core::gate::Order;
 use hookbox_core::policy::Policy;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How the runs of a handler are treated: as hooks.yaml says, else as the plugin declares, else as the host has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PolicyView {
     pub(crate) timeout_ms: u64,
     pub(crate) attempts: u32,

@@ -2,19 +2,20 @@ use std::collections::BTreeMap;
 
 use hookbox_core::name::ProviderName;
 use hookbox_core::verify::Integrity;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::providers::LiveProvider;
 use crate::tally::{Counted, Turned};
 
 /// All live providers, and what came for names that none has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ProvidersView {
     pub(crate) providers: Vec<ProviderView>,
     pub(crate) strangers: CountsView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ProviderView {
     pub(crate) name: String,
     pub(crate) scheme: String,
@@ -29,7 +30,8 @@ pub(crate) struct ProviderView {
 }
 
 /// Since the start of the host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "ProviderCounts")]
 pub(crate) struct CountsView {
     pub(crate) accepted: u64,
     pub(crate) duplicates: u64,
@@ -42,7 +44,7 @@ pub(crate) struct CountsView {
     pub(crate) recent_refusals: Option<Vec<RefusalView>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RefusalView {
     pub(crate) at: String,
     pub(crate) cause: &'static str,

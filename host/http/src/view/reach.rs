@@ -2,10 +2,11 @@
 
 use hookbox_core::attempt::{Request, RequestEnd};
 use hookbox_core::denial::{Denial, Denied};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A request that the handler sent, or was not allowed to send.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RequestView {
     pub(crate) method: String,
     /// Without its query, and with long parts of the path masked.
@@ -41,7 +42,7 @@ impl RequestView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct DeniedView {
     /// `request`, `emit` or `secret`.
     pub(crate) kind: &'static str,
@@ -57,7 +58,7 @@ impl DeniedView {
 }
 
 /// The same thing, over all attempts of a plugin.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct DenialView {
     #[serde(flatten)]
     pub(crate) denied: DeniedView,

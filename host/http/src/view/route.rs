@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use hookbox_core::body_schema::{Fault, Otherwise};
 use hookbox_core::event::Event;
 use hookbox_store::catalogue::{Catalogue, PluginRow, Route, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A handler that takes events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RouteView {
     plugin: String,
     handler: String,
@@ -33,7 +34,7 @@ impl RouteView {
 }
 
 /// What would become of a delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RoutesTestView {
     topic: String,
     /// What is wrong with its body, where the provider has a schema.
@@ -42,7 +43,7 @@ pub(crate) struct RoutesTestView {
     handlers: Vec<VerdictView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct SchemaFaultView {
     pointer: String,
     message: String,
@@ -50,7 +51,7 @@ struct SchemaFaultView {
     outcome: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct VerdictView {
     plugin: String,
     /// Missing where the plugin has no version that serves, and so no handlers.
@@ -113,13 +114,13 @@ impl VerdictView {
 }
 
 /// An event that got its runs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RoutedView {
     pub(crate) event: String,
     pub(crate) runs: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RoutedAllView {
     /// Nothing was done: the numbers are what would be done.
     pub(crate) dry_run: bool,

@@ -6,12 +6,13 @@ use hookbox_core::gate::Order;
 use hookbox_core::host_call::{CallKind, Calls};
 use hookbox_core::policy::Curve;
 use hookbox_core::run::{CancelCause, Run, RunPolicy, RunState, Work};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::payload::PayloadView;
 use super::reach::{DeniedView, RequestView};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RunView {
     pub(crate) id: String,
     pub(crate) plugin: String,
@@ -106,7 +107,7 @@ impl RunView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RunPolicyView {
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) attempts: Option<u32>,
@@ -128,7 +129,7 @@ impl RunPolicyView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RunDetailView {
     #[serde(flatten)]
     pub(crate) run: RunView,
@@ -161,7 +162,7 @@ pub(crate) fn result_of(run: &Run) -> Option<&Output> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct JobView {
     /// `schedule/NAME`, `plugin/NAME` or `operator`.
     pub(crate) origin: String,
@@ -182,7 +183,7 @@ impl JobView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct AttemptView {
     pub(crate) number: u32,
     pub(crate) started: String,
@@ -202,7 +203,7 @@ pub(crate) struct AttemptView {
     pub(crate) denied: Vec<DeniedView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct CostView {
     pub(crate) wall_us: u64,
     pub(crate) cpu_us: u64,
@@ -211,14 +212,14 @@ pub(crate) struct CostView {
     pub(crate) host_calls: BTreeMap<&'static str, CallsView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct CallsView {
     pub(crate) calls: u64,
     pub(crate) bytes_given: u64,
     pub(crate) bytes_answered: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct LogView {
     pub(crate) lines: Vec<LogLineView>,
     /// Of these lines.
@@ -226,7 +227,7 @@ pub(crate) struct LogView {
     pub(crate) bytes_dropped: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct LogLineView {
     pub(crate) at: String,
     pub(crate) stream: &'static str,
@@ -277,7 +278,7 @@ impl CostView {
 }
 
 impl LogLineView {
-    fn of(line: &LogLine) -> LogLineView {
+    pub(super) fn of(line: &LogLine) -> LogLineView {
         LogLineView {
             at: line.at.to_string(),
             stream: match line.stream {
@@ -299,14 +300,14 @@ impl LogLineView {
 }
 
 /// A run that was made by replaying another.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ReplayView {
     pub(crate) id: String,
     pub(crate) parent: String,
 }
 
 /// What became of many runs at once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct BulkView {
     pub(crate) dry_run: bool,
     /// Runs that fit.
@@ -320,7 +321,7 @@ pub(crate) struct BulkView {
 }
 
 /// The run of a job that an operator made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct JobMadeView {
     pub(crate) run: String,
     /// False where the run has the job's unique key and is alive: none was made.

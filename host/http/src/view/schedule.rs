@@ -8,6 +8,7 @@ mod when;
 use hookbox_core::id::RunId;
 use hookbox_core::schedule::{Attention, Lateness, Origin, Pause, Schedule, ScheduleRow, SlotCounts};
 use hookbox_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::payload::PayloadView;
@@ -16,7 +17,7 @@ use rules::RulesView;
 use slots::{SlotView, UpcomingView};
 use when::WhenView;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ScheduleView {
     pub(crate) name: String,
     pub(crate) plugin: String,
@@ -41,7 +42,7 @@ pub(crate) struct ScheduleView {
     pub(crate) counts: SlotCountsView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PauseView {
     pub(crate) since: String,
     pub(crate) note: Option<String>,
@@ -49,7 +50,7 @@ pub(crate) struct PauseView {
     pub(crate) failures: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct AttentionView {
     /// `failing`, `no-next-slot`, `undecided` or `clock-behind`.
     pub(crate) reason: &'static str,
@@ -59,7 +60,7 @@ pub(crate) struct AttentionView {
     pub(crate) cure: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct SlotCountsView {
     pub(crate) fired: u64,
     pub(crate) missed: u64,
@@ -125,7 +126,7 @@ impl SlotCountsView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ScheduleDetailView {
     #[serde(flatten)]
     pub(crate) schedule: ScheduleView,
@@ -150,14 +151,14 @@ pub(crate) struct ScheduleDetailView {
 }
 
 /// From when a slot is due to when its run is on disk.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct LatenessView {
     pub(crate) last_ms: u64,
     pub(crate) longest_ms: u64,
 }
 
 /// A declaration that does not count.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct DeclarationView {
     pub(crate) origin: &'static str,
     pub(crate) plugin: String,

@@ -1,11 +1,12 @@
 use hookbox_store::types::{EventRecord, Suppressed};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::event::EventView;
 use super::payload::DataView;
 
 /// A delivery that was a duplicate, once for each body that it came with.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct SuppressedView {
     /// What it would be as an event.
     #[serde(flatten)]
@@ -32,7 +33,7 @@ impl SuppressedView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct SuppressedDetailView {
     #[serde(flatten)]
     pub(crate) suppressed: SuppressedView,

@@ -261,6 +261,15 @@ impl Store for Faulty {
     async fn prune(&self, _: Timestamp, _: Retention) -> Result<Pruned, StoreError> {
         self.fail()
     }
+    async fn total(&self, _: Listed) -> Result<Total, StoreError> {
+        self.fail()
+    }
+    async fn begin_request(&self, _: RequestKey, _: [u8; 32], _: Timestamp) -> Result<Begun, StoreError> {
+        self.fail()
+    }
+    async fn end_request(&self, _: RequestKey, _: Option<KeptAnswer>) -> Result<(), StoreError> {
+        self.fail()
+    }
     fn signals(&self) -> &Signals {
         self.inner.signals()
     }

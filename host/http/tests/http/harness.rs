@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hookbox_core::clock::{Clock, ManualClock};
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
+use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::spending::Spending;
@@ -46,6 +47,7 @@ pub(crate) struct Host {
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
+    pub(crate) live_logs: Arc<LiveLogs>,
     pub(crate) trend: Arc<Trend>,
     /// What was put in files.
     pub(crate) kept: Kept,
@@ -100,6 +102,7 @@ impl Host {
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
             spending: Arc::default(),
+            live_logs: Arc::default(),
             trend: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
@@ -150,6 +153,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
+            live_logs: Arc::clone(&self.live_logs),
             trend: Arc::clone(&self.trend),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),

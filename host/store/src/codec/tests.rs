@@ -5,6 +5,7 @@
 
 mod attempts;
 mod plugins;
+mod requests;
 mod schedules;
 
 use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};

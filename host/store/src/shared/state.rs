@@ -231,6 +231,9 @@ impl State {
             }
         }
         *locked(&self.counts) = closed.counts;
+        if !closed.touched.is_empty() {
+            self.signals.changed.tell(closed.touched);
+        }
         if shown.catalogue_changed {
             self.catalogue.store(shown.catalogue);
             self.signals.catalogue.notify_waiters();

@@ -51,6 +51,21 @@ pub struct Excluded {
     pub payload: Option<String>,
 }
 
+/// What can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    Events,
+    Unrouted,
+    Suppressed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    pub count: u64,
+    /// Else there are at least so many.
+    pub exact: bool,
+}
+
 /// Longest name of a search that is kept.
 pub const SEARCH_NAME_BYTES_MAX: usize = 64;
 

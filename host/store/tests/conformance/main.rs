@@ -34,6 +34,7 @@ mod plugins;
 mod prune;
 mod queue;
 mod record;
+mod requests;
 mod room;
 mod schedule_changes;
 mod schedule_rules;

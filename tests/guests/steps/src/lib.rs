@@ -41,6 +41,7 @@ fn doomed() -> Result {
 #[on("shop/slow", timeout = "5m")]
 fn slow(Json(slow): Json<Slow>, context: &Context) -> Result<Json<Value>> {
     let until = UNIX_EPOCH + Duration::from_millis(slow.until);
+    hookbox_sdk::info!("waits until {}", slow.until);
     if let Ok(left) = until.duration_since(SystemTime::now()) {
         std::thread::sleep(left);
     }

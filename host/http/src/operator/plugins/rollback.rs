@@ -8,6 +8,7 @@ use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::Wish;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::query::{Named, Query};
@@ -18,9 +19,10 @@ use crate::view::plugin::PluginView;
 /// Digits of a digest that name a version, at least.
 const DIGITS_MIN: usize = 6;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "RollbackRequest")]
+pub(in crate::operator) struct Asked {
     /// The first digits of its digest; without it, the version before.
     version: Option<String>,
 }

@@ -7,6 +7,7 @@ use axum::http::Uri;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::schedule::{ScheduleRow, Slots};
 use hookbox_core::time::{Millis, NotATime, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::operator::query::{Named, Query};
@@ -22,9 +23,10 @@ const COUNTED_MAX: usize = 100_000;
 const BATCH_MAX: usize = 100;
 const BATCH_BYTES: usize = 1 << 20;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "BackfillRequest")]
+pub(in crate::operator) struct Asked {
     from: String,
     to: String,
     /// Only count.

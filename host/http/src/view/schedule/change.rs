@@ -3,6 +3,7 @@
 use hookbox_core::config::Mistake;
 use hookbox_core::schedule::{Origin, ScheduleRow};
 use hookbox_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::rules::RulesView;
@@ -11,12 +12,12 @@ use super::when::WhenView;
 use super::{ScheduleDetailView, origin};
 
 /// The run of a schedule that an operator started.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ScheduleRunView {
     pub(crate) run: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PutView {
     #[serde(flatten)]
     pub(crate) schedule: ScheduleDetailView,
@@ -24,7 +25,7 @@ pub(crate) struct PutView {
     pub(crate) warnings: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RemovedView {
     pub(crate) name: String,
     /// Who else declares one of this name: it counts again. Null where there is none left.
@@ -38,7 +39,7 @@ impl RemovedView {
 }
 
 /// What is wrong with a schedule that was written.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct MistakeView {
     /// The key, as in hooks.yaml; empty where it is the whole.
     pub(crate) path: String,
@@ -52,7 +53,7 @@ impl From<Mistake> for MistakeView {
 }
 
 /// What a schedule would be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PreviewView {
     pub(crate) good: bool,
     pub(crate) mistakes: Vec<MistakeView>,
@@ -80,7 +81,7 @@ impl PreviewView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct BackfillView {
     pub(crate) dry_run: bool,
     /// Slots of the range.

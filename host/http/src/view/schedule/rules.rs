@@ -2,9 +2,10 @@
 
 use hookbox_core::policy::Curve;
 use hookbox_core::schedule::{MISSED_WITHIN, Missed, ON_TIME, Schedule};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct RulesView {
     pub(crate) start: Option<String>,
     pub(crate) end: Option<String>,

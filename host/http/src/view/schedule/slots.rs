@@ -3,12 +3,13 @@
 use hookbox_core::cron::Zone;
 use hookbox_core::schedule::{Schedule, ScheduleRow, SlotRecord, Verdict, When};
 use hookbox_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Slots that are shown ahead.
 const UPCOMING_MAX: usize = 10;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct UpcomingView {
     pub(crate) slot: String,
     /// When it is decided: later by the schedule's jitter.
@@ -34,7 +35,7 @@ pub(crate) fn upcoming(row: &ScheduleRow) -> Vec<UpcomingView> {
     slots.map(view).collect()
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct SlotView {
     /// For several at once the last of them.
     pub(crate) slot: String,

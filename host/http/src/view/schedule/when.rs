@@ -2,10 +2,11 @@
 
 use hookbox_core::cron::DayRule;
 use hookbox_core::schedule::When;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The rule, in words and in parts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct WhenView {
     /// As it was written.
     pub(crate) text: String,
@@ -15,7 +16,7 @@ pub(crate) struct WhenView {
     pub(crate) rule: RuleView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum RuleView {
     Cron { expression: String, timezone: String, day_rule: &'static str },

@@ -1,0 +1,103 @@
+//! Folders: whose they are, and whether there is room.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{Access, StatVfs, access, statvfs};
+
+use super::Findings;
+use crate::project::Project;
+
+const PART: &str = "files";
+const DISK: &str = "disk";
+/// Below this the store soon takes nothing.
+const FREE_BYTES_MIN: u64 = 256 << 20;
+/// Below this somebody should look.
+const FREE_BYTES_LOW: u64 = 2 << 30;
+/// Of inodes, in per cent.
+const FREE_INODES_LOW: u64 = 5;
+
+pub(super) fn look(project: &Project, findings: &mut Findings) {
+    data(&project.data, findings);
+    plugins(&project.plugins, findings);
+}
+
+fn data(folder: &Path, findings: &mut Findings) {
+    let shown = folder.display();
+    match std::fs::metadata(folder) {
+        Ok(metadata) if !metadata.is_dir() => {
+            findings.fault(PART, format!("{shown} is no folder"), "move it away, or name another store in hooks.yaml");
+            return;
+        }
+        Ok(metadata) => {
+            let mode = metadata.permissions().mode() & 0o777;
+            let (owner, us) = (metadata.uid(), rustix::process::geteuid().as_raw());
+            if mode & 0o077 != 0 {
+                let what = format!("{shown} holds webhooks and can be reached by others (mode {mode:03o})");
+                findings.warning(PART, what, format!("chmod 700 {shown}"));
+            } else if owner != us && us != 0 {
+                let what = format!("{shown} belongs to user {owner}, and this is user {us}");
+                findings.fault(PART, what, format!("chown -R {us} {shown}, or run as the other"));
+            } else if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+                let cure = format!("chmod u+rwx {shown}, and mount it without `ro`");
+                findings.fault(PART, format!("{shown} cannot be written"), cure);
+            } else {
+                findings.ok(PART, format!("{shown} is its owner's alone, and can be written"));
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            findings.ok(PART, format!("there is no {shown} yet: the first start makes it"));
+        }
+        Err(error) => {
+            findings.fault(PART, format!("{shown} cannot be looked at: {error}"), "let this user into its parents");
+            return;
+        }
+    }
+    // Of a folder that is to be made, the first one above it that is there.
+    if let Some((place, room)) = folder.ancestors().find_map(|place| {
+        let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        Some((place, statvfs(place).ok()?))
+    }) {
+        disk(place, &room, findings);
+    }
+}
+
+fn disk(place: &Path, room: &StatVfs, findings: &mut Findings) {
+    let (free, shown) = (room.f_bavail.saturating_mul(room.f_frsize), place.display());
+    let what = format!("{} MiB are free where {shown} is", free >> 20);
+    let cure = "free some room, or put `store` on a larger disk";
+    match free {
+        0..FREE_BYTES_MIN => findings.fault(DISK, what, cure),
+        FREE_BYTES_MIN..FREE_BYTES_LOW => findings.warning(DISK, what, cure),
+        _ => findings.ok(DISK, what),
+    }
+    // Some file systems have no fixed number of them.
+    if room.f_files > 0 {
+        let per_cent = room.f_favail.saturating_mul(100) / room.f_files;
+        let what = format!("{per_cent} % of the inodes are free where {shown} is");
+        match per_cent < FREE_INODES_LOW {
+            true => findings.warning(DISK, what, "remove small files, or make a file system with more inodes"),
+            false => findings.ok(DISK, what),
+        }
+    }
+}
+
+fn plugins(folder: &Path, findings: &mut Findings) {
+    let shown = folder.display();
+    match std::fs::metadata(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let cure = "make it, and put the .wasm files there; or name it with --plugins";
+            findings.warning(PART, format!("there is no folder {shown}"), cure);
+        }
+        Err(error) => findings.fault(PART, format!("{shown}: {error}"), "let this user read it"),
+        Ok(_) if access(folder, Access::READ_OK | Access::EXEC_OK).is_err() => {
+            findings.fault(PART, format!("{shown} cannot be read"), format!("chmod u+rx {shown}"));
+        }
+        Ok(metadata) if metadata.permissions().mode() & 0o002 != 0 => {
+            let what = format!("anybody on this machine can put code into {shown}");
+            findings.warning(PART, what, format!("chmod o-w {shown}, or ask for signatures with trust.keys"));
+        }
+        Ok(_) => findings.ok(PART, format!("{shown} can be read")),
+    }
+}

@@ -1,0 +1,41 @@
+//! `hookbox searches`: what operators look for again and again.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::args::SearchesCommand;
+use crate::client::Client;
+use crate::inspect::{self, Print};
+use crate::output::Column;
+use crate::queue;
+
+const SEARCHES: [Column; 2] = [("NAME", "name"), ("QUERY", "query")];
+
+pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) -> Result<()> {
+    match command {
+        SearchesCommand::List => {
+            let empty = "No searches. Keep one with `hookbox searches keep NAME --state dead`.";
+            inspect::list(&client.get("searches", &[])?, &SEARCHES, empty, print)
+        }
+        SearchesCommand::Keep { name, filter } => {
+            let pairs = queue::filter(&filter).into_iter().map(|(name, value)| format!("{name}={}", escaped(&value)));
+            let query = pairs.collect::<Vec<_>>().join("&");
+            let kept = client.put_json(&format!("searches/{}", escaped(&name)), &json!({ "query": query }))?;
+            inspect::show(&kept, print)
+        }
+        SearchesCommand::Drop { name } => {
+            client.delete(&format!("searches/{}", escaped(&name)))?;
+            match print {
+                Print::Json => inspect::json(&json!({ "dropped": name }))?,
+                Print::Tables => say!("{name} is forgotten"),
+            }
+            Ok(())
+        }
+    }
+}
+
+/// As a part of an address.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
