@@ -245,6 +245,7 @@ fn call(name: &PluginName, timeout: Millis) -> Call {
         hops: 0,
         input: Input::Job(Arc::new(job)),
         version: None,
+        trace: None,
     }
 }
 

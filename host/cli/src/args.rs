@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod alerts;
 mod cron;
 mod events;
 mod plugins;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use alerts::AlertsCommand;
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
@@ -138,6 +140,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginsCommand,
     },
+    /// Look at what is wrong, and try the channels that are told of it.
+    Alerts {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: AlertsCommand,
+    },
     /// Open a stopped host's data and check it.
     Doctor {
         /// The folder of the store.
@@ -180,7 +189,7 @@ pub(crate) struct HostArgs {
     pub(crate) operator: Option<SocketAddr>,
 
     /// Write log lines as JSON.
-    #[arg(long)]
+    #[arg(long, env = "HOOKBOX_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) log_json: bool,
 }
 

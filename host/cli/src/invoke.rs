@@ -80,6 +80,7 @@ async fn run(
         hops: 0,
         input: given.input(handler, &mint, now)?,
         version: None,
+        trace: None,
     };
     let executed = sandbox.execute(call, Arc::new(MemoryKv::default())).await?;
     Ok((handler.name.clone(), executed))

@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod alerts;
 mod args;
 mod bench;
 mod body_file;
@@ -125,6 +126,7 @@ fn run(cli: Cli) -> Result<u8> {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Alerts { operator, command } => alerts::alerts(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
         Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }

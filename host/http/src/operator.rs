@@ -1,6 +1,7 @@
 //! The operator's listener: a JSON API over everything that is stored, and one plain page.
 
 mod access;
+mod alerts;
 mod bulk;
 mod events;
 mod filter;
@@ -20,6 +21,7 @@ mod ui;
 mod unrouted;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -32,6 +34,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::spending::Spending;
@@ -40,6 +43,7 @@ use hookbox_store::Store;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::Alerts;
 use crate::bodies::Held;
 use crate::body::{self, Unread};
 use crate::changes::Changes;
@@ -71,6 +75,10 @@ pub struct Operator {
     pub tally: Arc<Tally>,
     /// The same as the engine has.
     pub spending: Arc<Spending>,
+    /// The same as the engine has.
+    pub meters: Arc<Meters>,
+    /// The folder of the store, whose disk is looked at.
+    pub data: PathBuf,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,
@@ -81,6 +89,8 @@ pub struct Operator {
     pub queue_max: u64,
     pub uploads: Arc<Uploads>,
     pub changes: Arc<Changes>,
+    /// The same as whoever watches has.
+    pub alerts: Arc<Alerts>,
 }
 
 impl Operator {
@@ -106,6 +116,8 @@ type Api = State<Arc<Operator>>;
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
     let api = Router::new()
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/channels/{name}/test", post(alerts::test))
         .route("/events", get(events::list))
         .route("/events/route", post(unrouted::route_all))
         .route("/events/{id}", get(events::show))

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod types;
 
 mod codec;
+mod commits;
 mod counts;
 mod due;
 mod durable;
@@ -51,6 +52,7 @@ use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
 
 pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
+pub use crate::commits::Commits;
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
@@ -253,6 +255,11 @@ pub trait Store: Send + Sync + 'static {
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
 
     fn counts(&self) -> Counts;
+
+    /// What was written since the start; nothing where nothing is written to a disk.
+    fn commits(&self) -> Commits {
+        Commits::default()
+    }
 
     /// Removes what is older than it must be kept, a bounded step at a time.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError>;

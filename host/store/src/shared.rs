@@ -19,6 +19,7 @@ use hookbox_core::time::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
+use crate::commits::Commits;
 use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
@@ -28,9 +29,7 @@ use crate::types::{
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
     ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
-use crate::unrouted;
-use crate::{Signals, Store};
-use crate::{query, suppressed};
+use crate::{Signals, Store, query, suppressed, unrouted};
 pub(crate) use state::{Grouped, State, locked};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
@@ -363,6 +362,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
         self.read(|tree| query::runs(tree, page, &filter)).await
+    }
+
+    fn commits(&self) -> Commits {
+        self.backend.state().commits.read()
     }
 
     fn counts(&self) -> Counts {

@@ -56,6 +56,8 @@ impl Host {
             slots: 1000,
             room: Room(1_000_000),
             spending: Arc::default(),
+            meters: Arc::default(),
+            tracing: Default::default(),
             observer: Some(observer),
         };
         Host { memory, store, clock, script, parts, ended, engine: None }

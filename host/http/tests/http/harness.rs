@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hookbox_core::clock::ManualClock;
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
@@ -18,6 +19,7 @@ use hookbox_core::secret::Secret;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
+use hookbox_http::alerts::{Alerts, Test};
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
@@ -30,6 +32,7 @@ use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
@@ -45,6 +48,7 @@ pub(crate) struct Host {
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
+    pub(crate) meters: Arc<Meters>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -54,6 +58,9 @@ pub(crate) struct Host {
     /// The folder of the plugins.
     pub(crate) plugins: TempDir,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) alerts: Arc<Alerts>,
+    /// Whoever sends tests takes it.
+    pub(crate) tests: Mutex<Option<mpsc::Receiver<Test>>>,
 }
 
 pub(crate) type Kept = Arc<Mutex<Vec<(PathBuf, Secret)>>>;
@@ -93,11 +100,13 @@ impl Host {
             to.lock().unwrap().push((file.to_owned(), Secret::new(token.expose()).unwrap()));
             Ok(())
         };
+        let (alerts, tests) = Alerts::new();
         Host {
             store,
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
             spending: Arc::default(),
+            meters: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -107,6 +116,8 @@ impl Host {
             queue_max: IngressLimits::default().queue_max,
             plugins: tempfile::tempdir().unwrap(),
             changes: Arc::new(Changes::new(NOW)),
+            alerts: Arc::new(alerts),
+            tests: Mutex::new(Some(tests)),
         }
     }
 
@@ -123,6 +134,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
+            tracing: Default::default(),
             limits,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             listens_on,
@@ -143,6 +155,8 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
+            meters: Arc::clone(&self.meters),
+            data: self.plugins.path().to_owned(),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,
@@ -150,6 +164,7 @@ impl Host {
             queue_max: self.queue_max,
             uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
             changes: Arc::clone(&self.changes),
+            alerts: Arc::clone(&self.alerts),
         })
     }
 

@@ -122,5 +122,6 @@ pub(crate) fn call(handler: &str, data: &str) -> Call {
         hops: 0,
         input: Input::Job(Arc::new(job)),
         version: None,
+        trace: None,
     }
 }

@@ -159,6 +159,7 @@ fn call(told: &str) -> Call {
         hops: 0,
         input: Input::Job(Arc::new(job)),
         version: None,
+        trace: None,
     }
 }
 
