@@ -144,6 +144,22 @@ fn a_trace_goes_on_where_the_operator_believes_the_sender_and_a_plugin_has_its_o
 }
 
 #[test]
+fn what_an_attempt_makes_is_in_its_trace() {
+    let collector = Receiver::start();
+    let project = Project::with(&["steps"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url(""));
+    let host = project.serve();
+    host.follow(&shop("chain", "1", json!({})));
+    host.idle();
+    host.stop();
+    let spans = spans(&collector);
+    let attempt = named(&spans, "attempt steps/chain");
+    for made in ["run steps/chained", "run steps/link"] {
+        let made = named(&spans, made);
+        assert_eq!((&made.trace_id, &made.parent_span_id), (&attempt.trace_id, &attempt.span_id), "{}", made.name);
+    }
+}
+
+#[test]
 fn without_an_endpoint_nothing_is_sent_and_no_request_tells_a_trace() {
     let server = Receiver::start();
     let project = project(&server, "");

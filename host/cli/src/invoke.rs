@@ -147,6 +147,7 @@ impl Given {
                 content_type,
                 data,
                 hops: 0,
+                trace: None,
             })));
         };
         let topic = topic.or_else(|| patterns.first().map(|pattern| pattern.to_string().replace('*', "test")));

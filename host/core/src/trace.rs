@@ -144,7 +144,7 @@ impl Tracing {
         let span = SpanId::of_run(run);
         let told = match input {
             Input::Event(event) => of_event(event),
-            Input::Job(_) => None,
+            Input::Job(job) => job.trace,
         };
         Some(match told {
             Some(told) => (TraceContext { span, ..told }, Some(told.span)),

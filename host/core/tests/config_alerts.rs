@@ -34,6 +34,7 @@ alerts:
   rules:
     handler-failing: { failures: 20%, over: 50, within: 1h, to: [ops, pager] }
     dead-letters: off
+    schedule-attention: { to: [mail] }
     queue-age: { longer: 1m }
     schedule-quiet: { after: { nightly: 25h }, to: [mail] }
     provider-silent: { after: { shop: 1h } }
@@ -55,6 +56,8 @@ fn alerts_are_read_with_their_channels_and_rules() {
     assert_eq!(alerts.terms.usual, ["ops"]);
     assert_eq!(alerts.terms.channels[&Rule::HandlerFailing], ["ops", "pager"]);
     assert_eq!(alerts.terms.channels[&Rule::ScheduleQuiet], ["mail"]);
+    assert!(alerts.rules.schedule_attention && alerts.terms.channels[&Rule::ScheduleAttention] == ["mail"]);
+    assert!(!good("alerts: { rules: { schedule-attention: off } }").alerts.rules.schedule_attention);
     assert_eq!(good("alerts: { channels: { a: { handler: p/h } } }").alerts.terms.usual, ["a"]);
 }
 

@@ -54,6 +54,7 @@ fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) ->
         content_type: request.content_type,
         data: request.data,
         hops,
+        trace: call.trace.as_ref().map(|trace| trace.context),
     };
     let mut new = context.catalogue.new_job(job, request.run, request.target, context.now);
     new.run.dead = looped(hops);

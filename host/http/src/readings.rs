@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hookbox_core::alert::{Reading, Rules, Schedule, Sender, Tries};
 use hookbox_core::name::ScheduleName;
+use hookbox_core::schedule::Reason;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::{Store, StoreError};
@@ -40,6 +41,7 @@ impl Sources<'_> {
             dead: self.store.counts().dead,
             oldest: oldest.unwrap_or_default(),
             schedules: self.schedules(rules, now).await?,
+            attention: self.attention(now),
             disk_free: Disk::of(self.data).map(|disk| disk.free_percent() as u64),
             rollbacks: plugins.plugins().map(|row| (row.name.clone(), row.rollbacks.by_host)).collect(),
         })
@@ -62,6 +64,15 @@ impl Sources<'_> {
             refused: refused.sum(),
             last_accepted: counted.last_accepted,
         }
+    }
+
+    /// A slot without its verdict is told by how late it is.
+    fn attention(&self, now: Timestamp) -> BTreeMap<&'static str, u64> {
+        let counts = Reason::ALL.into_iter().zip(self.store.schedule_counts(now).attention);
+        counts
+            .filter(|(reason, _)| *reason != Reason::Undecided)
+            .map(|(reason, count)| (reason.code(), count))
+            .collect()
     }
 
     /// Those that are late, and those that are watched.

@@ -210,7 +210,10 @@ impl Book {
     /// One message with everything that the channel does not know, once it is time for it.
     fn tell(&mut self, channel: &String, terms: &Terms, now: Timestamp) {
         let unknown = |alert: &&mut Alert| match alert.resolved {
-            None => !alert.told.contains(channel) && terms.of(alert.rule).contains(channel),
+            // What seems right by now may end without a word.
+            None => {
+                alert.right_since.is_none() && !alert.told.contains(channel) && terms.of(alert.rule).contains(channel)
+            }
             Some(_) => alert.told.contains(channel),
         };
         let first = self.alerts.iter_mut().filter(unknown).map(|alert| alert.resolved.unwrap_or(alert.since)).min();

@@ -17,6 +17,7 @@ pub enum Rule {
     QueueAge,
     ScheduleLate,
     ScheduleQuiet,
+    ScheduleAttention,
     ProviderRefusals,
     ProviderSilent,
     DiskLow,
@@ -24,12 +25,13 @@ pub enum Rule {
 }
 
 impl Rule {
-    pub const ALL: [Rule; 9] = [
+    pub const ALL: [Rule; 10] = [
         Rule::HandlerFailing,
         Rule::DeadLetters,
         Rule::QueueAge,
         Rule::ScheduleLate,
         Rule::ScheduleQuiet,
+        Rule::ScheduleAttention,
         Rule::ProviderRefusals,
         Rule::ProviderSilent,
         Rule::DiskLow,
@@ -43,6 +45,7 @@ impl Rule {
             Rule::QueueAge => "queue-age",
             Rule::ScheduleLate => "schedule-late",
             Rule::ScheduleQuiet => "schedule-quiet",
+            Rule::ScheduleAttention => "schedule-attention",
             Rule::ProviderRefusals => "provider-refusals",
             Rule::ProviderSilent => "provider-silent",
             Rule::DiskLow => "disk-low",
@@ -78,6 +81,8 @@ pub struct Rules {
     pub schedule_late: Option<Millis>,
     /// How long a schedule may not fire.
     pub schedule_quiet: BTreeMap<ScheduleName, Millis>,
+    /// Schedules that are paused after failures, have no next slot, or wait for the clock.
+    pub schedule_attention: bool,
     /// Of what came for one provider, what was refused.
     pub provider_refusals: Option<Share>,
     /// How long nothing may be taken of a provider.
@@ -97,6 +102,7 @@ impl Default for Rules {
             queue_age: Some(Millis(5 * Millis::MINUTE.0)),
             schedule_late: Some(Millis(5 * Millis::MINUTE.0)),
             schedule_quiet: BTreeMap::new(),
+            schedule_attention: true,
             provider_refusals: Some(Share { percent: 50, over: 10, within }),
             provider_silent: BTreeMap::new(),
             disk_low: Some(10),

@@ -68,18 +68,33 @@ fn each_rule_finds_its_own() {
         dead: 2,
         oldest: Millis(6 * MINUTE),
         schedules: quiet(5 * MINUTE, at(0)),
+        attention: [("failing", 1), ("no-next-slot", 0)].into(),
         disk_free: Some(9),
         rollbacks: [(plugin, 3)].into(),
         ..fine
     };
     let found = rules(&watch.judge(bad.clone(), &rule, &mut seen, at(2)));
-    let wanted =
-        [Rule::ProviderRefusals, Rule::DeadLetters, Rule::QueueAge, Rule::ScheduleLate, Rule::DiskLow, Rule::Rollback];
+    let wanted = [
+        Rule::ProviderRefusals,
+        Rule::DeadLetters,
+        Rule::QueueAge,
+        Rule::ScheduleLate,
+        Rule::ScheduleAttention,
+        Rule::DiskLow,
+        Rule::Rollback,
+    ];
     assert_eq!(found, wanted);
     // An hour later it is quiet, and the rollback is old; that is known over a restart.
     let mut watch = Watch::default();
     let found = rules(&watch.judge(bad, &rule, &mut seen, at(62)));
-    let wanted = [Rule::QueueAge, Rule::ScheduleLate, Rule::ScheduleQuiet, Rule::ProviderSilent, Rule::DiskLow];
+    let wanted = [
+        Rule::QueueAge,
+        Rule::ScheduleLate,
+        Rule::ScheduleQuiet,
+        Rule::ScheduleAttention,
+        Rule::ProviderSilent,
+        Rule::DiskLow,
+    ];
     assert_eq!(found, wanted);
 }
 
@@ -90,6 +105,7 @@ fn nothing_is_watched_that_is_switched_off() {
         dead_letters: None,
         queue_age: None,
         schedule_late: None,
+        schedule_attention: false,
         provider_refusals: None,
         disk_low: None,
         rollback: None,
@@ -97,7 +113,13 @@ fn nothing_is_watched_that_is_switched_off() {
     };
     let (mut watch, mut seen) = (Watch::default(), Seen::default());
     watch.judge(reading(0, 0), &none, &mut seen, at(0));
-    let bad = Reading { dead: 9, oldest: Millis(1 << 40), disk_free: Some(0), ..reading(100, 100) };
+    let bad = Reading {
+        dead: 9,
+        attention: [("failing", 1)].into(),
+        oldest: Millis(1 << 40),
+        disk_free: Some(0),
+        ..reading(100, 100)
+    };
     assert_eq!(watch.judge(bad, &none, &mut seen, at(1)), Judged::default());
 }
 
@@ -147,6 +169,17 @@ fn what_nobody_was_told_of_ends_without_a_word() {
         book.step(wrong(&[]), &terms, at(minute));
     }
     assert_eq!((told(&book).len(), book.history.len()), (0, 1));
+}
+
+#[test]
+fn what_was_wrong_for_a_moment_makes_no_message() {
+    let (mut book, terms) = (Book::default(), terms());
+    let seconds = |seconds: u64| Timestamp(at(0).0 + seconds * 1000);
+    book.step(wrong(&["a"]), &terms, seconds(0));
+    for now in [15, 30, 45, 60, 75, 90] {
+        book.step(wrong(&[]), &terms, seconds(now));
+    }
+    assert_eq!((told(&book).len(), book.alerts.len(), book.history.len()), (0, 0, 1));
 }
 
 #[test]

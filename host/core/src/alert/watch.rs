@@ -23,6 +23,8 @@ pub struct Reading {
     pub oldest: Millis,
     /// Those with a slot that is due for longer than the rule lets, and those that are watched for being quiet.
     pub schedules: BTreeMap<ScheduleName, Schedule>,
+    /// How many somebody should look at, by the reason.
+    pub attention: BTreeMap<&'static str, u64>,
     /// Percent of the disk that is free.
     pub disk_free: Option<u64>,
     /// Rollbacks by the host, since the store was made.
@@ -93,6 +95,7 @@ impl Watch {
         self.dead(&latest, rules, now, &mut judged);
         queue(&latest, rules, &mut judged);
         schedules(&latest, rules, now, &mut judged);
+        attention(&latest, rules, &mut judged);
         silent(&latest, rules, seen, now, &mut judged);
         disk(&latest, rules, &mut judged);
         rolled_back(&latest, rules, seen, now, &mut judged);
@@ -227,6 +230,15 @@ fn schedules(latest: &Reading, rules: &Rules, now: Timestamp, judged: &mut Judge
                 }
             }
         }
+    }
+}
+
+fn attention(latest: &Reading, rules: &Rules, judged: &mut Judged) {
+    let told = latest.attention.iter().filter(|(_, number)| rules.schedule_attention && **number > 0);
+    for (reason, number) in told {
+        let text =
+            format!("{number} schedules need attention: {reason}. hookbox schedules list says which, and the cure");
+        judged.wrong(Rule::ScheduleAttention, reason, text);
     }
 }
 

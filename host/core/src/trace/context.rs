@@ -47,7 +47,8 @@ impl TraceId {
 }
 
 impl SpanId {
-    fn of(bytes: [u8; 8]) -> SpanId {
+    /// Zeros name no span.
+    pub fn of(bytes: [u8; 8]) -> SpanId {
         SpanId(if bytes == [0; 8] { [1; 8] } else { bytes })
     }
 

@@ -99,8 +99,14 @@ fn the_sampled_part_is_about_as_large_as_was_asked_for() {
         content_type: String::new(),
         data: Vec::new(),
         hops: 0,
+        trace: None,
     };
     let of_job = tracing.of_run(RunId::new(Timestamp(7), 3), &Input::Job(Arc::new(job(1)))).unwrap();
+    let asked = tracing.of_run(
+        RunId::new(Timestamp(7), 3),
+        &Input::Job(Arc::new(crate::event::Job { trace: TOLD.parse().ok(), ..job(2) })),
+    );
+    assert_eq!(asked.unwrap().1, Some(TOLD.parse::<TraceContext>().unwrap().span));
     assert_eq!(of_job.0.trace, TraceId::of(JobId::new(Timestamp(7), 1).to_bytes()));
 }
 

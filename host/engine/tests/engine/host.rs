@@ -122,6 +122,7 @@ impl Host {
             content_type: "application/json".into(),
             data: b"{}".to_vec(),
             hops: 0,
+            trace: None,
         };
         let new = self.store.catalogue().new_job(job, mint.run(now), handler(target), now);
         self.store.enqueue(new).await.unwrap()

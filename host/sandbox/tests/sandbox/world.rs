@@ -110,6 +110,7 @@ pub(crate) fn call(handler: &str, data: &str) -> Call {
         content_type: "text/plain".into(),
         data: data.into(),
         hops: 0,
+        trace: None,
     };
     Call {
         target: HandlerRef { plugin: plugin("mischief"), handler: HandlerName::parse(handler).unwrap() },

@@ -180,6 +180,7 @@ async fn enqueue(message: &Message, target: &HandlerRef, jobs: Jobs<'_>) -> Resu
         content_type: "application/json".to_owned(),
         data: text::body(message).to_string().into_bytes(),
         hops: 0,
+        trace: None,
     };
     let new = catalogue.new_job(job, run, target.clone(), jobs.now);
     jobs.store.enqueue(new).await.map(|_| ()).map_err(|error| error.to_string())

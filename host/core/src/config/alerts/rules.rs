@@ -34,6 +34,7 @@ pub(super) fn read(section: Section<'_>, channels: &Channels) -> (Rules, Own) {
         }),
         queue_age: reader.rule("queue-age", Rule::QueueAge, usual.queue_age, longer),
         schedule_late: reader.rule("schedule-late", Rule::ScheduleLate, usual.schedule_late, longer),
+        schedule_attention: reader.rule("schedule-attention", Rule::ScheduleAttention, Some(()), |_, _| ()).is_some(),
         disk_low: reader.rule("disk-low", Rule::DiskLow, usual.disk_low, |map, usual| {
             map.parsed("free", percent).or(usual).unwrap_or_default()
         }),

@@ -144,6 +144,7 @@ fn call(told: &str) -> Call {
         content_type: "text/plain".into(),
         data: told.into(),
         hops: 0,
+        trace: None,
     };
     Call {
         target: HandlerRef {
