@@ -43,6 +43,7 @@ use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
+use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
@@ -191,6 +192,9 @@ impl Host {
             alerts: alerts.clone(),
             settings: alert_settings.clone(),
         };
+        let trend = Arc::new(Trend::default());
+        let looked_at =
+            Sources { store: store.clone(), tally: tally.clone(), spending: spending.clone(), clock: clock.clone() };
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
@@ -214,6 +218,7 @@ impl Host {
             spending: spending.clone(),
             meters: meters.clone(),
             data: project.data.clone(),
+            trend: trend.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
             access: Access::new(operator_at, &project.config.operator.hosts, token)?,
@@ -267,6 +272,7 @@ impl Host {
             tokio::spawn(plugins.clone().obey()),
             tokio::spawn(plugins.clone().judge()),
             tokio::spawn(watcher.watch(tests)),
+            tokio::spawn(trend.watch(looked_at)),
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
                 dev: project.dev,

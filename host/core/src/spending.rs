@@ -1,5 +1,7 @@
 //! What each handler has cost since the start.
 
+mod took;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +10,8 @@ use crate::distribution::Distribution;
 use crate::host_call::HostCalls;
 use crate::name::HandlerRef;
 use crate::run::RunStatus;
+
+pub use took::{TOOK_BOUNDS_US, TOOK_BUCKETS, Took};
 
 /// Handlers that are told apart. Those that come later are one together: each is some series of metrics.
 pub const HANDLERS_MAX: usize = 500;
@@ -22,6 +26,7 @@ pub struct Spending(Mutex<Book>);
 struct Book {
     handlers: BTreeMap<HandlerRef, Known>,
     others: Option<Spent>,
+    took: Took,
     /// Attempts of all.
     attempts: u64,
 }
@@ -67,13 +72,14 @@ impl Spending {
     pub fn add(&self, handler: &HandlerRef, executed: &Executed) {
         let mut book = self.book();
         book.attempts += 1;
+        book.took.add(executed.cost.wall_us, &executed.outcome);
         book.spent(handler).add(&executed.cost, &executed.log);
         let denied = executed.requests.kept.iter().filter(|request| Request::is_denied(request)).count();
         book.spent(handler).requests_denied += denied as u64;
     }
 
     /// An attempt ended, and its run is `status` by now.
-    pub fn ended(&self, handler: &HandlerRef, status: RunStatus) {
+    pub fn finished(&self, handler: &HandlerRef, status: RunStatus) {
         let mut book = self.book();
         let ends = &mut book.spent(handler).ends;
         match status {
@@ -82,6 +88,11 @@ impl Spending {
             RunStatus::Cancelled => ends.cancelled += 1,
             RunStatus::Pending | RunStatus::Leased => ends.retried += 1,
         }
+    }
+
+    /// Attempts of all handlers, by how long they took.
+    pub fn took(&self) -> Took {
+        self.book().took
     }
 
     /// In the order of their names; `None` is what those cost together that came too late.
@@ -182,7 +193,7 @@ mod tests {
             vec![request(RequestEnd::Answered(200)), request(RequestEnd::Denied("no grant".into()))];
         spending.add(&handler(1), &executed);
         for status in [RunStatus::Pending, RunStatus::Pending, RunStatus::Dead, RunStatus::Succeeded] {
-            spending.ended(&handler(1), status);
+            spending.finished(&handler(1), status);
         }
         let [(Some(_), spent)] = spending.all()[..] else { panic!("{spending:?}") };
         assert_eq!((spent.requests_denied, spent.durations.number()), (1, 1));

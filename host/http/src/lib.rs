@@ -17,6 +17,7 @@ pub mod readings;
 pub mod serve;
 pub mod tally;
 pub mod tls;
+pub mod trend;
 pub mod uploads;
 
 mod bodies;

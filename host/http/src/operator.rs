@@ -5,6 +5,7 @@ mod alerts;
 mod bulk;
 mod events;
 mod filter;
+mod found;
 mod holds;
 mod jobs;
 mod metrics;
@@ -16,6 +17,7 @@ mod query;
 mod routes;
 mod runs;
 mod schedules;
+mod searches;
 mod suppressed;
 mod ui;
 mod unrouted;
@@ -53,6 +55,7 @@ use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::tally::Tally;
+use crate::trend::{Sources, Trend};
 use crate::uploads::Uploads;
 use query::Query;
 
@@ -79,6 +82,8 @@ pub struct Operator {
     pub meters: Arc<Meters>,
     /// The folder of the store, whose disk is looked at.
     pub data: PathBuf,
+    /// Somebody must look for it: see [`Trend::watch`].
+    pub trend: Arc<Trend>,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,
@@ -94,6 +99,12 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// What a look at how it goes looks at.
+    fn sources(&self) -> Sources {
+        let (store, tally) = (Arc::clone(&self.store), Arc::clone(&self.tally));
+        Sources { store, tally, spending: Arc::clone(&self.spending), clock: Arc::clone(&self.clock) }
+    }
+
     /// Fails where so many more runs would be more than may wait.
     fn has_room_for(&self, runs: usize) -> Result<(), Problem> {
         let (waiting, most) = (self.store.counts().pending, self.queue_max);
@@ -134,6 +145,8 @@ pub fn router(operator: Operator) -> Router {
         .route("/runs/{id}/result", get(runs::result))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/replay", post(runs::replay))
+        .route("/searches", get(searches::list))
+        .route("/searches/{name}", put(searches::keep).delete(searches::drop))
         .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
         .route("/holds", get(holds::list))
         .route("/holds/{*target}", put(holds::hold).delete(holds::release))

@@ -141,13 +141,6 @@ impl Dispatcher {
         }
     }
 
-    fn trace(&self, run: &Run, held: &Held, input: &Input) {
-        if let Some(trace) = AttemptTrace::begin(&self.parts.tracing, run.id, input) {
-            tracing::Span::current().record("trace.id", tracing::field::display(trace.own().context.trace));
-            let _ = held.trace.set(trace);
-        }
-    }
-
     async fn input(&self, run: &Run) -> Result<Input, StoreError> {
         match run.work {
             Work::Event(id) => self.parts.store.event_input(id).await.map(|event| Input::Event(Arc::new(event))),

@@ -5,6 +5,19 @@ use hookbox_core::id::RunId;
 use hookbox_core::run::{Run, RunStatus};
 use hookbox_core::trace::{Began, CallTrace, Kind, SpanId, TraceContext, Tracing, Unended};
 
+use super::Dispatcher;
+use super::mark::Held;
+
+impl Dispatcher {
+    /// What is logged of it from here on says which trace it is in.
+    pub(super) fn trace(&self, run: &Run, held: &Held, input: &Input) {
+        if let Some(trace) = AttemptTrace::begin(&self.parts.tracing, run.id, input) {
+            tracing::Span::current().record("trace.id", tracing::field::display(trace.own().context.trace));
+            let _ = held.trace.set(trace);
+        }
+    }
+}
+
 /// The trace of one attempt.
 #[derive(Debug, Clone)]
 pub(super) struct AttemptTrace {

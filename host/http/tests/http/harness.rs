@@ -27,6 +27,7 @@ use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
+use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
@@ -49,6 +50,7 @@ pub(crate) struct Host {
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) trend: Arc<Trend>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -107,6 +109,7 @@ impl Host {
             tally: Arc::default(),
             spending: Arc::default(),
             meters: Arc::default(),
+            trend: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -157,6 +160,7 @@ impl Host {
             spending: Arc::clone(&self.spending),
             meters: Arc::clone(&self.meters),
             data: self.plugins.path().to_owned(),
+            trend: Arc::clone(&self.trend),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,
@@ -166,6 +170,13 @@ impl Host {
             changes: Arc::clone(&self.changes),
             alerts: Arc::clone(&self.alerts),
         })
+    }
+
+    /// As the host looks every few seconds.
+    pub(crate) async fn look(&self) {
+        let (store, tally) = (self.store.clone(), self.tally.clone());
+        let sources = Sources { store, tally, spending: self.spending.clone(), clock: self.clock.clone() };
+        self.trend.take(&sources).await;
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -203,6 +214,7 @@ pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (
         LiveProvider {
             verifier: verifier.into(),
             secret_places: vec!["env SECRET".to_owned()],
+            secrets_written: vec![Some(Timestamp(NOW.0 - 3 * 86_400_000))],
             public_url: None,
             dedupe: ID_WINDOW,
             body_bytes_max,

@@ -38,7 +38,7 @@ async fn busy() -> Host {
     executed.requests.kept = vec![Request { method: "GET".into(), url, ms: 1, sent_bytes: 0, received_bytes: 0, end }];
     host.spending.add(&target("welcome", "on-user"), &executed);
     for status in [RunStatus::Pending, RunStatus::Dead] {
-        host.spending.ended(&target("welcome", "on-user"), status);
+        host.spending.finished(&target("welcome", "on-user"), status);
     }
     host.meters.late(Millis(1_500));
     host.changes.tell(NOW, &PluginName::parse("welcome").unwrap(), None, What::Active);
