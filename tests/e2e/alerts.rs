@@ -204,6 +204,47 @@ fn each_channel_is_told_once_that_something_is_wrong_and_once_that_it_is_right_o
 }
 
 #[test]
+fn a_message_that_is_not_taken_comes_again_as_the_same_one() {
+    let receivers = Receivers { hook: Receiver::start(), slack: Receiver::start(), mail: Sink::start() };
+    let project = project(&receivers);
+    let hook = &receivers.hook;
+    hook.answer_with(500);
+    let host = project.serve();
+    hold(&host, "PUT");
+    host.accept(&shop("total", "1", json!({})));
+    until("it was not taken", || (!hook.seen().is_empty()).then_some(()));
+    let channel = |host: &Host<'_>| {
+        let told = host.get("alerts")["channels"].clone();
+        told.as_array().unwrap().iter().find(|channel| channel["name"] == "hook").unwrap().clone()
+    };
+    until("that is shown", || {
+        (channel(&host)["failure"] == "it answered with 500 Internal Server Error").then_some(())
+    });
+    // What was not delivered is not lost with the host.
+    host.kill();
+    hook.answer_with(200);
+    let host = project.serve();
+    until("it was taken", || (channel(&host)["delivered"] == 1).then_some(()));
+    let ids: Vec<String> = hook.seen().iter().map(|m| m.header("webhook-id").unwrap().to_owned()).collect();
+    assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
+    assert_eq!(told(hook), ["firing queue-age", "firing queue-age"]);
+    assert_eq!(channel(&host)["waiting"], 0);
+}
+
+#[test]
+fn channels_are_read_anew_when_hooks_yaml_changes() {
+    let receiver = Receiver::start();
+    let project = Project::with(&[]).env("ALERT_KEY", KEY);
+    project.write("hooks.yaml", "server: {}\n");
+    let host = project.serve();
+    assert_eq!(host.get("alerts")["channels"], json!([]));
+    let channel = format!("{{ webhook: {}, secret: {{ env: ALERT_KEY }} }}", receiver.url("/in"));
+    project.write("hooks.yaml", format!("alerts: {{ every: 1s, channels: {{ pager: {channel} }} }}\n"));
+    until("the channel is there", || (host.cli(&["alerts", "test", "pager"]).code == Some(0)).then_some(()));
+    assert_eq!(verified(&receiver.seen()[0])["type"], "hookbox.alerts.test");
+}
+
+#[test]
 fn a_test_is_delivered_or_says_why_not() {
     let receivers = Receivers { hook: Receiver::start(), slack: Receiver::start(), mail: Sink::start() };
     let project = project(&receivers);

@@ -160,6 +160,20 @@ fn what_an_attempt_makes_is_in_its_trace() {
 }
 
 #[test]
+fn a_collector_that_does_not_answer_keeps_nobody_waiting() {
+    // It takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let project = Project::with(&["steps"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    let host = project.serve();
+    for number in 0..200 {
+        host.accept(&shop("total", &number.to_string(), json!({})));
+    }
+    assert_eq!(host.idle()["counts"]["succeeded"], 200);
+    assert_eq!(host.stop(), crate::harness::Ended::Code(0));
+}
+
+#[test]
 fn without_an_endpoint_nothing_is_sent_and_no_request_tells_a_trace() {
     let server = Receiver::start();
     let project = project(&server, "");
