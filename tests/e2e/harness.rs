@@ -3,6 +3,7 @@
 //! Tests wait for conditions, with [`until`]; nothing is judged by how long it took.
 
 mod host;
+pub(crate) mod receiver;
 mod sender;
 
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
+mod alerts;
 mod bodies;
 mod capture;
 mod clients;
@@ -41,6 +42,7 @@ mod signing;
 mod swap_load;
 mod swaps;
 mod tls;
+mod tracing;
 mod trust;
 mod verify;
 mod webhooks;

@@ -71,6 +71,7 @@ fn every_page_reads_well_in_light_and_dark_on_a_phone_and_without_a_script() {
             "/plugins/bad",
             "/providers",
             "/providers/shop",
+            "/alerts",
             "/system",
         ],
     );

@@ -233,6 +233,7 @@ fn call(name: &PluginName, timeout: Millis) -> Call {
         content_type: "text/plain".into(),
         data: b"data".to_vec(),
         hops: 0,
+        trace: None,
     };
     Call {
         target: HandlerRef { plugin: name.clone(), handler: HandlerName::parse("job").unwrap() },
@@ -245,6 +246,7 @@ fn call(name: &PluginName, timeout: Millis) -> Call {
         hops: 0,
         input: Input::Job(Arc::new(job)),
         version: None,
+        trace: None,
     }
 }
 

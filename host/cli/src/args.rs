@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod alerts;
 mod cron;
 mod doctor;
 mod events;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use alerts::AlertsCommand;
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use events::{EventsCommand, RoutesCommand};
@@ -147,6 +149,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginsCommand,
     },
+    /// Look at what is wrong, and try the channels that are told of it.
+    Alerts {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: AlertsCommand,
+    },
     /// Look at everything that a host stands on, and say the cure of what is wrong.
     Doctor(DoctorArgs),
     /// Say how a running host is. Exits with 1 unless it takes webhooks.
@@ -195,7 +204,7 @@ pub(crate) struct HostArgs {
     pub(crate) operator: Option<SocketAddr>,
 
     /// Write log lines as JSON.
-    #[arg(long)]
+    #[arg(long, env = "HOOKBOX_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) log_json: bool,
 }
 

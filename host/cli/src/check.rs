@@ -23,6 +23,7 @@ use sha2::Digest as _;
 
 use crate::args::ProjectArgs;
 use crate::clock::SystemClock;
+use crate::host::Channels;
 use crate::inspect::{self, Print};
 use crate::project::{self, FoundSettings, Mistakes, Project, no_public_url};
 
@@ -51,6 +52,9 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
             let project = Project::with(args, config)?;
             let providers = check_providers(&project, &mut findings);
             if let Err(error) = project.operator_token(project.config.operator.listen) {
+                findings.mistakes.push(format!("{error:#}"));
+            }
+            if let Err(error) = Channels::of(&project) {
                 findings.mistakes.push(format!("{error:#}"));
             }
             if let Err(Mistakes(wrong)) =

@@ -33,4 +33,8 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Monotonic {
         Monotonic(Millis::from_duration(self.started.elapsed()).0)
     }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
 }

@@ -9,8 +9,11 @@
 //!    are claimed.
 
 mod adapters;
+mod alerts;
 mod asked;
 mod descriptors;
+mod guests;
+mod otlp;
 mod plugins;
 mod reload;
 mod trust;
@@ -23,6 +26,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::PolicyPatch;
@@ -30,6 +34,7 @@ use hookbox_core::queue::Room;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
+use hookbox_http::alerts::Alerts;
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
@@ -52,17 +57,18 @@ use crate::clock::SystemClock;
 use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
+use alerts::{Settled, Watcher};
 use asked::Asked;
+use otlp::Exporter;
 use plugins::{Plugins, Trials, scan, take_proposals};
 use trust::LiveTrust;
 use versions::Versions;
 
+pub(crate) use alerts::Channels;
 pub(crate) use reload::live_providers;
 
 /// How long running attempts may go on at a stop.
 const DRAIN: Millis = Millis(25_000);
-/// Plugins run at this nice value: taking webhooks in comes first.
-const GUEST_NICENESS: i32 = 19;
 /// Connections of operators at one time.
 const OPERATOR_CONNECTIONS_MAX: usize = 256;
 /// Connections that wait to be accepted; the system may allow fewer.
@@ -83,6 +89,7 @@ pub(crate) struct Host {
     servers: Vec<JoinHandle<()>>,
     doers: Vec<JoinHandle<()>>,
     guests: tokio::runtime::Runtime,
+    exporter: Option<Exporter>,
 }
 
 /// How a host came to its end.
@@ -113,6 +120,7 @@ impl Host {
         let trust = Arc::new(LiveTrust::new(project.config.trust()));
         let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
+        let alert_settings = Arc::new(ArcSwap::from_pointee(Settled::of(&project)?));
         let limits = IngressLimits {
             body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
             bodies_bytes_max: usize::try_from(project.config.server.bodies_bytes_max)?,
@@ -126,6 +134,8 @@ impl Host {
 
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&project.data)?);
         let mint = Arc::new(Mint::new(random_seed()?));
+        let exporter = Exporter::of(&project)?;
+        let tracing = exporter.as_ref().map(|exporter| exporter.tracing(&project, &clock, &mint)).unwrap_or_default();
         let kv = Arc::new(StoreKv { store: store.clone(), clock: clock.clone() });
         let slots = project.config.engine.slots as usize;
         let sandbox = Arc::new(Sandbox::new(SandboxOptions {
@@ -167,7 +177,21 @@ impl Host {
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
-        let spending = Arc::new(Spending::default());
+        let (spending, meters) = (Arc::new(Spending::default()), Arc::new(Meters::default()));
+        let (alerts, tests) = Alerts::new();
+        let alerts = Arc::new(alerts);
+        let watcher = Watcher {
+            store: store.clone(),
+            tally: tally.clone(),
+            spending: spending.clone(),
+            providers: providers.clone(),
+            clock: clock.clone(),
+            mint: mint.clone(),
+            queue_max: limits.queue_max,
+            data: project.data.clone(),
+            alerts: alerts.clone(),
+            settings: alert_settings.clone(),
+        };
         let trend = Arc::new(Trend::default());
         let looked_at =
             Sources { store: store.clone(), tally: tally.clone(), spending: spending.clone(), clock: clock.clone() };
@@ -179,6 +203,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             lifecycle: lifecycle.clone(),
+            tracing: tracing.clone(),
             limits,
             trusted_proxies: project.config.server.trusted_proxies.clone(),
             listens_on: ingress_at.ip(),
@@ -192,6 +217,8 @@ impl Host {
             tally: tally.clone(),
             spending: spending.clone(),
             live_logs: sandbox.live_logs(),
+            meters: meters.clone(),
+            data: project.data.clone(),
             trend: trend.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
@@ -200,6 +227,7 @@ impl Host {
             queue_max: limits.queue_max,
             uploads,
             changes,
+            alerts: alerts.clone(),
         });
         let public_limits = ServerLimits {
             connections_max: descriptors::for_connections(project.config.server.connections_max as usize),
@@ -220,7 +248,7 @@ impl Host {
 
         let folder = scan(&project, &plugins).await?;
         lifecycle.begin_serving();
-        let guests = guest_runtime()?;
+        let guests = guests::runtime()?;
         let engine = Engine::start(Parts {
             room: Room(limits.queue_max),
             store: store.clone(),
@@ -232,6 +260,8 @@ impl Host {
             guests: guests.handle().clone(),
             slots,
             spending,
+            meters,
+            tracing,
             observer,
         })
         .await?;
@@ -242,6 +272,7 @@ impl Host {
             tokio::spawn(folder.watch(proposals)),
             tokio::spawn(plugins.clone().obey()),
             tokio::spawn(plugins.clone().judge()),
+            tokio::spawn(watcher.watch(tests)),
             tokio::spawn(trend.watch(looked_at)),
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
@@ -255,6 +286,7 @@ impl Host {
                 plugin_settings,
                 trust,
                 engine_settings,
+                alert_settings,
                 plugins,
             })),
         ];
@@ -270,6 +302,7 @@ impl Host {
             servers,
             doers,
             guests,
+            exporter,
         })
     }
 
@@ -299,6 +332,9 @@ impl Host {
             () = asked.again() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
         }
         self.guests.shutdown_background();
+        if let Some(exporter) = self.exporter {
+            let _ = tokio::task::spawn_blocking(move || exporter.finish()).await;
+        }
         tracing::info!("stopped");
         Ok(end)
     }
@@ -354,23 +390,6 @@ pub(crate) fn engine_settings(project: &Project) -> Settings {
         settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
     }
     settings
-}
-
-/// Yields after every tick of the sandbox, looks for new work at each turn, and gives way to everybody else.
-fn guest_runtime() -> Result<tokio::runtime::Runtime> {
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("guests")
-        .global_queue_interval(1)
-        .event_interval(1)
-        .on_thread_start(|| {
-            // The niceness is the calling thread's own on Linux. Without it guests only run a little too eagerly.
-            let _ = rustix::process::nice(GUEST_NICENESS);
-        })
-        .enable_all()
-        .build()
-        .context("the runtime for plugins does not start")
 }
 
 fn random_seed() -> Result<[u8; 32]> {

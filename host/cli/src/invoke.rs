@@ -80,6 +80,7 @@ async fn run(
         hops: 0,
         input: given.input(handler, &mint, now)?,
         version: None,
+        trace: None,
     };
     let executed = sandbox.execute(call, Arc::new(MemoryKv::default())).await?;
     Ok((handler.name.clone(), executed))
@@ -146,6 +147,7 @@ impl Given {
                 content_type,
                 data,
                 hops: 0,
+                trace: None,
             })));
         };
         let topic = topic.or_else(|| patterns.first().map(|pattern| pattern.to_string().replace('*', "test")));

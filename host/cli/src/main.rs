@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod alerts;
 mod args;
 mod bench;
 mod body_file;
@@ -132,6 +133,7 @@ fn run(cli: Cli) -> Result<u8> {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Alerts { operator, command } => alerts::alerts(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor(args) => doctor::doctor(&args, || client(&args.operator), print).map(done_or(FAILED)),
         Command::Health { operator } => health::health(&client(&operator)?, print).map(done_or(FAILED)),
         Command::Completion { shell } => {

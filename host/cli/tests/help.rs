@@ -39,7 +39,7 @@ fn each_command_says_what_it_does() {
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "searches", "holds", "schedules", "providers", "plugins", "cron"] {
+    for group in ["events", "routes", "runs", "searches", "holds", "schedules", "providers", "plugins", "alerts", "cron"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-plugins-rollback", help(&["plugins", "rollback"]));

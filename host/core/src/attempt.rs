@@ -12,6 +12,7 @@ use crate::id::RunId;
 use crate::name::HandlerRef;
 use crate::plugin::Digest;
 use crate::time::{Millis, Timestamp};
+use crate::trace::CallTrace;
 
 /// Message of a failure: the rest is cut off.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
@@ -34,6 +35,8 @@ pub struct Call {
     pub input: Input,
     /// The only version that it may run on, where it runs again in the same record.
     pub version: Option<Digest>,
+    /// Nothing where nobody traces.
+    pub trace: Option<CallTrace>,
 }
 
 #[derive(Debug, Clone)]

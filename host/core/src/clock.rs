@@ -27,6 +27,11 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     fn monotonic(&self) -> Monotonic;
+
+    /// The same in microseconds, where the clock is so fine: for what is measured.
+    fn micros(&self) -> u64 {
+        self.monotonic().0.saturating_mul(1000)
+    }
 }
 
 /// A clock that stands still until it is moved.

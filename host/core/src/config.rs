@@ -8,6 +8,7 @@
 //! Secrets stand here by their sources only, and no mistake quotes what might be one. Nothing in
 //! here opens a file or reads the environment.
 
+mod alerts;
 mod http;
 mod network;
 mod plugin;
@@ -20,12 +21,14 @@ mod server;
 mod size;
 mod source;
 mod template;
+mod tracing;
 mod tree;
 mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use alerts::{Alerts, CHANNELS_MAX, Channel, Mail};
 pub use http::Http;
 pub use network::NETWORKS_MAX;
 pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
@@ -40,6 +43,7 @@ pub use server::{
     KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation, TlsFiles,
 };
 pub use source::{ProviderSecret, SecretSource};
+pub use tracing::Tracing;
 pub use trust::Signatures;
 
 use crate::name::{PluginName, ProviderName};
@@ -59,6 +63,8 @@ pub struct Config {
     pub store: StoreLocation,
     pub engine: Engine,
     pub retention: Retention,
+    pub tracing: Tracing,
+    pub alerts: Alerts,
     pub providers: BTreeMap<ProviderName, Provider>,
     /// What is asked of a plugin that has nothing of its own.
     pub signatures: Signatures,
@@ -98,6 +104,8 @@ impl Config {
             store: StoreLocation::read(root.take("store")),
             engine: Engine::read(root.section("engine")),
             retention: Retention::read(root.section("keep")),
+            tracing: Tracing::read(root.section("tracing")),
+            alerts: Alerts::read(root.section("alerts")),
             providers: provider::read(root.section("providers")),
             rollback: rollback::read(root.take("rollback")).flatten(),
             plugins: plugin::read(root.section("plugins"), &signatures),

@@ -9,6 +9,7 @@ use crate::encoding::{self, ContentEncoding};
 use crate::id::{EventId, JobId};
 use crate::name::{PluginName, ProviderName, ScheduleName};
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 
 /// An event or job that came about through this many others becomes a dead letter with the cause `loop`.
 pub const HOPS_MAX: u8 = 16;
@@ -90,4 +91,6 @@ pub struct Job {
     pub content_type: String,
     pub data: Vec<u8>,
     pub hops: u8,
+    /// The span that asked for it; nothing where it is in a trace of its own.
+    pub trace: Option<TraceContext>,
 }

@@ -5,6 +5,7 @@
 //! environment, and does not know that wasmtime, axum or sled exist. Time,
 //! jitter and ids come in as values.
 
+pub mod alert;
 pub mod attempt;
 pub mod body_schema;
 mod bounded;
@@ -12,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod cron;
 pub mod denial;
+pub mod distribution;
 pub mod effects;
 pub mod egress;
 pub mod encoding;
@@ -35,6 +37,7 @@ pub mod schedule;
 pub mod secret;
 pub mod spending;
 pub mod time;
+pub mod trace;
 pub mod transaction;
 pub mod trial;
 pub mod trust;

@@ -5,9 +5,11 @@ mod took;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::attempt::{Cost, Log, Outcome};
+use crate::attempt::{Cost, Executed, Log, Request};
+use crate::distribution::Distribution;
 use crate::host_call::HostCalls;
 use crate::name::HandlerRef;
+use crate::run::RunStatus;
 
 pub use took::{TOOK_BOUNDS_US, TOOK_BUCKETS, Took};
 
@@ -47,25 +49,45 @@ pub struct Spent {
     pub log_bytes: u64,
     pub log_bytes_dropped: u64,
     pub calls: HostCalls,
+    /// Wall time of each attempt, in microseconds.
+    pub durations: Distribution,
+    /// Requests that were not let out.
+    pub requests_denied: u64,
+    pub ends: Ends,
+}
+
+/// How attempts of one handler ended, once that was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// Runs that ended so.
+    pub succeeded: u64,
+    pub dead: u64,
+    /// While they were executed.
+    pub cancelled: u64,
+    /// Attempts that failed and are followed by another.
+    pub retried: u64,
 }
 
 impl Spending {
-    pub fn add(&self, handler: &HandlerRef, cost: &Cost, log: &Log) {
+    pub fn add(&self, handler: &HandlerRef, executed: &Executed) {
         let mut book = self.book();
         book.attempts += 1;
-        let last = book.attempts;
-        if book.handlers.contains_key(handler) || book.has_room() {
-            let known = book.handlers.entry(handler.clone()).or_default();
-            known.last = last;
-            known.spent.add(cost, log);
-        } else {
-            book.others.get_or_insert_default().add(cost, log);
-        }
+        book.took.add(executed.cost.wall_us, &executed.outcome);
+        book.spent(handler).add(&executed.cost, &executed.log);
+        let denied = executed.requests.kept.iter().filter(|request| Request::is_denied(request)).count();
+        book.spent(handler).requests_denied += denied as u64;
     }
 
-    /// How an attempt ended that took so long.
-    pub fn ended(&self, cost: &Cost, outcome: &Outcome) {
-        self.book().took.add(cost.wall_us, outcome);
+    /// An attempt ended, and its run is `status` by now.
+    pub fn finished(&self, handler: &HandlerRef, status: RunStatus) {
+        let mut book = self.book();
+        let ends = &mut book.spent(handler).ends;
+        match status {
+            RunStatus::Succeeded => ends.succeeded += 1,
+            RunStatus::Dead => ends.dead += 1,
+            RunStatus::Cancelled => ends.cancelled += 1,
+            RunStatus::Pending | RunStatus::Leased => ends.retried += 1,
+        }
     }
 
     /// Attempts of all handlers, by how long they took.
@@ -86,6 +108,16 @@ impl Spending {
 }
 
 impl Book {
+    fn spent(&mut self, handler: &HandlerRef) -> &mut Spent {
+        let last = self.attempts;
+        if !self.handlers.contains_key(handler) && !self.has_room() {
+            return self.others.get_or_insert_default();
+        }
+        let known = self.handlers.entry(handler.clone()).or_default();
+        known.last = last;
+        &mut known.spent
+    }
+
     /// Where need be, the handler is forgotten that has not run for the longest time.
     fn has_room(&mut self) -> bool {
         if self.handlers.len() < HANDLERS_MAX {
@@ -103,6 +135,7 @@ impl Spent {
     fn add(&mut self, cost: &Cost, log: &Log) {
         self.attempts += 1;
         self.wall_us += cost.wall_us;
+        self.durations.add(cost.wall_us);
         self.cpu_us += cost.cpu_us;
         self.memory_peak_bytes = self.memory_peak_bytes.max(cost.memory_peak_bytes);
         self.log_bytes += log.bytes();
@@ -114,6 +147,7 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempt::{Outcome, RequestEnd};
     use crate::host_call::{CallKind, Calls};
     use crate::name::{HandlerName, PluginName};
 
@@ -122,12 +156,21 @@ mod tests {
         HandlerRef { plugin: PluginName::parse("p").unwrap(), handler: name }
     }
 
+    fn executed(cost: Cost, log: Log) -> Executed {
+        Executed { cost, log, ..Executed::bare(Outcome::Completed { output: None }) }
+    }
+
+    fn plain() -> Executed {
+        executed(Cost::default(), Log::default())
+    }
+
     #[test]
     fn what_attempts_cost_is_summed_and_their_memory_is_not() {
         let (spending, mut cost) = (Spending::default(), Cost { wall_us: 5, cpu_us: 2, ..Cost::default() });
         cost.calls.add(CallKind::Log, Calls { number: 3, bytes_given: 9, bytes_answered: 0 });
         for memory_peak_bytes in [10, 30, 20] {
-            spending.add(&handler(1), &Cost { memory_peak_bytes, ..cost }, &Log { lines: vec![], bytes_dropped: 4 });
+            let log = Log { lines: vec![], bytes_dropped: 4 };
+            spending.add(&handler(1), &executed(Cost { memory_peak_bytes, ..cost }, log));
         }
         let [(Some(_), spent)] = spending.all()[..] else { panic!("{spending:?}") };
         assert_eq!((spent.attempts, spent.wall_us, spent.cpu_us, spent.memory_peak_bytes), (3, 15, 6, 30));
@@ -135,12 +178,35 @@ mod tests {
     }
 
     #[test]
+    fn how_runs_end_and_what_is_not_let_out_is_counted() {
+        let spending = Spending::default();
+        let mut executed = plain();
+        let request = |end| Request {
+            method: "GET".into(),
+            url: "https://a".into(),
+            ms: 1,
+            sent_bytes: 0,
+            received_bytes: 0,
+            end,
+        };
+        executed.requests.kept =
+            vec![request(RequestEnd::Answered(200)), request(RequestEnd::Denied("no grant".into()))];
+        spending.add(&handler(1), &executed);
+        for status in [RunStatus::Pending, RunStatus::Pending, RunStatus::Dead, RunStatus::Succeeded] {
+            spending.finished(&handler(1), status);
+        }
+        let [(Some(_), spent)] = spending.all()[..] else { panic!("{spending:?}") };
+        assert_eq!((spent.requests_denied, spent.durations.number()), (1, 1));
+        assert_eq!(spent.ends, Ends { succeeded: 1, dead: 1, cancelled: 0, retried: 2 });
+    }
+
+    #[test]
     fn handlers_beyond_the_most_are_one_together() {
         let spending = Spending::default();
         for number in 0..HANDLERS_MAX + 5 {
-            spending.add(&handler(number), &Cost::default(), &Log::default());
+            spending.add(&handler(number), &plain());
         }
-        spending.add(&handler(0), &Cost::default(), &Log::default());
+        spending.add(&handler(0), &plain());
         let all = spending.all();
         assert_eq!(all.len(), HANDLERS_MAX + 1);
         let (others, known) = (all.last().unwrap(), &all[0]);
@@ -151,7 +217,7 @@ mod tests {
     #[test]
     fn a_handler_that_is_long_gone_gives_its_place_to_a_new_one() {
         let spending = Spending::default();
-        let attempt = |number| spending.add(&handler(number), &Cost::default(), &Log::default());
+        let attempt = |number| spending.add(&handler(number), &plain());
         (0..HANDLERS_MAX).for_each(attempt);
         // All but the first one go on.
         for number in 0..FORGOTTEN_AFTER as usize {

@@ -8,6 +8,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
+use hookbox_core::trace::TRACEPARENT;
 use hookbox_store::Catalogue;
 use hookbox_store::types::{Changes, NewEvent, NewJob, NewRun};
 
@@ -53,6 +54,7 @@ fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) ->
         content_type: request.content_type,
         data: request.data,
         hops,
+        trace: call.trace.as_ref().map(|trace| trace.context),
     };
     let mut new = context.catalogue.new_job(job, request.run, request.target, context.now);
     new.run.dead = looped(hops);
@@ -63,11 +65,13 @@ fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) ->
 }
 
 fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>) -> NewEvent {
-    let attributes = vec![
+    let mut attributes = vec![
         ("emitted-by".to_owned(), call.target.to_string()),
         ("integrity".to_owned(), "full".to_owned()),
         ("run".to_owned(), call.run.to_string()),
     ];
+    // What it leads to is in the same trace.
+    attributes.extend(call.trace.as_ref().map(|trace| (TRACEPARENT.to_owned(), trace.context.to_string())));
     let event = Event {
         id: request.id,
         source: Source::Plugin(call.target.plugin.clone()),

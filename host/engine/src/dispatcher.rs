@@ -7,9 +7,10 @@
 
 mod attempt;
 mod mark;
+mod trace;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hookbox_core::attempt::{Log, Outcome};
 use hookbox_core::id::RunId;
@@ -19,6 +20,7 @@ use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
 use hookbox_store::types::{Claim, Leased};
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 use crate::Parts;
 use crate::claimables::Claimables;
@@ -138,7 +140,9 @@ impl Dispatcher {
         let place = self.places.take(&run.target);
         let Some(lease) = run.lease() else { return };
         let (listed, id) = (Listed::new(self.clone(), run.id, lease), run.id);
-        self.parts.guests.spawn(async move {
+        // Whatever is logged about the run carries its id.
+        let span = tracing::error_span!("run", run.id = %id, trace.id = tracing::field::Empty);
+        let ended = async move {
             tokio::select! {
                 biased;
                 () = listed.dispatcher.bring_to_end(run, &listed.held) => {}
@@ -147,7 +151,8 @@ impl Dispatcher {
             }
             drop(place);
             drop(listed);
-        });
+        };
+        self.parts.guests.spawn(ended.instrument(span));
     }
 
     /// Renews the leases of what is running until nothing is.
@@ -249,7 +254,7 @@ struct Listed {
 
 impl Listed {
     fn new(dispatcher: Arc<Dispatcher>, run: RunId, lease: Lease) -> Listed {
-        let held = Arc::new(Held { lease, mark: Mark::default() });
+        let held = Arc::new(Held { lease, mark: Mark::default(), trace: OnceLock::new() });
         let number = {
             let mut running = dispatcher.locked();
             running.begun += 1;

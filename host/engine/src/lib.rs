@@ -31,10 +31,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::queue::Room;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
+use hookbox_core::trace::Tracing;
 use hookbox_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -69,6 +71,10 @@ pub struct Parts {
     pub room: Room,
     /// What attempts cost is added here.
     pub spending: Arc<Spending>,
+    /// What the doers measure is added here.
+    pub meters: Arc<Meters>,
+    /// What becomes of runs, as spans.
+    pub tracing: Tracing,
     /// Told of each attempt that ended; what does not fit is dropped.
     pub observer: Option<mpsc::Sender<RunEnded>>,
 }

@@ -12,6 +12,7 @@ use std::task::Poll;
 use futures::future::join_all;
 use hookbox_core::clock::Clock;
 use hookbox_core::cron::Zones;
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::queue::Room;
@@ -38,6 +39,7 @@ pub struct Scheduler {
     clock: Arc<dyn Clock>,
     mint: Arc<Mint>,
     room: Room,
+    meters: Arc<Meters>,
     zones: Zones,
     /// The clock as it was read last; nothing before the first look.
     looked: Option<Timestamp>,
@@ -57,6 +59,7 @@ impl Scheduler {
             clock: parts.clock.clone(),
             mint: parts.mint.clone(),
             room: parts.room,
+            meters: parts.meters.clone(),
             zones,
             looked: None,
             unreadable: HashSet::new(),
@@ -135,7 +138,7 @@ impl Scheduler {
                 }
                 Fired::Decided(records) => {
                     let made = records.iter().filter(|record| record.verdict.run().is_some()).count() as u64;
-                    records.iter().for_each(|record| log_verdict(row, record, now));
+                    records.iter().for_each(|record| self.tell(row, record, now));
                     let left = progress.left.map(|left| left.saturating_sub(made));
                     progress = Progress { decided: to, left, ..progress };
                     if next.is_none() && left != Some(0) {
@@ -214,6 +217,15 @@ impl Scheduler {
         }
     }
 
+    /// What became of a slot, told to the log and to the meters.
+    fn tell(&self, row: &ScheduleRow, record: &SlotRecord, now: Timestamp) {
+        let late = now.since(record.slot.plus(row.schedule.put_off()));
+        if record.verdict.run().is_some() {
+            self.meters.late(late);
+        }
+        log_verdict(row, record, late.0);
+    }
+
     /// The job of one firing.
     fn new_job(&self, row: &ScheduleRow, slot: Timestamp, now: Timestamp) -> NewJob {
         let (ids, key) = ((self.mint.job(now), self.mint.run(now)), row.schedule.slot_key(slot));
@@ -247,9 +259,8 @@ fn log_if_dry(row: &ScheduleRow, decided: Timestamp) {
     }
 }
 
-fn log_verdict(row: &ScheduleRow, record: &SlotRecord, now: Timestamp) {
+fn log_verdict(row: &ScheduleRow, record: &SlotRecord, late_ms: u64) {
     let name = &row.schedule.name;
-    let late_ms = now.since(record.slot.plus(row.schedule.put_off())).0;
     match &record.verdict {
         Verdict::Fired { run } => {
             tracing::info!(schedule = %name, run.id = %run, late_ms, "schedule {name} fired as {run}");

@@ -1,6 +1,6 @@
 //! What happened to plugins, for whoever watches: the last changes, in memory. What counts is in the store.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hookbox_core::name::PluginName;
@@ -9,6 +9,8 @@ use hookbox_core::time::{Millis, Timestamp};
 
 /// Changes that are kept.
 pub const CHANGES_MAX: usize = 512;
+/// Plugins whose swaps are counted.
+const PLUGINS_MAX: usize = 500;
 
 #[derive(Debug)]
 pub struct Changes(Mutex<Recent>);
@@ -17,6 +19,8 @@ pub struct Changes(Mutex<Recent>);
 struct Recent {
     last: u64,
     changes: VecDeque<Change>,
+    /// How often a version began to serve, by plugin; at most [`PLUGINS_MAX`].
+    swaps: BTreeMap<PluginName, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,17 +71,25 @@ pub(crate) struct After {
 impl Changes {
     /// Numbers grow over restarts, too: they begin at the time in milliseconds.
     pub fn new(now: Timestamp) -> Changes {
-        Changes(Mutex::new(Recent { last: now.0, changes: VecDeque::new() }))
+        Changes(Mutex::new(Recent { last: now.0, changes: VecDeque::new(), swaps: BTreeMap::new() }))
     }
 
     pub fn tell(&self, at: Timestamp, plugin: &PluginName, digest: Option<Digest>, what: What) {
         let mut recent = self.recent();
         recent.last += 1;
+        if what == What::Active && (recent.swaps.contains_key(plugin) || recent.swaps.len() < PLUGINS_MAX) {
+            *recent.swaps.entry(plugin.clone()).or_default() += 1;
+        }
         let change = Change { number: recent.last, at, plugin: plugin.clone(), digest, what };
         recent.changes.push_back(change);
         if recent.changes.len() > CHANGES_MAX {
             recent.changes.pop_front();
         }
+    }
+
+    /// Since the start: how often a version began to serve.
+    pub(crate) fn swaps(&self) -> BTreeMap<PluginName, u64> {
+        self.recent().swaps.clone()
     }
 
     /// Without a number: all that are kept.
@@ -122,6 +134,15 @@ mod tests {
         let seen = changes.after(Some(1000));
         assert_eq!((seen.changes.len(), seen.missed), (CHANGES_MAX, true));
         assert!(!changes.after(Some(1001)).missed);
+    }
+
+    #[test]
+    fn versions_that_begin_to_serve_are_counted() {
+        let (changes, plugin) = (Changes::new(Timestamp(0)), PluginName::parse("welcome").unwrap());
+        for what in [What::Found, What::Active, What::Gone, What::Active] {
+            changes.tell(Timestamp(5), &plugin, None, what);
+        }
+        assert_eq!(changes.swaps(), [(plugin, 2)].into());
     }
 
     #[test]

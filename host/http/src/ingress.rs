@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 mod refused;
 mod source;
 mod take_in;
+mod trace;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use hookbox_core::id::Mint;
 use hookbox_core::name::ProviderName;
 use hookbox_core::rate::Rate;
 use hookbox_core::time::Millis;
+use hookbox_core::trace::{TRACEPARENT, Tracing};
 use hookbox_core::verify::{Delivery, Refusal};
 use hookbox_store::Store;
 use ipnet::IpNet;
@@ -44,6 +46,7 @@ use charge::Sources;
 use delivery::{Known, Read};
 use refused::Refused;
 use take_in::New;
+use trace::Traced;
 
 /// A body comes within this: senders give up on an answer after about as long.
 pub const BODY_READ_TIMEOUT: Millis = Millis(10_000);
@@ -88,6 +91,8 @@ pub struct Ingress {
     /// The same as the operator's listener has.
     pub tally: Arc<Tally>,
     pub lifecycle: Arc<Lifecycle>,
+    /// What becomes of deliveries, as spans.
+    pub tracing: Tracing,
     pub limits: IngressLimits,
     /// Whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -154,9 +159,12 @@ fn is_loopback_name(host: &str) -> bool {
 async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let path = request.uri().path();
     let provider = path.rsplit('/').next().unwrap_or_default().to_owned();
-    let source = receiver.source(&request);
+    let (source, began) = (receiver.source(&request), receiver.ingress.clock.micros());
     match receiver.take(&provider, source, request).await {
-        Ok(taken) => taken.answer(shown(&provider)),
+        Ok(taken) => {
+            receiver.ingress.tally.acked(receiver.ingress.clock.micros().saturating_sub(began));
+            taken.answer(shown(&provider))
+        }
         Err(refused) => receiver.refuse(&provider, source, refused),
     }
 }
@@ -205,6 +213,8 @@ impl Receiver {
 
     /// Returns once the event is on disk.
     async fn take(&self, name: &str, source: IpAddr, request: Request) -> Result<Taken, Refused> {
+        let tracing = &self.ingress.tracing;
+        let began = tracing.began();
         let (head, mut body) = request.into_parts();
         let admitted = match self.admit(source) {
             Ok(admitted) => admitted,
@@ -222,12 +232,23 @@ impl Receiver {
         let held = self.bodies.of(source, most);
         let read = body::read(body, most, limits.body_read_timeout, held).await;
         let (body, held) = read.map_err(Refused::Unread)?;
+        let judging = tracing.began();
         let judged = self.judge(&providers, name, source, &head, &body)?;
         // Its events have copies of what they need.
         drop((head, body));
         match judged {
             Judged::Answer(taken) => Ok(taken),
-            Judged::TakeIn(new) => self.take_in(new, admitted, held).await,
+            Judged::TakeIn(new) => {
+                let traced = Traced::of(tracing, new.entered, began, &new.provider);
+                traced.iter().for_each(|traced| traced.part("verify", judging));
+                let accepting = tracing.began();
+                let taken = self.take_in(new, admitted, held).await;
+                if let Some(traced) = traced {
+                    traced.part("accept", accepting);
+                    traced.end(&taken);
+                }
+                taken
+            }
         }
     }
 
@@ -294,7 +315,9 @@ impl Receiver {
             // The delivery was charged as one; each of its events counts.
             allowance.charge_many(events.len().saturating_sub(1), clock.monotonic()).map_err(Refused::ProviderRate)?;
         }
-        Ok(Judged::TakeIn(self.new_events(name, live, events, verified.secret, body, now)?))
+        let told = head.headers.get(TRACEPARENT).and_then(|told| told.to_str().ok());
+        let entered = self.ingress.tracing.enter(name, told);
+        Ok(Judged::TakeIn(self.new_events(name, live, events, (verified.secret, entered), body, now)?))
     }
 
     fn is_serving(&self) -> Result<(), Refused> {

@@ -5,12 +5,15 @@
 //!
 //! Invariant: this crate never executes a plugin or calls a sibling.
 
+pub mod alerts;
 pub mod changes;
+pub mod disk;
 pub mod ingress;
 pub mod lifecycle;
 pub mod operator;
 pub mod pairing;
 pub mod providers;
+pub mod readings;
 pub mod serve;
 pub mod tally;
 pub mod tls;

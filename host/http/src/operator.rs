@@ -1,6 +1,7 @@
 //! The operator's listener: a JSON API over everything that is stored, and one plain page.
 
 mod access;
+mod alerts;
 mod bulk;
 mod etag;
 mod events;
@@ -27,6 +28,7 @@ mod ui;
 mod unrouted;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -39,6 +41,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::live_logs::LiveLogs;
@@ -48,6 +51,7 @@ use hookbox_store::Store;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::Alerts;
 use crate::bodies::Held;
 use crate::body::{self, Unread};
 use crate::changes::Changes;
@@ -82,6 +86,10 @@ pub struct Operator {
     pub spending: Arc<Spending>,
     /// The same as the sandbox has.
     pub live_logs: Arc<LiveLogs>,
+    /// The same as the engine has.
+    pub meters: Arc<Meters>,
+    /// The folder of the store, whose disk is looked at.
+    pub data: PathBuf,
     /// Somebody must look for it: see [`Trend::watch`].
     pub trend: Arc<Trend>,
     pub lifecycle: Arc<Lifecycle>,
@@ -94,6 +102,8 @@ pub struct Operator {
     pub queue_max: u64,
     pub uploads: Arc<Uploads>,
     pub changes: Arc<Changes>,
+    /// The same as whoever watches has.
+    pub alerts: Arc<Alerts>,
 }
 
 impl Operator {
@@ -130,6 +140,8 @@ pub fn router(operator: Operator) -> Router {
         .route("/runs/{id}/logs/stream", get(streams::logs))
         .with_state((Arc::clone(&operator), streams));
     let api = Router::new()
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/channels/{name}/test", post(alerts::test))
         .route("/events", get(events::list))
         .route("/events/route", post(unrouted::route_all))
         .route("/events/{id}", get(events::show))

@@ -91,6 +91,7 @@ problems! {
     bad_schedule, UNPROCESSABLE_ENTITY, "bad-schedule", "The schedule is not as it must be";
     too_many, TOO_MANY_REQUESTS, "too-many", "Too many requests";
     damaged, INTERNAL_SERVER_ERROR, "damaged", "What is stored does not read as it should";
+    undelivered, BAD_GATEWAY, "undelivered", "The channel did not take the message";
     unavailable, SERVICE_UNAVAILABLE, "unavailable", "Not able to take this now";
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hookbox_core::distribution::{Distribution, Shared};
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::Accepted;
@@ -17,8 +18,17 @@ pub const RECENT_MAX: usize = 50;
 const SECRETS_MAX: usize = 64;
 
 /// Shared by both listeners.
-#[derive(Debug, Default)]
-pub struct Tally(Mutex<Counts>);
+#[derive(Debug)]
+pub struct Tally {
+    counts: Mutex<Counts>,
+    acks: Shared,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally { counts: Mutex::default(), acks: Shared::new(Distribution::of_times()) }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -83,6 +93,15 @@ impl Tally {
         counted.recent.push_front(turned);
     }
 
+    /// A webhook was answered with 2xx so long after its head had come.
+    pub(crate) fn acked(&self, micros: u64) {
+        self.acks.add(micros);
+    }
+
+    pub(crate) fn acks(&self) -> Distribution {
+        self.acks.read()
+    }
+
     pub(crate) fn of(&self, provider: &ProviderName) -> Counted {
         self.counts().providers.get(provider).cloned().unwrap_or_default()
     }
@@ -99,7 +118,7 @@ impl Tally {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,6 +17,7 @@ mod line;
 mod places;
 mod record;
 mod resolve;
+mod trace;
 mod within;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hookbox_core::denial::DeniedKind;
 use hookbox_core::egress::{Destination, Egress, Host, Scheme, is_public};
+use hookbox_core::trace::CallTrace;
 use http::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::connect::capture_connection;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -41,6 +43,7 @@ pub use resolve::{Resolve, SystemResolver};
 use body::Budget;
 use line::Unfinished;
 use record::Recorded;
+use trace::RequestSpan;
 use within::Within;
 
 pub(crate) type Answer = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
@@ -54,6 +57,7 @@ pub(crate) struct Sender {
     records: Records,
     denied: DeniedBook,
     repetitions: Repetitions,
+    trace: Option<CallTrace>,
     budget: Budget,
     begun: u32,
     at_once: Arc<AtomicU32>,
@@ -102,7 +106,13 @@ impl Sender {
         let budget = Budget::new(egress.response_bytes_max);
         let repetitions = Repetitions::new(key);
         let (records, at_once) = (Records::default(), Arc::default());
-        Sender { egress, client, log, records, denied, repetitions, budget, begun: 0, at_once, open: true }
+        let trace = None;
+        Sender { egress, client, log, records, denied, repetitions, trace, budget, begun: 0, at_once, open: true }
+    }
+
+    /// Its requests are in this trace, and tell it to whom they ask.
+    pub(crate) fn traced(self, trace: Option<CallTrace>) -> Sender {
+        Sender { trace, ..self }
     }
 
     /// For `describe()`: it refuses everything.
@@ -123,12 +133,20 @@ impl Sender {
         let (log, denied) = (self.log.clone(), self.denied.clone());
         let (target, weight) = (target(request.method(), request.uri()), weight(request.uri()));
         let admitted = self.admit(&mut request);
+        let span = self.trace.as_ref().and_then(|trace| RequestSpan::begin(trace, &request));
+        if let (Some(span), Ok(_)) = (&span, &admitted) {
+            span.tell(&mut request);
+        }
         let (budget, within) = (self.budget.clone(), Within::of(options));
         async move {
             let answered = match admitted {
                 Ok((client, place)) => exchange(client, request, within, &recorded, budget, place).await,
                 Err(refusal) => Err(refusal),
             };
+            if let Some(span) = span {
+                let status = answered.as_ref().map(|(response, _)| response.status());
+                span.end(recorded.shown(), status.map_err(|refusal| refusal.reason.clone()));
+            }
             answered.map_err(|Refusal { error, reason }| {
                 if is_denial(&error) {
                     log.told(&format!("request refused: {}: {reason}", recorded.shown()));

@@ -64,6 +64,7 @@ impl Sandbox {
         let access = Access::Granted(Box::new(capabilities));
         let egress = Arc::clone(&settings.egress);
         let sender = Sender::new(egress, version.client(), log.clone(), denied.clone(), &call.idempotency_key);
+        let sender = sender.traced(call.trace.clone());
         let requests = sender.records();
         let mut store = Guest::store(&self.engine, meter, log.clone(), access, sender);
         let (over, cpu) = (requests.until_over(), store.data().meter.budget());

@@ -12,6 +12,7 @@ mod tests;
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::time::Timestamp;
+use hookbox_core::trace::{SpanId, TraceContext, TraceId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ const VERSION: u8 = 1;
 /// A body up to this is kept with its event; a larger one apart, so that listing events does not read it.
 const BODY_INLINE_MAX: usize = 2048;
 
+/// Of a job in a trace.
+const JOB_VERSION: u8 = 2;
 const COUNTS_VERSION: u8 = 3;
 /// Without what was added at the end: zeros of one byte each.
 const COUNTS_WITHOUT_SLOTS: u8 = 2;
@@ -209,19 +212,33 @@ struct JobV1 {
     unique: Option<[u8; 32]>,
 }
 
+/// A job that is in the trace of what asked for it; others are kept as before.
+#[derive(Debug, Serialize, Deserialize)]
+struct JobV2 {
+    job: JobV1,
+    trace: [u8; 16],
+    span: [u8; 8],
+    sampled: bool,
+}
+
 pub(crate) fn encode_job(job: Job) -> Result<Vec<u8>, StoreError> {
-    encode(&JobV1 {
+    let trace = job.trace;
+    let form = JobV1 {
         unique: None,
         origin: job.origin,
         scheduled_at: job.scheduled_at.0,
         content_type: job.content_type,
         data: job.data,
         hops: job.hops,
-    })
+    };
+    let Some(TraceContext { trace, span, sampled }) = trace else { return encode(&form) };
+    let form = JobV2 { job: form, trace: trace.to_bytes(), span: span.to_bytes(), sampled };
+    postcard::to_extend(&form, vec![JOB_VERSION])
+        .map_err(|e| StoreError::Corrupt(format!("a job cannot be written: {e}")))
 }
 
 pub(crate) fn decode_job(id: JobId, bytes: &[u8]) -> Result<Job, StoreError> {
-    let form: JobV1 = decode(bytes)?;
+    let (form, trace) = job_form(bytes)?;
     Ok(Job {
         id,
         origin: form.origin,
@@ -229,12 +246,25 @@ pub(crate) fn decode_job(id: JobId, bytes: &[u8]) -> Result<Job, StoreError> {
         content_type: form.content_type,
         data: form.data,
         hops: form.hops,
+        trace,
     })
 }
 
 /// The hash of the unique key that a job was taken in with.
 pub(crate) fn unique_of_job(bytes: &[u8]) -> Result<Option<[u8; 32]>, StoreError> {
-    decode::<JobV1>(bytes).map(|form| form.unique)
+    job_form(bytes).map(|(form, _)| form.unique)
+}
+
+fn job_form(bytes: &[u8]) -> Result<(JobV1, Option<TraceContext>), StoreError> {
+    match bytes.split_first() {
+        Some((&JOB_VERSION, rest)) => {
+            let form: JobV2 =
+                postcard::from_bytes(rest).map_err(|e| StoreError::Corrupt(format!("a job does not read: {e}")))?;
+            let (trace, span) = (TraceId::of(form.trace), SpanId::of(form.span));
+            Ok((form.job, Some(TraceContext { trace, span, sampled: form.sampled })))
+        }
+        _ => Ok((decode(bytes)?, None)),
+    }
 }
 
 /// A dedupe key's row.

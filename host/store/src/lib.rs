@@ -22,6 +22,7 @@ pub mod types;
 
 mod aside;
 mod codec;
+mod commits;
 mod counts;
 mod due;
 mod durable;
@@ -54,6 +55,7 @@ use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
 
 pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
+pub use crate::commits::Commits;
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
@@ -278,6 +280,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps what it was answered; with nothing, it is as if it had never been asked.
     async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError>;
+    /// What was written since the start; nothing where nothing is written to a disk.
+    fn commits(&self) -> Commits {
+        Commits::default()
+    }
 
     /// Removes what is older than it must be kept, a bounded step at a time.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError>;

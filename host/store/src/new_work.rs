@@ -59,7 +59,7 @@ impl Catalogue {
         let payload = schedule.payload.clone().map(|payload| (payload.content_type, payload.data));
         let (content_type, data) = payload.unwrap_or_else(|| ("application/json".to_owned(), Vec::new()));
         let origin = JobOrigin::Schedule(schedule.name.clone());
-        let job = Job { id: job, origin, scheduled_at: slot, content_type, data, hops: 0 };
+        let job = Job { id: job, origin, scheduled_at: slot, content_type, data, hops: 0, trace: None };
         let mut new = self.new_job(job, run, schedule.target.clone(), now);
         let terms = &mut new.run.terms;
         terms.own = schedule.rules.policy;

@@ -19,6 +19,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 
 use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
+use crate::commits::Commits;
 use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
@@ -30,9 +31,7 @@ use crate::types::{
     Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
     SuppressedPage, Total, Waiting,
 };
-use crate::unrouted;
-use crate::{Signals, Store};
-use crate::{query, suppressed};
+use crate::{Signals, Store, query, suppressed, unrouted};
 pub(crate) use ledgered::Ledgered;
 pub(crate) use state::{Grouped, State, locked};
 
@@ -327,6 +326,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError> {
         self.change(move |ledger| ledger.end_request(key, answer)).await
+    }
+
+    fn commits(&self) -> Commits {
+        self.backend.state().commits.read()
     }
 
     async fn searches(&self) -> Result<Vec<Search>, StoreError> {

@@ -168,6 +168,7 @@ impl World {
             content_type: "application/json".into(),
             data: format!("{{\"k\":{}}}", self.rng.below(3)).into_bytes(),
             hops: 0,
+            trace: None,
         };
         let mut new = self.ingress.catalogue().new_job(job, mint.run(now), target, now);
         if self.rng.one_in(4) {

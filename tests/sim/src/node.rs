@@ -67,6 +67,8 @@ impl Node {
             slots: shared.slots,
             room: Room(QUEUE),
             spending: Arc::default(),
+            meters: Arc::default(),
+            tracing: Default::default(),
             observer: None,
         };
         let Doers { attempts, mut scheduler, mut reaper, mut pruner } = Doers::new(&parts, boot).await?;

@@ -19,6 +19,7 @@ use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 use hookbox_http::tls::Tls;
 
+use super::alerts::{Channels, Settled};
 use super::engine_settings;
 use super::plugins::Plugins;
 use super::trust::LiveTrust;
@@ -45,6 +46,7 @@ pub(crate) struct Live {
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
     pub(crate) trust: Arc<LiveTrust>,
     pub(crate) engine_settings: Arc<ArcSwap<Settings>>,
+    pub(crate) alert_settings: Arc<ArcSwap<Settled>>,
     pub(crate) plugins: Arc<Plugins>,
 }
 
@@ -109,7 +111,8 @@ pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
     let folder = args.config.parent().unwrap_or(Path::new(""));
     let of_providers = project.config.providers.values().flat_map(Provider::sources);
     let of_plugins = project.config.plugins.values().flat_map(|plugin| plugin.secrets.values());
-    let in_files = of_providers.chain(of_plugins).filter_map(|source| match source {
+    let of_channels = Channels::sources(&project.config);
+    let in_files = of_providers.chain(of_plugins).chain(of_channels).filter_map(|source| match source {
         SecretSource::File(path) => Some(folder.join(path)),
         SecretSource::Env(_) => None,
     });
@@ -133,6 +136,7 @@ impl Live {
         let providers = live_providers(&project)?;
         let plugin_settings = project.plugin_settings()?;
         let reserved = reserved(&project)?;
+        let settled = Settled::of(&project)?;
         // A host that began without TLS has none until the next start, and the other way round.
         if let (Some(tls), Some(texts)) = (&self.tls, project.tls_texts()?) {
             texts.replace(tls)?;
@@ -144,6 +148,7 @@ impl Live {
         self.plugin_settings.store(Arc::new(plugin_settings));
         self.trust.replace(project.config.trust());
         self.engine_settings.store(Arc::new(engine_settings(&project)));
+        self.alert_settings.store(Arc::new(settled));
         if let Err(error) = self.plugins.reload().await {
             tracing::error!(%error, "some plugins keep their old settings");
         }
@@ -157,6 +162,7 @@ impl Live {
             ("operator", old.operator != new.operator),
             ("store", old.store != new.store),
             ("engine", old.engine != new.engine),
+            ("tracing", old.tracing != new.tracing),
         ];
         for (section, _) in changed.into_iter().filter(|(_, changed)| *changed) {
             tracing::warn!("hooks.yaml: {section} has changed: it counts from the next start");

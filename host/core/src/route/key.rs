@@ -107,6 +107,7 @@ mod tests {
             content_type: "application/json".into(),
             data: body.as_bytes().to_vec(),
             hops: 0,
+            trace: None,
         };
         Key::parse(text).unwrap().of(&Subject::of_job(&job))
     }

@@ -16,6 +16,7 @@ use hookbox_store::StoreError;
 use hookbox_store::types::{Changes, Record, Recorded, StoppedAttempt};
 
 use super::mark::{Held, Stage};
+use super::trace::AttemptTrace;
 use super::{Dispatcher, LEASE, RunEnded};
 use crate::changes;
 use crate::execute::ExecuteError;
@@ -73,6 +74,7 @@ impl Dispatcher {
                 return self.conclude(&run, held, Executed::bare(outcome), None, held.lease.at).await.map(|_| ());
             }
         };
+        self.trace(&run, held, &input);
         let (mut conflicts, mut before) = (0, None);
         loop {
             let plugin = &run.target.plugin;
@@ -172,6 +174,7 @@ impl Dispatcher {
             hops: run.hops,
             input,
             version: None,
+            trace: held.trace.get().map(AttemptTrace::own),
         }
     }
 
@@ -194,8 +197,7 @@ impl Dispatcher {
         match executed {
             Ok(executed) => {
                 // Whatever becomes of it, it was paid for.
-                self.parts.spending.add(&run.target, &executed.cost, &executed.log);
-                self.parts.spending.ended(&executed.cost, &executed.outcome);
+                self.parts.spending.add(&run.target, &executed);
                 Ok(executed)
             }
             // Due later, else it is claimed again at once for as long as the handler is listed.

@@ -1,10 +1,12 @@
 //! How far an attempt is, for whoever finds that its lease is gone.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hookbox_core::run::Lease;
 use tokio::sync::Notify;
 
+use super::trace::AttemptTrace;
 use crate::execute::Interrupt;
 
 /// The lease of an attempt, and how far the attempt is.
@@ -12,6 +14,8 @@ use crate::execute::Interrupt;
 pub(super) struct Held {
     pub(super) lease: Lease,
     pub(super) mark: Mark,
+    /// Known once its payload is.
+    pub(super) trace: OnceLock<AttemptTrace>,
 }
 
 #[derive(Debug, Default)]

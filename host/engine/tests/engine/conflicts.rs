@@ -75,6 +75,7 @@ async fn interfere(host: &Parts) {
         content_type: "text/plain".into(),
         data: vec![],
         hops: 0,
+        trace: None,
     };
     let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None, terms: Terms::default() };
     store.enqueue(NewJob { job, run, due: NOON }).await.unwrap();

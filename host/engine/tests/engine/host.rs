@@ -56,6 +56,8 @@ impl Host {
             slots: 1000,
             room: Room(1_000_000),
             spending: Arc::default(),
+            meters: Arc::default(),
+            tracing: Default::default(),
             observer: Some(observer),
         };
         Host { memory, store, clock, script, parts, ended, engine: None }
@@ -120,6 +122,7 @@ impl Host {
             content_type: "application/json".into(),
             data: b"{}".to_vec(),
             hops: 0,
+            trace: None,
         };
         let new = self.store.catalogue().new_job(job, mint.run(now), handler(target), now);
         self.store.enqueue(new).await.unwrap()

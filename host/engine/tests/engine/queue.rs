@@ -41,6 +41,7 @@ async fn order(host: &Host, target: &str, customer: &str) -> RunId {
         content_type: "application/json".into(),
         data: format!(r#"{{"customer":"{customer}"}}"#).into_bytes(),
         hops: 0,
+        trace: None,
     };
     let new = host.store.catalogue().new_job(job, mint.run(now), handler(target), now);
     host.store.enqueue(new).await.unwrap()

@@ -54,6 +54,7 @@ async fn full() -> (Host, Vec<RunId>) {
             content_type: "application/json".into(),
             data: b"{}".to_vec(),
             hops: 0,
+            trace: None,
         };
         let new = host.store.catalogue().new_job(job, mint.run(NOON), handler("other/work"), NOON);
         NewJob { due: NOON.plus(Millis::DAY), ..new }

@@ -23,6 +23,7 @@ use axum::http::Request;
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::id::Mint;
 use hookbox_core::time::Timestamp;
+use hookbox_http::alerts::Alerts;
 use hookbox_http::changes::Changes;
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Access, Operator};
@@ -102,6 +103,7 @@ async fn measure(store: &Arc<SledStore>) {
         "/new-schedule".to_owned(),
         "/plugins".to_owned(),
         "/providers".to_owned(),
+        "/alerts".to_owned(),
         "/system".to_owned(),
     ] {
         let mut slowest = Duration::ZERO;
@@ -130,6 +132,8 @@ fn router(store: Arc<SledStore>) -> Router {
         pairing: Arc::new(Pairing::new(Box::new(|_, _| Ok(())))),
         tally: Arc::default(),
         spending: Arc::default(),
+        meters: Arc::default(),
+        data: PathBuf::from("."),
         trend: Arc::default(),
         lifecycle,
         settings: Arc::default(),
@@ -138,5 +142,6 @@ fn router(store: Arc<SledStore>) -> Router {
         queue_max: 1_000_000,
         uploads: Arc::new(Uploads::to(PathBuf::from("plugins"))),
         changes: Arc::new(Changes::new(fill::now())),
+        alerts: Arc::new(Alerts::new().0),
     })
 }

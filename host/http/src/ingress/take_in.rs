@@ -9,6 +9,7 @@ use hookbox_core::name::{HandlerRef, ProviderName};
 use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::time::Timestamp;
+use hookbox_core::trace::{Entered, TRACEPARENT};
 use hookbox_core::verify::Reply;
 use hookbox_store::types::{NewEvent, NewRun};
 use hookbox_store::{Store, StoreError};
@@ -23,7 +24,9 @@ use crate::providers::LiveProvider;
 
 /// The events of one delivery.
 pub(super) struct New {
-    provider: ProviderName,
+    pub(super) provider: ProviderName,
+    /// Nothing where nobody traces.
+    pub(super) entered: Option<Entered>,
     events: Vec<NewEvent>,
     is_batch: bool,
     /// What the sender wants to hear.
@@ -56,7 +59,7 @@ impl Receiver {
     /// nevertheless, and count as in flight until they are.
     pub(super) async fn take_in(&self, new: New, admitted: Admitted, mut held: Held) -> Result<Taken, Refused> {
         let Ingress { store, limits, tally, .. } = &self.ingress;
-        let New { provider, events, is_batch, answer, secret_place, now } = new;
+        let New { provider, entered: _, events, is_batch, answer, secret_place, now } = new;
         has_room(&**store, Room(limits.queue_max), &events)?;
         // It may have been inflated.
         let bytes = events.iter().map(|event| event.event.data.len()).sum();
@@ -73,22 +76,28 @@ impl Receiver {
         Ok(if is_batch { Taken::Batch(accepted) } else { Taken::Event(accepted, answer) })
     }
 
-    /// `body` as it was sent.
+    /// `body` as it was sent. With which secret it is signed, and the trace that it is in.
     pub(super) fn new_events(
         &self,
         name: &ProviderName,
         live: &LiveProvider,
         events: Read<'_>,
-        secret: usize,
+        (secret, entered): (usize, Option<Entered>),
         body: &Bytes,
         now: Timestamp,
     ) -> Result<New, Refused> {
         let is_batch = events.is_batch();
         let parts = events.into_parts().into_iter();
-        let events: Result<Vec<NewEvent>, Refused> =
-            parts.map(|parts| self.new_event(name, live, parts, body, now)).collect();
+        let traceparent = entered.map(|entered| (TRACEPARENT.to_owned(), entered.context.to_string()));
+        let new_event = |parts| {
+            let mut new = self.new_event(name, live, parts, body, now)?;
+            new.event.attributes.extend(traceparent.clone());
+            Ok(new)
+        };
+        let events: Result<Vec<NewEvent>, Refused> = parts.map(new_event).collect();
         Ok(New {
             provider: name.clone(),
+            entered,
             events: events?,
             is_batch,
             answer: live.verifier.scheme().answer(),

@@ -80,7 +80,7 @@ async fn start(operator: &Operator, target: HandlerRef, body: Body) -> Result<Jo
     let (content_type, data) = payload.unwrap_or_else(|| ("application/json".to_owned(), Vec::new()));
     let now = operator.clock.now();
     let id = operator.mint.job(now);
-    let job = Job { id, origin: JobOrigin::Operator, scheduled_at: now, content_type, data, hops: 0 };
+    let job = Job { id, origin: JobOrigin::Operator, scheduled_at: now, content_type, data, hops: 0, trace: None };
     let mut new = catalogue.new_job(job, operator.mint.run(now), target, now);
     new.due = delay.map_or(new.due, |delay| now.plus(delay));
     new.run.terms.unique = unique.or(new.run.terms.unique);

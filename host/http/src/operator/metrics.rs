@@ -1,15 +1,25 @@
 //! `GET /metrics`: what came in and what waits, in the text form that Prometheus reads.
 //!
-//! Labels are bounded: providers are those that are live, causes are few, secrets go by their places in hooks.yaml.
+//! Labels are bounded: providers, handlers, plugins and held targets beyond the first so many are one together, causes
+//! are few, secrets go by their places in hooks.yaml. Names, units and labels are told in docs/metrics.md, and a test
+//! compares that with the page.
 
 mod handlers;
+mod histogram;
+mod host;
 mod plugins;
 mod schedules;
+mod text;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use prometheus_client::encoding::text;
+use hookbox_core::name::HandlerRef;
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,13 +29,21 @@ use super::{Api, Operator};
 use crate::problem::Problem;
 use crate::tally::Counted;
 
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// What names that no live provider has are called: no provider has this name.
 const STRANGERS: &str = "(unknown)";
 
+/// Plugin, handler or provider of those that came when there were too many.
+const OTHERS: &str = "(others)";
+/// Providers, and plugins, that are told apart.
+const NAMED_MAX: usize = 200;
+/// Handlers that are told apart.
+const HANDLERS_MAX: usize = 500;
+
 type Labels = Vec<(&'static str, String)>;
 
-pub(super) async fn show(State(operator): Api) -> Result<Response, Problem> {
+pub(super) async fn show(State(operator): Api, headers: HeaderMap) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("hookbox");
     ingress(&mut registry, &operator);
     store(&mut registry, &operator);
@@ -33,9 +51,36 @@ pub(super) async fn show(State(operator): Api) -> Result<Response, Problem> {
     handlers::register(&mut registry, &operator.spending);
     plugins::register(&mut registry, &operator);
     schedules::register(&mut registry, &operator).await?;
+    host::register(&mut registry, &operator);
     let mut page = String::new();
-    text::encode(&mut page, &registry).map_err(|_| Problem::damaged())?;
-    Ok(([(CONTENT_TYPE, OPEN_METRICS)], page).into_response())
+    encode(&mut page, &registry).map_err(|_| Problem::damaged())?;
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accepted| accepted.to_str().ok());
+    match accepted.any(|accepted| accepted.contains("application/openmetrics-text")) {
+        true => Ok(([(CONTENT_TYPE, OPEN_METRICS)], page).into_response()),
+        false => Ok(([(CONTENT_TYPE, CLASSIC)], text::classic(&page)).into_response()),
+    }
+}
+
+/// Names beyond the first so many are one.
+struct Capped {
+    known: BTreeSet<String>,
+    most: usize,
+}
+
+impl Capped {
+    fn to(most: usize) -> Capped {
+        Capped { known: BTreeSet::new(), most }
+    }
+
+    fn label(&mut self, name: &str) -> String {
+        if !self.known.contains(name) {
+            if self.known.len() >= self.most {
+                return OTHERS.to_owned();
+            }
+            self.known.insert(name.to_owned());
+        }
+        name.to_owned()
+    }
 }
 
 /// Since the start of the host.
@@ -49,12 +94,15 @@ struct Ingress {
 }
 
 fn ingress(registry: &mut Registry, operator: &Operator) {
-    let all = Ingress::default();
+    let (all, mut names) = (Ingress::default(), Capped::to(NAMED_MAX));
     for (name, live) in operator.providers.load().all() {
-        let counted = operator.tally.of(name);
-        all.add(name.as_str(), &counted);
+        let (counted, name) = (operator.tally.of(name), names.label(name.as_str()));
+        all.add(&name, &counted);
         for place in &live.secret_places {
-            let labels = vec![("provider", name.to_string()), ("secret", place.clone())];
+            if name == OTHERS {
+                continue;
+            }
+            let labels = vec![("provider", name.clone()), ("secret", place.clone())];
             let matched = counted.secrets.get(place).copied().unwrap_or_default();
             all.secrets.get_or_create(&labels).inc_by(matched);
         }
@@ -64,7 +112,7 @@ fn ingress(registry: &mut Registry, operator: &Operator) {
     registry.register("webhooks_duplicate", "Repetitions, with the body of the first or another", all.duplicates);
     registry.register("webhooks_refused", "Webhooks that were not taken, by cause", all.refused);
     registry.register("webhooks_secret_matched", "Verified webhooks, by the place that the secret is in", all.secrets);
-    registry.register("webhooks_last_accepted_seconds", "When the last one was, since 1970", all.last);
+    registry.register("webhooks_last_accepted_timestamp_seconds", "When the last one was, since 1970", all.last);
 }
 
 impl Ingress {
@@ -107,17 +155,43 @@ fn store(registry: &mut Registry, operator: &Operator) {
 
 async fn queue(registry: &mut Registry, operator: &Operator) -> Result<(), Problem> {
     let (waiting, held) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    let (now, mut oldest_ms) = (operator.clock.now(), 0);
+    let mut handlers = Capped::to(HANDLERS_MAX);
     for of_handler in operator.store.waiting().await? {
-        let labels = vec![
-            ("plugin", of_handler.handler.plugin.to_string()),
-            ("handler", of_handler.handler.handler.to_string()),
-        ];
+        let labels = labels_of(&mut handlers, &of_handler.handler);
         waiting.get_or_create(&labels).inc_by(i64::try_from(of_handler.runs).unwrap_or(i64::MAX));
+        oldest_ms = oldest_ms.max(of_handler.due.map_or(0, |due| now.since(due).0));
     }
+    let mut targets = Capped::to(HANDLERS_MAX);
     for target in operator.store.holds().0.keys() {
-        held.get_or_create(&vec![("target", target.to_string())]).set(1);
+        held.get_or_create(&vec![("target", targets.label(&target.to_string()))]).set(1);
     }
+    let oldest = Gauge::<f64, AtomicU64>::default();
+    oldest.set(oldest_ms as f64 / 1000.0);
+    let help = "How long the run waits that could have begun first; 0 where none waits";
+    registry.register("queue_oldest_seconds", help, oldest);
     registry.register("runs_pending", "Runs that wait, by handler", waiting);
     registry.register("held", "What is held: 1 each", held);
     Ok(())
+}
+
+/// A handler as labels.
+fn labels_of(known: &mut Capped, handler: &HandlerRef) -> Labels {
+    let (plugin, name) = match known.label(&handler.to_string()) {
+        label if label == OTHERS => (OTHERS.to_owned(), OTHERS.to_owned()),
+        _ => (handler.plugin.to_string(), handler.handler.to_string()),
+    };
+    vec![("plugin", plugin), ("handler", name)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_most_are_one() {
+        let mut names = Capped::to(2);
+        let told = ["a", "b", "c", "a", "d"].map(|name| names.label(name));
+        assert_eq!(told, ["a", "b", OTHERS, "a", OTHERS]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The operator's pages: what the API says, for people. Each is made on the server from the same views, reads without
 //! a script, and is brought up to date by one small script when `/live` says that something has changed.
 
+mod alerts;
 mod assets;
 mod chart;
 mod events;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Router<Arc<Operator>> {
         .route("/plugins/{name}", get(plugins::show))
         .route("/providers", get(providers::list))
         .route("/providers/{name}", get(providers::show))
+        .route("/alerts", get(alerts::show))
         .route("/system", get(system::show))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(assets::show))

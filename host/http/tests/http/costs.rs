@@ -1,6 +1,6 @@
 //! What handlers cost is told as metrics.
 
-use hookbox_core::attempt::{Cost, Log, LogLevel, LogLine, LogStream};
+use hookbox_core::attempt::{Cost, Executed, Log, LogLevel, LogLine, LogStream, Outcome};
 use hookbox_core::host_call::{CallKind, Calls, HostCalls};
 
 use crate::harness::{Host, NOW};
@@ -24,7 +24,9 @@ async fn what_a_handler_costs_is_summed_for_prometheus() {
     };
     let log = Log { lines: vec![line], bytes_dropped: 4 };
     for memory in [3000, 2000] {
-        host.spending.add(&target("welcome", "on-user"), &cost(memory), &log);
+        let bare = Executed::bare(Outcome::Completed { output: None });
+        let executed = Executed { cost: cost(memory), log: log.clone(), ..bare };
+        host.spending.add(&target("welcome", "on-user"), &executed);
     }
     let page = host.get("/metrics").await.body;
     let of = r#"plugin="welcome",handler="on-user""#;

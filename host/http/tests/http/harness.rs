@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hookbox_core::clock::{Clock, ManualClock};
+use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::live_logs::LiveLogs;
@@ -19,6 +20,7 @@ use hookbox_core::secret::Secret;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Timestamp;
 use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
+use hookbox_http::alerts::{Alerts, Test};
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
@@ -32,6 +34,7 @@ use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_750_861_210_123);
@@ -48,6 +51,7 @@ pub(crate) struct Host {
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
     pub(crate) live_logs: Arc<LiveLogs>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) trend: Arc<Trend>,
     /// What was put in files.
     pub(crate) kept: Kept,
@@ -58,6 +62,9 @@ pub(crate) struct Host {
     /// The folder of the plugins.
     pub(crate) plugins: TempDir,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) alerts: Arc<Alerts>,
+    /// Whoever sends tests takes it.
+    pub(crate) tests: Mutex<Option<mpsc::Receiver<Test>>>,
 }
 
 pub(crate) type Kept = Arc<Mutex<Vec<(PathBuf, Secret)>>>;
@@ -97,12 +104,14 @@ impl Host {
             to.lock().unwrap().push((file.to_owned(), Secret::new(token.expose()).unwrap()));
             Ok(())
         };
+        let (alerts, tests) = Alerts::new();
         Host {
             store,
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
             spending: Arc::default(),
             live_logs: Arc::default(),
+            meters: Arc::default(),
             trend: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
@@ -113,6 +122,8 @@ impl Host {
             queue_max: IngressLimits::default().queue_max,
             plugins: tempfile::tempdir().unwrap(),
             changes: Arc::new(Changes::new(NOW)),
+            alerts: Arc::new(alerts),
+            tests: Mutex::new(Some(tests)),
         }
     }
 
@@ -129,6 +140,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
+            tracing: Default::default(),
             limits,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             listens_on,
@@ -154,6 +166,8 @@ impl Host {
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
             live_logs: Arc::clone(&self.live_logs),
+            meters: Arc::clone(&self.meters),
+            data: self.plugins.path().to_owned(),
             trend: Arc::clone(&self.trend),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
@@ -162,6 +176,7 @@ impl Host {
             queue_max: self.queue_max,
             uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
             changes: Arc::clone(&self.changes),
+            alerts: Arc::clone(&self.alerts),
         })
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod access;
+mod alerts;
 mod attention;
 mod bodies;
 mod challenges;
@@ -14,6 +15,7 @@ mod grants;
 mod harness;
 mod holds;
 mod ingress;
+mod metrics;
 mod once;
 mod openapi;
 mod operator;

@@ -377,11 +377,11 @@ async fn slots_and_pauses_are_told_as_metrics() {
         "hookbox_slots_total{verdict=\"fired\"} 1",
         "hookbox_slots_total{verdict=\"missed\"} 1",
         "hookbox_slots_total{verdict=\"overlap-skipped\"} 1",
-        "hookbox_slots_late_milliseconds_total 4510123",
+        "hookbox_slots_late_seconds_total 4510.123",
         "hookbox_schedules{state=\"active\"} 1",
         "hookbox_schedules{state=\"paused\"} 1",
         "hookbox_schedule_slots_total{schedule=\"hourly\",verdict=\"fired\"} 1",
-        "hookbox_schedule_late_milliseconds{schedule=\"hourly\"} 4510123",
+        "hookbox_schedule_late_seconds{schedule=\"hourly\"} 4510.123",
         "hookbox_schedule_paused{schedule=\"nightly\"} 1",
     ] {
         assert!(page.lines().any(|told| told == line), "{line} is missing in\n{page}");

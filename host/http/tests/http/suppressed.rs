@@ -92,7 +92,7 @@ async fn metrics_tell_what_came_and_why_it_was_refused() {
     host.deliver(webhook("stripe", "generic", "", b"{}", &[])).await;
     host.deliver(webhook("nobody", "generic", "", b"{}", &[])).await;
     let answer = host.get("/metrics").await;
-    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
     for line in [
         r#"hookbox_webhooks_accepted_total{provider="my-shop"} 1"#,
         r#"hookbox_webhooks_duplicate_total{provider="my-shop",body="same"} 1"#,
@@ -100,10 +100,9 @@ async fn metrics_tell_what_came_and_why_it_was_refused() {
         r#"hookbox_webhooks_refused_total{provider="stripe",cause="missing-header"} 1"#,
         r#"hookbox_webhooks_refused_total{provider="(unknown)",cause="unknown-provider"} 1"#,
         r#"hookbox_webhooks_secret_matched_total{provider="my-shop",secret="env SECRET"} 3"#,
-        r#"hookbox_webhooks_last_accepted_seconds{provider="my-shop"} 1750861210"#,
+        r#"hookbox_webhooks_last_accepted_timestamp_seconds{provider="my-shop"} 1750861210"#,
         r#"hookbox_events_unrouted 1"#,
         r#"hookbox_runs{state="pending"} 0"#,
-        "# EOF",
     ] {
         assert!(answer.body.lines().any(|told| told == line), "{line}\n{}", answer.body);
     }

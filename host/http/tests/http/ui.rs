@@ -75,6 +75,7 @@ async fn every_page_is_whole_and_shows_hostile_text_as_text() {
         "/plugins/welcome".to_owned(),
         "/providers".to_owned(),
         "/providers/my-shop".to_owned(),
+        "/alerts".to_owned(),
         "/system".to_owned(),
     ] {
         let answer = host.get(&path).await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use hookbox_core::attempt::{Cost, Log, Outcome};
+use hookbox_core::attempt::{Cost, Executed, Log, Outcome};
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::RunEvent;
@@ -141,9 +141,10 @@ async fn the_overview_draws_how_it_went_and_says_what_is_not_healthy() {
         host.deliver(shop(&format!(r#"{{"type":"user.created","event_id":"more-{number}"}}"#))).await;
     }
     for number in 0..20 {
-        let (cost, failed) = (Cost { wall_us: 3000, ..Cost::default() }, Outcome::Lost);
-        host.spending.add(&target("welcome", "on-user"), &cost, &Log::default());
-        host.spending.ended(&cost, if number < 15 { &failed } else { &Outcome::Completed { output: None } });
+        let cost = Cost { wall_us: 3000, ..Cost::default() };
+        let outcome = if number < 15 { Outcome::Lost } else { Outcome::Completed { output: None } };
+        let executed = Executed { cost, ..Executed::bare(outcome) };
+        host.spending.add(&target("welcome", "on-user"), &executed);
     }
     host.look().await;
     host.clock.advance(Millis(30_000));

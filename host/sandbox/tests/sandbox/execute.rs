@@ -32,7 +32,15 @@ fn event() -> Input {
 
 fn job(origin: JobOrigin) -> Input {
     let id = JobId::new(NOON, 2);
-    Input::Job(Arc::new(Job { id, origin, scheduled_at: NOON, content_type: String::new(), data: vec![], hops: 0 }))
+    Input::Job(Arc::new(Job {
+        id,
+        origin,
+        scheduled_at: NOON,
+        content_type: String::new(),
+        data: vec![],
+        hops: 0,
+        trace: None,
+    }))
 }
 
 #[tokio::test]

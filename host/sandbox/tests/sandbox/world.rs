@@ -110,6 +110,7 @@ pub(crate) fn call(handler: &str, data: &str) -> Call {
         content_type: "text/plain".into(),
         data: data.into(),
         hops: 0,
+        trace: None,
     };
     Call {
         target: HandlerRef { plugin: plugin("mischief"), handler: HandlerName::parse(handler).unwrap() },
@@ -122,5 +123,6 @@ pub(crate) fn call(handler: &str, data: &str) -> Call {
         hops: 0,
         input: Input::Job(Arc::new(job)),
         version: None,
+        trace: None,
     }
 }

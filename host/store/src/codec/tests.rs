@@ -177,6 +177,7 @@ fn a_job_of_every_origin() {
             content_type: "text/plain".to_owned(),
             data: b"work".to_vec(),
             hops: 1,
+            trace: None,
         };
         // The hash of an earlier release is read, and written no longer.
         let old = kept(&format!("job-{name}"));
@@ -187,6 +188,23 @@ fn a_job_of_every_origin() {
         }
         assert_eq!((decode_job(job.id, &row).unwrap(), unique_of_job(&row).unwrap()), (job, None));
     }
+}
+
+#[test]
+fn a_job_in_a_trace() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+    let job = Job {
+        id: JobId::new(NOW, 2),
+        origin: JobOrigin::Plugin(PluginName::parse("digest").unwrap()),
+        scheduled_at: NOW,
+        content_type: "text/plain".to_owned(),
+        data: b"work".to_vec(),
+        hops: 1,
+        trace: Some(trace),
+    };
+    let row = encode_job(job.clone()).unwrap();
+    golden("job-v2-traced", &row);
+    assert_eq!((decode_job(job.id, &row).unwrap(), unique_of_job(&row).unwrap()), (job, None));
 }
 
 #[test]

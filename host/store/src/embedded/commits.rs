@@ -14,9 +14,10 @@
 //! is written and synced again before it is opened; a file in the folder that is
 //! removed at the failure tells the next process to do so where this one ends before.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -84,23 +85,30 @@ impl Commits {
 
     fn serve(&mut self, disk: &Disk, wait: &mut Duration) -> End {
         while let Some(first) = self.changes.blocking_recv() {
-            let (mut first, mut taken) = (Some(first), 0);
+            let mut first = Some(first);
+            let (taken, took_us) = (Cell::new(0), Cell::new(0));
             let next = |bytes: usize| {
-                if taken == GROUP_MAX || bytes >= GROUP_BYTES_MAX {
+                if taken.get() == GROUP_MAX || bytes >= GROUP_BYTES_MAX {
                     return None;
                 }
-                taken += 1;
-                first.take().or_else(|| self.changes.try_recv().ok())
+                let change = first.take().or_else(|| self.changes.try_recv().ok())?;
+                taken.set(taken.get() + 1);
+                Some(change)
             };
             // sled panics where it finds itself in a state that it does not know.
             let write = |changed| {
+                let began = instant();
                 let written = catch_unwind(AssertUnwindSafe(|| disk.write(changed)));
+                took_us.set(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 written.unwrap_or_else(|_| Err(StoreError::Unavailable("the write of a group panicked".to_owned())))
             };
             let group = || self.state.run_group(disk.tree(), next, write);
             match catch_unwind(AssertUnwindSafe(group)) {
                 Ok(Grouped::Unchanged) => {}
-                Ok(Grouped::Written) => *wait = WAIT_FIRST,
+                Ok(Grouped::Written) => {
+                    *wait = WAIT_FIRST;
+                    self.state.commits.written(took_us.get(), taken.get());
+                }
                 Ok(Grouped::Failed) => return End::Failed,
                 Err(_) => {
                     self.state.fail(&StoreError::Unavailable("a group of changes panicked".to_owned()));
@@ -143,6 +151,12 @@ impl Commits {
         }
         Some(())
     }
+}
+
+/// When a write begins, to tell how long it took: nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "the commit thread has no clock, and measures itself only")]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 /// A panic that nobody caught is the end of the store.

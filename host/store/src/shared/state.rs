@@ -14,6 +14,7 @@ use super::Change;
 use crate::Signals;
 use crate::catalogue::Catalogue;
 use crate::codec;
+use crate::commits::Meter;
 use crate::counts::Counts;
 use crate::due::{DueSchedules, Standing};
 use crate::error::StoreError;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     groups: watch::Sender<Groups>,
     /// Versions that writes of plugins' keys have had, be they on disk or not.
     kv_writes: AtomicU64,
+    pub(crate) commits: Meter,
 }
 
 /// A group that is being written shows in the tree before it is on disk.
@@ -129,6 +131,7 @@ impl State {
             failure: Mutex::default(),
             groups: watch::Sender::default(),
             kv_writes: AtomicU64::new(loaded.counts.kv_writes),
+            commits: Meter::default(),
         })
     }
 

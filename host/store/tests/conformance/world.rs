@@ -219,6 +219,7 @@ pub(crate) fn job(target: &str) -> NewJob {
             content_type: "text/plain".to_owned(),
             data: b"work".to_vec(),
             hops: 0,
+            trace: None,
         },
         run: new_run(target),
         due: NOW,

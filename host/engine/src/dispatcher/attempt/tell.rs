@@ -9,6 +9,10 @@ impl Dispatcher {
     pub(super) fn tell(&self, run: &Run, held: &Held, executed: Executed, status: RunStatus) {
         let (id, attempt, handler) = (run.id, held.lease.attempt, &run.target);
         let (duration_us, outcome) = (executed.cost.wall_us, executed.outcome.code());
+        self.parts.spending.finished(handler, status);
+        if let Some(trace) = held.trace.get() {
+            trace.end(run, attempt, &executed, status);
+        }
         match status {
             RunStatus::Succeeded => {
                 // What went well is in the store; a line for each would cost more than the run.

@@ -1,5 +1,7 @@
 //! Slots by their verdicts, how late they were, and what is paused.
 
+use std::sync::atomic::AtomicU64;
+
 use hookbox_core::schedule::{Reason, ScheduleRow, SlotCounts};
 use hookbox_store::StoreError;
 use hookbox_store::types::ScheduleCounts;
@@ -9,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Labels;
+use super::histogram::Histogram;
 use crate::operator::Operator;
 
 /// With more schedules there are only totals: each would be some series.
@@ -21,9 +24,11 @@ pub(super) async fn register(registry: &mut Registry, operator: &Operator) -> Re
         slots.get_or_create(&vec![("verdict", verdict.to_owned())]).inc_by(number);
     }
     registry.register("slots", "Slots of all schedules, by verdict", slots);
-    let late = Counter::<u64>::default();
-    late.inc_by(counts.slots_late_ms);
-    registry.register("slots_late_milliseconds", "How late the slots were that made a run, together", late);
+    let late = Counter::<f64, AtomicU64>::default();
+    late.inc_by(counts.slots_late_ms as f64 / 1000.0);
+    registry.register("slots_late_seconds", "How late the slots were that made a run, together", late);
+    let lateness = Histogram::of_seconds(operator.meters.lateness());
+    registry.register("slot_lateness_seconds", "How late a slot was that made a run, since the start", lateness);
     let standing = operator.store.schedule_counts(operator.clock.now());
     of_all(registry, &standing);
     if standing.active + standing.paused + standing.ended + standing.dry <= NAMED_MAX as u64 {
@@ -66,16 +71,16 @@ fn of_all(registry: &mut Registry, standing: &ScheduleCounts) {
 
 fn of_each(registry: &mut Registry, rows: &[ScheduleRow]) {
     let (slots, paused) = (Family::<Labels, Counter>::default(), Family::<Labels, Gauge>::default());
-    let late = Family::<Labels, Gauge>::default();
+    let late = Family::<Labels, Gauge<f64, AtomicU64>>::default();
     for row in rows {
         let schedule = ("schedule", row.schedule.name.to_string());
         for (verdict, number) in by_verdict(&row.counts) {
             slots.get_or_create(&vec![schedule.clone(), ("verdict", verdict.to_owned())]).inc_by(number);
         }
-        late.get_or_create(&vec![schedule.clone()]).set(i64::try_from(row.lateness.last.0).unwrap_or(i64::MAX));
+        late.get_or_create(&vec![schedule.clone()]).set(row.lateness.last.0 as f64 / 1000.0);
         paused.get_or_create(&vec![schedule]).set(i64::from(row.pause.is_some()));
     }
     registry.register("schedule_slots", "Slots of one schedule, by verdict", slots);
-    registry.register("schedule_late_milliseconds", "How late the last slot that made a run was", late);
+    registry.register("schedule_late_seconds", "How late the last slot that made a run was", late);
     registry.register("schedule_paused", "1 while it is paused", paused);
 }

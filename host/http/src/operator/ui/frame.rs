@@ -19,11 +19,12 @@ pub(super) enum At {
     Schedules,
     Plugins,
     Providers,
+    Alerts,
     System,
     Nowhere,
 }
 
-const PLACES: [(At, &str, &str); 8] = [
+const PLACES: [(At, &str, &str); 9] = [
     (At::Overview, "/", "Overview"),
     (At::Runs, "/runs", "Runs"),
     (At::Dead, "/runs?state=dead", "Dead letters"),
@@ -31,6 +32,7 @@ const PLACES: [(At, &str, &str); 8] = [
     (At::Schedules, "/schedules", "Schedules"),
     (At::Plugins, "/plugins", "Plugins"),
     (At::Providers, "/providers", "Providers"),
+    (At::Alerts, "/alerts", "Alerts"),
     (At::System, "/system", "System"),
 ];
 

@@ -116,6 +116,10 @@ fn concerns(
         bad.push(html! { (chart::percent(ratio)) " of the latest attempts failed: " a href="/runs?state=pending" { "runs that try again" } });
     }
     let holds = operator.store.holds();
+    let alerts = operator.alerts.shown().book.alerts.iter().filter(|alert| alert.resolved.is_none()).count() as u64;
+    if alerts > 0 {
+        notes.push(html! { a href="/alerts" { (parts::number(alerts)) " alerts" } " fire" });
+    }
     if counts.dead > 0 {
         notes.push(html! { a href="/runs?state=dead" { (parts::number(counts.dead)) " dead letters" } " wait for an operator" });
     }

@@ -145,6 +145,7 @@ fn call(told: &str) -> Call {
         content_type: "text/plain".into(),
         data: told.into(),
         hops: 0,
+        trace: None,
     };
     Call {
         target: HandlerRef {
@@ -160,6 +161,7 @@ fn call(told: &str) -> Call {
         hops: 0,
         input: Input::Job(Arc::new(job)),
         version: None,
+        trace: None,
     }
 }
 

@@ -1,0 +1,188 @@
+//! Whoever watches: reads the numbers, keeps the book of alerts, and delivers its messages.
+//!
+//! The book is on disk before a message goes out, and again once it was taken. So after a crash nothing is
+//! forgotten; a message that was just taken then comes a second time, with the same id.
+
+mod channels;
+mod file;
+mod mail;
+mod text;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use arc_swap::ArcSwap;
+use futures::future::join_all;
+use hookbox_core::alert::{Book, Message, Step, Watch};
+use hookbox_core::clock::Clock;
+use hookbox_core::config::Alerts as Config;
+use hookbox_core::id::Mint;
+use hookbox_core::spending::Spending;
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_http::alerts::{Alerts, Shown, Test, Told};
+use hookbox_http::providers::Providers;
+use hookbox_http::readings::Sources;
+use hookbox_http::tally::Tally;
+use hookbox_store::Store;
+use tokio::sync::mpsc;
+
+pub(crate) use channels::Channels;
+
+use crate::project::Project;
+use channels::Jobs;
+
+/// What was seen is kept at least so often, for the next start.
+const KEEP_EVERY: Millis = Millis(5 * Millis::MINUTE.0);
+
+/// What hooks.yaml says, with the secrets of its channels.
+pub(crate) struct Settled {
+    pub(crate) config: Config,
+    pub(crate) channels: Channels,
+}
+
+impl Settled {
+    pub(crate) fn of(project: &Project) -> Result<Settled> {
+        Ok(Settled { config: project.config.alerts.clone(), channels: Channels::of(project)? })
+    }
+}
+
+pub(crate) struct Watcher {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) spending: Arc<Spending>,
+    pub(crate) providers: Arc<ArcSwap<Providers>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) mint: Arc<Mint>,
+    pub(crate) queue_max: u64,
+    pub(crate) data: PathBuf,
+    pub(crate) alerts: Arc<Alerts>,
+    /// Exchanged whole when hooks.yaml changes.
+    pub(crate) settings: Arc<ArcSwap<Settled>>,
+}
+
+/// Between two looks.
+struct State {
+    book: Book,
+    watch: Watch,
+    told: BTreeMap<String, Told>,
+    kept: Timestamp,
+}
+
+impl Watcher {
+    /// Until it is aborted.
+    pub(crate) async fn watch(self, mut tests: mpsc::Receiver<Test>) {
+        let book = file::read(&self.data).unwrap_or_else(|error| {
+            tracing::error!(%error, "alerts are told anew, since the old ones do not read: {error:#}");
+            Book::default()
+        });
+        let (watch, told) = (Watch::default(), BTreeMap::new());
+        let mut state = State { book, watch, told, kept: self.clock.now() };
+        loop {
+            let settled = self.settings.load_full();
+            self.look(&mut state, &settled).await;
+            let wait = tokio::time::sleep(settled.config.every.as_duration());
+            tokio::pin!(wait);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(test) = tests.recv() => self.test(&mut state, test).await,
+                    () = &mut wait => break,
+                }
+            }
+        }
+    }
+
+    async fn look(&self, state: &mut State, settled: &Settled) {
+        let (now, config) = (self.clock.now(), &settled.config);
+        let providers = self.providers.load_full();
+        let sources = Sources {
+            store: &*self.store,
+            tally: &self.tally,
+            spending: &self.spending,
+            providers: &providers,
+            data: &self.data,
+        };
+        match sources.read(&config.rules, now).await {
+            Ok(reading) => {
+                let State { book, watch, .. } = state;
+                let judged = watch.judge(reading, &config.rules, &mut book.seen, now);
+                let step = book.step(judged, &config.terms, now);
+                if step == Step::Changed || now.since(state.kept) >= KEEP_EVERY {
+                    self.keep(state).await;
+                }
+            }
+            // It says so itself; what is known stays as it is.
+            Err(error) => tracing::warn!(%error, "alerts were not looked at: {error}"),
+        }
+        self.show(state, &settled.channels);
+        self.deliver(state, &settled.channels, now).await;
+        self.show(state, &settled.channels);
+    }
+
+    async fn deliver(&self, state: &mut State, channels: &Channels, now: Timestamp) {
+        let due = state.book.due(now);
+        if due.is_empty() {
+            return;
+        }
+        let sent = due.iter().map(|message| self.send(channels, message));
+        for (message, sent) in due.iter().zip(join_all(sent).await) {
+            let channel = &message.channel;
+            let told = state.told.entry(channel.clone()).or_default();
+            match sent {
+                Ok(()) => {
+                    state.book.delivered(&message.id);
+                    told.delivered += 1;
+                    told.failure = None;
+                    tracing::info!(channel, alerts = message.parts.len(), "{channel} was told of alerts");
+                }
+                Err(failure) => {
+                    told.failure = Some(failure.clone());
+                    let is_lost = state.book.failed(&message.id, failure.clone(), now);
+                    told.lost += u64::from(is_lost);
+                    match is_lost {
+                        true => {
+                            tracing::error!(channel, failure, "{channel} was not told of alerts, for good: {failure}")
+                        }
+                        false => tracing::warn!(channel, failure, "{channel} was not told of alerts yet: {failure}"),
+                    }
+                }
+            }
+        }
+        self.keep(state).await;
+    }
+
+    async fn send(&self, channels: &Channels, message: &Message) -> Result<(), String> {
+        let jobs = Jobs { store: &*self.store, mint: &self.mint, queue_max: self.queue_max, now: self.clock.now() };
+        channels.send(message, jobs).await
+    }
+
+    async fn test(&self, state: &mut State, test: Test) {
+        let now = self.clock.now();
+        let message = text::test(&test.channel, now, self.mint.random());
+        let settled = self.settings.load_full();
+        let sent = self.send(&settled.channels, &message).await;
+        state.told.entry(test.channel).or_default().failure = sent.clone().err();
+        self.show(state, &settled.channels);
+        // Whoever asked may have gone.
+        let _ = test.answer.send(sent);
+    }
+
+    async fn keep(&self, state: &mut State) {
+        state.kept = self.clock.now();
+        let (data, book) = (self.data.clone(), state.book.clone());
+        let written = tokio::task::spawn_blocking(move || file::write(&data, &book)).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(%error, "alerts were not kept: after a restart some may be told twice: {error:#}");
+        }
+    }
+
+    fn show(&self, state: &mut State, channels: &Channels) {
+        state.told.retain(|channel, _| channels.kinds().any(|(name, _)| name == channel));
+        for (name, kind) in channels.kinds() {
+            state.told.entry(name.clone()).or_default().kind = kind;
+        }
+        self.alerts.show(Shown { book: state.book.clone(), channels: state.told.clone() });
+    }
+}

@@ -1,0 +1,263 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::name::{PluginName, ProviderName, ScheduleName};
+use crate::time::{Millis, Timestamp};
+
+const MINUTE: u64 = 60_000;
+
+fn at(minutes: u64) -> Timestamp {
+    Timestamp(1_750_000_000_000 + minutes * MINUTE)
+}
+
+fn provider(name: &str) -> ProviderName {
+    ProviderName::parse(name).unwrap()
+}
+
+fn reading(ended: u64, failed: u64) -> Reading {
+    Reading { handlers: [("welcome/on-user".to_owned(), Tries { ended, failed })].into(), ..Reading::default() }
+}
+
+fn rules(judged: &Judged) -> Vec<Rule> {
+    judged.wrong.iter().map(|condition| condition.rule).collect()
+}
+
+#[test]
+fn a_handler_fails_by_its_share_within_the_window_and_not_by_its_past() {
+    let (mut watch, mut seen, rule) = (Watch::default(), Seen::default(), Rules::default());
+    let mut judge = |ended, failed, minute| watch.judge(reading(ended, failed), &rule, &mut seen, at(minute));
+    assert_eq!(rules(&judge(100, 90, 0)), [], "what was before is not counted");
+    assert_eq!(rules(&judge(104, 94, 1)), [], "four are too few");
+    let wrong = judge(106, 93, 2);
+    assert_eq!(rules(&wrong), [Rule::HandlerFailing]);
+    assert!(wrong.wrong[0].text.contains("welcome/on-user fails: 3 of 6 attempts within 10m"), "{wrong:?}");
+    assert!(wrong.open.contains(&Rule::HandlerFailing), "no whole window is known");
+    let later = judge(120, 93, 12);
+    assert_eq!((rules(&later), later.open.contains(&Rule::HandlerFailing)), (vec![], false));
+}
+
+#[test]
+fn counters_that_begin_anew_count_from_there() {
+    let (mut watch, mut seen, rule) = (Watch::default(), Seen::default(), Rules::default());
+    watch.judge(reading(100, 0), &rule, &mut seen, at(0));
+    assert_eq!(rules(&watch.judge(reading(6, 6), &rule, &mut seen, at(1))), [Rule::HandlerFailing]);
+}
+
+#[test]
+fn each_rule_finds_its_own() {
+    let (mut watch, mut seen) = (Watch::default(), Seen::default());
+    let rule = Rules {
+        provider_silent: [(provider("shop"), Millis(60 * MINUTE))].into(),
+        schedule_quiet: [(ScheduleName::parse("nightly").unwrap(), Millis(60 * MINUTE))].into(),
+        ..Rules::default()
+    };
+    let plugin = PluginName::parse("welcome").unwrap();
+    let quiet = |late, last| -> BTreeMap<_, _> {
+        [(ScheduleName::parse("nightly").unwrap(), Schedule { late: Millis(late), last: Some(last) })].into()
+    };
+    let fine = Reading {
+        disk_free: Some(50),
+        schedules: quiet(0, at(0)),
+        rollbacks: [(plugin.clone(), 2)].into(),
+        ..Reading::default()
+    };
+    assert_eq!(rules(&watch.judge(fine.clone(), &rule, &mut seen, at(0))), []);
+    let came = Sender { accepted: 5, refused: 10, last_accepted: Some(at(1)) };
+    let bad = Reading {
+        providers: [(provider("shop"), came)].into(),
+        dead: 2,
+        oldest: Millis(6 * MINUTE),
+        schedules: quiet(5 * MINUTE, at(0)),
+        attention: [("failing", 1), ("no-next-slot", 0)].into(),
+        disk_free: Some(9),
+        rollbacks: [(plugin, 3)].into(),
+        ..fine
+    };
+    let found = rules(&watch.judge(bad.clone(), &rule, &mut seen, at(2)));
+    let wanted = [
+        Rule::ProviderRefusals,
+        Rule::DeadLetters,
+        Rule::QueueAge,
+        Rule::ScheduleLate,
+        Rule::ScheduleAttention,
+        Rule::DiskLow,
+        Rule::Rollback,
+    ];
+    assert_eq!(found, wanted);
+    // An hour later it is quiet, and the rollback is old; that is known over a restart.
+    let mut watch = Watch::default();
+    let found = rules(&watch.judge(bad, &rule, &mut seen, at(62)));
+    let wanted = [
+        Rule::QueueAge,
+        Rule::ScheduleLate,
+        Rule::ScheduleQuiet,
+        Rule::ScheduleAttention,
+        Rule::ProviderSilent,
+        Rule::DiskLow,
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn nothing_is_watched_that_is_switched_off() {
+    let none = Rules {
+        handler_failing: None,
+        dead_letters: None,
+        queue_age: None,
+        schedule_late: None,
+        schedule_attention: false,
+        provider_refusals: None,
+        disk_low: None,
+        rollback: None,
+        ..Rules::default()
+    };
+    let (mut watch, mut seen) = (Watch::default(), Seen::default());
+    watch.judge(reading(0, 0), &none, &mut seen, at(0));
+    let bad = Reading {
+        dead: 9,
+        attention: [("failing", 1)].into(),
+        oldest: Millis(1 << 40),
+        disk_free: Some(0),
+        ..reading(100, 100)
+    };
+    assert_eq!(watch.judge(bad, &none, &mut seen, at(1)), Judged::default());
+}
+
+fn terms() -> Terms {
+    Terms { usual: vec!["ops".into()], ..Terms::default() }
+}
+
+fn wrong(abouts: &[&str]) -> Judged {
+    let condition =
+        |about: &&str| Condition { rule: Rule::HandlerFailing, about: (*about).into(), text: format!("{about} fails") };
+    Judged { wrong: abouts.iter().map(condition).collect(), ..Judged::default() }
+}
+
+fn told(book: &Book) -> Vec<Vec<(String, bool)>> {
+    let parts = |message: &Message| message.parts.iter().map(|p| (p.about.clone(), p.resolved.is_some())).collect();
+    book.messages.iter().map(parts).collect()
+}
+
+fn part(about: &str, is_resolved: bool) -> (String, bool) {
+    (about.to_owned(), is_resolved)
+}
+
+#[test]
+fn what_begins_together_is_told_together_and_once_and_so_is_its_end() {
+    let (mut book, terms) = (Book::default(), terms());
+    assert_eq!(book.step(wrong(&["a"]), &terms, at(0)), Step::Changed);
+    assert_eq!(told(&book), Vec::<Vec<_>>::new(), "others may follow");
+    for minute in 1..4 {
+        book.step(wrong(&["a", "b"]), &terms, at(minute));
+    }
+    assert_eq!(told(&book), [vec![part("a", false), part("b", false)]]);
+    assert_eq!(book.step(wrong(&["a", "b"]), &terms, at(4)), Step::Same);
+    // `b` is right for a moment only.
+    book.step(wrong(&[]), &terms, at(5));
+    for minute in 6..9 {
+        book.step(wrong(&["b"]), &terms, at(minute));
+    }
+    assert_eq!(told(&book)[1..], [vec![part("a", true)]]);
+    assert_eq!((book.alerts.len(), book.history.len(), book.history[0].about.as_str()), (1, 1, "a"));
+}
+
+#[test]
+fn what_nobody_was_told_of_ends_without_a_word() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(10 * MINUTE), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(0));
+    for minute in 1..20 {
+        book.step(wrong(&[]), &terms, at(minute));
+    }
+    assert_eq!((told(&book).len(), book.history.len()), (0, 1));
+}
+
+#[test]
+fn what_was_wrong_for_a_moment_makes_no_message() {
+    let (mut book, terms) = (Book::default(), terms());
+    let seconds = |seconds: u64| Timestamp(at(0).0 + seconds * 1000);
+    book.step(wrong(&["a"]), &terms, seconds(0));
+    for now in [15, 30, 45, 60, 75, 90] {
+        book.step(wrong(&[]), &terms, seconds(now));
+    }
+    assert_eq!((told(&book).len(), book.alerts.len(), book.history.len()), (0, 0, 1));
+}
+
+#[test]
+fn over_a_restart_nothing_is_told_twice_or_forgotten() {
+    let (mut book, terms) = (Book::default(), terms());
+    book.step(wrong(&["a"]), &terms, at(0));
+    book.step(wrong(&["a"]), &terms, at(1));
+    assert_eq!(told(&book).len(), 1);
+    let mut book: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
+    // Counters begin anew, so the rule knows nothing for a while.
+    let open = Judged { open: [Rule::HandlerFailing].into(), ..Judged::default() };
+    for minute in 2..10 {
+        assert_eq!(book.step(open.clone(), &terms, at(minute)), Step::Same);
+    }
+    assert_eq!(told(&book).len(), 1);
+    for minute in 10..13 {
+        book.step(wrong(&[]), &terms, at(minute));
+    }
+    assert_eq!(told(&book)[1..], [vec![part("a", true)]]);
+}
+
+#[test]
+fn messages_of_a_channel_have_a_rate_and_what_is_over_waits() {
+    let (mut book, terms) = (Book::default(), Terms { hourly_max: 2, group: Millis(0), settle: Millis(0), ..terms() });
+    for minute in 0..10 {
+        let about = format!("h{minute}");
+        book.step(wrong(&[&about]), &terms, at(minute));
+    }
+    assert_eq!(told(&book).len(), 2);
+    book.step(wrong(&["h9"]), &terms, at(61));
+    assert_eq!(told(&book).len(), 3);
+    assert!(told(&book)[2].contains(&part("h9", false)), "{:?}", told(&book));
+}
+
+#[test]
+fn a_rule_may_have_channels_of_its_own() {
+    let channels = [(Rule::HandlerFailing, vec!["pager".to_owned(), "mail".to_owned()])].into();
+    let (mut book, terms) = (Book::default(), Terms { channels, group: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(0));
+    let channels: Vec<_> = book.messages.iter().map(|message| message.channel.as_str()).collect();
+    assert_eq!(channels, ["mail", "pager"]);
+    // One that is gone has nobody to tell.
+    let gone = Terms { channels: BTreeMap::new(), ..terms };
+    book.step(wrong(&["a"]), &gone, at(1));
+    let channels: Vec<_> = book.messages.iter().map(|message| message.channel.as_str()).collect();
+    assert_eq!(channels, ["ops"]);
+}
+
+#[test]
+fn a_message_is_tried_again_in_growing_waits_and_not_for_ever() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(0));
+    let mut now = at(0);
+    let mut waits = Vec::new();
+    loop {
+        let [message] = &book.due(now)[..] else { panic!("{book:?}") };
+        if book.failed(&message.id, "no".into(), now) {
+            break;
+        }
+        let due = book.messages[0].due;
+        waits.push(due.since(now).0 / 1000);
+        assert!(book.due(now).is_empty());
+        now = due;
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1280, 1800, 1800, 1800]);
+    assert!(book.messages.is_empty());
+}
+
+#[test]
+fn messages_of_one_channel_go_in_order() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(0));
+    book.step(wrong(&["a", "b"]), &terms, at(1));
+    assert_eq!(book.messages.len(), 2);
+    let first = book.due(at(1));
+    assert_eq!((first.len(), first[0].parts[0].about.as_str()), (1, "a"));
+    book.failed(&first[0].id, "no".into(), at(1));
+    assert!(book.due(at(1)).is_empty(), "the second waits for the first");
+    book.delivered(&first[0].id);
+    assert_eq!(book.due(at(1))[0].parts[0].about, "b");
+}

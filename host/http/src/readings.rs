@@ -1,0 +1,106 @@
+//! The numbers of this moment that alerts are judged by.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hookbox_core::alert::{Reading, Rules, Schedule, Sender, Tries};
+use hookbox_core::name::ScheduleName;
+use hookbox_core::schedule::Reason;
+use hookbox_core::spending::Spending;
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_store::{Store, StoreError};
+
+use crate::disk::Disk;
+use crate::providers::Providers;
+use crate::tally::Tally;
+
+/// Late schedules that are told one by one.
+const LATE_MAX: usize = 100;
+/// So long it is told that a slot was late that has fired by now.
+const LATE_TOLD: Millis = Millis(10 * Millis::MINUTE.0);
+/// Refusals that are the operator's own doing, and no provider's.
+const OWN_DOING: [&str; 2] = ["starting", "draining"];
+
+/// What is looked at.
+pub struct Sources<'a> {
+    pub store: &'a dyn Store,
+    pub tally: &'a Tally,
+    pub spending: &'a Spending,
+    pub providers: &'a Providers,
+    pub data: &'a Path,
+}
+
+impl Sources<'_> {
+    pub async fn read(&self, rules: &Rules, now: Timestamp) -> Result<Reading, StoreError> {
+        let waiting = self.store.waiting().await?;
+        let oldest = waiting.iter().filter_map(|of_handler| of_handler.due).map(|due| now.since(due)).max();
+        let plugins = self.store.catalogue();
+        Ok(Reading {
+            handlers: self.handlers(),
+            providers: self.providers.all().map(|(name, _)| (name.clone(), self.sender(name))).collect(),
+            dead: self.store.counts().dead,
+            oldest: oldest.unwrap_or_default(),
+            schedules: self.schedules(rules, now).await?,
+            attention: self.attention(now),
+            disk_free: Disk::of(self.data).map(|disk| disk.free_percent() as u64),
+            rollbacks: plugins.plugins().map(|row| (row.name.clone(), row.rollbacks.by_host)).collect(),
+        })
+    }
+
+    fn handlers(&self) -> BTreeMap<String, Tries> {
+        let named = self.spending.all().into_iter().filter_map(|(handler, spent)| Some((handler?, spent.ends)));
+        let tries = named.map(|(handler, ends)| {
+            let failed = ends.dead + ends.retried;
+            (handler.to_string(), Tries { ended: ends.succeeded + failed, failed })
+        });
+        tries.collect()
+    }
+
+    fn sender(&self, name: &hookbox_core::name::ProviderName) -> Sender {
+        let counted = self.tally.of(name);
+        let refused = counted.refused.iter().filter(|(cause, _)| !OWN_DOING.contains(cause)).map(|(_, number)| number);
+        Sender {
+            accepted: counted.accepted + counted.duplicates,
+            refused: refused.sum(),
+            last_accepted: counted.last_accepted,
+        }
+    }
+
+    /// A slot without its verdict is told by how late it is.
+    fn attention(&self, now: Timestamp) -> BTreeMap<&'static str, u64> {
+        let counts = Reason::ALL.into_iter().zip(self.store.schedule_counts(now).attention);
+        counts
+            .filter(|(reason, _)| *reason != Reason::Undecided)
+            .map(|(reason, count)| (reason.code(), count))
+            .collect()
+    }
+
+    /// Those that are late, and those that are watched.
+    async fn schedules(&self, rules: &Rules, now: Timestamp) -> Result<BTreeMap<ScheduleName, Schedule>, StoreError> {
+        let mut schedules = BTreeMap::new();
+        if let Some(most) = rules.schedule_late {
+            let due = self.store.due_schedules(now.minus(most), LATE_MAX).await?;
+            let rows = due.into_iter().chain(self.store.schedules(None, LATE_MAX).await?);
+            for row in rows {
+                let overdue = row.due().map_or(Millis(0), |due| now.since(due));
+                let is_new = row.last_fired.is_some_and(|slot| now.since(slot.plus(row.lateness.last)) < LATE_TOLD);
+                let late = if is_new { overdue.max(row.lateness.last) } else { overdue };
+                if late >= most {
+                    let last = row.last_fired.or(Some(row.anchor));
+                    schedules.insert(row.schedule.name.clone(), Schedule { late, last });
+                }
+            }
+        }
+        for name in rules.schedule_quiet.keys() {
+            match self.store.schedule(name).await {
+                Ok(row) => {
+                    let known = schedules.entry(name.clone()).or_default();
+                    known.last = row.last_fired.or(Some(row.anchor));
+                }
+                Err(StoreError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(schedules)
+    }
+}
