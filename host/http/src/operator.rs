@@ -1,6 +1,7 @@
 //! The operator's listener: a JSON API over everything that is stored, and one plain page.
 
 mod access;
+mod backup;
 mod bulk;
 mod events;
 mod filter;
@@ -37,6 +38,7 @@ use hookbox_core::limits::AllSettings;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
+use hookbox_store::backup::Folder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +82,8 @@ pub struct Operator {
     /// Runs that may wait, those of webhooks and those that operators make.
     pub queue_max: u64,
     pub uploads: Arc<Uploads>,
+    /// Whose files a backup has beside the store.
+    pub backed_up: Vec<Folder>,
     pub changes: Arc<Changes>,
 }
 
@@ -144,6 +148,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))
+        .route("/backup", post(backup::make))
         .route("/health", get(health));
     Router::new()
         .merge(ui::routes())

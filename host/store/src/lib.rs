@@ -13,6 +13,7 @@
 //! `job`): it waits for no sync, and its record is on disk after what it read or
 //! not at all.
 
+pub mod backup;
 pub mod catalogue;
 pub mod doctor;
 pub mod embedded;
@@ -31,6 +32,7 @@ mod new_work;
 mod overlay;
 mod query;
 mod shared;
+mod snapshot;
 mod suppressed;
 mod unrouted;
 mod values;
@@ -53,6 +55,7 @@ use tokio::sync::Notify;
 pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
+pub use crate::snapshot::Snapshot;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
@@ -256,6 +259,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes what is older than it must be kept, a bounded step at a time.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError>;
+
+    /// Begins a copy of everything that is kept, as of one commit: for a [`backup::Backup`]. The store works on meanwhile.
+    /// `Conflict` while there is another.
+    async fn snapshot(&self) -> Result<Snapshot, StoreError>;
 
     /// Told when there may be something new to do. It carries no data: losing one costs latency, never a run.
     fn signals(&self) -> &Signals;

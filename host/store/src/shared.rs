@@ -23,15 +23,14 @@ use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
 use crate::overlay::Read;
+use crate::snapshot::Snapshot;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
     ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
-use crate::unrouted;
-use crate::{Signals, Store};
-use crate::{query, suppressed};
-pub(crate) use state::{Grouped, State, locked};
+use crate::{Signals, Store, query, snapshot, suppressed, unrouted};
+pub(crate) use state::{Grouped, Sight, State, locked};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
 pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
@@ -382,6 +381,10 @@ impl<B: Backend> Store for Ledgered<B> {
             .await?;
         *locked(&state.prune) = cursor;
         Ok(pruned)
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        snapshot::of(self.backend.clone(), |begin| self.change(|_| begin())).await
     }
 
     fn signals(&self) -> &Signals {

@@ -4,6 +4,7 @@
 
 mod access;
 mod attention;
+mod backup;
 mod bodies;
 mod challenges;
 mod cloudevents;
