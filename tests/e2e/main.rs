@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
+mod anew;
+mod backups;
 mod bodies;
 mod capture;
 mod clients;
@@ -14,6 +16,7 @@ mod dev;
 mod disk;
 mod drafts;
 mod harness;
+mod imports;
 mod kills;
 mod listeners;
 mod live_schedules;
@@ -33,6 +36,7 @@ mod routing;
 mod runs;
 mod schedules;
 mod sends;
+mod services;
 mod signing;
 mod swap_load;
 mod swaps;

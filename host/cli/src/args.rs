@@ -1,7 +1,9 @@
 //! The command line as it is typed.
 
 mod cron;
+mod data;
 mod events;
+mod import;
 mod plugins;
 mod runs;
 mod schedules;
@@ -15,7 +17,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
+pub(crate) use data::{BackupArgs, MigrateArgs, RestoreArgs};
 pub(crate) use events::{EventsCommand, RoutesCommand};
+pub(crate) use import::{CeleryArgs, ImportCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
@@ -146,6 +150,17 @@ pub(crate) enum Command {
         /// A file of ids, one a line: exit with 1 if one of them is missing.
         #[arg(long, value_name = "FILE")]
         has: Option<PathBuf>,
+    },
+    /// Write everything that a running host has stored, and its plugins, to one file.
+    Backup(BackupArgs),
+    /// Put a backup into an empty data folder.
+    Restore(RestoreArgs),
+    /// Write what older releases have stored anew, in the newest form. The host must be stopped.
+    Migrate(MigrateArgs),
+    /// Take schedules over from another scheduler.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
     },
     /// Drive a running host with signed webhooks and print what it does.
     Bench(BenchArgs),

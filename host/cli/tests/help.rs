@@ -32,6 +32,10 @@ fn each_command_says_what_it_does() {
         "doctor",
         "bench",
         "enqueue",
+        "backup",
+        "restore",
+        "migrate",
+        "import",
     ];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
@@ -50,6 +54,7 @@ fn each_command_says_what_it_does() {
     insta::assert_snapshot!("hookbox-schedules-backfill", help(&["schedules", "backfill"]));
     insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
     insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
+    insta::assert_snapshot!("hookbox-import-celery", help(&["import", "celery"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));
     insta::assert_snapshot!("hookbox-routes-test", help(&["routes", "test"]));
 }
