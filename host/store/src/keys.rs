@@ -7,6 +7,7 @@
 //! | `d` | dedupe hash | event id, end of the window, fingerprint |
 //! | `q` | run id | a run that is alive |
 //! | `r` | run id | a run that has ended |
+//! | `l` | run id | mark of a run that has ended and did not succeed |
 //! | `a` | run id, attempt | log and result of an attempt, where they are large |
 //! | `o` | event id | mark of an event without a handler |
 //! | `w` | event id | a delivery that was a duplicate; a large body is under `b` |
@@ -20,6 +21,7 @@
 //! | `i` | plugin | what an operator wanted of it last |
 //! | `g` | plugin | what it tried and was denied |
 //! | `h` | what is held | since when, and why |
+//! | `f` | name | a search that an operator keeps |
 //! | `k` | plugin, 0, key | a plugin's key |
 //! | `u` | plugin | bytes that a plugin's keys take |
 //! | `c` | any key above, number | part of a value that is too large for one |
@@ -36,11 +38,13 @@ pub(crate) const KEY_BYTES_MAX: usize = 256;
 pub(crate) const EVENT: u8 = b'e';
 pub(crate) const LIVE_RUN: u8 = b'q';
 pub(crate) const ENDED_RUN: u8 = b'r';
+pub(crate) const ASIDE: u8 = b'l';
 pub(crate) const SCHEDULE: u8 = b's';
 pub(crate) const REMOVED_SCHEDULE: u8 = b't';
 pub(crate) const PLUGIN: u8 = b'p';
 pub(crate) const PLUGIN_COMMAND: u8 = b'i';
 pub(crate) const HOLD: u8 = b'h';
+pub(crate) const SEARCH: u8 = b'f';
 pub(crate) const KV: u8 = b'k';
 pub(crate) const BODY: u8 = b'b';
 pub(crate) const DEDUPE: u8 = b'd';
@@ -56,6 +60,8 @@ pub(crate) const BOOT: &[u8] = b"mboot";
 pub(crate) const FORMAT: &[u8] = b"mformat";
 /// There once every unrouted event has its mark: older releases set none.
 pub(crate) const UNROUTED_MARKED: &[u8] = b"munrouted";
+/// As that, of runs that have ended and did not succeed.
+pub(crate) const ALL_ASIDE: &[u8] = b"maside";
 
 fn with(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -107,6 +113,11 @@ pub(crate) fn ended_run(id: RunId) -> Vec<u8> {
     with(ENDED_RUN, &[&id.to_bytes()])
 }
 
+/// Marks a run that has ended and did not succeed: there are few of them among many.
+pub(crate) fn aside(id: RunId) -> Vec<u8> {
+    with(ASIDE, &[&id.to_bytes()])
+}
+
 pub(crate) fn attempt_detail(id: RunId, number: u32) -> Vec<u8> {
     with(DETAIL, &[&id.to_bytes(), &number.to_be_bytes()])
 }
@@ -149,6 +160,10 @@ pub(crate) fn plugin_command(name: &PluginName) -> Vec<u8> {
 
 pub(crate) fn hold(held: &Held) -> Vec<u8> {
     with(HOLD, &[held.to_string().as_bytes()])
+}
+
+pub(crate) fn search(name: &str) -> Vec<u8> {
+    with(SEARCH, &[name.as_bytes()])
 }
 
 pub(crate) fn kv(plugin: &PluginName, key: &str) -> Vec<u8> {

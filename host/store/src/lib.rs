@@ -20,6 +20,7 @@ pub mod embedded;
 pub mod memory;
 pub mod types;
 
+mod aside;
 mod codec;
 mod counts;
 mod due;
@@ -59,7 +60,7 @@ pub use crate::snapshot::Snapshot;
 use crate::types::{
     Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
+    ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -252,8 +253,18 @@ pub trait Store: Send + Sync + 'static {
     /// Unrouted events after `after`, oldest first, at most `limit`.
     async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError>;
 
-    /// Newest first, without logs and results.
+    /// Newest first, without logs and results. A filter that fits few runs may need several pages: each reads a bounded
+    /// number of bytes, and `next` says where to go on.
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
+
+    /// Searches that operators keep, by name.
+    async fn searches(&self) -> Result<Vec<Search>, StoreError>;
+
+    /// In place of one that has the name. `Conflict` where as many as may be are kept.
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError>;
+
+    /// False where there was none of the name.
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError>;
 
     fn counts(&self) -> Counts;
 

@@ -418,6 +418,18 @@ impl Store for Faulty {
         self.store.waiting_of(handler)
     }
 
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.read("searches", self.store.searches()).await
+    }
+
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError> {
+        self.store.keep_search(search).await
+    }
+
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError> {
+        self.store.drop_search(name).await
+    }
+
     fn counts(&self) -> Counts {
         self.store.counts()
     }

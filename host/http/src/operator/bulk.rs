@@ -21,8 +21,8 @@ use crate::view::run::BulkView;
 const RUNS_MAX: usize = 10_000;
 /// Runs that are looked for at one time.
 const PAGE: usize = 500;
-/// Pages that one request looks for: a page may look through many rows and find few.
-const PAGES_MAX: usize = 25;
+/// Pages that one request looks for: a page looks through some thousand rows, and may find few.
+const PAGES_MAX: usize = 100;
 /// Runs that one commit changes: others wait for it.
 const BATCH: usize = 256;
 

@@ -2,9 +2,11 @@
 //! a script, and is brought up to date by one small script when `/live` says that something has changed.
 
 mod assets;
+mod chart;
 mod events;
 mod frame;
 mod live;
+mod new_schedule;
 mod overview;
 mod parts;
 mod plugins;
@@ -36,6 +38,7 @@ pub(super) fn routes() -> Router<Arc<Operator>> {
         .route("/events/{id}", get(events::show))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show))
+        .route("/new-schedule", get(new_schedule::show))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::show))
         .route("/providers", get(providers::list))

@@ -25,6 +25,7 @@ use hookbox_http::operator::{self, Access, Operator};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
+use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
 use hookbox_store::backup::Folder;
@@ -46,6 +47,7 @@ pub(crate) struct Host {
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
+    pub(crate) trend: Arc<Trend>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -99,6 +101,7 @@ impl Host {
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
             spending: Arc::default(),
+            trend: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -144,6 +147,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
+            trend: Arc::clone(&self.trend),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,
@@ -153,6 +157,13 @@ impl Host {
             backed_up: vec![Folder { name: "plugins", path: self.plugins.path().to_owned() }],
             changes: Arc::clone(&self.changes),
         })
+    }
+
+    /// As the host looks every few seconds.
+    pub(crate) async fn look(&self) {
+        let (store, tally) = (self.store.clone(), self.tally.clone());
+        let sources = Sources { store, tally, spending: self.spending.clone(), clock: self.clock.clone() };
+        self.trend.take(&sources).await;
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -190,6 +201,7 @@ pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (
         LiveProvider {
             verifier: verifier.into(),
             secret_places: vec!["env SECRET".to_owned()],
+            secrets_written: vec![Some(Timestamp(NOW.0 - 3 * 86_400_000))],
             public_url: None,
             dedupe: ID_WINDOW,
             body_bytes_max,

@@ -32,3 +32,4 @@ mod suppressed;
 mod tally;
 mod tls;
 mod ui;
+mod ui_pages;
