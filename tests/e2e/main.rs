@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as expected")]
 
 mod alerts;
+mod anew;
+mod backups;
 mod bodies;
 mod capture;
 mod clients;
@@ -18,6 +20,7 @@ mod document;
 mod drafts;
 mod follow;
 mod harness;
+mod imports;
 mod kills;
 mod listeners;
 mod live_schedules;
@@ -38,6 +41,7 @@ mod routing;
 mod runs;
 mod schedules;
 mod sends;
+mod services;
 mod signing;
 mod swap_load;
 mod swaps;

@@ -2,8 +2,10 @@
 
 mod alerts;
 mod cron;
+mod data;
 mod doctor;
 mod events;
+mod import;
 mod plugins;
 mod runs;
 mod schedules;
@@ -18,8 +20,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use alerts::AlertsCommand;
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
+pub(crate) use data::{BackupArgs, MigrateArgs, RestoreArgs};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use events::{EventsCommand, RoutesCommand};
+pub(crate) use import::{CeleryArgs, ImportCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
 pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs, RunsCommand, SearchesCommand};
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
@@ -170,6 +174,17 @@ pub(crate) enum Command {
         /// Write a page for each command into this folder instead.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+    },
+    /// Write everything that a running host has stored, and its plugins, to one file.
+    Backup(BackupArgs),
+    /// Put a backup into an empty data folder.
+    Restore(RestoreArgs),
+    /// Write what older releases have stored anew, in the newest form. The host must be stopped.
+    Migrate(MigrateArgs),
+    /// Take schedules over from another scheduler.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
     },
     /// Drive a running host with signed webhooks and print what it does.
     Bench(BenchArgs),

@@ -2,9 +2,10 @@
 
 pub(crate) mod events;
 
+use std::io::Read;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -107,6 +108,17 @@ impl Client {
             return Ok(response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?);
         }
         self.answer(Ok(response)).map(|_| Vec::new())
+    }
+
+    /// What the answer to a write has, as it comes, however long that takes.
+    pub(crate) fn download(&self, path: &str) -> Result<impl Read> {
+        let request = self.writing(self.agent.post(self.api(path))).config().timeout_global(None);
+        let request = request.timeout_connect(Some(TIMEOUT)).timeout_recv_response(Some(TIMEOUT)).build();
+        let response = self.reached(request.send("{}"))?;
+        if response.status().is_success() {
+            return Ok(response.into_body().into_reader());
+        }
+        bail!(self.answer(Ok(response)).err().unwrap_or_else(|| anyhow!("no reason given")))
     }
 
     fn api(&self, path: &str) -> String {

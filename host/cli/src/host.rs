@@ -48,17 +48,19 @@ use hookbox_http::uploads::Uploads;
 use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
+use sd_notify::NotifyState;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::args::HostArgs;
+use crate::backup;
 use crate::clock::SystemClock;
 use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
 use alerts::{Settled, Watcher};
-use asked::Asked;
+use asked::{Anew, Asked};
 use otlp::Exporter;
 use plugins::{Plugins, Trials, scan, take_proposals};
 use trust::LiveTrust;
@@ -105,6 +107,8 @@ impl Host {
         project: Project,
         observer: Option<mpsc::Sender<RunEnded>>,
     ) -> Result<Host> {
+        // From here on it ends no process that is about to start.
+        let anew = Anew::listen(project.dev).context("cannot listen for signals")?;
         let files = reload::files(&project, &args.project);
         let taken = reload::stamps(&files);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -226,6 +230,7 @@ impl Host {
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,
             uploads,
+            backed_up: backup::folders(&project.data, &project.plugins),
             changes,
             alerts: alerts.clone(),
         });
@@ -288,6 +293,7 @@ impl Host {
                 engine_settings,
                 alert_settings,
                 plugins,
+                anew,
             })),
         ];
         Ok(Host {
@@ -314,6 +320,7 @@ impl Host {
             () = asked.again() => End::Asked,
             () = self.store.signals().failed.notified() => End::StoreFailed,
         };
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
         tracing::info!("stopping: running attempts have {DRAIN} to end");
         self.lifecycle.begin_draining();
         for doer in &self.doers {

@@ -12,6 +12,7 @@ macro_rules! say {
 
 mod alerts;
 mod args;
+mod backup;
 mod bench;
 mod body_file;
 mod capture;
@@ -26,6 +27,7 @@ mod environment;
 mod follow;
 mod health;
 mod host;
+mod import;
 mod inspect;
 mod invoke;
 mod new;
@@ -49,6 +51,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use hookbox_core::name::PluginName;
+use sd_notify::NotifyState;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -141,6 +144,10 @@ fn run(cli: Cli) -> Result<u8> {
             Ok(DONE)
         }
         Command::Man { out } => shell::man(out.as_deref()).map(|()| DONE),
+        Command::Backup(args) => backup::back_up(&args, &client(&args.operator)?, print).map(|()| DONE),
+        Command::Restore(args) => backup::restore(&args, print).map(|()| DONE),
+        Command::Migrate(args) => block_on(backup::migrate(&args, print)).map(|()| DONE),
+        Command::Import { command } => import::import(&command, print).map(|()| DONE),
         Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }
 }
@@ -149,6 +156,8 @@ async fn serve(args: &HostArgs) -> Result<End> {
     let project = Project::read(&args.project)?;
     let host = Host::start(args, project, None).await?;
     say!("hookbox is ready: webhooks at {}, operator at http://{}", host.origin, host.operator);
+    // Where systemd waits for it; elsewhere nothing happens.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
     host.run().await
 }
 

@@ -35,6 +35,10 @@ fn each_command_says_what_it_does() {
         "man",
         "bench",
         "enqueue",
+        "backup",
+        "restore",
+        "migrate",
+        "import",
     ];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
@@ -54,6 +58,7 @@ fn each_command_says_what_it_does() {
     insta::assert_snapshot!("hookbox-schedules-backfill", help(&["schedules", "backfill"]));
     insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
     insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
+    insta::assert_snapshot!("hookbox-import-celery", help(&["import", "celery"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));
     insta::assert_snapshot!("hookbox-routes-test", help(&["routes", "test"]));
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod backup;
 mod bulk;
 mod etag;
 mod events;
@@ -48,6 +49,7 @@ use hookbox_core::live_logs::LiveLogs;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
 use hookbox_store::Store;
+use hookbox_store::backup::Folder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +103,8 @@ pub struct Operator {
     /// Runs that may wait, those of webhooks and those that operators make.
     pub queue_max: u64,
     pub uploads: Arc<Uploads>,
+    /// Whose files a backup has beside the store.
+    pub backed_up: Vec<Folder>,
     pub changes: Arc<Changes>,
     /// The same as whoever watches has.
     pub alerts: Arc<Alerts>,
@@ -182,6 +186,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))
+        .route("/backup", post(backup::make))
         .route("/health", get(health))
         .route("/openapi.json", get(openapi::show));
     Router::new()

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::counts::Counts;
 use crate::error::StoreError;
 
-pub(crate) use plugin::{decode_plugin, encode_plugin};
+pub(crate) use plugin::{FORM as PLUGIN_FORM, decode_plugin, encode_plugin};
 pub(crate) use request::{KeptAnswerV1, RequestV1};
-pub(crate) use run::{StoredRun, decode_run, details_apart, restore_detail, waiting};
-pub(crate) use schedule::{RemovedV1, decode_schedule, encode_schedule, removed_at};
+pub(crate) use run::{FORM as RUN_FORM, StoredRun, decode_run, details_apart, restore_detail, waiting};
+pub(crate) use schedule::{FORM as SCHEDULE_FORM, RemovedV1, decode_schedule, encode_schedule, removed_at};
 
 const VERSION: u8 = 1;
 /// A body up to this is kept with its event; a larger one apart, so that listing events does not read it.
@@ -30,7 +30,7 @@ const BODY_INLINE_MAX: usize = 2048;
 
 /// Of a job in a trace.
 const JOB_VERSION: u8 = 2;
-const COUNTS_VERSION: u8 = 3;
+pub(crate) const COUNTS_FORM: u8 = 3;
 /// Without what was added at the end: zeros of one byte each.
 const COUNTS_WITHOUT_SLOTS: u8 = 2;
 const COUNTS_OF_SLOTS: usize = 7;
@@ -53,7 +53,7 @@ struct CountsV1 {
 }
 
 pub(crate) fn encode_counts(counts: &Counts) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(counts, vec![COUNTS_VERSION])
+    postcard::to_extend(counts, vec![COUNTS_FORM])
         .map_err(|e| StoreError::Corrupt(format!("the counters cannot be written: {e}")))
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, StoreError> {
         postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the counters do not read: {e}")))
     };
     match bytes.split_first() {
-        Some((&COUNTS_VERSION, rest)) => return read(rest),
+        Some((&COUNTS_FORM, rest)) => return read(rest),
         Some((&COUNTS_WITHOUT_SLOTS, rest)) => return read(&[rest, &[0; COUNTS_OF_SLOTS]].concat()),
         _ => {}
     }
@@ -297,15 +297,15 @@ pub(crate) fn kv_is_expired(beginning: &[u8], now: Timestamp) -> Result<bool, St
 }
 
 /// Bytes as bytes: serde's own way writes them one by one.
-mod bytes {
+pub(crate) mod bytes {
     use serde::de::{Deserializer, Visitor};
     use serde::ser::Serializer;
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         struct Bytes;
         impl<'de> Visitor<'de> for Bytes {
             type Value = Vec<u8>;

@@ -11,6 +11,8 @@ use crate::error::StoreError;
 pub(crate) const LOCKED: &str = "another hookbox uses it; stop that one first, or give this one a folder of its own";
 /// There while the data file can be trusted: no write or sync of it has failed since it was last settled.
 const SETTLED: &str = "settled";
+/// There while a backup is put in place.
+pub(crate) const RESTORING: &str = "restoring";
 /// Written to see whether the disk takes something, and removed.
 const ROOM: &str = "room";
 /// Bytes that are written anew at a time.
@@ -49,6 +51,12 @@ pub(crate) fn make_private(folder: &Path) -> Result<(), StoreError> {
 fn refuse_foreign(folder: &Path) -> Result<(), StoreError> {
     let entries = std::fs::read_dir(folder).map_err(|e| failed("read", folder, &e))?;
     let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    if names.iter().any(|name| name == RESTORING) {
+        return Err(StoreError::Unavailable(format!(
+            "a backup was being restored into {} when that was cut off: run `hookbox restore` again",
+            folder.display()
+        )));
+    }
     if names.iter().any(|name| name == "db" || name == "conf") {
         return Ok(());
     }
@@ -61,7 +69,7 @@ fn refuse_foreign(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn sync_path(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_path(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|e| failed("sync", path, &e))
 }
 

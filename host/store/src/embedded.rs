@@ -13,6 +13,8 @@ mod commits;
 mod disk;
 mod faults;
 mod log_sync;
+mod migrate;
+mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +35,9 @@ use faults::Faults;
 
 pub use commits::{GROUP_BYTES_MAX, GROUP_MAX};
 pub use disk::CACHE_BYTES;
+pub(crate) use disk::FORMAT;
+pub use migrate::{Migrated, Rewrite, migrate};
+pub use restore::{Restored, restore};
 
 /// Changes that wait for the commit thread; one more waits at the caller.
 pub const QUEUE_MAX: usize = 4096;

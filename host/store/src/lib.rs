@@ -13,6 +13,7 @@
 //! `job`): it waits for no sync, and its record is on disk after what it read or
 //! not at all.
 
+pub mod backup;
 pub mod catalogue;
 pub mod doctor;
 pub mod embedded;
@@ -34,6 +35,7 @@ mod new_work;
 mod overlay;
 mod query;
 mod shared;
+mod snapshot;
 mod suppressed;
 mod total;
 mod unrouted;
@@ -58,6 +60,7 @@ pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 pub use crate::commits::Commits;
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
+pub use crate::snapshot::Snapshot;
 use crate::types::{
     Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
     Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey,
@@ -287,6 +290,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes what is older than it must be kept, a bounded step at a time.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError>;
+
+    /// Begins a copy of everything that is kept, as of one commit: for a [`backup::Backup`]. The store works on meanwhile.
+    /// `Conflict` while there is another.
+    async fn snapshot(&self) -> Result<Snapshot, StoreError>;
 
     /// Told when there may be something new to do. It carries no data: losing one costs latency, never a run.
     fn signals(&self) -> &Signals;

@@ -24,6 +24,7 @@ use crate::counts::Counts;
 use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
 use crate::overlay::Read;
+use crate::snapshot::Snapshot;
 use crate::total;
 use crate::types::{
     Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
@@ -31,9 +32,9 @@ use crate::types::{
     Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
     SuppressedPage, Total, Waiting,
 };
-use crate::{Signals, Store, query, suppressed, unrouted};
+use crate::{Signals, Store, query, snapshot, suppressed, unrouted};
 pub(crate) use ledgered::Ledgered;
-pub(crate) use state::{Grouped, State, locked};
+pub(crate) use state::{Grouped, Sight, State, locked};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
 pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
@@ -362,6 +363,10 @@ impl<B: Backend> Store for Ledgered<B> {
             .await?;
         *locked(&state.prune) = cursor;
         Ok(pruned)
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        snapshot::of(self.backend.clone(), |begin| self.change(|_| begin())).await
     }
 
     fn signals(&self) -> &Signals {

@@ -231,6 +231,11 @@ impl<'a> Host<'a> {
         self.wait()
     }
 
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
     pub(crate) fn ask_to_stop(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }

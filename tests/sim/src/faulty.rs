@@ -20,7 +20,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
-use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Store, StoreError};
+use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Snapshot, Store, StoreError};
 
 use crate::faults::{Fault, Faults};
 use crate::watch::{Watch, at_once};
@@ -449,6 +449,10 @@ impl Store for Faulty {
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError> {
         let seen = |watch: &Watch, answer: &Result<Pruned, StoreError>| watch.pruned(now, answer);
         self.through("prune", self.store.prune(now, retention), seen).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.store.snapshot().await
     }
 
     fn signals(&self) -> &Signals {

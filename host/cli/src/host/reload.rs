@@ -1,4 +1,5 @@
-//! Takes over a changed hooks.yaml, `.env`, secret file, certificate or schema while the host runs. A
+//! Takes over a changed hooks.yaml, `.env`, secret file, certificate or schema while the host runs, by itself and when
+//! SIGHUP asks for it. A
 //! file with a mistake changes nothing, nor does one that is empty or gone: a
 //! save may be under way.
 
@@ -20,6 +21,7 @@ use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 use hookbox_http::tls::Tls;
 
 use super::alerts::{Channels, Settled};
+use super::asked::Anew;
 use super::engine_settings;
 use super::plugins::Plugins;
 use super::trust::LiveTrust;
@@ -48,6 +50,7 @@ pub(crate) struct Live {
     pub(crate) engine_settings: Arc<ArcSwap<Settings>>,
     pub(crate) alert_settings: Arc<ArcSwap<Settled>>,
     pub(crate) plugins: Arc<Plugins>,
+    pub(crate) anew: Anew,
 }
 
 pub(crate) type Stamp = Option<FileStamp>;
@@ -68,11 +71,15 @@ pub(crate) async fn watch(mut live: Live) {
     let mut taken = live.taken.clone();
     let mut seen = taken.clone();
     loop {
-        tokio::time::sleep(LOOK_EVERY.as_duration()).await;
+        let asked = tokio::select! {
+            () = live.anew.asked() => true,
+            () = tokio::time::sleep(LOOK_EVERY.as_duration()) => false,
+        };
         let now = stamps(&live.files);
         let settled = now == seen;
         seen = now;
-        if !settled || seen == taken {
+        // Whoever asks has written everything, and wants to be told that it was read, be it the same.
+        if !asked && (!settled || seen == taken) {
             continue;
         }
         let before = std::mem::replace(&mut taken, seen.clone());

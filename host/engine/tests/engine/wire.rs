@@ -17,7 +17,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
-use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Store, StoreError};
+use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Snapshot, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 
 pub(crate) struct Wire {
@@ -362,6 +362,10 @@ impl Store for Wire {
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<Pruned, StoreError> {
         self.through(self.store.prune(now, retention)).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.through(self.store.snapshot()).await
     }
 
     fn signals(&self) -> &Signals {

@@ -134,6 +134,8 @@ fn router(store: Arc<SledStore>) -> Router {
         spending: Arc::default(),
         meters: Arc::default(),
         data: PathBuf::from("."),
+        backed_up: Vec::new(),
+        live_logs: Arc::default(),
         trend: Arc::default(),
         lifecycle,
         settings: Arc::default(),

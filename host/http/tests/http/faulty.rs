@@ -15,7 +15,7 @@ use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
-use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Store, StoreError};
+use hookbox_store::{Catalogue, CommandAnswer, Counts, PluginCommand, PluginRow, Signals, Snapshot, Store, StoreError};
 use tokio::sync::Semaphore;
 
 pub(crate) struct Faulty {
@@ -268,6 +268,9 @@ impl Store for Faulty {
         self.fail()
     }
     async fn end_request(&self, _: RequestKey, _: Option<KeptAnswer>) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.fail()
     }
     fn signals(&self) -> &Signals {

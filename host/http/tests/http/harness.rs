@@ -31,6 +31,7 @@ use hookbox_http::tally::Tally;
 use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
+use hookbox_store::backup::Folder;
 use hookbox_store::memory::MemoryStore;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -175,6 +176,7 @@ impl Host {
             body_bytes_max: IngressLimits::default().body_bytes_max,
             queue_max: self.queue_max,
             uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
+            backed_up: vec![Folder { name: "plugins", path: self.plugins.path().to_owned() }],
             changes: Arc::clone(&self.changes),
             alerts: Arc::clone(&self.alerts),
         })

@@ -5,6 +5,7 @@
 mod access;
 mod alerts;
 mod attention;
+mod backup;
 mod bodies;
 mod challenges;
 mod cloudevents;

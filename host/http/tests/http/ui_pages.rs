@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use hookbox_core::attempt::{Cost, Executed, Log, Outcome};
+use hookbox_core::attempt::{Cost, Executed, Outcome};
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::RunEvent;

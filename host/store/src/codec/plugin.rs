@@ -26,6 +26,8 @@ const VERSION_WITH_RETRIES: u8 = 4;
 const VERSION_WITH_ROLLBACKS: u8 = 5;
 const VERSION_WITH_TRUST: u8 = 6;
 const VERSION_WITH_SETTLED: u8 = 7;
+/// What is written.
+pub(crate) const FORM: u8 = VERSION_WITH_SETTLED;
 /// What form 6 added at the end: nothing, in one byte.
 const TRUST: [u8; 1] = [0; 1];
 

@@ -26,6 +26,8 @@ const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
 const VERSION_WITH_CALLS: u8 = 4;
 const VERSION_WITH_REVOKED: u8 = 5;
+/// What is written.
+pub(crate) const FORM: u8 = VERSION_WITH_REVOKED;
 /// What was added at the end since, each nothing and of one byte: the retries are two, the calls and the revoked one.
 const RETRIES_AND_LATER: [u8; 4] = [0; 4];
 const CALLS_AND_LATER: [u8; 2] = [0; 2];

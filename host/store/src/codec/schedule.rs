@@ -18,6 +18,8 @@ use crate::error::StoreError;
 
 const VERSION_WITH_RULES: u8 = 2;
 const VERSION_WITH_COUNTED: u8 = 3;
+/// What is written.
+pub(crate) const FORM: u8 = VERSION_WITH_COUNTED;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct ScheduleV3 {

@@ -28,7 +28,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Looks, one each millisecond, whether the last reader of a tree that is closed has gone.
 const READERS_LOOKS: u32 = 10_000;
 /// The layout of the tree; a store with another is refused.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 pub(super) struct Tree(sled::Tree);
 

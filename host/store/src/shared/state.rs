@@ -23,6 +23,7 @@ use crate::keys;
 use crate::ledger::{Closed, Ledger, PruneCursor, Shown};
 use crate::overlay::{Changed, Order, Overlay, Read};
 use crate::query;
+use crate::snapshot::Notes;
 use crate::values;
 
 /// What is kept in memory beside the tree.
@@ -43,6 +44,7 @@ pub(crate) struct State {
     /// Versions that writes of plugins' keys have had, be they on disk or not.
     kv_writes: AtomicU64,
     pub(crate) commits: Meter,
+    pub(crate) notes: Arc<Notes>,
 }
 
 /// A group that is being written shows in the tree before it is on disk.
@@ -65,7 +67,7 @@ pub(crate) enum Grouped {
 
 /// Groups that had failed before a reader looked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight(u64);
+pub(crate) struct Sight(u64);
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -132,6 +134,7 @@ impl State {
             groups: watch::Sender::default(),
             kv_writes: AtomicU64::new(loaded.counts.kv_writes),
             commits: Meter::default(),
+            notes: Arc::default(),
         })
     }
 
@@ -202,7 +205,9 @@ impl State {
             if grouped == Grouped::Written {
                 self.kv_writes.fetch_max(closed.counts.kv_writes, Ordering::Relaxed);
                 self.groups.send_modify(|groups| groups.begun += 1);
+                let noted = self.notes.copy_of(&changed);
                 write(changed)?;
+                noted.into_iter().for_each(|rows| self.notes.note(rows));
                 self.groups.send_modify(|groups| groups.ended = groups.begun);
             }
             self.publish(closed);
@@ -259,6 +264,7 @@ impl State {
     pub(crate) fn fail(&self, error: &StoreError) {
         tracing::error!(%error, "the store takes nothing until its folder is opened anew: {error}");
         *locked(&self.failure) = Some(told(error));
+        self.notes.fail(error);
         self.groups.send_modify(|groups| {
             groups.ended = groups.begun;
             groups.failed += 1;
@@ -293,13 +299,13 @@ impl State {
     }
 
     /// To be taken before a reader looks.
-    pub(super) fn sight(&self) -> Sight {
+    pub(crate) fn sight(&self) -> Sight {
         Sight(self.groups.borrow().failed)
     }
 
     /// Returns once everything that a reader can have seen is on disk. Fails where a group did since `sight`: it may
     /// have been seen.
-    pub(super) async fn settled(&self, sight: Sight) -> Result<(), StoreError> {
+    pub(crate) async fn settled(&self, sight: Sight) -> Result<(), StoreError> {
         let mut groups = self.groups.subscribe();
         let seen = groups.borrow().begun;
         // The sender is this store's own: it is not gone.

@@ -1,0 +1,61 @@
+"""What hookbox promises of its image and its compose.yaml, which no linter knows. Reads the files as they stand."""
+
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# How long a host drains, as it says itself.
+DRAIN = int(re.search(r"const DRAIN: Millis = Millis\((\d+)_000\)", (HERE / "../host/cli/src/host.rs").read_text())[1])
+
+faults = []
+
+
+def must(holds, what):
+    if not holds:
+        faults.append(what)
+
+
+def seconds(text):
+    return int(re.fullmatch(r"(\d+)s", text)[1])
+
+
+# The image.
+lines = [line for line in (HERE / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
+final = lines[max(n for n, line in enumerate(lines) if line.startswith("FROM")) :]
+must(re.match(r"FROM (scratch|gcr\.io/distroless/static)", final[0]), "the final image has more than a binary in it")
+user = [line for line in final if line.startswith("USER")]
+must(user and re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user[-1]), "the final image runs as root, or as a name")
+must(any(re.match(r'HEALTHCHECK .*CMD \["hookbox", "health"\]', line) for line in final), "no health check by the binary")
+must(not any(line.startswith("RUN") for line in final), "something is run in the final image")
+must(not any(re.search(r"(SECRET|TOKEN|PASSWORD)\s*=", line) for line in lines), "a secret is in the image")
+
+# The unit.
+unit = (HERE / "hookbox.service").read_text()
+must(seconds(re.search(r"^TimeoutStopSec=(.*)$", unit, re.M)[1]) > DRAIN, "systemd cuts off the drain")
+must("ExecReload=/bin/kill -HUP $MAINPID" in unit, "a reload is no SIGHUP")
+must("\nMemoryDenyWriteExecute=yes" not in unit, "plugins cannot be compiled")
+
+# compose.yaml. It is read by a parser where there is one: check-jsonschema brings it.
+sys.path[:0] = [str(path) for path in (HERE / "venv/lib").glob("python3*/site-packages")]
+from ruamel.yaml import YAML  # noqa: E402
+
+services = YAML(typ="safe").load((HERE / "compose.yaml").read_text())["services"]
+for name, service in services.items():
+    must(service.get("restart") == "unless-stopped", f"{name} is not restarted")
+    must(service.get("read_only") is True, f"{name} may write to its root")
+    must(service.get("cap_drop") == ["ALL"], f"{name} has capabilities")
+    must("no-new-privileges:true" in service.get("security_opt", []), f"{name} may get privileges")
+    must("healthcheck" in service, f"{name} has no health check")
+    must(not service.get("privileged"), f"{name} is privileged")
+    must(seconds(service["stop_grace_period"]) > DRAIN, f"{name} is cut off before hookbox has drained")
+    must(not any("docker.sock" in str(volume) for volume in service["volumes"]), f"{name} has the docker socket")
+hookbox = services["hookbox"]
+must(hookbox["user"] == "65532:65532", "hookbox is root, or somebody else than in the image")
+must("./config:/etc/hookbox:ro" in hookbox["volumes"], "hookbox may write its configuration")
+must(all(port.startswith("127.0.0.1:") for port in hookbox["ports"]), "the operator's listener is open to all")
+must(hookbox["healthcheck"]["test"] == ["CMD", "hookbox", "health"], "the health check is another than the image's")
+
+for fault in faults:
+    print(fault)
+sys.exit(bool(faults))

@@ -1,0 +1,37 @@
+//! `POST /api/v1/backup`.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use hookbox_store::backup::{self, BackupError};
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::harness::{Host, JSON, OPERATOR};
+
+#[tokio::test]
+async fn a_backup_is_whole_and_has_the_plugins() {
+    let host = Host::new();
+    std::fs::write(host.plugins.path().join("welcome.wasm"), b"\0asm").unwrap();
+    std::fs::write(host.plugins.path().join("notes.txt"), b"no plugin").unwrap();
+    let request = Request::post("/api/v1/backup").header("host", OPERATOR).header(JSON.0, JSON.1);
+    let answer = host.operator().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "application/octet-stream");
+    let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let contents = backup::check(&bytes[..]).unwrap();
+    assert_eq!((contents.files, contents.bytes), (1, bytes.len() as u64));
+    assert_eq!(contents.head.time(), crate::harness::NOW);
+    let cut = backup::check(&bytes[..bytes.len() - 1]);
+    assert!(matches!(cut, Err(BackupError::Broken(_))), "{cut:?}");
+}
+
+#[tokio::test]
+async fn a_backup_is_asked_for_as_a_write() {
+    let host = Host::new();
+    assert_eq!(host.get("/api/v1/backup").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let strange = host.write("POST", "/api/v1/backup", json!({ "all": true })).await;
+    assert_eq!(strange.status, StatusCode::BAD_REQUEST, "{strange:?}");
+    let request = Request::post("/api/v1/backup").header("host", OPERATOR).header("origin", "https://evil.example");
+    let lured = host.operator().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(lured.status(), StatusCode::FORBIDDEN);
+}

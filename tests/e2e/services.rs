@@ -1,0 +1,50 @@
+//! As a service: what systemd is told, and the file that runs anywhere.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::{Ended, Host, Project, environment, shop};
+
+fn told(socket: &UnixDatagram) -> String {
+    let mut text = [0; 256];
+    let length = socket.recv(&mut text).unwrap();
+    String::from_utf8(text[..length].to_vec()).unwrap()
+}
+
+#[test]
+fn systemd_is_told_when_the_host_is_ready_and_when_it_stops() {
+    let project = Project::with(&["welcome"]);
+    let socket = UnixDatagram::bind(project.path("notify")).unwrap();
+    let project = project.env("NOTIFY_SOCKET", socket.local_addr().unwrap().as_pathname().unwrap());
+    let host = project.serve();
+    assert_eq!(told(&socket).trim(), "READY=1");
+    assert_eq!(host.follow(&shop("user.created", "1", json!({ "name": "Ada" })))["state"], "succeeded");
+    assert_eq!(host.stop(), Ended::Code(0));
+    assert_eq!(told(&socket).trim(), "STOPPING=1");
+}
+
+/// `HOOKBOX_STATIC` names what `deploy/static` has built: it takes minutes, so nobody builds it here.
+#[test]
+fn a_static_binary_serves_a_webhook() {
+    let Some(binary) = environment("HOOKBOX_STATIC").map(PathBuf::from) else {
+        eprintln!("not tried: build it with deploy/static, and name it in HOOKBOX_STATIC");
+        return;
+    };
+    let binary = binary.canonicalize().unwrap();
+    let linked = Command::new("ldd").arg(&binary).output().unwrap();
+    let linked = String::from_utf8_lossy(&linked.stdout).into_owned() + &String::from_utf8_lossy(&linked.stderr);
+    assert!(linked.contains("statically linked") || linked.contains("not a dynamic executable"), "{linked}");
+    let project = Project::with(&["welcome"]);
+    let mut command = Command::new(&binary);
+    project.surround(command.args(Host::arguments("serve")));
+    let host = Host::start_by(&project, command);
+    for n in 0..100 {
+        let run = host.follow(&shop("user.created", &n.to_string(), json!({ "name": "Ada" })));
+        assert_eq!(run["state"], "succeeded", "{run:#}");
+    }
+    assert_eq!(host.stop(), Ended::Code(0));
+    project.run(&["doctor", "--data", "data"]).text();
+}
