@@ -33,5 +33,6 @@ mod streams;
 mod suppressed;
 mod tally;
 mod tls;
+mod totals;
 mod ui;
 mod ui_pages;
