@@ -36,5 +36,6 @@ mod streams;
 mod suppressed;
 mod tally;
 mod tls;
+mod totals;
 mod ui;
 mod ui_pages;
