@@ -13,6 +13,7 @@ mod bounds;
 mod client;
 mod connect;
 mod headers;
+mod line;
 mod places;
 mod record;
 mod resolve;
@@ -40,6 +41,7 @@ pub(crate) use record::Records;
 pub use resolve::{Resolve, SystemResolver};
 
 use body::Budget;
+use line::{Travelling, Unfinished};
 use record::Recorded;
 use trace::RequestSpan;
 use within::Within;
@@ -227,17 +229,20 @@ fn destination(uri: &Uri) -> Result<Destination, Refusal> {
 
 async fn exchange(
     client: Client,
-    request: Request<WasiBody>,
+    mut request: Request<WasiBody>,
     within: Within,
     recorded: &Recorded,
     budget: Budget,
     place: Place,
 ) -> Result<Answer, Refusal> {
-    let mut request = request.map(|body| body::sent(body, recorded.clone()));
     let connection = capture_connection(&mut request);
+    let (travelling, sending) = Travelling::new(connection.clone());
+    let request = request.map(|body| body::sent(body, recorded.clone(), sending));
+    let unfinished = Unfinished::new(travelling, recorded.clone());
     let response = within.answer(client.request(request), connection, recorded).await?;
     recorded.answered(response.status());
-    let response = response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), place));
+    let response =
+        response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), (place, unfinished)));
     Ok((response, Box::new(async { Ok(()) })))
 }
 
