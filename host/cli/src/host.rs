@@ -240,7 +240,7 @@ impl Host {
             ..ServerLimits::default()
         };
         let private_limits = ServerLimits { connections_max: OPERATOR_CONNECTIONS_MAX, ..ServerLimits::default() };
-        let servers = vec![
+        let mut servers = vec![
             tokio::spawn(serve_until(ingress_listener, public, tls.clone(), public_limits, stopped.clone())),
             tokio::spawn(serve_until(operator_listener, private, None, private_limits, stopped)),
         ];
@@ -271,13 +271,14 @@ impl Host {
         })
         .await?;
 
+        // Stopped as servers are: what it is about to tell is told to the end.
+        servers.push(tokio::spawn(watcher.watch(tests, stop_serving.subscribe())));
         let (proposals, proposed) = mpsc::channel(PROPOSALS_MAX);
         let doers = vec![
             tokio::spawn(take_proposals(plugins.clone(), proposed, folder.again())),
             tokio::spawn(folder.watch(proposals)),
             tokio::spawn(plugins.clone().obey()),
             tokio::spawn(plugins.clone().judge()),
-            tokio::spawn(watcher.watch(tests)),
             tokio::spawn(trend.watch(looked_at)),
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),

@@ -33,8 +33,10 @@ pub struct Sources<'a> {
 impl Sources<'_> {
     pub async fn read(&self, rules: &Rules, now: Timestamp) -> Result<Reading, StoreError> {
         let waiting = self.store.waiting().await?;
-        let oldest = waiting.iter().filter_map(|of_handler| of_handler.due).map(|due| now.since(due)).max();
-        let plugins = self.store.catalogue();
+        // What is held waits because somebody wants it to.
+        let (holds, plugins) = (self.store.holds(), self.store.catalogue());
+        let free = waiting.iter().filter(|of_handler| !holds.hold(&of_handler.handler));
+        let oldest = free.filter_map(|of_handler| of_handler.due).map(|due| now.since(due)).max();
         Ok(Reading {
             handlers: self.handlers(),
             providers: self.providers.all().map(|(name, _)| (name.clone(), self.sender(name))).collect(),

@@ -26,7 +26,7 @@ use hookbox_http::providers::Providers;
 use hookbox_http::readings::Sources;
 use hookbox_http::tally::Tally;
 use hookbox_store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub(crate) use channels::Channels;
 
@@ -71,8 +71,8 @@ struct State {
 }
 
 impl Watcher {
-    /// Until it is aborted.
-    pub(crate) async fn watch(self, mut tests: mpsc::Receiver<Test>) {
+    /// Until it is stopped. A message that is under way is delivered before: else it would come twice.
+    pub(crate) async fn watch(self, mut tests: mpsc::Receiver<Test>, mut stopped: watch::Receiver<bool>) {
         let book = file::read(&self.data).unwrap_or_else(|error| {
             tracing::error!(%error, "alerts are told anew, since the old ones do not read: {error:#}");
             Book::default()
@@ -87,6 +87,7 @@ impl Watcher {
             loop {
                 tokio::select! {
                     biased;
+                    _ = stopped.wait_for(|stopped| *stopped) => return,
                     Some(test) = tests.recv() => self.test(&mut state, test).await,
                     () = &mut wait => break,
                 }

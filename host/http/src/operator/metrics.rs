@@ -156,14 +156,16 @@ fn store(registry: &mut Registry, operator: &Operator) {
 async fn queue(registry: &mut Registry, operator: &Operator) -> Result<(), Problem> {
     let (waiting, held) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     let (now, mut oldest_ms) = (operator.clock.now(), 0);
-    let mut handlers = Capped::to(HANDLERS_MAX);
+    let (mut handlers, holds) = (Capped::to(HANDLERS_MAX), operator.store.holds());
     for of_handler in operator.store.waiting().await? {
         let labels = labels_of(&mut handlers, &of_handler.handler);
         waiting.get_or_create(&labels).inc_by(i64::try_from(of_handler.runs).unwrap_or(i64::MAX));
-        oldest_ms = oldest_ms.max(of_handler.due.map_or(0, |due| now.since(due).0));
+        // What is held waits because somebody wants it to.
+        let due = of_handler.due.filter(|_| !holds.hold(&of_handler.handler));
+        oldest_ms = oldest_ms.max(due.map_or(0, |due| now.since(due).0));
     }
     let mut targets = Capped::to(HANDLERS_MAX);
-    for target in operator.store.holds().0.keys() {
+    for target in holds.0.keys() {
         held.get_or_create(&vec![("target", targets.label(&target.to_string()))]).set(1);
     }
     let oldest = Gauge::<f64, AtomicU64>::default();

@@ -29,7 +29,7 @@ async fn busy() -> Host {
     host.deliver(webhook("stripe", "generic", "", b"{}", &[])).await;
     let nightly = json!({ "plugin": "welcome", "handler": "repair", "every": "1h" });
     host.write("PUT", "/api/v1/schedules/hourly", nightly).await;
-    host.write("PUT", "/api/v1/holds/welcome", json!({})).await;
+    host.write("PUT", "/api/v1/holds/elsewhere", json!({})).await;
     let mut executed = Executed::bare(Outcome::Completed { output: None });
     executed.cost = Cost { wall_us: 3_000, ..Cost::default() };
     executed.cost.calls.add(CallKind::Log, Calls { number: 3, bytes_given: 9, bytes_answered: 0 });

@@ -23,6 +23,8 @@ use crate::project::{Mistakes, Project};
 
 /// The longest wait for a receiver.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Of all answers together: a mail takes several.
+const TIMEOUT_WHOLE: Duration = Duration::from_secs(20);
 const STANDARD: &str = "standard-webhooks";
 
 /// By name.
@@ -159,7 +161,11 @@ fn post(agent: &Agent, url: &str, headers: &[(String, String)], body: String) ->
 
 /// Off the threads that must not wait.
 async fn blocking(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("the attempt to tell it panicked".to_owned()))
+    match tokio::time::timeout(TIMEOUT_WHOLE, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(told)) => told,
+        Ok(Err(_)) => Err("the attempt to tell it panicked".to_owned()),
+        Err(_) => Err("it did not answer in time".to_owned()),
+    }
 }
 
 async fn enqueue(message: &Message, target: &HandlerRef, jobs: Jobs<'_>) -> Result<(), String> {
