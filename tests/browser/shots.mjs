@@ -1,16 +1,17 @@
-// node shots.mjs ORIGIN FOLDER NAME=PATH...: takes a picture of each page, small enough to be kept beside the code.
+// node shots.mjs ORIGIN FOLDER NAME[:HEIGHT]=PATH...: takes a picture of each page, small enough to be kept beside the code.
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { within } from './browser.mjs';
 
 const [origin, folder, ...pages] = process.argv.slice(2);
-const [WIDTH, HEIGHT, BYTES_MAX] = [1040, 680, 100 * 1024];
+const [WIDTH, HEIGHT, SCALE, BYTES_MAX] = [1000, 640, 0.8, 90 * 1024];
 
 mkdirSync(folder, { recursive: true });
 await within(origin, async (page, wrong) => {
-  await page.setViewport({ width: WIDTH, height: HEIGHT });
   for (const each of pages) {
-    const [name, ...path] = each.split('=');
+    const [picture, ...path] = each.split('=');
+    const [name, height = HEIGHT] = picture.split(':');
+    await page.setViewport({ width: WIDTH, height: Number(height), deviceScaleFactor: SCALE });
     await page.goto(origin + path.join('='));
     await page.waitForFunction(() => document.getElementById('live').textContent === 'live');
     const file = join(folder, `${name}.png`);

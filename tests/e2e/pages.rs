@@ -103,7 +103,7 @@ fn an_operator_finds_a_failed_run_among_many_mends_it_and_sees_it_succeed() {
 fn an_operator_makes_and_pauses_a_schedule_and_uploads_a_plugin() {
     let project = Project::with(&["ticker"]).env("HOOKBOX_TOKEN", TOKEN);
     let host = project.serve();
-    project.write("steps.wasm", marked("by a browser....."));
+    project.write("steps.wasm", marked("by-browser......"));
     browse("steer.mjs", &host, &[TOKEN, project.path("steps.wasm").to_str().unwrap()]);
     let made = host.cli(&["schedules", "show", "workdays", "--json"]).json();
     assert_eq!(made["origin"], "operator");
@@ -126,7 +126,7 @@ fn a_picture_of_each_page_is_small_enough_to_be_kept() {
         &host,
         &[
             folder.to_str().unwrap(),
-            "overview=/",
+            "overview:960=/",
             "runs=/runs",
             "dead-letters=/runs?state=dead",
             &run,

@@ -42,7 +42,7 @@ pub(crate) struct Look {
     pub(crate) slots_late_ms: u64,
     /// Runs that wait, at that moment.
     pub(crate) pending: u64,
-    /// How long the one that has waited longest could have begun.
+    /// How long the one that has waited longest could have begun, without those that are held.
     pub(crate) oldest: Millis,
 }
 
@@ -63,7 +63,10 @@ pub(crate) struct Stretch {
 impl Sources {
     pub(crate) async fn look(&self) -> Result<Look, StoreError> {
         let (counts, now) = (self.store.counts(), self.clock.now());
-        let oldest = self.store.waiting().await?.iter().filter_map(|waiting| waiting.due).min();
+        // What is held waits because somebody wants it to.
+        let (waiting, holds) = (self.store.waiting().await?, self.store.holds());
+        let free = waiting.iter().filter(|waiting| !holds.hold(&waiting.handler));
+        let oldest = free.filter_map(|waiting| waiting.due).min();
         Ok(Look {
             at: now,
             accepted: counts.events,

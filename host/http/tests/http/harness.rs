@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use hookbox_core::clock::ManualClock;
+use hookbox_core::clock::{Clock, ManualClock};
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
@@ -139,9 +139,13 @@ impl Host {
     }
 
     pub(crate) fn operator_with(&self, access: Access) -> Router {
+        self.operator_by(access, self.clock.clone())
+    }
+
+    pub(crate) fn operator_by(&self, access: Access, clock: Arc<dyn Clock>) -> Router {
         operator::router(Operator {
             store: Arc::clone(&self.store),
-            clock: self.clock.clone(),
+            clock,
             mint: Arc::clone(&self.mint),
             providers: Arc::clone(&self.providers),
             pairing: Arc::clone(&self.pairing),

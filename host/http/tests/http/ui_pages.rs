@@ -1,13 +1,19 @@
 //! What single pages say, and what their forms would send.
 
-use axum::http::StatusCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use hookbox_core::attempt::{Cost, Log, Outcome};
+use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::RunEvent;
-use hookbox_core::time::Millis;
+use hookbox_core::time::{Millis, Timestamp};
+use hookbox_http::operator::Access;
 use serde_json::{Value, json};
 
-use crate::harness::{Host, shop};
+use crate::harness::{Host, NOW, OPERATOR, ask, shop};
 use crate::operator::{attempt, claim, end, host, target};
 
 /// What stands behind an attribute, as a browser reads it.
@@ -55,6 +61,49 @@ async fn runs_are_found_by_what_they_say_and_by_what_they_do_not() {
     assert_eq!(filter, json!({ "state": "dead", "not_error": "mailbox" }));
     let counted = host.write("POST", "/api/v1/runs/replay", json!({ "filter": filter, "dry_run": true })).await.json();
     assert_eq!(counted["matched"], 1);
+}
+
+/// A clock by which each look takes long.
+struct Slow(AtomicU64);
+
+impl Clock for Slow {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.0.fetch_add(60, Ordering::Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_ran_out_of_time_says_how_far_it_came_and_goes_on_there() {
+    let (host, _) = host().await;
+    let wanted = bury(&host, "the needle").await;
+    for number in 0..60 {
+        host.clock.advance(Millis::SECOND);
+        let padding = "x".repeat(100_000);
+        host.deliver(shop(&format!(r#"{{"type":"user.created","event_id":"more-{number}","pad":"{padding}"}}"#))).await;
+    }
+    let router =
+        host.operator_by(Access::new(OPERATOR.parse().unwrap(), &[], None).unwrap(), Arc::new(Slow(AtomicU64::new(0))));
+    let get = async |path: &str| {
+        let request = Request::get(path).header("host", OPERATOR).body(Body::empty()).unwrap();
+        ask(router.clone(), request).await.body
+    };
+    let (mut path, mut pages) = ("/runs?payload=%22e-1%22".to_owned(), 0);
+    let last = loop {
+        let page = get(&path).await;
+        pages += 1;
+        if !page.contains("Search further") {
+            break page;
+        }
+        assert!(page.contains("No run fits among those that were looked through."), "{page}");
+        path = attribute(&page, "href").into_iter().find(|href| href.contains("cursor=")).unwrap();
+    };
+    assert!(pages > 1 && last.contains(&wanted), "{pages} pages: {last}");
+    let counted = get("/runs?not_payload=nothing-like-it&count=true").await;
+    assert!(counted.contains("At least") && counted.contains("older ones were not counted"), "{counted}");
 }
 
 #[tokio::test]
@@ -110,6 +159,10 @@ async fn the_overview_draws_how_it_went_and_says_what_is_not_healthy() {
     ] {
         assert!(page.contains(said), "{said:?} is missing: {page}");
     }
+    let held = host.write("PUT", "/api/v1/holds/welcome", json!({})).await;
+    assert!(held.status.is_success(), "{}", held.body);
+    let page = host.get("/").await.body;
+    assert!(!page.contains("a run that could begin") && page.contains("1 targets are held"), "{page}");
     let page = host.get("/?span=24h").await.body;
     assert!(page.contains("How it went over a day"), "{page}");
     let page = host.get("/plugins/welcome").await.body;

@@ -138,6 +138,7 @@ pub(super) fn per_second(value: f64) -> String {
 /// Of microseconds.
 pub(super) fn duration(us: f64) -> String {
     match us {
+        _ if us < 0.5 => "0 s".to_owned(),
         _ if us < 1000.0 => format!("{us:.0} us"),
         _ if us < 1_000_000.0 => format!("{} ms", short(us / 1000.0)),
         _ => format!("{} s", short(us / 1_000_000.0)),
@@ -198,6 +199,7 @@ mod tests {
     #[test]
     fn numbers_are_said_shortly() {
         for (said, wanted) in [
+            (duration(0.0), "0 s"),
             (duration(12.0), "12 us"),
             (duration(1500.0), "1.5 ms"),
             (duration(2_500_000.0), "2.5 s"),

@@ -9,7 +9,7 @@ pub(super) fn state(code: &str) -> Markup {
         "succeeded" | "completed" | "active" | "ok" | "answered" | "fired" | "granted" => "good",
         "dead" | "failed" | "refused" | "untrusted" | "degraded" | "denied" | "trapped" => "bad",
         "leased" | "pending" | "buffered" | "starting" => "busy",
-        "cancelled" | "missing" | "missed" | "paused" | "draining" | "skipped" | "free" => "dim",
+        "cancelled" | "missing" | "missed" | "paused" | "draining" | "skipped" => "dim",
         _ => "warn",
     };
     html! { span class={ "state " (kind) } { (code) } }

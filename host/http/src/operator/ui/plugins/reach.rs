@@ -1,6 +1,6 @@
 //! What a plugin imports, beside what it was granted of that.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::super::parts;
 use crate::view::grants::GrantsView;
@@ -18,26 +18,35 @@ pub(super) fn imports(imports: &[String], grants: &GrantsView) -> Markup {
     if imports.is_empty() {
         return html! { p.dim { "None." } };
     }
+    let all = imports.iter().map(|import| (import, reach(import, grants)));
+    let (free, granted): (Vec<_>, Vec<_>) = all.partition(|(_, reach)| matches!(reach, Reach::Free(_)));
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Imports" {
-            table {
-                thead { tr { th scope="col" { "Import" } th scope="col" { "Grant" } th scope="col" { "Of it" } } }
-                tbody {
-                    @for import in imports {
-                        tr {
-                            td { code { (import) } }
-                            @match reach(import, grants) {
-                                Reach::Free(why) => { td { (parts::state("free")) } td.message { (why) } },
-                                Reach::Granted(what) => { td { (parts::state("granted")) } td.message { code { (what) } } },
-                                Reach::Denied(key) => {
-                                    td { (parts::state("denied")) }
-                                    td.message { "nothing is granted: " code { (key) } " in hooks.yaml would" }
-                                },
-                            }
-                        }
-                    }
+        @if !granted.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label="Imports" {
+                table {
+                    thead { tr { th scope="col" { "Import" } th scope="col" { "Grant" } th scope="col" { "Of it" } } }
+                    tbody { @for (import, reach) in &granted { tr { td { code { (import) } } (reach) } } }
                 }
             }
+        }
+        @if !free.is_empty() {
+            details #free {
+                summary { "Imports that reach nothing outside the sandbox: " (free.len()) }
+                dl { @for (import, reach) in &free { dt { code { (import) } } dd { (reach) } } }
+            }
+        }
+    }
+}
+
+impl Render for Reach {
+    fn render(&self) -> Markup {
+        match self {
+            Reach::Free(why) => html! { (why) },
+            Reach::Granted(what) => html! { td { (parts::state("granted")) } td.message { code { (what) } } },
+            Reach::Denied(key) => html! {
+                td { (parts::state("denied")) }
+                td.message { "nothing is granted: " code { (key) } " in hooks.yaml would" }
+            },
         }
     }
 }
@@ -90,7 +99,7 @@ mod tests {
         assert!(shown("wasi:http/outgoing-handler@0.2.3").contains("plugins.NAME.grants.http"));
         assert!(shown("wasi:config/store@0.2.0-rc.1").contains("plugins.NAME.config"));
         for free in ["wasi:clocks/wall-clock@0.2.3", "hookbox:plugin/logging@0.1.0", "wasi:filesystem/types@0.2.3"] {
-            assert!(shown(free).contains(">free<"), "{free}");
+            assert!(shown(free).contains("nothing outside the sandbox: 1"), "{free}");
         }
         assert!(shown("hookbox:plugin/kv@0.1.0").contains(">granted<"));
     }
