@@ -29,7 +29,7 @@ use entry::{Entry, Outcome};
 use value::Value;
 
 /// No project has a larger one.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+const FILE_BYTES_MAX: u64 = 512 << 10;
 
 /// What was found in a file.
 #[derive(Debug, Default)]
@@ -137,7 +137,8 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
         "# Made by `hookbox import celery` from {}: {carried} schedules, {left} left to you.\n\
          # A task is a handler of a plugin: `hookbox check` tells which of them are not there yet.\n\
          # A handler finds the task's arguments in its payload: {{\"args\": [..], \"kwargs\": {{..}}}}.\n\
-         # Celery asks for both where a day of the month and a day of the week are given, hence day_rule: and.\n",
+         # Celery asks for both where a day of the month and a day of the week are given, hence day_rule: and.\n\
+         # LEFT: is what is not carried, and what to do about it.\n",
         one_line(file)
     );
     for note in zone_note.iter().chain(&found.unread) {

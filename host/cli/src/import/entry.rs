@@ -43,7 +43,7 @@ struct Lines {
 }
 
 /// What an entry may have; other members are told.
-const MEMBERS: [&str; 12] = [
+const MEMBERS: [&str; 14] = [
     "task",
     "schedule",
     "args",
@@ -56,6 +56,8 @@ const MEMBERS: [&str; 12] = [
     "end",
     "count",
     "description",
+    "timezone",
+    "tz",
 ];
 /// Longest time that an attempt may take.
 const TIMEOUT_MAX: f64 = 3600.0;

@@ -19,7 +19,31 @@ const ZONES: [&str; 2] = ["timezone", "celery_timezone"];
 /// Names that stand for other names, and expressions within expressions.
 const DEPTH_MAX: usize = 64;
 
+/// Brackets within brackets; those in texts count, too.
+const BRACKETS_MAX: usize = 500;
+/// A sum of all that a file may hold is as deep as it is long.
+const STACK_BYTES: usize = 256 << 20;
+
 pub(super) fn read(source: &str) -> Result<Found, String> {
+    let mut depth = 0usize;
+    for byte in source.bytes() {
+        depth = match byte {
+            b'(' | b'[' | b'{' => depth + 1,
+            b')' | b']' | b'}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        if depth > BRACKETS_MAX {
+            return Err("its brackets are too deep: give the schedule a file of its own".to_owned());
+        }
+    }
+    let failed = || "it could not be read: give the schedule a file of its own".to_owned();
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || parse(source));
+        thread.map_err(|_| failed())?.join().map_err(|_| failed())?
+    })
+}
+
+fn parse(source: &str) -> Result<Found, String> {
     let parsed = ruff_python_parser::parse_module(source).map_err(|error| {
         let line = line_of(source, error.location.start().into());
         format!("line {line} is no Python: {}", error.error)

@@ -29,7 +29,8 @@ pub(crate) enum Part {
     Rows(Vec<Row>),
     /// Its name is a folder's and a file's.
     File(String),
-    FilePart(Vec<u8>),
+    /// Of the file before.
+    Bytes(Vec<u8>),
 }
 
 pub(crate) struct Reader<R> {
@@ -91,7 +92,7 @@ impl<R: Read> Reader<R> {
             Payload::FilePart(part) => {
                 let left = self.missing.checked_sub(part.len() as u64);
                 self.missing = left.ok_or_else(|| broken("a file in it is longer than it says"))?;
-                Ok(Some(Part::FilePart(part)))
+                Ok(Some(Part::Bytes(part)))
             }
             Payload::End { rows, files } => {
                 if (rows, files) != (self.rows, self.files) || self.from.read(&mut [0]).map_err(unreadable)? > 0 {

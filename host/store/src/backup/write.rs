@@ -65,7 +65,11 @@ impl Backup {
     /// The next bytes of the file; nothing after the last. What was given before an error is no backup.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         while self.ready.is_empty() && !self.ended {
-            self.make().await?;
+            if let Err(error) = self.make().await {
+                // Nobody gets an end for it.
+                (self.ended, self.ready) = (true, VecDeque::new());
+                return Err(error);
+            }
         }
         Ok(self.ready.pop_front())
     }

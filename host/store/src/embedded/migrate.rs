@@ -41,13 +41,15 @@ pub struct Migrated {
     pub form: u8,
 }
 
+/// The newest form of a row, by its key, in an older one; nothing where it is the newest.
+type Anew = fn(&mut Overlay<'_>, &[u8], &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
 /// A kind of row that has had several forms.
 struct Kind {
     name: &'static str,
     prefix: &'static [u8],
     form: u8,
-    /// The newest form of a row in an older one; nothing where it is the newest.
-    anew: fn(&mut Overlay<'_>, &[u8], &[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+    anew: Anew,
 }
 
 const KINDS: [Kind; 6] = [

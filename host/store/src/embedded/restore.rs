@@ -154,7 +154,7 @@ fn read_into(disk: &Disk, from: impl io::Read, versions: &Path) -> Result<(Plugi
                 place(&name, &mut kept, &mut plugins);
                 file = Some(name);
             }
-            Part::FilePart(part) => {
+            Part::Bytes(part) => {
                 if let Some(name) = &file {
                     place(name, &mut kept, &mut plugins).extend(part);
                 }
