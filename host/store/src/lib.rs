@@ -19,6 +19,7 @@ pub mod embedded;
 pub mod memory;
 pub mod types;
 
+mod audit;
 mod codec;
 mod counts;
 mod due;
@@ -38,6 +39,7 @@ mod values;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
@@ -54,7 +56,7 @@ pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    AccessChange, Accepted, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
     ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
@@ -251,6 +253,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// Newest first, without logs and results.
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
+
+    /// Who is let in, as last committed.
+    fn access(&self) -> Arc<AccessRows>;
+
+    /// False where that was so already, or there is nothing of the kind: nothing was changed. `Conflict` where there
+    /// are [`TOKENS_MAX`](hookbox_core::access::TOKENS_MAX) tokens.
+    async fn change_access(&self, change: AccessChange) -> Result<bool, StoreError>;
+
+    /// Writes down what an operator is about to do; gives the number of the entry.
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError>;
+
+    /// How that ended. An entry that is gone, or has an outcome, is left as it is.
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError>;
+
+    /// Newest first.
+    async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError>;
 
     fn counts(&self) -> Counts;
 

@@ -6,6 +6,7 @@ mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::{Denial, Denials};
 use hookbox_core::effects::KvEntry;
@@ -24,13 +25,13 @@ use crate::error::StoreError;
 use crate::ledger::{self, Ending, Ledger};
 use crate::overlay::Read;
 use crate::types::{
-    Accepted, Again, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
+    AccessChange, Accepted, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
     NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
     ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
-use crate::{query, suppressed};
+use crate::{audit, query, suppressed};
 pub(crate) use state::{Grouped, State, locked};
 
 /// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
@@ -363,6 +364,26 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError> {
         self.read(|tree| query::runs(tree, page, &filter)).await
+    }
+
+    fn access(&self) -> Arc<AccessRows> {
+        self.backend.state().access.load_full()
+    }
+
+    async fn change_access(&self, change: AccessChange) -> Result<bool, StoreError> {
+        self.change(move |ledger| ledger.change_access(change)).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        self.change(move |ledger| ledger.audit(&entry)).await
+    }
+
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.audit_outcome(number, outcome)).await
+    }
+
+    async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.read(|tree| audit::page(tree, page, &filter)).await
     }
 
     fn counts(&self) -> Counts {

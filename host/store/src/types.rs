@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hookbox_core::access::{AccessToken, AuditEntry, AuditOutcome, SecretHash, Session, TokenName};
 use hookbox_core::attempt::{Cost, Log, Requests};
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
@@ -279,6 +280,49 @@ impl ScheduleCounts {
     }
 }
 
+/// What is changed of who is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessChange {
+    /// One of another name. False where there is one of this name.
+    NewToken(AccessToken),
+    /// Its sessions end with it.
+    RevokeToken(TokenName),
+    /// What is over is removed, and where there are too many, the one that was used longest ago.
+    NewSession(Session),
+    EndSession(SecretHash),
+    TokenUsed(TokenName, Timestamp),
+    SessionUsed(SecretHash, Timestamp),
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// Later ones are larger.
+    pub number: u64,
+    pub entry: AuditEntry,
+    /// Nothing where it is under way, or the host stopped meanwhile.
+    pub outcome: Option<AuditOutcome>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditPage {
+    pub items: Vec<Audited>,
+    /// There may be more before this one.
+    pub next: Option<u64>,
+}
+
+/// Which entries are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    pub who: Option<String>,
+    /// What was done, or the object that it was done to, contains this.
+    pub text: Option<String>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvPage {
     pub prefix: String,
@@ -364,6 +408,8 @@ pub struct Pruned {
     /// Duplicates that were kept.
     pub suppressed: u64,
     pub kv_keys: u64,
+    /// Entries of the audit log.
+    pub audited: u64,
     /// There may be more to prune.
     pub more: bool,
 }

@@ -113,6 +113,9 @@ pub struct Retention {
     pub cancelled_max: u64,
     /// Events that no handler wanted.
     pub events_for: Millis,
+    /// What operators did.
+    pub audit_for: Millis,
+    pub audit_max: u64,
 }
 
 impl Default for Server {
@@ -254,6 +257,8 @@ impl Default for Retention {
             cancelled_for: Millis(7 * Millis::DAY.0),
             cancelled_max: 100_000,
             events_for: Millis(7 * Millis::DAY.0),
+            audit_for: Millis(365 * Millis::DAY.0),
+            audit_max: 100_000,
         }
     }
 }
@@ -268,8 +273,10 @@ impl Retention {
             dead_for: section.span("dead_for", spans.clone()).unwrap_or(usual.dead_for),
             dead_max: section.number("dead_max", counts.clone()).unwrap_or(usual.dead_max),
             cancelled_for: section.span("cancelled_for", spans.clone()).unwrap_or(usual.cancelled_for),
-            cancelled_max: section.number("cancelled_max", counts).unwrap_or(usual.cancelled_max),
-            events_for: section.span("events_for", spans).unwrap_or(usual.events_for),
+            cancelled_max: section.number("cancelled_max", counts.clone()).unwrap_or(usual.cancelled_max),
+            events_for: section.span("events_for", spans.clone()).unwrap_or(usual.events_for),
+            audit_for: section.span("audit_for", spans).unwrap_or(usual.audit_for),
+            audit_max: section.number("audit_max", counts).unwrap_or(usual.audit_max),
         };
         section.finish();
         retention

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
@@ -246,6 +247,21 @@ impl Store for Faulty {
         self.inner.waiting_of(handler)
     }
 
+    fn access(&self) -> Arc<AccessRows> {
+        self.inner.access()
+    }
+    async fn change_access(&self, _: AccessChange) -> Result<bool, StoreError> {
+        self.fail()
+    }
+    async fn audit(&self, _: AuditEntry) -> Result<u64, StoreError> {
+        self.fail()
+    }
+    async fn audit_outcome(&self, _: u64, _: AuditOutcome) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn audited(&self, _: PageRequest<u64>, _: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.fail()
+    }
     fn counts(&self) -> Counts {
         self.inner.counts()
     }
