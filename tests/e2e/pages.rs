@@ -15,7 +15,7 @@ const RUNS: u64 = 10_000;
 const SENDERS: u64 = 4;
 
 #[track_caller]
-fn browse(script: &str, host: &Host<'_>, arguments: &[&str]) {
+pub(crate) fn browse(script: &str, host: &Host<'_>, arguments: &[&str]) {
     let packages = Path::new(BROWSER).join("node_modules");
     assert!(packages.is_dir(), "{} is missing: run tests/run", packages.display());
     let mut command = Command::new("node");

@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod access;
 mod cron;
 mod events;
 mod plugins;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use access::{AuditArgs, TokensCommand};
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use events::{EventsCommand, RoutesCommand};
 pub(crate) use plugins::{PluginsCommand, PushArgs};
@@ -137,6 +139,20 @@ pub(crate) enum Command {
         operator: OperatorArgs,
         #[command(subcommand)]
         command: PluginsCommand,
+    },
+    /// Make tokens for people and programs, list and revoke them.
+    Tokens {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: TokensCommand,
+    },
+    /// What was done by the operator API and the pages, by whom, and how it ended.
+    Audit {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(flatten)]
+        args: AuditArgs,
     },
     /// Open a stopped host's data and check it.
     Doctor {

@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod access;
 mod args;
 mod bench;
 mod body_file;
@@ -125,6 +126,8 @@ fn run(cli: Cli) -> Result<u8> {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Tokens { operator, command } => access::tokens(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Audit { operator, args } => access::audit(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Doctor { data, has } => doctor::doctor(&data, has.as_deref(), print).map(done_or(FAILED)),
         Command::Bench(args) => bench::bench(&args, &client(&args.operator)?, print).map(|()| DONE),
     }
@@ -133,7 +136,7 @@ fn run(cli: Cli) -> Result<u8> {
 async fn serve(args: &HostArgs) -> Result<End> {
     let project = Project::read(&args.project)?;
     let host = Host::start(args, project, None).await?;
-    say!("hookbox is ready: webhooks at {}, operator at http://{}", host.origin, host.operator);
+    say!("hookbox is ready: webhooks at {}, operator at {}", host.origin, host.operator);
     host.run().await
 }
 

@@ -32,11 +32,12 @@ fn each_command_says_what_it_does() {
         "doctor",
         "bench",
         "enqueue",
+        "audit",
     ];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins", "cron"] {
+    for group in ["events", "routes", "runs", "holds", "schedules", "providers", "plugins", "cron", "tokens"] {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-plugins-rollback", help(&["plugins", "rollback"]));
@@ -51,6 +52,7 @@ fn each_command_says_what_it_does() {
     insta::assert_snapshot!("hookbox-cron-next", help(&["cron", "next"]));
     insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));
+    insta::assert_snapshot!("hookbox-tokens-create", help(&["tokens", "create"]));
     insta::assert_snapshot!("hookbox-routes-test", help(&["routes", "test"]));
 }
 

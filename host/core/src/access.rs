@@ -210,7 +210,8 @@ impl Session {
 impl AccessRows {
     /// The token that somebody shows. Every one is compared, so that the time says nothing of which.
     pub fn token(&self, shown: &SecretHash, now: Timestamp) -> Option<&AccessToken> {
-        let found = self.tokens.values().fold(None, |found, token| if token.hash == *shown { Some(token) } else { found });
+        let found =
+            self.tokens.values().fold(None, |found, token| if token.hash == *shown { Some(token) } else { found });
         found.filter(|token| token.counts(now))
     }
 
@@ -293,7 +294,10 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(role.to_string().parse(), Ok(role));
         }
-        assert_eq!("root".parse::<Role>().unwrap_err().to_string(), "must be viewer, operator, admin, or metrics, got \"root\"");
+        assert_eq!(
+            "root".parse::<Role>().unwrap_err().to_string(),
+            "must be viewer, operator, admin, or metrics, got \"root\""
+        );
     }
 
     #[test]

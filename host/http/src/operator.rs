@@ -1,6 +1,7 @@
 //! The operator's listener: a JSON API over everything that is stored, and one plain page.
 
 mod access;
+mod audit;
 mod bulk;
 mod events;
 mod filter;
@@ -13,9 +14,11 @@ mod plugins;
 mod providers;
 mod query;
 mod routes;
+mod routing;
 mod runs;
 mod schedules;
 mod suppressed;
+mod tokens;
 mod ui;
 mod unrouted;
 
@@ -28,7 +31,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
@@ -51,8 +54,9 @@ use crate::providers::Providers;
 use crate::tally::Tally;
 use crate::uploads::Uploads;
 use query::Query;
+use routing::Routes;
 
-pub use access::{Access, TokenNeeded};
+pub use access::{Access, Act, Least, Login, RULES, Random, Rule, Takes, TokenNeeded};
 
 /// Body of a request: what an operator asks for is a few words.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -105,7 +109,24 @@ type Api = State<Arc<Operator>>;
 /// exist too.
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
-    let api = Router::new()
+    routes()
+        .router()
+        .method_not_allowed_fallback(async || {
+            Problem::wrong_method().because("use one of the methods that the Allow header names")
+        })
+        .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
+        .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
+        .with_state(operator)
+}
+
+/// Each path of the router, with a router of it alone that lets everybody in: for the test that holds them against
+/// [`RULES`].
+pub fn routes_apart(operator: Operator) -> Vec<(String, Router)> {
+    routes().apart(&Arc::new(operator))
+}
+
+fn routes() -> Routes {
+    let api = Routes::new()
         .route("/events", get(events::list))
         .route("/events/route", post(unrouted::route_all))
         .route("/events/{id}", get(events::show))
@@ -144,17 +165,17 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{name}", delete(tokens::revoke))
+        .route("/audit", get(audit::list))
+        .route("/whoami", get(tokens::who_am_i))
         .route("/health", get(health));
-    Router::new()
+    Routes::new()
         .merge(ui::routes())
         .route("/metrics", get(metrics::show))
+        .route("/login", get(access::show_login).post(access::log_in))
+        .route("/logout", post(access::log_out))
         .nest("/api/v1", api)
-        .method_not_allowed_fallback(async || {
-            Problem::wrong_method().because("use one of the methods that the Allow header names")
-        })
-        .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
-        .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
-        .with_state(operator)
 }
 
 async fn health(State(operator): Api, uri: Uri) -> Result<Response, Problem> {
@@ -196,8 +217,16 @@ async fn bytes_of(body: Body, bytes_max: usize, within: Millis) -> Result<Bytes,
 /// One line for every write, whether it was done or not.
 fn audited<T>(what: &'static str, which: impl fmt::Display, result: Result<T, Problem>) -> Result<T, Problem> {
     let outcome = result.as_ref().err().map_or("done", Problem::code);
-    tracing::info!(who = "operator", what, %which, outcome, "operator: {what} {which}: {outcome}");
+    let who = access::caller().map_or_else(|| "operator".to_owned(), |caller| caller.to_string());
+    tracing::info!(%who, what, %which, outcome, "{who}: {what} {which}: {outcome}");
+    access::note(which.to_string());
     result
+}
+
+/// A question how much a write would change.
+fn counted<T>(answer: T) -> T {
+    access::note("counted only".to_owned());
+    answer
 }
 
 fn created(place: &str, view: impl Serialize) -> Response {

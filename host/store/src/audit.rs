@@ -46,11 +46,7 @@ pub(crate) fn read(tree: &dyn Read, number: u64) -> Result<Option<AuditV1>, Stor
 }
 
 /// Newest first. A page may have fewer items than asked for, and still say where to go on.
-pub(crate) fn page(
-    tree: &dyn Read,
-    page: PageRequest<u64>,
-    filter: &AuditFilter,
-) -> Result<AuditPage, StoreError> {
+pub(crate) fn page(tree: &dyn Read, page: PageRequest<u64>, filter: &AuditFilter) -> Result<AuditPage, StoreError> {
     let limit = page.limit.clamp(1, PAGE_MAX);
     let to = page.before.map_or_else(|| keys::end_of(&[keys::AUDIT]), keys::audit);
     let (mut items, mut next, mut last, mut looked_at) = (Vec::new(), None, None, 0);

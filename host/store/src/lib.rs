@@ -56,9 +56,10 @@ pub use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 use crate::types::{
-    AccessChange, Accepted, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
-    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
+    Accepted, AccessChange, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord,
+    Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage,
+    Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on

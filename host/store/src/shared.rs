@@ -1,6 +1,7 @@
 //! The one implementation of [`Store`], over whatever keeps the tree.
 
 mod declare;
+mod ledgered;
 mod state;
 
 use std::sync::Arc;
@@ -17,91 +18,23 @@ use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
 use hookbox_core::schedule::{Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
-use tokio::sync::oneshot;
 
 use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::{self, Ending, Ledger};
-use crate::overlay::Read;
+use crate::ledger::{self, Ending};
 use crate::types::{
-    AccessChange, Accepted, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KvPage, Leased, NewEvent,
-    NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, Rescue, Retention, RunFilter, RunPage,
-    ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage, Waiting,
+    Accepted, AccessChange, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord,
+    Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage,
+    Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
 use crate::{audit, query, suppressed};
+pub(crate) use ledgered::Ledgered;
+pub(crate) use ledgered::{Backend, Change};
 pub(crate) use state::{Grouped, State, locked};
-
-/// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
-pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
-/// Told how the sync went.
-pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// Keeps the tree and runs changes one after the other.
-#[async_trait]
-pub(crate) trait Backend: Send + Sync + 'static {
-    /// The tree as it is open at this moment, for one query. `Unavailable` while it is not.
-    fn tree(&self) -> Result<Arc<dyn Read>, StoreError>;
-
-    fn state(&self) -> &State;
-
-    /// Waits while the queue of changes is full.
-    async fn submit(&self, change: Change) -> Result<(), StoreError>;
-}
-
-/// A store whose changes run on a ledger.
-pub struct Ledgered<B> {
-    backend: Arc<B>,
-}
-
-impl<B> Ledgered<B> {
-    pub(crate) fn over(backend: Arc<B>) -> Ledgered<B> {
-        Ledgered { backend }
-    }
-
-    pub(crate) fn backend(&self) -> &B {
-        &self.backend
-    }
-}
-
-#[expect(private_bounds, reason = "backends are this crate's own; the public types are MemoryStore and SledStore")]
-impl<B: Backend> Ledgered<B> {
-    /// What a query sees, whether it is on disk or not.
-    fn peek<T>(&self, query: impl FnOnce(&dyn Read) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        query(&*self.backend.tree()?)
-    }
-
-    /// What a query sees, once it is on disk.
-    async fn read<T: Send>(
-        &self,
-        query: impl FnOnce(&dyn Read) -> Result<T, StoreError> + Send,
-    ) -> Result<T, StoreError> {
-        let state = self.backend.state();
-        let sight = state.sight();
-        let seen = self.peek(query)?;
-        state.settled(sight).await?;
-        Ok(seen)
-    }
-
-    async fn change<T: Send + 'static>(
-        &self,
-        change: impl FnOnce(&mut Ledger<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.backend.state().available()?;
-        let (answer, answered) = oneshot::channel();
-        let change: Change = Box::new(move |ledger| {
-            let result = ledger.run(change);
-            Box::new(move |written| {
-                // The caller may have gone; the change stands.
-                let _ = answer.send(written.and(result));
-            })
-        });
-        self.backend.submit(change).await?;
-        answered.await.unwrap_or_else(|_| Err(self.backend.state().unavailable()))
-    }
-}
 
 #[async_trait]
 impl<B: Backend> Store for Ledgered<B> {

@@ -1,9 +1,10 @@
 //! What goes into the store and comes out of it.
 
+mod access;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hookbox_core::access::{AccessToken, AuditEntry, AuditOutcome, SecretHash, Session, TokenName};
 use hookbox_core::attempt::{Cost, Log, Requests};
 use hookbox_core::clock::Monotonic;
 pub use hookbox_core::config::Retention;
@@ -20,6 +21,8 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
+
+pub use access::{AccessChange, AuditFilter, AuditPage, Audited};
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,49 +281,6 @@ impl ScheduleCounts {
     pub fn all(&self) -> u64 {
         self.active + self.paused + self.ended + self.dry
     }
-}
-
-/// What is changed of who is let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessChange {
-    /// One of another name. False where there is one of this name.
-    NewToken(AccessToken),
-    /// Its sessions end with it.
-    RevokeToken(TokenName),
-    /// What is over is removed, and where there are too many, the one that was used longest ago.
-    NewSession(Session),
-    EndSession(SecretHash),
-    TokenUsed(TokenName, Timestamp),
-    SessionUsed(SecretHash, Timestamp),
-}
-
-/// An entry of the audit log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audited {
-    /// Later ones are larger.
-    pub number: u64,
-    pub entry: AuditEntry,
-    /// Nothing where it is under way, or the host stopped meanwhile.
-    pub outcome: Option<AuditOutcome>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditPage {
-    pub items: Vec<Audited>,
-    /// There may be more before this one.
-    pub next: Option<u64>,
-}
-
-/// Which entries are shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AuditFilter {
-    pub who: Option<String>,
-    /// What was done, or the object that it was done to, contains this.
-    pub text: Option<String>,
-    /// At this time or later.
-    pub since: Option<Timestamp>,
-    /// Before this time.
-    pub until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

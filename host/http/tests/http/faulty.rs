@@ -57,6 +57,10 @@ impl Faulty {
         *self.webhooks.lock().unwrap() = webhooks;
     }
 
+    fn works(&self) -> bool {
+        matches!(*self.webhooks.lock().unwrap(), Webhooks::Work)
+    }
+
     fn fail<T>(&self) -> Result<T, StoreError> {
         Err(self.error.clone())
     }
@@ -253,11 +257,14 @@ impl Store for Faulty {
     async fn change_access(&self, _: AccessChange) -> Result<bool, StoreError> {
         self.fail()
     }
-    async fn audit(&self, _: AuditEntry) -> Result<u64, StoreError> {
-        self.fail()
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        match self.works() {
+            true => self.inner.audit(entry).await,
+            false => self.fail(),
+        }
     }
-    async fn audit_outcome(&self, _: u64, _: AuditOutcome) -> Result<(), StoreError> {
-        self.fail()
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError> {
+        self.inner.audit_outcome(number, outcome).await
     }
     async fn audited(&self, _: PageRequest<u64>, _: AuditFilter) -> Result<AuditPage, StoreError> {
         self.fail()

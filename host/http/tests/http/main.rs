@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod access;
+mod access_table;
 mod attention;
 mod bodies;
 mod challenges;
@@ -25,9 +26,11 @@ mod room;
 mod routing;
 mod schedules;
 mod schemas;
+mod sessions;
 mod share;
 mod socket;
 mod suppressed;
 mod tally;
 mod tls;
+mod tokens;
 mod ui;

@@ -3,11 +3,11 @@
 //! own, and the old file stays as a test of reading it. `HOOKBOX_GOLDEN=write`
 //! writes the files of forms that are new.
 
+mod access;
 mod attempts;
 mod plugins;
 mod schedules;
 
-use hookbox_core::access::{AccessToken, AuditEntry, AuditOutcome, Holder, Role, SecretHash, Session, TokenName, Via};
 use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};
 use hookbox_core::event::{Event, Job, JobOrigin, Source};
 use hookbox_core::gate::{Gate, Order};
@@ -27,7 +27,6 @@ use hookbox_core::schedule::{
 use hookbox_core::time::{Millis, Timestamp};
 
 use super::*;
-use crate::audit::AuditV1;
 use crate::catalogue::{PluginRow, RefusedVersion};
 use crate::counts::Counts;
 use crate::index::WaitingForTime;
@@ -364,40 +363,6 @@ fn the_small_rows() {
     golden("hold", &encode(&hold).unwrap());
     assert_eq!(decode::<Hold>(&encode(&hold).unwrap()).unwrap(), hold);
     golden("boot", &encode(&7u64).unwrap());
-    let (name, hash) = (TokenName::parse("ci").unwrap(), SecretHash::of(b"ci"));
-    let token = AccessToken {
-        name: name.clone(),
-        hash,
-        role: Role::Operator,
-        created: NOW,
-        by: "loopback".to_owned(),
-        used: Some(NOW),
-        expires: None,
-    };
-    golden("token", &encode(&token).unwrap());
-    assert_eq!(decode::<AccessToken>(&encode(&token).unwrap()).unwrap(), token);
-    let person = Holder::Person { name: "ann".to_owned(), role: Role::Viewer };
-    let holders = [("configured", Holder::Configured(hash)), ("token", Holder::Token(name)), ("person", person)];
-    for (kind, holder) in holders {
-        let session = Session { hash, holder, created: NOW, used: NOW };
-        golden(&format!("session-{kind}"), &encode(&session).unwrap());
-        assert_eq!(decode::<Session>(&encode(&session).unwrap()).unwrap(), session);
-    }
-    let entry = AuditEntry {
-        at: NOW,
-        who: "ci".to_owned(),
-        via: Via::Token,
-        role: Some(Role::Operator),
-        address: "192.0.2.1".to_owned(),
-        what: "cancel run".to_owned(),
-        object: "run_01JABCDEFGHJKMNPQRSTVWXYZ0".to_owned(),
-    };
-    let outcome = AuditOutcome { result: "done".to_owned(), detail: String::new() };
-    for (name, outcome) in [("audit-begun", None), ("audit", Some(outcome))] {
-        let row = AuditV1 { entry: entry.clone(), outcome };
-        golden(name, &encode(&row).unwrap());
-        assert_eq!(decode::<AuditV1>(&encode(&row).unwrap()).unwrap(), row);
-    }
 }
 
 #[test]

@@ -143,7 +143,10 @@ impl Ledger<'_> {
             }
             let key = keys::audit(number);
             let surplus = last - number >= retention.audit_max;
-            let old = || audit::read(&self.tree, number).map(|row| row.is_none_or(|row| now.since(row.entry.at) > retention.audit_for));
+            let old = || {
+                audit::read(&self.tree, number)
+                    .map(|row| row.is_none_or(|row| now.since(row.entry.at) > retention.audit_for))
+            };
             if !surplus && !old()? {
                 return Ok(None);
             }

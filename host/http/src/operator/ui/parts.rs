@@ -88,7 +88,7 @@ pub(super) fn further(path: &str, kept: &[(String, String)], next: Option<&str>)
     html! { p.further { a href=(format!("{path}?{}", encoded(&pairs))) rel="next" { "Older" } } }
 }
 
-pub(super) fn encoded(pairs: &[(&str, &str)]) -> String {
+pub(in crate::operator) fn encoded(pairs: &[(&str, &str)]) -> String {
     let escaped = |text: &str| -> String {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         text.bytes()
