@@ -19,6 +19,9 @@ use crate::view::access::{NewTokenView, TokenView, WhoView};
 /// No token is made for longer: one without an end says so by having none.
 const LASTS_MAX: Millis = Millis(3650 * Millis::DAY.0);
 
+/// The audit log calls somebody else so.
+const NOT_NAMES: [&str; 3] = ["loopback", "configured", "nobody"];
+
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<TokenView>>, Problem> {
     Query::read(&uri, &[])?;
     Ok(Json(Page::whole(all(&operator).into_iter())))
@@ -57,6 +60,9 @@ pub(super) async fn make(
         move |why| Problem::bad_parameter().because(format!("{member}: {why}"))
     }
     let name = TokenName::parse(name).map_err(|error| wrong("name")(error.to_string()))?;
+    if NOT_NAMES.contains(&name.as_str()) {
+        return Err(wrong("name")(format!("{name} is somebody else in the audit log: choose another name")));
+    }
     let role: Role = role.parse().map_err(|error: hookbox_core::access::NotARole| wrong("role")(error.to_string()))?;
     let expires_in = expires_in.map(str::trim).filter(|text| !text.is_empty()).map(str::parse::<Millis>).transpose();
     let expires_in = expires_in.map_err(|error| wrong("expires_in")(error.to_string()))?;

@@ -53,6 +53,7 @@ async fn a_token_that_is_asked_for_badly_is_not_made() {
     for (asked, part) in [
         (json!({}), "name"),
         (json!({ "name": "No Name", "role": "viewer" }), "name: a token's name must be"),
+        (json!({ "name": "loopback", "role": "viewer" }), "name: loopback is somebody else"),
         (json!({ "name": "ci", "role": "root" }), "role: must be viewer, operator, admin, or metrics"),
         (json!({ "name": "ci", "role": "viewer", "expires_in": "soon" }), "expires_in: must be a duration"),
         (json!({ "name": "ci", "role": "viewer", "expires_in": "1s" }), "expires_in: must be 1m..=3650d"),
