@@ -138,7 +138,7 @@ impl Arena {
         }
         is_told(guest, &executed)?;
         holds("check", || (guest.check)(&executed))?;
-        server::settle().await;
+        timeout(HANG, server::settle()).await.map_err(|_| "has left a connection open".to_owned())?;
         let heard = server::heard();
         if heard.iter().any(|heard| heard.by == VAULT) {
             return Err(format!("has reached what nobody granted: {heard:?}"));

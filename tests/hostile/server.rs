@@ -8,6 +8,7 @@ use std::thread;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 
 use crate::arena::HIDDEN;
@@ -26,6 +27,8 @@ pub(crate) struct Heard {
 }
 
 static HEARD: Mutex<Vec<Heard>> = Mutex::new(Vec::new());
+/// Connections that are not closed yet.
+static OPEN: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
 
 /// Both are started when the first guest wants to know where they are, on a thread of their own that stays.
 pub(crate) fn port() -> u16 {
@@ -50,11 +53,15 @@ pub(crate) fn heard() -> Vec<Heard> {
     std::mem::take(&mut *book())
 }
 
-/// Returns when whoever came before was served.
+/// Returns when whoever came before was served, and has gone: what a guest leaves may be heard a little after its end.
 pub(crate) async fn settle() {
-    let mut stream = TcpStream::connect((SHOP, port())).await.unwrap();
-    stream.write_all(format!("GET {SETTLE} HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
-    drop(until_gone(&mut stream).await);
+    for server in [SHOP, VAULT] {
+        let mut stream = TcpStream::connect((server, port())).await.unwrap();
+        stream.write_all(format!("GET {SETTLE} HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+        drop(until_gone(&mut stream).await);
+    }
+    let gone = OPEN.subscribe().wait_for(|open| *open == 0).await.map(drop);
+    gone.unwrap();
 }
 
 fn book() -> MutexGuard<'static, Vec<Heard>> {
@@ -76,7 +83,11 @@ async fn serve(tell: &SyncSender<u16>) {
         };
         if let Ok((stream, _)) = stream {
             // A client that has gone is no fault of the server's.
-            tokio::spawn(async move { drop(answer(stream, by).await) });
+            OPEN.send_modify(|open| *open += 1);
+            tokio::spawn(async move {
+                drop(answer(stream, by).await);
+                OPEN.send_modify(|open| *open -= 1);
+            });
         }
     }
 }

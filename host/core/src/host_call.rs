@@ -17,7 +17,7 @@ pub enum CallKind {
     Emit,
     /// An outgoing request, refused ones included, with the bytes of its bodies.
     Request,
-    /// Output, waiting, the parts of a request: what WASI has besides. Their bytes are not counted.
+    /// Streams with their bytes, waiting, the parts of a request: what WASI has besides.
     Wasi,
     /// A reading of a clock, or an alarm that is set by one.
     Clock,

@@ -8,14 +8,17 @@ pub(crate) mod drafts;
 mod kv;
 mod log;
 mod overlay;
+mod poll;
 mod queue;
 mod random;
+mod streams;
 
 use std::sync::Arc;
 
 use hookbox_core::attempt::Call;
 use hookbox_core::effects::Effects;
 use hookbox_core::transaction::Transaction;
+use wasmtime::component::{Linker, Resource};
 
 use crate::bindings::hookbox::plugin::types;
 use crate::denied::DeniedBook;
@@ -24,10 +27,21 @@ use crate::logbook::LogBook;
 use crate::plugin_kv::PluginKv;
 use crate::version::{Active, Version};
 
-pub(crate) use clocks::link as link_clocks;
 pub(crate) use overlay::Overlay;
 pub(crate) use queue::Outbox;
-pub(crate) use random::link as link_random;
+
+/// Puts the seam in the place of wasmtime's own functions, wherever these can tell one run from another.
+pub(crate) fn link_surroundings(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    clocks::link(linker)?;
+    random::link(linker)?;
+    poll::link(linker)?;
+    streams::link(linker)
+}
+
+/// A handle that has passed the seam as its number.
+fn borrowed<T: 'static>(handle: u32) -> Resource<T> {
+    Resource::new_borrow(handle)
+}
 
 /// What one attempt can reach of its host.
 pub(crate) struct Capabilities {

@@ -13,6 +13,7 @@ mod bounds;
 mod client;
 mod connect;
 mod headers;
+mod line;
 mod places;
 mod record;
 mod resolve;
@@ -38,6 +39,7 @@ pub(crate) use record::Records;
 pub use resolve::{Resolve, SystemResolver};
 
 use body::Budget;
+use line::Unfinished;
 use record::Recorded;
 use within::Within;
 
@@ -215,11 +217,13 @@ async fn exchange(
     budget: Budget,
     place: Place,
 ) -> Result<Answer, Refusal> {
-    let mut request = request.map(|body| body::sent(body, recorded.clone()));
+    let sending = Arc::new(());
+    let mut request = request.map(|body| body::sent(body, recorded.clone(), Arc::clone(&sending)));
     let connection = capture_connection(&mut request);
+    let unfinished = Unfinished::new(connection.clone(), sending);
     let response = within.answer(client.request(request), connection, recorded).await?;
     recorded.answered(response.status());
-    let response = response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), place));
+    let response = response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), (place, unfinished)));
     Ok((response, Box::new(async { Ok(()) })))
 }
 

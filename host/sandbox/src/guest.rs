@@ -36,6 +36,20 @@ pub(crate) enum Access {
     Granted(Box<Capabilities>),
 }
 
+/// What the seam leads calls of WASI to.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) wasi: &'a mut WasiCtx,
+    http: &'a mut WasiHttpCtx,
+    sender: &'a mut Sender,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+impl Surroundings<'_> {
+    pub(crate) fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: self.sender, table: self.table, ctx: self.http }
+    }
+}
+
 impl Guest {
     /// A store for one guest and one call. It owns everything that the guest can reach.
     pub(crate) fn store(engine: &Engine, meter: Meter, log: LogBook, access: Access, sender: Sender) -> Store<Guest> {
@@ -62,9 +76,8 @@ impl Guest {
         store
     }
 
-    /// What the seam leads clocks and random numbers to.
-    pub(crate) fn surroundings(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    pub(crate) fn surroundings(&mut self) -> Surroundings<'_> {
+        Surroundings { wasi: &mut self.wasi, http: &mut self.http, sender: &mut self.sender, table: &mut self.table }
     }
 
     /// Nothing while `describe()` runs.
@@ -77,7 +90,7 @@ impl Guest {
 }
 
 impl WasiHttpView for Guest {
-    /// Each call of `wasi:http` begins here, but for those that send: they pass the seam.
+    /// What only handles the guest's own things begins here; the rest of `wasi:http` passes the seam.
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         self.passage.calls.add(CallKind::Wasi, Calls::one());
         WasiHttpCtxView { hooks: &mut self.sender, table: &mut self.table, ctx: &mut self.http }
@@ -85,7 +98,7 @@ impl WasiHttpView for Guest {
 }
 
 impl WasiView for Guest {
-    /// Each call of WASI begins here, but for clocks and random numbers: they pass the seam.
+    /// What only handles the guest's own things, or is always empty, begins here; the rest of WASI passes the seam.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.passage.calls.add(CallKind::Wasi, Calls::one());
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }

@@ -133,9 +133,9 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     // In the place of what was linked above.
     linker.allow_shadowing(true);
     egress::bound(&mut linker)?;
-    capability::link_clocks(&mut linker)?;
-    capability::link_random(&mut linker)?;
+    capability::link_surroundings(&mut linker)?;
     Guest::link_requests(&mut linker)?;
+    Guest::link_answers(&mut linker)?;
     linker.allow_shadowing(false);
     Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     drafts(&mut linker)?;

@@ -1,33 +1,33 @@
 //! The seam between a guest and its host.
 //!
-//! A call is data: which one it is, what the guest gives, what it is answered. What can tell one run of a guest from
-//! another passes here, but for what is said at the end, in one of three ways through the same gate, which refuses, counts
-//! and limits:
+//! A call is data: which one it is, what the guest gives, what it is answered. Whatever can tell one run of a guest from
+//! another passes here, in one of four ways through the same gate, which refuses, counts and limits:
 //!
 //! - [`Guest::call`]: a capability of hookbox,
-//! - [`Guest::read`]: a clock, an alarm or random numbers, which also `describe()` may use,
+//! - [`Guest::read`]: what WASI knows at once: a clock, an alarm, random numbers, what has come of an answer; also
+//!   `describe()` may use it,
+//! - [`Guest::wait`]: what WASI waits for: which of several things is ready first, the next part of a body,
 //! - [`Guest::send`]: a request to another server; its bodies are counted as they flow.
 //!
 //! What is behind it sees nothing but the given and its own part of the host, and nothing else of the guest: so a
 //! journal has one place to stand. To write it, keep what passes; to replay it, answer from it in the capability's
 //! place. No capability has to know, and the tests below do just that.
 //!
-//! The rest of WASI is linked by wasmtime and only counted: it has output, and what is always empty. Two things can tell
-//! runs apart and do not pass: which of several things that a guest waits for is ready first, and in what parts the body
-//! of an answer arrives.
+//! The rest of WASI is linked by wasmtime and only counted. It handles what the guest holds by then (headers, handles), or
+//! is always empty (files, sockets, arguments), and so is the same in every run.
 
+mod answer;
 mod carried;
+mod error_code;
 #[cfg(test)]
 mod journal;
 mod request;
 
 use std::pin::Pin;
 
-use hookbox_core::host_call::{CallKind, Calls, HostCalls};
-use wasmtime_wasi::WasiCtxView;
-
 use crate::capability::Capabilities;
-use crate::guest::{Access, Guest};
+use crate::guest::{Access, Guest, Surroundings};
+use hookbox_core::host_call::{CallKind, Calls, HostCalls};
 
 pub(crate) use carried::Carried;
 
@@ -60,16 +60,13 @@ impl Guest {
         given: Given,
         capability: for<'a> fn(&'a mut Capabilities, Given) -> Doing<'a, Answer>,
     ) -> wasmtime::Result<Answer> {
+        self.went_on(call);
         let Access::Granted(capabilities) = &mut self.access else {
             return Err(wasmtime::Error::msg(format!(
                 "describe() called {}: nothing of hookbox may be used while a plugin describes itself",
                 call.name
             )));
         };
-        // Its log is what a guest may write to as it breaks.
-        if call.kind != CallKind::Log {
-            self.meter.went_on();
-        }
         self.passage.limit(call, self.meter.limits().calls as u64)?;
         let answer = match self.passage.enter(call, &given) {
             Some(kept) => kept,
@@ -84,14 +81,36 @@ impl Guest {
         &mut self,
         call: HostCall,
         given: Given,
-        surroundings: fn(WasiCtxView<'_>, Given) -> wasmtime::Result<Answer>,
+        surroundings: fn(Surroundings<'_>, Given) -> wasmtime::Result<Answer>,
     ) -> wasmtime::Result<Answer> {
-        self.meter.went_on();
+        self.went_on(call);
         let answer = match self.passage.enter(call, &given) {
             Some(kept) => kept,
             None => surroundings(self.surroundings(), given),
         };
         self.passage.leave(call, answer)
+    }
+
+    /// As [`Guest::read`], for what may take its time.
+    pub(crate) async fn wait<Given: Carried, Answer: Carried>(
+        &mut self,
+        call: HostCall,
+        given: Given,
+        surroundings: for<'a> fn(Surroundings<'a>, Given) -> Doing<'a, Answer>,
+    ) -> wasmtime::Result<Answer> {
+        self.went_on(call);
+        let answer = match self.passage.enter(call, &given) {
+            Some(kept) => kept,
+            None => surroundings(self.surroundings(), given).await,
+        };
+        self.passage.leave(call, answer)
+    }
+
+    /// Its log and its output are what a guest may write to as it breaks.
+    fn went_on(&mut self, call: HostCall) {
+        if !matches!(call.kind, CallKind::Log | CallKind::Wasi) {
+            self.meter.went_on();
+        }
     }
 }
 

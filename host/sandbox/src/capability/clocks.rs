@@ -2,13 +2,12 @@
 
 use hookbox_core::host_call::CallKind;
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime_wasi::WasiCtxView;
 use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::{self, Duration, Instant};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::{self, Datetime};
 
-use crate::guest::Guest;
+use crate::guest::{Guest, Surroundings};
 use crate::seam::HostCall;
 
 const WALL: HostCall = HostCall { kind: CallKind::Clock, name: "wall-clock.now" };
@@ -26,27 +25,27 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 impl wall_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<Datetime> {
-        self.read(WALL, (), |wasi, ()| wall_clock::Host::now(&mut clocks(wasi)).map(parts)).map(datetime)
+        self.read(WALL, (), |around, ()| wall_clock::Host::now(&mut clocks(around)).map(parts)).map(datetime)
     }
 
     fn resolution(&mut self) -> wasmtime::Result<Datetime> {
-        self.read(WALL_RESOLUTION, (), |wasi, ()| wall_clock::Host::resolution(&mut clocks(wasi)).map(parts))
+        self.read(WALL_RESOLUTION, (), |around, ()| wall_clock::Host::resolution(&mut clocks(around)).map(parts))
             .map(datetime)
     }
 }
 
 impl monotonic_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<Instant> {
-        self.read(MONOTONIC, (), |wasi, ()| monotonic_clock::Host::now(&mut clocks(wasi)))
+        self.read(MONOTONIC, (), |around, ()| monotonic_clock::Host::now(&mut clocks(around)))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<Duration> {
-        self.read(MONOTONIC_RESOLUTION, (), |wasi, ()| monotonic_clock::Host::resolution(&mut clocks(wasi)))
+        self.read(MONOTONIC_RESOLUTION, (), |around, ()| monotonic_clock::Host::resolution(&mut clocks(around)))
     }
 
     fn subscribe_instant(&mut self, when: Instant) -> wasmtime::Result<Resource<DynPollable>> {
-        let wait = self.read(SUBSCRIBE_INSTANT, when, |wasi, when| {
-            let now = monotonic_clock::Host::now(&mut clocks(wasi))?;
+        let wait = self.read(SUBSCRIBE_INSTANT, when, |around, when| {
+            let now = monotonic_clock::Host::now(&mut clocks(around))?;
             Ok(when.saturating_sub(now))
         })?;
         self.alarm(wait)
@@ -65,8 +64,8 @@ impl Guest {
     }
 }
 
-fn clocks(wasi: WasiCtxView<'_>) -> WasiClocksCtxView<'_> {
-    WasiClocksCtxView { ctx: wasi.ctx.clocks(), table: wasi.table }
+fn clocks(around: Surroundings<'_>) -> WasiClocksCtxView<'_> {
+    WasiClocksCtxView { ctx: around.wasi.clocks(), table: around.table }
 }
 
 fn parts(time: Datetime) -> (u64, u32) {

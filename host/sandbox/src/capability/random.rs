@@ -22,26 +22,26 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 impl random::Host for Guest {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        self.read(BYTES, len, |wasi, len| wasi.ctx.random().get_random_bytes(len))
+        self.read(BYTES, len, |around, len| around.wasi.random().get_random_bytes(len))
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
-        self.read(NUMBER, (), |wasi, ()| wasi.ctx.random().get_random_u64())
+        self.read(NUMBER, (), |around, ()| around.wasi.random().get_random_u64())
     }
 }
 
 impl insecure::Host for Guest {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        self.read(INSECURE_BYTES, len, |wasi, len| wasi.ctx.random().get_insecure_random_bytes(len))
+        self.read(INSECURE_BYTES, len, |around, len| around.wasi.random().get_insecure_random_bytes(len))
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
-        self.read(INSECURE_NUMBER, (), |wasi, ()| wasi.ctx.random().get_insecure_random_u64())
+        self.read(INSECURE_NUMBER, (), |around, ()| around.wasi.random().get_insecure_random_u64())
     }
 }
 
 impl insecure_seed::Host for Guest {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        self.read(SEED, (), |wasi, ()| wasi.ctx.random().insecure_seed())
+        self.read(SEED, (), |around, ()| around.wasi.random().insecure_seed())
     }
 }

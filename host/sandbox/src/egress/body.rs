@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::Place;
+use super::line::Unfinished;
 use super::record::Recorded;
 
 /// What a guest may write to a request's body at once. Twice as much waits in each body that nobody reads yet.
@@ -47,6 +48,7 @@ struct Received {
     silent: Pin<Box<Sleep>>,
     recorded: Recorded,
     _place: Place,
+    unfinished: Unfinished,
 }
 
 pub(super) fn received(
@@ -54,9 +56,13 @@ pub(super) fn received(
     budget: Budget,
     between: Duration,
     recorded: Recorded,
-    place: Place,
+    (place, mut unfinished): (Place, Unfinished),
 ) -> WasiBody {
-    Received { body, budget, between, silent: Box::pin(sleep(between)), recorded, _place: place }.boxed_unsync()
+    if body.is_end_stream() {
+        unfinished.is_answered();
+    }
+    let silent = Box::pin(sleep(between));
+    Received { body, budget, between, silent, recorded, _place: place, unfinished }.boxed_unsync()
 }
 
 impl Received {
@@ -98,13 +104,19 @@ impl Body for Received {
                         return self.too_large();
                     }
                 }
+                if frame.is_trailers() || self.body.is_end_stream() {
+                    self.unfinished.is_answered();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
                 self.recorded.failed(root(&error), false);
                 Poll::Ready(Some(Err(Error::from(error))))
             }
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.unfinished.is_answered();
+                Poll::Ready(None)
+            }
             Poll::Pending => {
                 ready!(self.silent.as_mut().poll(context));
                 self.too_slow()
@@ -125,10 +137,11 @@ impl Body for Received {
 struct Sent {
     body: WasiBody,
     recorded: Recorded,
+    _sending: Arc<()>,
 }
 
-pub(super) fn sent(body: WasiBody, recorded: Recorded) -> WasiBody {
-    Sent { body, recorded }.boxed_unsync()
+pub(super) fn sent(body: WasiBody, recorded: Recorded, sending: Arc<()>) -> WasiBody {
+    Sent { body, recorded, _sending: sending }.boxed_unsync()
 }
 
 impl Body for Sent {

@@ -1,11 +1,10 @@
-//! What wasmtime keeps of a request that is not sent yet, bounded: a guest may hold many of them. And what it keeps to
-//! itself of an answer that is broken off.
+//! What wasmtime keeps of a request that is not sent yet, bounded: a guest may hold many of them.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, HostOutgoingRequest as _, IoError, Method};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
-use wasmtime_wasi_http::{Error, WasiHttpView};
 
 use crate::guest::Guest;
 
@@ -40,10 +39,6 @@ pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Ok((store.data_mut().http().set_authority(request, authority)?,))
         },
     )?;
-    // wasmtime looks for another type than it has put there.
-    types.func_wrap("http-error-code", |mut store: StoreContextMut<'_, Guest>, (error,): (Resource<IoError>,)| {
-        Ok((code(store.data_mut().http().table.get(&error)?),))
-    })?;
     types.func_wrap(
         "[method]outgoing-request.set-path-with-query",
         |mut store: StoreContextMut<'_, Guest>, (request, path): (Resource<HostOutgoingRequest>, Option<String>)| {
@@ -54,16 +49,4 @@ pub(crate) fn bound(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         },
     )?;
     Ok(())
-}
-
-/// Why a body is broken off, where it is one of a request.
-fn code(error: &IoError) -> Option<ErrorCode> {
-    if let Some(code) = error.downcast_ref::<ErrorCode>() {
-        return Some(code.clone());
-    }
-    Some(match error.downcast_ref::<Error>()? {
-        Error::HttpResponseBodySize(most) => ErrorCode::HttpResponseBodySize(*most),
-        Error::ConnectionReadTimeout => ErrorCode::ConnectionReadTimeout,
-        _ => ErrorCode::HttpProtocolError,
-    })
 }

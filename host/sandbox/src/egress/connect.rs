@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,18 +9,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::client::{BoxError, Gate};
-use super::places::{ALL_MAX, OfPlugin, Place, SOCKETS_MAX};
+use super::line::Line;
+use super::places::{ALL_MAX, OfPlugin, SOCKETS_MAX};
 
 /// From the lookup to a connection that requests may use. The addresses of one family share it out.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
@@ -46,7 +43,7 @@ impl Connector {
         Connector { gate, tls: Arc::new(tls), places }
     }
 
-    async fn connect(self, uri: Uri) -> Result<Held, BoxError> {
+    async fn connect(self, uri: Uri) -> Result<Line, BoxError> {
         let found = self.gate.addresses(uri.host().unwrap_or_default()).await?;
         // Only from here on: a name whose servers say nothing keeps nobody from connecting.
         let place = self.places.socket().await?;
@@ -54,7 +51,7 @@ impl Connector {
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        Ok(Held { stream: HttpsConnector::from((http, self.tls)).call(uri).await?, _place: place })
+        Ok(Line::new(HttpsConnector::from((http, self.tls)).call(uri).await?, place))
     }
 }
 
@@ -76,12 +73,10 @@ impl Service<Name> for Found {
     }
 }
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-
 impl Service<Uri> for Connector {
-    type Response = Held;
+    type Response = Line;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Held, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Line, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -90,53 +85,5 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.clone().connect(uri);
         Box::pin(async { timeout(CONNECT, connecting).await.map_err(|_| TooSlow)? })
-    }
-}
-
-/// A connection, with the place that it has.
-pub(super) struct Held {
-    stream: Stream,
-    _place: Place,
-}
-
-impl Connection for Held {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
-    }
-}
-
-impl Read for Held {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl Write for Held {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 }

@@ -22,7 +22,7 @@ macro_rules! free {
     };
 }
 
-free!((), bool, u32, u64, i64, logging::Level);
+free!((), bool, u32, u64, i64, Vec<u32>, logging::Level);
 
 impl Carried for String {
     fn bytes(&self) -> usize {

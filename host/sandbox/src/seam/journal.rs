@@ -2,17 +2,11 @@
 
 mod tests;
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use serde_json::{Value, from_value, json, to_value};
-use wasmtime_wasi_http::{Error, WasiBody};
+use serde_json::{Value, from_value, to_value};
 
 use super::{Carried, HostCall};
-use crate::egress::{Answer, Answering};
 
 /// Cloning it shares what it holds.
 #[derive(Clone)]
@@ -29,12 +23,11 @@ struct Tape {
 struct Entry {
     name: &'static str,
     given: Value,
-    /// Nothing yet while the call is under way. An error ended the guest, or is what a request came to.
+    /// Nothing yet while the call is under way. An error ended the guest.
     answer: Option<Kept>,
 }
 
 type Kept = Result<Value, String>;
-type Headers = Vec<(String, Vec<u8>)>;
 
 impl Journal {
     fn writing() -> Journal {
@@ -68,39 +61,6 @@ impl Journal {
         }
     }
 
-    /// A request is answered later than it passes, and its answer is kept where it passed.
-    pub(super) fn send(
-        &self,
-        request: Request<WasiBody>,
-        sender: impl FnOnce(Request<WasiBody>) -> Answering,
-    ) -> Answering {
-        let headers = |headers: &http::HeaderMap| -> Headers {
-            headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
-        };
-        let given = json!([request.method().as_str(), request.uri().to_string(), headers(request.headers())]);
-        if let Some(kept) = self.next("outgoing-handler.handle", given) {
-            // A guest may write its body and wait until it is taken.
-            tokio::spawn(request.into_body().collect());
-            return Box::new(async { replayed(kept.map_err(|error| Error::InternalError(Some(error.to_string())))?) });
-        }
-        let (journal, at) = (self.clone(), self.0.lock().unwrap().at);
-        let answering = sender(request);
-        Box::new(async move {
-            let answer = Pin::from(answering).await;
-            let (kept, answer) = match answer {
-                Ok((response, sent)) => {
-                    let (parts, body) = response.into_parts();
-                    let body = body.collect().await?.to_bytes();
-                    let kept = json!([parts.status.as_u16(), headers(&parts.headers), body.to_vec()]);
-                    (Ok(kept), Ok((Response::from_parts(parts, whole(body)), sent)))
-                }
-                Err(error) => (Err(format!("{error:?}")), Err(error)),
-            };
-            journal.0.lock().unwrap().entries[at].answer = Some(kept);
-            answer
-        })
-    }
-
     /// What was kept of the next call; nothing where this journal is being written. A call that is another one than
     /// was kept is an error.
     fn next(&self, name: &'static str, given: Value) -> Option<wasmtime::Result<Kept>> {
@@ -127,21 +87,4 @@ impl Journal {
         let tape = self.0.lock().unwrap();
         (tape.entries.iter().map(|entry| entry.name).collect(), tape.at)
     }
-}
-
-fn replayed(kept: Kept) -> Result<Answer, Error> {
-    let kept = kept.map_err(|error| match error.as_str() {
-        "HttpRequestDenied" => Error::HttpRequestDenied,
-        _ => Error::InternalError(Some(error)),
-    })?;
-    let (status, headers, body): (u16, Headers, Vec<u8>) = from_value(kept).unwrap();
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    Ok((response.body(whole(body.into())).unwrap(), Box::new(async { Ok(()) })))
-}
-
-fn whole(body: Bytes) -> WasiBody {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }

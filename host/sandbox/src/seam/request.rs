@@ -2,6 +2,7 @@
 
 use hookbox_core::host_call::CallKind;
 use http::Request;
+use serde::{Deserialize, Serialize};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host as _;
@@ -9,9 +10,8 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks};
 
-use super::HostCall;
-#[cfg(test)]
-use super::journal::Journal;
+use super::answer::{Headers, headers};
+use super::{Carried, HostCall, Passage};
 use crate::egress::{Answering, Sender};
 use crate::guest::Guest;
 
@@ -21,6 +21,20 @@ const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 const SEND: HostCall = HostCall { kind: CallKind::Request, name: "outgoing-handler.handle" };
 
 type Begun = Result<Resource<HostFutureIncomingResponse>, ErrorCode>;
+
+/// What a guest asks another server. What is answered passes [later](super::answer).
+#[derive(Serialize, Deserialize)]
+struct Head {
+    method: String,
+    url: String,
+    headers: Headers,
+}
+
+impl Carried for Head {
+    fn bytes(&self) -> usize {
+        0
+    }
+}
 
 impl Guest {
     /// Puts the seam in the place of wasmtime's own function.
@@ -40,16 +54,17 @@ impl Guest {
         request: Resource<HostOutgoingRequest>,
         options: Option<Resource<RequestOptions>>,
     ) -> wasmtime::Result<Begun> {
-        self.meter.went_on();
+        self.went_on(SEND);
         self.passage.limit(SEND, self.meter.limits().calls as u64)?;
-        self.passage.count(SEND, 0);
-        let mut passing = Passing {
-            sender: &mut self.sender,
-            #[cfg(test)]
-            journal: self.passage.journal.clone(),
-        };
+        let mut passing = Passing { sender: &mut self.sender, passage: &mut self.passage, passed: None };
         let mut http = WasiHttpCtxView { hooks: &mut passing, table: &mut self.table, ctx: &mut self.http };
-        match http.handle(request, options) {
+        let begun = http.handle(request, options);
+        match passing.passed {
+            Some(passed) => self.passage.leave(SEND, passed)?,
+            // It was no request.
+            None => self.passage.count(SEND, 0),
+        }
+        match begun {
             Ok(begun) => Ok(Ok(begun)),
             Err(error) => error.downcast().map(Err),
         }
@@ -59,8 +74,8 @@ impl Guest {
 /// A request on its way from wasmtime to its sender.
 struct Passing<'a> {
     sender: &'a mut Sender,
-    #[cfg(test)]
-    journal: Option<Journal>,
+    passage: &'a mut Passage,
+    passed: Option<wasmtime::Result<()>>,
 }
 
 impl WasiHttpHooks for Passing<'_> {
@@ -74,10 +89,14 @@ impl WasiHttpHooks for Passing<'_> {
         options: Option<RequestOptions>,
         sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Answering {
-        #[cfg(test)]
-        if let Some(journal) = &self.journal {
-            return journal.send(request, |request| self.sender.send_request(request, options, sent));
+        let (method, url) = (request.method().to_string(), request.uri().to_string());
+        let kept = self.passage.enter(SEND, &Head { method, url, headers: headers(request.headers()) });
+        // A journal that replays has what came of it.
+        let replays = kept.is_some();
+        self.passed = Some(kept.unwrap_or(Ok(())));
+        match replays {
+            true => Box::new(std::future::pending()),
+            false => self.sender.send_request(request, options, sent),
         }
-        self.sender.send_request(request, options, sent)
     }
 }

@@ -5,6 +5,7 @@
 
 mod outside;
 mod overlay;
+mod race;
 mod requests;
 mod surroundings;
 

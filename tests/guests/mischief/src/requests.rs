@@ -41,7 +41,7 @@ fn half(told: &str) -> String {
     "it was answered".to_owned()
 }
 
-fn begin(told: &str) -> Result<FutureIncomingResponse, String> {
+pub(crate) fn begin(told: &str) -> Result<FutureIncomingResponse, String> {
     let (head, body) = told.split_once("\n\n").unwrap_or((told, ""));
     let mut lines = head.lines();
     let (method, url) = lines.next().and_then(|line| line.split_once(' ')).ok_or("no method and URL")?;

@@ -8,7 +8,7 @@ use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::random::{insecure, insecure_seed, random};
 
 use crate::hookbox::plugin::{config, kv};
-use crate::requests;
+use crate::{race, requests};
 
 /// Reads a clock so often, and random numbers once.
 pub(crate) fn look(times: u64) -> String {
@@ -30,7 +30,10 @@ pub(crate) fn tell(told: &str) -> String {
     let numbers = (random::get_random_u64(), random::get_random_bytes(9), insecure::get_insecure_random_u64());
     let kept = (kv::increment("runs", 1), kv::get("greeting"), kv::set("seen", b"x", None), kv::list("", None));
     let asked = (config::get("channel"), config::get_secret("token"));
-    let answered = requests::run(told);
+    let answered = match told.strip_prefix("race\n") {
+        Some(told) => race::run(told),
+        None => requests::run(told),
+    };
     format!(
         "{before} {wall:?} {slept} {hashed} {numbers:?} {:?} {:?} {kept:?} {asked:?}\n{answered}",
         insecure::get_insecure_random_bytes(5),

@@ -10,13 +10,14 @@ use hookbox_core::clock::ManualClock;
 use hookbox_core::effects::{Effects, KvEntry};
 use hookbox_core::egress::{Egress, Grant};
 use hookbox_core::event::{Job, JobOrigin};
-use hookbox_core::host_call::{CallKind, HostCalls};
+use hookbox_core::host_call::{CallKind, Calls, HostCalls};
 use hookbox_core::id::{JobId, RunId};
 use hookbox_core::limits::{PluginSettings, STACK_BYTES};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName};
 use hookbox_core::time::{Millis, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, sleep};
 
 use super::Journal;
 use crate::bindings::hookbox::plugin::types;
@@ -217,14 +218,93 @@ async fn a_journal_replays_a_run_exactly_without_its_capabilities() {
     ] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
-    let counted = |calls: &HostCalls| {
-        CallKind::ALL.map(|kind| (kind, calls.of(kind))).map(|(kind, calls)| match kind {
-            // How often a guest looks whether something is ready depends on how fast it is.
-            CallKind::Wasi => (kind, Default::default()),
-            _ => (kind, calls),
-        })
-    };
     assert_eq!(counted(&again.calls), counted(&first.calls), "a replay is metered as the run was");
+}
+
+fn counted(calls: &HostCalls) -> [(CallKind, Calls); CallKind::ALL.len()] {
+    CallKind::ALL.map(|kind| (kind, calls.of(kind)))
+}
+
+/// A server that answers by path, each as slowly and as badly as it says.
+async fn uneven() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move { drop(answer_unevenly(stream).await) });
+        }
+    });
+    port
+}
+
+async fn answer_unevenly(mut stream: TcpStream) -> io::Result<()> {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    let parts: &[&[u8]] = match request.get(4..9) {
+        Some(b"/late") => &[b"", b"HTTP/1.1 200 OK\r\nx-sum: 1\r\ncontent-length: 4\r\n\r\n", b"la", b"te"],
+        Some(b"/part") => &[
+            b"HTTP/1.1 203 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n",
+            b"7\r\nseveral\r\n",
+            b"3\r\nin \r\n5\r\nparts\r\n",
+            b"0\r\nx-sum: 15\r\n\r\n",
+        ],
+        _ => &[b"HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\n", b"half"],
+    };
+    for part in parts {
+        stream.write_all(part).await?;
+        stream.flush().await?;
+        sleep(Duration::from_millis(5)).await;
+    }
+    stream.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_has_the_same_end_each_time_that_it_is_replayed() {
+    let port = uneven().await;
+    let world = World::new(port).await;
+    let get = |path: &str| format!("GET http://here.example:{port}/{path}");
+    let told =
+        format!("race\n{}\n---\n{}\n---\n{}\n---\nGET http://other.example/", get("late"), get("part"), get("half"));
+    let (kv, journal) = (Arc::new(MemoryKv::default()), Journal::writing());
+    let first = world.live(&told, &kv, Some(journal.clone())).await;
+    let answer = first.answer.unwrap();
+    for told in [
+        "\n0 200 [[49]]\n",
+        "\n1 203 []\n",
+        "\n2 500 []\n",
+        "\n3 ErrorCode::HttpRequestDenied\n",
+        "\n1 part \"sever\"\n",
+        "\n2 broken off: Some(ErrorCode::HttpProtocolError) ",
+        "trailers [(\"x-sum\", [49, 53])]",
+    ] {
+        assert!(answer.contains(told), "{told} is not in {answer}");
+    }
+    for _ in 0..3 {
+        let replaying = journal.replaying();
+        let again = world.replayed(&told, &replaying).await;
+        assert_eq!(again.answer.unwrap(), answer);
+        assert_eq!(counted(&again.calls), counted(&first.calls), "a replay is metered as the run was");
+        let (names, replayed) = replaying.told();
+        assert_eq!(replayed, names.len(), "{names:?}");
+        for name in [
+            "poll.poll",
+            "pollable.ready",
+            "pollable.block",
+            "input-stream.read",
+            "outgoing-body.finish",
+            "future-incoming-response.get",
+            "future-trailers.get",
+            "http-error-code",
+            "error.to-debug-string",
+        ] {
+            assert!(names.contains(&name), "{name} is not in {names:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,6 +312,6 @@ async fn a_run_that_is_another_one_than_was_kept_does_not_go_on() {
     let world = World::new(counting().await).await;
     let (kv, journal) = (Arc::new(MemoryKv::default()), Journal::writing());
     world.live("GET http://other.example/", &kv, Some(journal.clone())).await.answer.unwrap();
-    let other = world.replayed("GET http://another.example/", &journal.replaying()).await.answer.unwrap();
+    let other = world.replayed("GET http://another.example/", &journal.replaying()).await.answer.unwrap_err();
     assert!(other.contains("the journal has"), "{other}");
 }
