@@ -17,6 +17,9 @@ async function press(page, label) {
 await within(origin, async (page, wrong) => {
   page.on('dialog', (dialog) => dialog.accept());
   await page.goto(`${origin}/`);
+  // The schedule fires each second, and nobody loads the page anew.
+  const shown = await text(page, 'main');
+  await page.waitForFunction((shown) => document.querySelector('main').textContent !== shown, {}, shown);
   await page.click('nav a[href="/runs"]');
   await page.waitForSelector('form.filter');
   await page.select('select[name="state"]', 'dead');

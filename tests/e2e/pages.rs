@@ -1,18 +1,21 @@
 //! The operator's pages before a real browser.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Host, Project, number, shop, until};
+use crate::harness::{Host, Project, environment, marked, number, shop, until};
 use crate::schedules::TICK;
 
 const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// Among which the failed one is found.
 const RUNS: u64 = 10_000;
 const SENDERS: u64 = 4;
+const TOKEN: &str = "hush-operator-31";
+/// Where the pictures are kept that the README shows.
+const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/screenshots");
 
 #[track_caller]
 pub(crate) fn browse(script: &str, host: &Host<'_>, arguments: &[&str]) {
@@ -52,6 +55,7 @@ fn every_page_reads_well_in_light_and_dark_on_a_phone_and_without_a_script() {
             "/runs",
             "/runs?state=dead",
             "/runs?error=nothing-says-this",
+            "/runs?not_payload=nothing-says-this&count=true",
             &good,
             &bad,
             "/events",
@@ -59,6 +63,9 @@ fn every_page_reads_well_in_light_and_dark_on_a_phone_and_without_a_script() {
             &event,
             "/schedules",
             "/schedules/ticker.tick",
+            "/new-schedule",
+            "/new-schedule?name=x&target=ticker/tick&kind=daily&when=09:00&jitter=5s",
+            "/new-schedule?edit=ticker.tick",
             "/plugins",
             "/plugins/welcome",
             "/plugins/bad",
@@ -90,4 +97,48 @@ fn an_operator_finds_a_failed_run_among_many_mends_it_and_sees_it_succeed() {
     host.idle();
     let mended = json!({ "event_id": "mended", "type": "user.created", "data": { "name": "Ada" } }).to_string();
     browse("operate.mjs", &host, &["no object, alas", &mended]);
+}
+
+#[test]
+fn an_operator_makes_and_pauses_a_schedule_and_uploads_a_plugin() {
+    let project = Project::with(&["ticker"]).env("HOOKBOX_TOKEN", TOKEN);
+    let host = project.serve();
+    project.write("steps.wasm", marked("by-browser......"));
+    browse("steer.mjs", &host, &[TOKEN, project.path("steps.wasm").to_str().unwrap()]);
+    let made = host.cli(&["schedules", "show", "workdays", "--json"]).json();
+    assert_eq!(made["origin"], "operator");
+    assert!(made["when"]["words"].as_str().unwrap().contains("Monday") && made["paused"].is_object(), "{made:#}");
+    assert_eq!(host.cli(&["plugins", "show", "steps", "--json"]).json()["state"], "active");
+}
+
+/// `HOOKBOX_PICTURES=write` keeps them.
+#[test]
+fn a_picture_of_each_page_is_small_enough_to_be_kept() {
+    let project = Project::with(&["welcome", "ticker"]);
+    let host = project.serve();
+    host.follow(&shop("user.created", "1", json!({ "data": { "name": "Ada" } })));
+    let dead = host.follow(&broken("2"));
+    let run = format!("run=/runs/{}", dead["id"].as_str().unwrap());
+    let kept = environment("HOOKBOX_PICTURES").is_some_and(|value| value == "write");
+    let folder = if kept { PathBuf::from(PICTURES) } else { project.path("pictures") };
+    browse(
+        "shots.mjs",
+        &host,
+        &[
+            folder.to_str().unwrap(),
+            "overview:960=/",
+            "runs=/runs",
+            "dead-letters=/runs?state=dead",
+            &run,
+            "events=/events",
+            "schedules=/schedules",
+            "schedule=/schedules/ticker.tick",
+            "new-schedule=/new-schedule?name=workdays&target=ticker/tick&kind=weekly&when=MON+09:30&timezone=Europe/London",
+            "plugins=/plugins",
+            "plugin=/plugins/welcome",
+            "providers=/providers",
+            "provider=/providers/shop",
+            "system=/system",
+        ],
+    );
 }

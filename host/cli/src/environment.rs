@@ -7,10 +7,12 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use hookbox_core::config::SecretSource;
 use hookbox_core::secret::{SECRET_BYTES_MAX, Secret};
+use hookbox_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 /// What the process was given.
@@ -55,6 +57,14 @@ impl Environment {
     /// Adds what is not there: `dev`'s own secrets.
     pub(crate) fn add_missing(&mut self, name: &str, value: Zeroizing<String>) {
         self.values.entry(name.to_owned()).or_insert(value);
+    }
+
+    /// When a secret was written; nothing of the environment, which does not tell.
+    pub(crate) fn written(&self, source: &SecretSource) -> Option<Timestamp> {
+        let SecretSource::File(path) = source else { return None };
+        let modified = fs::metadata(self.path(path)).and_then(|file| file.modified()).ok()?;
+        let since = modified.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_millis()).ok().map(Timestamp)
     }
 
     /// Nothing where the source is not there; an error where it is there and no good.

@@ -39,6 +39,7 @@ use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
 use hookbox_http::tls::Tls;
+use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
@@ -169,6 +170,9 @@ impl Host {
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
         let spending = Arc::new(Spending::default());
+        let trend = Arc::new(Trend::default());
+        let looked_at =
+            Sources { store: store.clone(), tally: tally.clone(), spending: spending.clone(), clock: clock.clone() };
         let public = ingress::router(Ingress {
             store: store.clone(),
             clock: clock.clone(),
@@ -189,6 +193,7 @@ impl Host {
             pairing: pairing.clone(),
             tally: tally.clone(),
             spending: spending.clone(),
+            trend: trend.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
             access,
@@ -238,6 +243,7 @@ impl Host {
             tokio::spawn(folder.watch(proposals)),
             tokio::spawn(plugins.clone().obey()),
             tokio::spawn(plugins.clone().judge()),
+            tokio::spawn(trend.watch(looked_at)),
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
                 dev: project.dev,

@@ -38,6 +38,8 @@ pub(crate) struct FoundProvider {
     pub(crate) secrets: Vec<LastingSecret>,
     /// Where each of them was found.
     pub(crate) places: Vec<String>,
+    /// When each was written, as far as that is known.
+    pub(crate) written: Vec<Option<Timestamp>>,
     pub(crate) verify_token: Option<Secret>,
     /// Sources that gave nothing.
     pub(crate) missing: Vec<SecretSource>,
@@ -119,6 +121,7 @@ impl Project {
         let (mut found, mut mistakes) = (BTreeMap::new(), Vec::new());
         for (name, provider) in declared {
             let (mut secrets, mut places, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+            let mut written = Vec::new();
             for ProviderSecret { source, not_after } in &provider.secrets {
                 match self.environment.secret(source) {
                     Ok(Some(secret)) if is_padded(&secret) => mistakes.push(format!(
@@ -128,6 +131,7 @@ impl Project {
                     Ok(Some(secret)) => {
                         secrets.push(LastingSecret { secret, not_after: *not_after });
                         places.push(source.to_string());
+                        written.push(self.environment.written(source));
                     }
                     Ok(None) => missing.push(source.clone()),
                     Err(error) => mistakes.push(format!("provider {name}: {error:#}")),
@@ -140,7 +144,7 @@ impl Project {
                     None
                 }
             };
-            found.insert(name, FoundProvider { provider, secrets, places, verify_token, missing });
+            found.insert(name, FoundProvider { provider, secrets, places, written, verify_token, missing });
         }
         (found, mistakes)
     }

@@ -1,11 +1,15 @@
 //! What each handler has cost since the start.
 
+mod took;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::attempt::{Cost, Log};
+use crate::attempt::{Cost, Log, Outcome};
 use crate::host_call::HostCalls;
 use crate::name::HandlerRef;
+
+pub use took::{TOOK_BOUNDS_US, TOOK_BUCKETS, Took};
 
 /// Handlers that are told apart. Those that come later are one together: each is some series of metrics.
 pub const HANDLERS_MAX: usize = 500;
@@ -20,6 +24,7 @@ pub struct Spending(Mutex<Book>);
 struct Book {
     handlers: BTreeMap<HandlerRef, Known>,
     others: Option<Spent>,
+    took: Took,
     /// Attempts of all.
     attempts: u64,
 }
@@ -56,6 +61,16 @@ impl Spending {
         } else {
             book.others.get_or_insert_default().add(cost, log);
         }
+    }
+
+    /// How an attempt ended that took so long.
+    pub fn ended(&self, cost: &Cost, outcome: &Outcome) {
+        self.book().took.add(cost.wall_us, outcome);
+    }
+
+    /// Attempts of all handlers, by how long they took.
+    pub fn took(&self) -> Took {
+        self.book().took
     }
 
     /// In the order of their names; `None` is what those cost together that came too late.

@@ -14,6 +14,7 @@ pub mod providers;
 pub mod serve;
 pub mod tally;
 pub mod tls;
+pub mod trend;
 pub mod uploads;
 
 mod bodies;

@@ -5,6 +5,7 @@ mod audit;
 mod bulk;
 mod events;
 mod filter;
+mod found;
 mod holds;
 mod jobs;
 mod metrics;
@@ -17,6 +18,7 @@ mod routes;
 mod routing;
 mod runs;
 mod schedules;
+mod searches;
 mod suppressed;
 mod tokens;
 mod ui;
@@ -52,6 +54,7 @@ use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::tally::Tally;
+use crate::trend::{Sources, Trend};
 use crate::uploads::Uploads;
 use query::Query;
 use routing::Routes;
@@ -75,6 +78,8 @@ pub struct Operator {
     pub tally: Arc<Tally>,
     /// The same as the engine has.
     pub spending: Arc<Spending>,
+    /// Somebody must look for it: see [`Trend::watch`].
+    pub trend: Arc<Trend>,
     pub lifecycle: Arc<Lifecycle>,
     /// Of the plugins: what each may do.
     pub settings: Arc<ArcSwap<AllSettings>>,
@@ -88,6 +93,12 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// What a look at how it goes looks at.
+    fn sources(&self) -> Sources {
+        let (store, tally) = (Arc::clone(&self.store), Arc::clone(&self.tally));
+        Sources { store, tally, spending: Arc::clone(&self.spending), clock: Arc::clone(&self.clock) }
+    }
+
     /// Fails where so many more runs would be more than may wait.
     fn has_room_for(&self, runs: usize) -> Result<(), Problem> {
         let (waiting, most) = (self.store.counts().pending, self.queue_max);
@@ -143,6 +154,8 @@ fn routes() -> Routes {
         .route("/runs/{id}/result", get(runs::result))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/replay", post(runs::replay))
+        .route("/searches", get(searches::list))
+        .route("/searches/{name}", put(searches::keep).delete(searches::drop))
         .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
         .route("/holds", get(holds::list))
         .route("/holds/{*target}", put(holds::hold).delete(holds::release))

@@ -8,7 +8,7 @@ use hookbox_core::clock::Monotonic;
 use hookbox_core::name::ProviderName;
 use hookbox_core::rate::{Bucket, Rate};
 use hookbox_core::route::Pattern;
-use hookbox_core::time::Millis;
+use hookbox_core::time::{Millis, Timestamp};
 use hookbox_core::verify::{Keyring, Scheme, Verifier, sample, schemes};
 use ipnet::IpNet;
 
@@ -22,6 +22,8 @@ pub struct LiveProvider {
     pub verifier: Keyring,
     /// The place that each of its secrets is in, in the order of their positions.
     pub secret_places: Vec<String>,
+    /// When each of them was written, as far as that is known.
+    pub secrets_written: Vec<Option<Timestamp>>,
     /// What the sender calls, without a query; needed where it signs the URL.
     pub public_url: Option<String>,
     /// How long a delivery is known by its id.
@@ -167,6 +169,7 @@ mod tests {
                 LiveProvider {
                     verifier: verifier.into(),
                     secret_places: vec!["env SECRET".to_owned()],
+                    secrets_written: vec![None],
                     public_url: None,
                     dedupe: ID_WINDOW,
                     body_bytes_max: None,

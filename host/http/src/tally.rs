@@ -91,6 +91,13 @@ impl Tally {
         self.counts().strangers.clone()
     }
 
+    /// Of all, those of providers that do not exist included.
+    pub(crate) fn refusals(&self) -> u64 {
+        let counts = self.counts();
+        let all = counts.providers.values().chain([&counts.strangers]);
+        all.flat_map(|counted| counted.refused.values()).sum()
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -223,7 +223,8 @@ async fn exchange(
     let unfinished = Unfinished::new(connection.clone(), sending);
     let response = within.answer(client.request(request), connection, recorded).await?;
     recorded.answered(response.status());
-    let response = response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), (place, unfinished)));
+    let response =
+        response.map(|body| body::received(body, budget, within.between_bytes, recorded.clone(), (place, unfinished)));
     Ok((response, Box::new(async { Ok(()) })))
 }
 

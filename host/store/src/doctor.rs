@@ -65,6 +65,7 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     if counted != there {
         report.fault(format!("runs succeeded, dead and cancelled are {there:?}, counted are {counted:?}"));
     }
+    check_aside(tree, ended.dead + ended.cancelled, &mut report)?;
     check_unrouted(tree, counts.unrouted, &mut report)?;
     check_suppressed(tree, &mut report)?;
     check_parts(tree, &mut report)?;
@@ -120,6 +121,23 @@ fn check_unrouted(tree: &dyn Read, counted: u64, report: &mut Report) -> Result<
     if (marks, counted) != (report.unrouted, report.unrouted) {
         let there = report.unrouted;
         report.fault(format!("{there} events are unrouted, {marks} are marked and {counted} counted"));
+    }
+    Ok(())
+}
+
+/// Every mark is of a run that has ended and did not succeed, and every such run has one.
+fn check_aside(tree: &dyn Read, there: u64, report: &mut Report) -> Result<(), StoreError> {
+    let mut marks = 0;
+    tree.scan(&[keys::ASIDE], &keys::end_of(&[keys::ASIDE]), Order::Ascending, &mut |key, _| {
+        marks += 1;
+        let run = keys::id_of(key).map(|id| query::run(tree, RunId::from_bytes(id)).map(|run| run.status()));
+        if !matches!(run, Some(Ok(RunStatus::Dead | RunStatus::Cancelled))) {
+            report.fault("a run is marked as one that did not succeed, and is gone or did".to_owned());
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if marks != there {
+        report.fault(format!("{there} runs have ended and did not succeed, {marks} are marked"));
     }
     Ok(())
 }

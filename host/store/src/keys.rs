@@ -7,6 +7,7 @@
 //! | `d` | dedupe hash | event id, end of the window, fingerprint |
 //! | `q` | run id | a run that is alive |
 //! | `r` | run id | a run that has ended |
+//! | `l` | run id | mark of a run that has ended and did not succeed |
 //! | `a` | run id, attempt | log and result of an attempt, where they are large |
 //! | `o` | event id | mark of an event without a handler |
 //! | `w` | event id | a delivery that was a duplicate; a large body is under `b` |
@@ -20,6 +21,7 @@
 //! | `i` | plugin | what an operator wanted of it last |
 //! | `g` | plugin | what it tried and was denied |
 //! | `h` | what is held | since when, and why |
+//! | `f` | name | a search that an operator keeps |
 //! | `k` | plugin, 0, key | a plugin's key |
 //! | `u` | plugin | bytes that a plugin's keys take |
 //! | `T` | token | its hash, role and times |
@@ -40,11 +42,13 @@ pub(crate) const KEY_BYTES_MAX: usize = 256;
 pub(crate) const EVENT: u8 = b'e';
 pub(crate) const LIVE_RUN: u8 = b'q';
 pub(crate) const ENDED_RUN: u8 = b'r';
+pub(crate) const ASIDE: u8 = b'l';
 pub(crate) const SCHEDULE: u8 = b's';
 pub(crate) const REMOVED_SCHEDULE: u8 = b't';
 pub(crate) const PLUGIN: u8 = b'p';
 pub(crate) const PLUGIN_COMMAND: u8 = b'i';
 pub(crate) const HOLD: u8 = b'h';
+pub(crate) const SEARCH: u8 = b'f';
 pub(crate) const KV: u8 = b'k';
 pub(crate) const BODY: u8 = b'b';
 pub(crate) const DEDUPE: u8 = b'd';
@@ -63,6 +67,8 @@ pub(crate) const BOOT: &[u8] = b"mboot";
 pub(crate) const FORMAT: &[u8] = b"mformat";
 /// There once every unrouted event has its mark: older releases set none.
 pub(crate) const UNROUTED_MARKED: &[u8] = b"munrouted";
+/// As that, of runs that have ended and did not succeed.
+pub(crate) const ALL_ASIDE: &[u8] = b"maside";
 
 fn with(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -112,6 +118,11 @@ pub(crate) fn live_run(id: RunId) -> Vec<u8> {
 
 pub(crate) fn ended_run(id: RunId) -> Vec<u8> {
     with(ENDED_RUN, &[&id.to_bytes()])
+}
+
+/// Marks a run that has ended and did not succeed: there are few of them among many.
+pub(crate) fn aside(id: RunId) -> Vec<u8> {
+    with(ASIDE, &[&id.to_bytes()])
 }
 
 pub(crate) fn attempt_detail(id: RunId, number: u32) -> Vec<u8> {
@@ -172,6 +183,10 @@ pub(crate) fn audit(number: u64) -> Vec<u8> {
 
 pub(crate) fn audit_number(key: &[u8]) -> Option<u64> {
     key.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+pub(crate) fn search(name: &str) -> Vec<u8> {
+    with(SEARCH, &[name.as_bytes()])
 }
 
 pub(crate) fn kv(plugin: &PluginName, key: &str) -> Vec<u8> {

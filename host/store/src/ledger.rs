@@ -13,6 +13,7 @@ mod plugins;
 mod prune;
 mod room;
 mod schedules;
+mod searches;
 mod suppress;
 
 use std::sync::Arc;
@@ -173,6 +174,7 @@ impl Ledger<'_> {
         let mut stored = StoredRun::new(run);
         let (row, _) = stored.encode()?;
         let run = stored.run;
+        self.lay_aside(&run)?;
         self.count_end(run.status(), 1);
         match run.state {
             RunState::Pending { .. } => {
@@ -194,6 +196,7 @@ impl Ledger<'_> {
         self.deltas.push(Delta::of(&run, waited, until));
         if let Some(at) = run.finished() {
             self.schedule_run_ended(&run, at)?;
+            self.lay_aside(&run)?;
             self.count_end(run.status(), 1);
             values::erase(&mut self.tree, keys::live_run(run.id), row_bytes);
             values::insert(&mut self.tree, keys::ended_run(run.id), &row)?;
@@ -201,6 +204,14 @@ impl Ledger<'_> {
             values::overwrite(&mut self.tree, keys::live_run(run.id), row_bytes, &row)?;
         }
         Ok(())
+    }
+
+    /// Marks a run that has ended and did not succeed.
+    fn lay_aside(&mut self, run: &Run) -> Result<(), StoreError> {
+        match run.status() {
+            RunStatus::Dead | RunStatus::Cancelled => values::insert(&mut self.tree, keys::aside(run.id), &[]),
+            RunStatus::Pending | RunStatus::Leased | RunStatus::Succeeded => Ok(()),
+        }
     }
 
     fn count_end(&mut self, status: RunStatus, runs: u64) {

@@ -19,6 +19,7 @@ pub mod embedded;
 pub mod memory;
 pub mod types;
 
+mod aside;
 mod audit;
 mod codec;
 mod counts;
@@ -58,8 +59,8 @@ pub use crate::error::StoreError;
 use crate::types::{
     Accepted, AccessChange, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord,
     Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed,
-    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage,
-    Waiting,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
+    SuppressedPage, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -252,7 +253,8 @@ pub trait Store: Send + Sync + 'static {
     /// Unrouted events after `after`, oldest first, at most `limit`.
     async fn oldest_unrouted(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventId>, StoreError>;
 
-    /// Newest first, without logs and results.
+    /// Newest first, without logs and results. A filter that fits few runs may need several pages: each reads a bounded
+    /// number of bytes, and `next` says where to go on.
     async fn runs(&self, page: PageRequest<RunId>, filter: RunFilter) -> Result<RunPage, StoreError>;
 
     /// Who is let in, as last committed.
@@ -270,6 +272,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Newest first.
     async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError>;
+
+    /// Searches that operators keep, by name.
+    async fn searches(&self) -> Result<Vec<Search>, StoreError>;
+
+    /// In place of one that has the name. `Conflict` where as many as may be are kept.
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError>;
+
+    /// False where there was none of the name.
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError>;
 
     fn counts(&self) -> Counts;
 

@@ -1,32 +1,33 @@
 //! Reading. A scan is no snapshot, so nothing here fails because a row that was
 //! seen in one place has moved to another.
 
+mod runs;
+mod searches;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use hookbox_core::denial::Denials;
-use hookbox_core::event::{Event, Job, JobOrigin};
+use hookbox_core::event::{Event, Job};
 use hookbox_core::hold::Holds;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{PluginName, ScheduleName};
-use hookbox_core::run::{Run, RunStatus, Work};
+use hookbox_core::run::Run;
 use hookbox_core::schedule::ScheduleRow;
-use hookbox_core::time::{Millis, Timestamp};
+use hookbox_core::time::Timestamp;
 
 use crate::catalogue::{PluginCommand, PluginRow};
 use crate::codec::{self, KvV1};
 use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
-use crate::types::{EventPage, EventRecord, KvPage, PageRequest, RunFilter, RunPage};
+use crate::types::{EventPage, EventRecord, KvPage, PageRequest};
 use crate::values;
+pub(crate) use runs::runs;
+pub(crate) use searches::searches;
 
 /// Rows of a page at most.
 pub(crate) const PAGE_MAX: usize = 500;
-/// Rows that a filter looks through for one page; the page then says where to go on.
-const FILTERED_ROWS_MAX: usize = 20_000;
-/// A run's id may be older than the run: an attempt that asks for it is recorded later, after some conflicts perhaps.
-const ID_AGE_MAX: Millis = Millis::DAY;
 
 pub(crate) fn run(tree: &dyn Read, id: RunId) -> Result<Run, StoreError> {
     // A run that ends moves from the first place to the second, never back.
@@ -103,102 +104,6 @@ pub(crate) fn events(tree: &dyn Read, page: PageRequest<EventId>) -> Result<Even
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(EventPage { events, next })
-}
-
-pub(crate) fn runs(tree: &dyn Read, page: PageRequest<RunId>, filter: &RunFilter) -> Result<RunPage, StoreError> {
-    let limit = page.limit.clamp(1, PAGE_MAX);
-    // No run is older than its id.
-    let until = filter.until.map(|until| RunId::new(until, 0));
-    let before = [page.before, until].into_iter().flatten().min();
-    let before = before.map_or_else(|| vec![u8::MAX; 17], |id| id.to_bytes().to_vec());
-    let at = |place| runs_at(tree, place, &before, limit + 1, filter);
-    let nothing = || Ok((Vec::new(), None));
-    let is_over = filter.status.map(RunStatus::is_terminal);
-    // The living first: a run that ends meanwhile is then found among the ended, at worst twice.
-    let (mut runs, seen_to_live) = if is_over == Some(true) { nothing()? } else { at(keys::LIVE_RUN)? };
-    let without_ended = is_over == Some(false) || filter.alive;
-    let (ended, seen_to_ended) = if without_ended { nothing()? } else { at(keys::ENDED_RUN)? };
-    runs.retain(|run| !ended.iter().any(|other| other.id == run.id));
-    runs.extend(ended);
-    runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
-    // A side that gave up early hides what the other side has beyond it.
-    let horizon = seen_to_live.max(seen_to_ended);
-    if let Some(horizon) = horizon {
-        runs.retain(|run| run.id >= horizon);
-    }
-    let full = runs.len() > limit;
-    runs.truncate(limit);
-    let next = if full { runs.last().map(|run| run.id) } else { horizon };
-    Ok(RunPage { runs, next })
-}
-
-/// Up to `limit` runs in one place, newest first; and how far it came, where it did not come to the end.
-fn runs_at(
-    tree: &dyn Read,
-    place: u8,
-    before: &[u8],
-    limit: usize,
-    filter: &RunFilter,
-) -> Result<(Vec<Run>, Option<RunId>), StoreError> {
-    let (mut runs, mut looked_at, mut stopped_at) = (Vec::new(), 0, None);
-    let to = [&[place], before].concat();
-    let oldest = filter.since.map(|since| since.minus(ID_AGE_MAX));
-    tree.scan(&[place], &to, Order::Descending, &mut |key, stored| {
-        let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
-        if oldest.is_some_and(|oldest| id.time() < oldest) {
-            return Ok(ControlFlow::Break(()));
-        }
-        looked_at += 1;
-        if let Some(row) = values::current(tree, key, stored)? {
-            let run = codec::decode_run(id, &row)?.run;
-            if matches(tree, &run, filter)? {
-                runs.push(without_details(run));
-            }
-        }
-        if runs.len() == limit || looked_at == FILTERED_ROWS_MAX {
-            stopped_at = Some(id);
-            return Ok(ControlFlow::Break(()));
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok((runs, stopped_at))
-}
-
-fn matches(tree: &dyn Read, run: &Run, filter: &RunFilter) -> Result<bool, StoreError> {
-    let fits = filter.status.is_none_or(|status| run.status() == status)
-        && !(filter.alive && run.status().is_terminal())
-        && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)
-        && filter.handler.as_ref().is_none_or(|handler| run.target.handler == *handler)
-        && filter.event.is_none_or(|event| run.work == Work::Event(event))
-        && filter.since.is_none_or(|since| run.created >= since)
-        && filter.until.is_none_or(|until| run.created < until)
-        && filter.error.as_ref().is_none_or(|error| has_failed_with(run, error));
-    match (&filter.schedule, run.work) {
-        (None, _) => Ok(fits),
-        (Some(name), _) if run.schedule.is_some() => Ok(fits && run.schedule.as_ref() == Some(name)),
-        (Some(_), Work::Event(_)) => Ok(false),
-        // An earlier release kept it with the job only.
-        (Some(name), Work::Job(id)) => {
-            Ok(fits && job(tree, id).is_ok_and(|job| job.origin == JobOrigin::Schedule(name.clone())))
-        }
-    }
-}
-
-/// Whether the last attempt says this, in any case.
-fn has_failed_with(run: &Run, error: &str) -> bool {
-    let last = run.attempts.last().filter(|attempt| !attempt.outcome.is_success());
-    let message = last.and_then(|attempt| attempt.outcome.message());
-    message.is_some_and(|message| message.to_lowercase().contains(&error.to_lowercase()))
-}
-
-fn without_details(mut run: Run) -> Run {
-    for attempt in run.attempts.iter_mut().chain(&mut run.revoked) {
-        attempt.log = Default::default();
-        if let hookbox_core::attempt::Outcome::Completed { output } = &mut attempt.outcome {
-            *output = None;
-        }
-    }
-    run
 }
 
 /// Those after `after`, by name.

@@ -26,8 +26,8 @@ use crate::ledger::{self, Ending};
 use crate::types::{
     Accepted, AccessChange, Again, AuditFilter, AuditPage, Cancellable, Claim, Claimable, EventPage, EventRecord,
     Fired, Firing, KvPage, Leased, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed,
-    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, StoppedAttempt, Suppressed, SuppressedPage,
-    Waiting,
+    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
+    SuppressedPage, Waiting,
 };
 use crate::unrouted;
 use crate::{Signals, Store};
@@ -317,6 +317,19 @@ impl<B: Backend> Store for Ledgered<B> {
 
     async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError> {
         self.read(|tree| audit::page(tree, page, &filter)).await
+    }
+
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.read(|tree| query::searches(tree)).await
+    }
+
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.keep_search(&search)).await
+    }
+
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.change(move |ledger| ledger.drop_search(&name)).await
     }
 
     fn counts(&self) -> Counts {

@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it.
 
 mod access;
+mod looking;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,16 +14,17 @@ use hookbox_core::effects::{KvRead, KvScan, KvWrite};
 use hookbox_core::event::{Event, Job};
 use hookbox_core::gate::Gate;
 use hookbox_core::id::{EventId, RunId};
-use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
+use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::plugin::Digest;
 use hookbox_core::policy::Terms;
 use hookbox_core::queue::Room;
 use hookbox_core::retry::DeadCause;
-use hookbox_core::run::{BootId, Lease, Run, RunEvent, RunStatus, WorkKind};
+use hookbox_core::run::{BootId, Lease, Run, RunEvent, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
 pub use access::{AccessChange, AuditFilter, AuditPage, Audited};
+pub use looking::{Excluded, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search};
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,30 +290,6 @@ pub struct KvPage {
     pub prefix: String,
     pub after: Option<String>,
     pub limit: usize,
-}
-
-/// At most `limit` rows before `before`, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest<Id> {
-    pub before: Option<Id>,
-    pub limit: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RunFilter {
-    pub status: Option<RunStatus>,
-    /// Only those that are pending or leased.
-    pub alive: bool,
-    pub plugin: Option<PluginName>,
-    pub handler: Option<HandlerName>,
-    pub event: Option<EventId>,
-    pub schedule: Option<ScheduleName>,
-    /// Made at this time or later.
-    pub since: Option<Timestamp>,
-    /// Made before this time.
-    pub until: Option<Timestamp>,
-    /// The last attempt failed with a message that contains this, in any case.
-    pub error: Option<String>,
 }
 
 /// An event and the runs it has.

@@ -439,6 +439,18 @@ impl Store for Faulty {
         self.read("audited", self.store.audited(page, filter)).await
     }
 
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.read("searches", self.store.searches()).await
+    }
+
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError> {
+        self.store.keep_search(search).await
+    }
+
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError> {
+        self.store.drop_search(name).await
+    }
+
     fn counts(&self) -> Counts {
         self.store.counts()
     }

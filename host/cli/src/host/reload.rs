@@ -194,12 +194,13 @@ pub(crate) fn live_providers(project: &Project) -> Result<Providers> {
         let allowance = found.provider.rate.map(Allowance::new);
         let (schemas, wrong) = project.schema_rules(&name, &found.provider);
         mistakes.extend(wrong);
-        let secret_places = found.places.clone();
+        let (secret_places, secrets_written) = (found.places.clone(), found.written.clone());
         match found.keyring() {
             Ok(verifier) => {
                 let provider = LiveProvider {
                     verifier,
                     secret_places,
+                    secrets_written,
                     public_url,
                     dedupe,
                     body_bytes_max,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{number, span};
-use crate::policy::{PolicyPatch, WAIT_MAX};
+use crate::policy::{Curve, PolicyPatch, WAIT_MAX};
 use crate::run::RunPolicy;
 use crate::time::{Millis, NotATime, Timestamp};
 
@@ -89,6 +89,33 @@ impl Rules {
         "backoff_curve",
         "backoff_max",
     ];
+
+    /// The parts that are not what they are by themselves, by their names, as [`Rules::set`] takes them.
+    pub fn written(&self) -> Vec<(&'static str, String)> {
+        let usual = Rules::default();
+        let text = |value: Option<&dyn fmt::Display>| value.map(ToString::to_string);
+        fn shown<T: fmt::Display>(value: &Option<T>) -> Option<&dyn fmt::Display> {
+            value.as_ref().map(|value| value as &dyn fmt::Display)
+        }
+        let own = &self.policy;
+        let curve = own.backoff_curve.map(Curve::code);
+        let parts = [
+            text(shown(&self.start)),
+            text(shown(&self.end)),
+            text(shown(&self.count)),
+            (self.jitter != usual.jitter).then(|| self.jitter.to_string()),
+            (self.overlap != usual.overlap).then(|| self.overlap.to_string()),
+            (self.missed != usual.missed).then(|| self.missed.to_string()),
+            text(shown(&self.missed_within)),
+            text(shown(&self.pause_after)),
+            text(shown(&own.timeout)),
+            text(shown(&own.attempts)),
+            text(shown(&own.backoff)),
+            text(shown(&curve)),
+            text(shown(&own.backoff_max)),
+        ];
+        Self::OPTIONS.into_iter().zip(parts).filter_map(|(option, part)| Some((option, part?))).collect()
+    }
 
     /// Sets the part with this name, one of [`Rules::OPTIONS`]. The mistake says what to write.
     pub fn set(&mut self, option: &str, text: &str) -> Result<(), String> {
@@ -197,6 +224,9 @@ mod tests {
             let mut rules = Rules::default();
             rules.set(option, text).unwrap();
             assert_ne!(rules, Rules::default(), "{option}");
+            let mut again = Rules::default();
+            rules.written().iter().for_each(|(option, text)| again.set(option, text).unwrap());
+            assert_eq!(again, rules, "{option}");
         }
     }
 

@@ -195,6 +195,7 @@ impl Dispatcher {
             Ok(executed) => {
                 // Whatever becomes of it, it was paid for.
                 self.parts.spending.add(&run.target, &executed.cost, &executed.log);
+                self.parts.spending.ended(&executed.cost, &executed.outcome);
                 Ok(executed)
             }
             // Due later, else it is claimed again at once for as long as the handler is listed.

@@ -353,6 +353,18 @@ impl Store for Wire {
         self.store.audited(page, filter).await
     }
 
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.store.searches().await
+    }
+
+    async fn keep_search(&self, search: Search) -> Result<(), StoreError> {
+        self.through(self.store.keep_search(search)).await
+    }
+
+    async fn drop_search(&self, name: &str) -> Result<bool, StoreError> {
+        self.through(self.store.drop_search(name)).await
+    }
+
     fn counts(&self) -> Counts {
         self.store.counts()
     }

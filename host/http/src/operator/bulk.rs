@@ -12,7 +12,7 @@ use hookbox_store::StoreError;
 use hookbox_store::types::{Again, Cancellable, PageRequest, RunFilter};
 use serde::Deserialize;
 
-use super::query::Query;
+use super::query::{Query, listed};
 use super::{Api, BODY_BYTES_MAX, Operator, asked_in, audited, counted, filter};
 use crate::problem::Problem;
 use crate::view::run::BulkView;
@@ -21,8 +21,8 @@ use crate::view::run::BulkView;
 const RUNS_MAX: usize = 10_000;
 /// Runs that are looked for at one time.
 const PAGE: usize = 500;
-/// Pages that one request looks for: a page may look through many rows and find few.
-const PAGES_MAX: usize = 25;
+/// Pages that one request looks for: a page looks through some thousand rows, and may find few.
+const PAGES_MAX: usize = 100;
 /// Runs that one commit changes: others wait for it.
 const BATCH: usize = 256;
 
@@ -97,7 +97,7 @@ pub(super) async fn replay(State(operator): Api, uri: Uri, body: Body) -> Result
 impl Asked {
     fn filter(&self) -> Result<RunFilter, Problem> {
         if let Some(unknown) = self.filter.keys().find(|name| !filter::NAMES.contains(&name.as_str())) {
-            let (unknown, known): (String, _) = (unknown.chars().take(40).collect(), filter::NAMES.join(", "));
+            let (unknown, known): (String, _) = (unknown.chars().take(40).collect(), listed(&filter::NAMES));
             return Err(Problem::unknown_parameter().because(format!("{unknown:?} is not known; known: {known}")));
         }
         if self.limit.is_some_and(|limit| !(1..=RUNS_MAX).contains(&limit)) {

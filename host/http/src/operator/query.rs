@@ -24,7 +24,7 @@ impl Query {
         let extract::Query(pairs) =
             pairs.map_err(|_| Problem::bad_parameter().because("write the query as name=value, joined by &"))?;
         if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = listed(known);
             let unknown: String = unknown.chars().take(40).collect();
             return Err(Problem::unknown_parameter().because(format!("{unknown:?} is not known; known: {known}")));
         }
@@ -63,6 +63,16 @@ impl Query {
             Problem::bad_parameter().because("cursor: must be the value of next in the page before, or left out")
         })?;
         Ok(PageRequest { before, limit })
+    }
+}
+
+/// Names of parameters, for somebody who has written another.
+pub(super) fn listed(known: &[&str]) -> String {
+    let plain: Vec<&str> = known.iter().copied().filter(|name| !name.starts_with("not_")).collect();
+    match (known.len(), plain.len()) {
+        (0, _) => "none".to_owned(),
+        (all, plain_ones) if all > plain_ones => format!("{}, and most of them after not_", plain.join(", ")),
+        _ => plain.join(", "),
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::payload::{self, Payload, Written};
 use super::query::{Named, Query};
-use super::{Api, Operator, asked_in, audited, created, filter, nothing_in};
+use super::{Api, Operator, asked_in, audited, created, filter, found, nothing_in};
 use crate::json;
 use crate::problem::Problem;
 use crate::view::Page;
@@ -29,7 +29,7 @@ const RESULT_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-sr
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<RunView>>, Problem> {
     let query = Query::read(&uri, &[&["cursor", "limit"], &filter::NAMES[..]].concat())?;
     let filter = filter::read(|name| query.text(name))?;
-    let page = operator.store.runs(query.page::<RunId>()?, filter).await?;
+    let page = found::runs(&operator, query.page::<RunId>()?, &filter).await?;
     Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next)))
 }
 

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::schedule::{RemovedView, ScheduleDetailView, ScheduleRunView, ScheduleView};
 pub(super) use backfill::backfill;
-pub(super) use put::{preview, put};
+pub(super) use put::{preview, previewed, put};
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<ScheduleView>>, Problem> {
     let query = Query::read(&uri, &["cursor", "limit"])?;

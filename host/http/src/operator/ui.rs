@@ -3,9 +3,11 @@
 
 mod assets;
 mod audit;
+mod chart;
 mod events;
 mod frame;
 mod live;
+mod new_schedule;
 mod overview;
 pub(super) mod parts;
 mod plugins;
@@ -38,6 +40,7 @@ pub(super) fn routes() -> Routes {
         .route("/events/{id}", get(events::show))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show))
+        .route("/new-schedule", get(new_schedule::show))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::show))
         .route("/providers", get(providers::list))

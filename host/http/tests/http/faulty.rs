@@ -235,6 +235,15 @@ impl Store for Faulty {
     async fn run(&self, _: RunId) -> Result<Run, StoreError> {
         self.fail()
     }
+    async fn searches(&self) -> Result<Vec<Search>, StoreError> {
+        self.fail()
+    }
+    async fn keep_search(&self, _: Search) -> Result<(), StoreError> {
+        self.fail()
+    }
+    async fn drop_search(&self, _: &str) -> Result<bool, StoreError> {
+        self.fail()
+    }
     async fn events(&self, _: PageRequest<EventId>) -> Result<EventPage, StoreError> {
         self.fail()
     }

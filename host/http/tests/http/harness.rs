@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use hookbox_core::clock::ManualClock;
+use hookbox_core::clock::{Clock, ManualClock};
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
 use hookbox_core::name::ProviderName;
@@ -26,6 +26,7 @@ use hookbox_http::operator::{self, Access, Operator, Random};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
+use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
@@ -46,6 +47,7 @@ pub(crate) struct Host {
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) spending: Arc<Spending>,
+    pub(crate) trend: Arc<Trend>,
     /// What was put in files.
     pub(crate) kept: Kept,
     pub(crate) lifecycle: Arc<Lifecycle>,
@@ -99,6 +101,7 @@ impl Host {
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
             spending: Arc::default(),
+            trend: Arc::default(),
             kept,
             clock: Arc::new(ManualClock::at(NOW)),
             mint: Arc::new(Mint::new([7; 32])),
@@ -136,18 +139,27 @@ impl Host {
     }
 
     pub(crate) fn operator_with(&self, access: Access) -> Router {
-        operator::router(self.parts_with(access))
+        self.operator_by(access, self.clock.clone())
+    }
+
+    pub(crate) fn operator_by(&self, access: Access, clock: Arc<dyn Clock>) -> Router {
+        operator::router(self.parts_by(access, clock))
     }
 
     pub(crate) fn parts_with(&self, access: Access) -> Operator {
+        self.parts_by(access, self.clock.clone())
+    }
+
+    fn parts_by(&self, access: Access, clock: Arc<dyn Clock>) -> Operator {
         Operator {
             store: Arc::clone(&self.store),
-            clock: self.clock.clone(),
+            clock,
             mint: Arc::clone(&self.mint),
             providers: Arc::clone(&self.providers),
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             spending: Arc::clone(&self.spending),
+            trend: Arc::clone(&self.trend),
             lifecycle: Arc::clone(&self.lifecycle),
             settings: Arc::clone(&self.settings),
             access,
@@ -156,6 +168,13 @@ impl Host {
             uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
             changes: Arc::clone(&self.changes),
         }
+    }
+
+    /// As the host looks every few seconds.
+    pub(crate) async fn look(&self) {
+        let (store, tally) = (self.store.clone(), self.tally.clone());
+        let sources = Sources { store, tally, spending: self.spending.clone(), clock: self.clock.clone() };
+        self.trend.take(&sources).await;
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -204,6 +223,7 @@ pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (
         LiveProvider {
             verifier: verifier.into(),
             secret_places: vec!["env SECRET".to_owned()],
+            secrets_written: vec![Some(Timestamp(NOW.0 - 3 * 86_400_000))],
             public_url: None,
             dedupe: ID_WINDOW,
             body_bytes_max,

@@ -34,3 +34,4 @@ mod tally;
 mod tls;
 mod tokens;
 mod ui;
+mod ui_pages;

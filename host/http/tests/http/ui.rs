@@ -63,6 +63,14 @@ async fn every_page_is_whole_and_shows_hostile_text_as_text() {
         format!("/events/{event}"),
         "/schedules".to_owned(),
         "/schedules/nightly".to_owned(),
+        "/?span=24h".to_owned(),
+        "/runs?count=true&payload=note&not_state=succeeded&not_error=nothing".to_owned(),
+        "/new-schedule".to_owned(),
+        "/new-schedule?edit=nightly".to_owned(),
+        format!(
+            "/new-schedule?name=x&target={}&kind=cron&when={0}&payload={0}",
+            "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
+        ),
         "/plugins".to_owned(),
         "/plugins/welcome".to_owned(),
         "/providers".to_owned(),
@@ -115,10 +123,10 @@ async fn what_is_not_there_is_a_page_with_the_cure() {
 #[tokio::test]
 async fn the_overview_says_whether_all_is_well() {
     let host = Host::new();
-    assert!(host.get("/").await.body.contains("All is well."));
+    assert!(host.get("/").await.body.contains("Healthy: all is well."));
     let (host, ..) = with_dead_runs().await;
     let page = host.get("/").await.body;
-    assert!(!page.contains("All is well.") && page.contains("2 dead letters"), "{page}");
+    assert!(page.contains("Healthy; somebody should look at this:") && page.contains("2 dead letters"), "{page}");
     assert!(page.contains("the latest file of <a href=\"/plugins/welcome\">welcome</a> was refused"), "{page}");
 }
 
@@ -147,7 +155,7 @@ async fn a_page_that_is_watched_is_told_of_changes_until_the_host_stops() {
     assert!(none.is_err(), "nothing has changed: {none:?}");
     host.deliver(shop(r#"{"type":"user.created","event_id":"e-1"}"#)).await;
     let first = told.next().await.unwrap().unwrap();
-    assert!(first.starts_with(b"event: changed\n"), "{first:?}");
+    assert_eq!(first, "event: changed\ndata: counts\n\n", "a browser passes over an event without data");
     host.lifecycle.begin_draining();
     while let Some(more) = told.next().await {
         assert!(more.unwrap().starts_with(b":"), "only what keeps the connection open");

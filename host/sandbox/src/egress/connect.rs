@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use tower_service::Service;

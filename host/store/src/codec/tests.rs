@@ -363,6 +363,9 @@ fn the_small_rows() {
     golden("hold", &encode(&hold).unwrap());
     assert_eq!(decode::<Hold>(&encode(&hold).unwrap()).unwrap(), hold);
     golden("boot", &encode(&7u64).unwrap());
+    let query = "state=dead&error=timeout".to_owned();
+    golden("search", &encode(&query).unwrap());
+    assert_eq!(decode::<String>(&encode(&query).unwrap()).unwrap(), query);
 }
 
 #[test]

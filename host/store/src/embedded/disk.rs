@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::faults::{Faults, Step};
 use super::log_sync;
+use crate::aside;
 use crate::codec;
 use crate::durable;
 use crate::error::StoreError;
@@ -56,6 +57,7 @@ impl Disk {
         durable::refuse_blobs(folder)?;
         disk.check_format()?;
         unrouted::mark_all(disk.tree(), |changed| disk.write(changed))?;
+        aside::mark_all(disk.tree(), |changed| disk.write(changed))?;
         durable::trust(folder)?;
         Ok(disk)
     }

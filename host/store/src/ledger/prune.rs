@@ -126,6 +126,7 @@ impl Ledger<'_> {
             self.tree.delete(key);
         }
         values::remove(&mut self.tree, keys::ended_run(run.id))?;
+        values::remove(&mut self.tree, keys::aside(run.id))?;
         self.counts.runs_pruned += 1;
         match run.status() {
             RunStatus::Dead => self.counts.dead = self.counts.dead.saturating_sub(1),

@@ -3,7 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use hookbox_core::retry::DeadCause;
+use hookbox_core::run::RunStatus;
 use hookbox_store::embedded::SledStore;
+use hookbox_store::types::{PageRequest, RunFilter};
 use hookbox_store::{Store, StoreError, doctor};
 use tempfile::TempDir;
 
@@ -167,15 +170,17 @@ fn opened(folder: &Path) -> sled::Db {
     }
 }
 
-/// As older releases left it: without marks of unrouted events, and with a count that never went down.
+/// As older releases left it: without marks of unrouted events and of dead letters, and with a count that never went down.
 #[test]
 fn a_store_of_an_older_release_gets_its_marks() {
     let folder = TempDir::new().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = SledStore::open(folder.path()).unwrap();
     let (routed, pruned, left) = (event(&["a/on-event"]), event(&[]), event(&[]));
+    let mut buried = event(&["a/on-event"]);
+    buried.runs[0].dead = Some(DeadCause::Loop);
     runtime.block_on(async {
-        for new in [&routed, &pruned, &left] {
+        for new in [&routed, &pruned, &left, &buried] {
             store.accept(new.clone()).await.unwrap();
         }
     });
@@ -183,7 +188,8 @@ fn a_store_of_an_older_release_gets_its_marks() {
     {
         let tree = opened(folder.path()).open_tree("hookbox").unwrap();
         tree.remove("munrouted").unwrap().unwrap();
-        for key in tree.scan_prefix("o").keys() {
+        tree.remove("maside").unwrap().unwrap();
+        for key in tree.scan_prefix("o").keys().chain(tree.scan_prefix("l").keys()) {
             tree.remove(key.unwrap()).unwrap();
         }
         tree.remove([b"e", &pruned.event.id.to_bytes()[..]].concat()).unwrap().unwrap();
@@ -192,6 +198,9 @@ fn a_store_of_an_older_release_gets_its_marks() {
     let store = SledStore::open(folder.path()).unwrap();
     assert_eq!(runtime.block_on(store.oldest_unrouted(None, 9)).unwrap(), [left.event.id]);
     assert_eq!(store.counts().unrouted, 1);
+    let dead = RunFilter { status: Some(RunStatus::Dead), ..RunFilter::default() };
+    let dead = runtime.block_on(store.runs(PageRequest { before: None, limit: 9 }, dead)).unwrap();
+    assert_eq!(dead.runs.iter().map(|run| run.id).collect::<Vec<_>>(), [buried.runs[0].id]);
     drop(store);
     check(folder.path());
 }

@@ -26,6 +26,7 @@ mod claim;
 mod folder;
 mod gates;
 mod kv;
+mod looking;
 mod model;
 mod operators;
 mod order;

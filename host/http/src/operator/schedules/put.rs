@@ -68,12 +68,25 @@ pub(in crate::operator) async fn preview(
         let cure = format!("PUT makes or changes {place}; POST /api/v1/schedules/preview only says what it would be");
         return Err(Problem::wrong_method().because(cure).with_header("allow", "GET,HEAD,PUT,DELETE"));
     }
-    let name = Query::read(&uri, &["name"])?.parsed::<ScheduleName>("name")?.unwrap_or(place);
+    let name = Query::read(&uri, &["name"])?.parsed::<ScheduleName>("name")?;
     let asked: Members = asked_in(body, request_bytes_max(PAYLOAD_BYTES_MAX)).await?;
-    let before = known(&operator, &name).await?;
-    let (schedule, mut mistakes) = match read(&operator, &name, before.as_ref(), asked) {
+    previewed(&operator, name, asked).await.map(Json)
+}
+
+/// What the schedule of a name, or of none yet, would be.
+pub(in crate::operator) async fn previewed(
+    operator: &Operator,
+    name: Option<ScheduleName>,
+    asked: Members,
+) -> Result<PreviewView, Problem> {
+    let name = match name {
+        Some(name) => name,
+        None => ScheduleName::parse(PREVIEW).map_err(|error| Problem::bad_parameter().because(error.to_string()))?,
+    };
+    let before = known(operator, &name).await?;
+    let (schedule, mut mistakes) = match read(operator, &name, before.as_ref(), asked) {
         Ok(read) => read,
-        Err(mistakes) => return Ok(Json(PreviewView::bad(mistakes))),
+        Err(mistakes) => return Ok(PreviewView::bad(mistakes)),
     };
     let whole = |message: String| MistakeView { path: String::new(), message };
     let now = operator.clock.now();
@@ -83,11 +96,11 @@ pub(in crate::operator) async fn preview(
     } else {
         operator.store.preview_schedule(schedule, now).await
     };
-    Ok(Json(match row {
-        Ok(row) => PreviewView::of(&row, mistakes, warnings(&operator, &row)),
+    Ok(match row {
+        Ok(row) => PreviewView::of(&row, mistakes, warnings(operator, &row)),
         Err(StoreError::Conflict(message)) => PreviewView::bad(vec![whole(message)]),
         Err(error) => return Err(error.into()),
-    }))
+    })
 }
 
 async fn known(operator: &Operator, name: &ScheduleName) -> Result<Option<ScheduleRow>, StoreError> {

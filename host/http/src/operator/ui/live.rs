@@ -39,7 +39,8 @@ fn told(operator: std::sync::Arc<super::Operator>) -> impl Stream<Item = Result<
                 let same = now.0 == counts && std::sync::Arc::ptr_eq(&now.1, &catalogue);
                 (counts, catalogue) = now;
                 if !same {
-                    return Some((Ok(Event::default().event("changed").data("")), (counts, catalogue)));
+                    // A browser passes over an event without data.
+                    return Some((Ok(Event::default().event("changed").data("counts")), (counts, catalogue)));
                 }
             }
         }

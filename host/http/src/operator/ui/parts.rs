@@ -6,7 +6,7 @@ use maud::{Markup, html};
 /// A state or an outcome, with its colour: the word alone says it, too.
 pub(super) fn state(code: &str) -> Markup {
     let kind = match code {
-        "succeeded" | "completed" | "active" | "ok" | "answered" | "fired" => "good",
+        "succeeded" | "completed" | "active" | "ok" | "answered" | "fired" | "granted" => "good",
         "dead" | "failed" | "refused" | "untrusted" | "degraded" | "denied" | "trapped" => "bad",
         "leased" | "pending" | "buffered" | "starting" => "busy",
         "cancelled" | "missing" | "missed" | "paused" | "draining" | "skipped" => "dim",
@@ -88,13 +88,13 @@ pub(super) fn further(path: &str, kept: &[(String, String)], next: Option<&str>)
     html! { p.further { a href=(format!("{path}?{}", encoded(&pairs))) rel="next" { "Older" } } }
 }
 
+/// As a part of an address.
+pub(super) fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 pub(in crate::operator) fn encoded(pairs: &[(&str, &str)]) -> String {
-    let escaped = |text: &str| -> String {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        text.bytes()
-            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-            .collect()
-    };
     pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect::<Vec<_>>().join("&")
 }
 

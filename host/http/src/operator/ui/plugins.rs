@@ -1,5 +1,9 @@
 //! `GET /plugins` and `GET /plugins/NAME`.
 
+mod cost;
+mod reach;
+mod upload;
+
 use axum::extract::State;
 use hookbox_core::name::PluginName;
 use hookbox_core::time::Timestamp;
@@ -13,6 +17,9 @@ use crate::operator::query::Named;
 use crate::view::grants::GrantsView;
 use crate::view::plugin::{PluginDetailView, PluginView, TriggerView};
 use crate::view::reach::DenialView;
+use cost::cost;
+use reach::imports;
+use upload::upload;
 
 pub(super) async fn list(State(operator): Api) -> Page {
     let catalogue = operator.store.catalogue();
@@ -55,6 +62,7 @@ pub(super) async fn list(State(operator): Api) -> Page {
                 }
             }
         }
+        (upload(None))
     })
 }
 
@@ -94,11 +102,14 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
         h2 { "Grants" }
         (granted(&view.grants))
         h2 { "Imports" }
-        ul { @for import in &plugin.imports { li { code { (import) } } } }
+        (imports(&plugin.imports, &view.grants))
+        h2 { "Cost" }
+        (cost(&operator.spending, &name))
         h2 { "Denied" }
         (denials(&view.denied, now))
         h2 { "Versions" }
         (versions(plugin, now))
+        (upload(Some(&plugin.name)))
     }))
 }
 
@@ -193,7 +204,7 @@ fn versions(plugin: &PluginView, now: Timestamp) -> Markup {
                 tbody {
                     @for past in &plugin.history {
                         tr {
-                            td { code { (past.digest) } }
+                            td { a href={ "/runs?version=" (past.digest) } { code { (past.digest) } } }
                             td { (past.version.as_deref().unwrap_or("-")) }
                             td { (parts::moment(&past.since, now)) }
                             td {

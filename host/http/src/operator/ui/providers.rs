@@ -10,6 +10,7 @@ use super::{Unshown, parts};
 use crate::operator::Api;
 use crate::operator::query::Named;
 use crate::problem::Problem;
+use crate::providers::LiveProvider;
 use crate::view::provider::{CountsView, ProviderView};
 
 pub(super) async fn list(State(operator): Api) -> Page {
@@ -18,6 +19,8 @@ pub(super) async fn list(State(operator): Api) -> Page {
     let view =
         |(name, live): (&ProviderName, _)| ProviderView::of(name, live, operator.tally.of(name), CountsView::brief);
     let views: Vec<ProviderView> = live.all().map(view).collect();
+    let refused_last = |name: &ProviderName| operator.tally.of(name).recent.front().map(|turned| turned.at.to_string());
+    let last: Vec<Option<String>> = live.all().map(|(name, _)| refused_last(name)).collect();
     let strangers = CountsView::full(operator.tally.strangers());
     Frame::new(At::Providers, "Providers").page(html! {
         h1 { "Providers" }
@@ -36,10 +39,11 @@ pub(super) async fn list(State(operator): Api) -> Page {
                             th.number scope="col" { "Duplicates" }
                             th.number scope="col" { "Refused" }
                             th scope="col" { "Last accepted" }
+                            th scope="col" { "Last refused" }
                         }
                     }
                     tbody {
-                        @for provider in &views {
+                        @for (provider, last) in views.iter().zip(&last) {
                             tr {
                                 td { a href={ "/providers/" (provider.name) } { (provider.name) } }
                                 td { (provider.scheme) }
@@ -47,6 +51,7 @@ pub(super) async fn list(State(operator): Api) -> Page {
                                 td.number { (parts::number(provider.counts.duplicates)) }
                                 td.number { (parts::number(provider.counts.refused.values().sum())) }
                                 td { (parts::moment_or_none(provider.counts.last_accepted.as_deref(), now)) }
+                                td { (parts::moment_or_none(last.as_deref(), now)) }
                             }
                         }
                     }
@@ -75,13 +80,45 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ProviderName>)
             dt { "Duplicates" } dd { (parts::number(view.counts.duplicates)) }
             dt { "Last accepted" } dd { (parts::moment_or_none(view.counts.last_accepted.as_deref(), now)) }
         }
-        h2 { "Secrets, by place" }
-        dl {
-            @for (place, matched) in &view.secrets_matched { dt { code { (place) } } dd { "matched " (parts::number(*matched)) " times" } }
+        h2 { "Secrets" }
+        (secrets(provider, &view, now))
+        @if view.counts.last_accepted.is_none() {
+            (parts::empty("Nothing was accepted since the host started. Send a webhook that is signed as it would be, or look \
+                why one does not verify:",
+                Some(&format!("hookbox send {0} --type TYPE\nhookbox verify --provider {0} --body FILE -H 'NAME: VALUE'", view.name))))
         }
         h2 { "Refused" }
         (refused(&view.counts, now))
     }))
+}
+
+/// By the places that they are in; none is shown.
+fn secrets(provider: &LiveProvider, view: &ProviderView, now: Timestamp) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Secrets" {
+            table {
+                thead {
+                    tr { th scope="col" { "Where it is" } th scope="col" { "Written" } th.number scope="col" { "Deliveries that it signed" } }
+                }
+                tbody {
+                    @for (at, place) in provider.secret_places.iter().enumerate() {
+                        @let written = provider.secrets_written.get(at).copied().flatten();
+                        tr {
+                            td { code { (place) } }
+                            td {
+                                @match written {
+                                    Some(written) => (parts::moment(&written.to_string(), now)),
+                                    None => span.dim { "not known: the environment does not tell" },
+                                }
+                            }
+                            td.number { (parts::number(view.secrets_matched.get(place).copied().unwrap_or_default())) }
+                        }
+                    }
+                }
+            }
+        }
+        p.dim { "Since the host started. One that signed nothing since it was replaced can be taken out." }
+    }
 }
 
 fn refused(counts: &CountsView, now: Timestamp) -> Markup {

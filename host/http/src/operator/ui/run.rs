@@ -2,14 +2,17 @@
 
 use axum::extract::State;
 use hookbox_core::id::RunId;
+use hookbox_core::run::{Run, Work};
 use hookbox_core::time::Timestamp;
+use hookbox_store::StoreError;
 use maud::{Markup, html};
 
 use super::frame::{At, Frame, Page};
-use super::{Unshown, parts};
-use crate::operator::Api;
+use super::{Unshown, chart, parts, runs};
+use crate::operator::events::RUNS_MAX;
 use crate::operator::query::Named;
 use crate::operator::runs::{Old, work_of};
+use crate::operator::{Api, Operator};
 use crate::view::payload::{DataView, PayloadView};
 use crate::view::run::{AttemptView, JobView, RunDetailView, RunView};
 
@@ -27,10 +30,12 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
     };
     let RunDetailView { run: view, job_detail, attempts, revoked, result } = RunDetailView::of(&run, job);
     let now = operator.clock.now();
+    let children = children(&operator, &run).await?;
     let title = format!("Run of {}/{}", view.plugin, view.handler);
     Ok(Frame::new(At::Runs, &title).page(html! {
         h1 { (title) " " (parts::state(view.state)) }
         (facts(&view, job_detail.as_ref(), now))
+        (together(&attempts, &revoked))
         (actions(&view, payload.as_ref()))
         h2 { "Attempts" }
         @if attempts.is_empty() { p.dim { "None has ended yet." } }
@@ -40,6 +45,7 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
             p.dim { "These do not count: the host stopped them, and the run began anew." }
             @for attempt in revoked.iter().rev() { (of_attempt(attempt, now)) }
         }
+        @if !children.is_empty() { h2 { "Replays of it" } (runs::table(&children, now)) }
         @if let Some(result) = &result {
             h2 { "Result" }
             (shown(result))
@@ -55,6 +61,44 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
             dl { @for (name, value) in &headers { dt { (name) } dd { (value) } } }
         }
     }))
+}
+
+/// Its replays: those of an event are listed with it, of a job the latest is known.
+async fn children(operator: &Operator, run: &Run) -> Result<Vec<RunView>, StoreError> {
+    let mut ids: Vec<RunId> = match run.work {
+        Work::Event(event) => match operator.store.event(event).await {
+            Ok(record) => record.runs,
+            Err(StoreError::NotFound(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        },
+        Work::Job(_) => Vec::new(),
+    };
+    ids.extend(run.replayed.filter(|replay| !ids.contains(replay)));
+    let mut children = Vec::new();
+    for id in ids.into_iter().filter(|id| *id != run.id).take(RUNS_MAX) {
+        match operator.store.run(id).await {
+            Ok(other) if other.parent == Some(run.id) => children.push(RunView::of(&other)),
+            Ok(_) | Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(children)
+}
+
+/// What all of its attempts cost.
+fn together(attempts: &[AttemptView], revoked: &[AttemptView]) -> Markup {
+    let all = || attempts.iter().chain(revoked);
+    if all().count() < 2 {
+        return html! {};
+    }
+    let sum = |of: fn(&AttemptView) -> u64| all().map(of).sum::<u64>() as f64;
+    html! {
+        p.dim {
+            "Its " (all().count()) " attempts took " (chart::duration(sum(|attempt| attempt.cost.wall_us))) " together, "
+            (chart::duration(sum(|attempt| attempt.cost.cpu_us))) " of CPU, and at most "
+            (parts::bytes(all().map(|attempt| attempt.cost.memory_peak_bytes).max().unwrap_or_default())) " of memory."
+        }
+    }
 }
 
 fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
@@ -130,9 +174,9 @@ fn of_attempt(attempt: &AttemptView, now: Timestamp) -> Markup {
             @if let Some(message) = &attempt.message { p { (message) } }
             p.dim {
                 "began " (parts::moment(&attempt.started, now))
-                ", took " (took(cost.wall_us)) ", " (took(cost.cpu_us)) " of CPU, "
+                ", took " (chart::duration(cost.wall_us as f64)) ", " (chart::duration(cost.cpu_us as f64)) " of CPU, "
                 (parts::bytes(cost.memory_peak_bytes)) " of memory"
-                @if let Some(version) = &attempt.version { ", version " code { (version) } }
+                @if let Some(version) = &attempt.version { ", version " a href={ "/runs?version=" (version) } { code { (version) } } }
                 @if let Some(after) = attempt.retry_after_ms { ", asked for a retry after " (after) " ms" }
             }
             @if !cost.host_calls.is_empty() {
@@ -196,14 +240,6 @@ fn requests(attempt: &AttemptView) -> Markup {
             }
         }
         @if attempt.requests_dropped > 0 { p.dim { (attempt.requests_dropped) " more were only counted" } }
-    }
-}
-
-fn took(us: u64) -> String {
-    match us {
-        0..1000 => format!("{us} us"),
-        1000..10_000_000 => format!("{} ms", us / 1000),
-        _ => format!("{} s", us / 1_000_000),
     }
 }
 

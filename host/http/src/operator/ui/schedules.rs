@@ -7,7 +7,7 @@ use hookbox_core::time::Timestamp;
 use maud::{Markup, html};
 
 use super::frame::{At, Frame, Page};
-use super::{Unshown, parts, run};
+use super::{Unshown, chart, parts, run};
 use crate::operator::Api;
 use crate::operator::query::{Named, Query};
 use crate::operator::schedules::detail;
@@ -22,6 +22,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
     let views: Vec<ScheduleView> = rows.iter().map(|row| ScheduleView::of(row, now)).collect();
     Ok(Frame::new(At::Schedules, "Schedules").page(html! {
         h1 { "Schedules" }
+        p { a.button href="/new-schedule" { "New schedule" } }
         @if views.is_empty() {
             (parts::empty("No schedule yet. A plugin declares one, hooks.yaml does, or you:",
                 Some("hookbox schedules put NAME --plugin PLUGIN --handler HANDLER --cron '0 8 * * mon-fri'")))
@@ -36,12 +37,13 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
                             th scope="col" { "State" }
                             th scope="col" { "Next" }
                             th scope="col" { "Last" }
+                            th.number scope="col" { "Late" }
                             th.number scope="col" { "Fired" }
                             th.number scope="col" { "Missed" }
                         }
                     }
                     tbody {
-                        @for schedule in &views {
+                        @for (schedule, row) in views.iter().zip(&rows) {
                             tr {
                                 td { a href={ "/schedules/" (schedule.name) } { (schedule.name) } }
                                 td { (schedule.plugin) "/" (schedule.handler) }
@@ -52,6 +54,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
                                     (parts::moment_or_none(schedule.last_fired.as_deref(), now))
                                     @if let Some(run) = &schedule.last_run { " " a href={ "/runs/" (run) } { "run" } }
                                 }
+                                td.number { (chart::span(row.lateness.last.0 as f64)) }
                                 td.number { (parts::number(schedule.counts.fired)) }
                                 td.number { (parts::number(schedule.counts.missed)) }
                             }
@@ -78,12 +81,15 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ScheduleName>)
     let (schedule, now) = (&view.schedule, operator.clock.now());
     let title = format!("Schedule {}", schedule.name);
     let path = format!("/api/v1/schedules/{}", schedule.name);
+    let rules = row.schedule.rules.written();
+    let change = format!("/new-schedule?{}", parts::encoded(&[("edit", &schedule.name)]));
     Ok(Frame::new(At::Schedules, &title).page(html! {
         h1 { (title) " " (standing(schedule)) }
         dl {
             dt { "Handler" } dd { (schedule.plugin) "/" (schedule.handler) }
             dt { "When" } dd { (schedule.when.words) " (" code { (schedule.when.text) } ")" }
             dt { "Declared by" } dd { (schedule.origin) }
+            @for rule in &rules { dt { (rule.0) } dd { (rule.1) } }
             @if let Some(pause) = &schedule.paused {
                 dt { "Paused" }
                 dd {
@@ -93,7 +99,16 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ScheduleName>)
                 }
             }
             @if let Some(attention) = &schedule.attention { dt { "To look at" } dd { (attention.cure) } }
-            dt { "Late" } dd { "last by " (view.lateness.last_ms) " ms, at most by " (view.lateness.longest_ms) " ms" }
+            dt { "Late" }
+            dd {
+                "last by " (chart::span(view.lateness.last_ms as f64)) ", at most by " (chart::span(view.lateness.longest_ms as f64))
+            }
+            dt { "Slots" }
+            dd {
+                (parts::number(schedule.counts.fired)) " fired, " (parts::number(schedule.counts.missed)) " missed, "
+                (parts::number(schedule.counts.overlap_skipped)) " skipped while another ran, "
+                (parts::number(schedule.counts.dropped)) " dropped, " (parts::number(schedule.counts.paused)) " paused"
+            }
             @if let Some(left) = view.left { dt { "Slots left" } dd { (left) } }
         }
         div.actions.scripted {
@@ -103,6 +118,15 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ScheduleName>)
             } @else {
                 button type="button" data-send={ (path) "/pause" } data-done="It is paused." { "Pause" }
             }
+            @if schedule.origin == "operator" {
+                button.danger type="button" data-send=(path) data-method="DELETE" data-to="/schedules"
+                    data-ask={ "Take the schedule " (schedule.name) " away?" } { "Remove" }
+            }
+        }
+        @match schedule.origin {
+            "operator" => p { a href=(change) { "Change it" } },
+            "config" => p.dim { "It is in hooks.yaml, and changed there." },
+            _ => p { a href=(change) { "Put one of your own in its place" } },
         }
         (slots(&view, now))
         @if !view.open.is_empty() {

@@ -18,7 +18,8 @@ function isBusy() {
   const main = document.getElementById('main');
   const active = document.activeElement;
   const types = active && main.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
-  return types || main.querySelector('details[open].edit') !== null || !getSelection().isCollapsed;
+  const open = main.querySelector('details[open].edit, details[open].more, form[data-preview]') !== null;
+  return types || open || !getSelection().isCollapsed;
 }
 
 let asking = false;
@@ -67,12 +68,12 @@ addEventListener('pageshow', listen);
 setInterval(() => { if (stale) refresh(); }, 2000);
 document.addEventListener('visibilitychange', () => { if (!document.hidden && stale) refresh(); });
 
-async function call(method, path, body) {
-  const answer = await fetch(path, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    body: body === undefined ? '{}' : JSON.stringify(body),
-  });
+function call(method, path, body) {
+  return send(method, path, { 'content-type': 'application/json' }, body === undefined ? '{}' : JSON.stringify(body));
+}
+
+async function send(method, path, headers, body) {
+  const answer = await fetch(path, { method, headers, body });
   const text = await answer.text();
   const told = text === '' ? {} : JSON.parse(text);
   if (!answer.ok) throw new Error([told.title, told.detail].filter(Boolean).join(': ') || `status ${answer.status}`);
@@ -98,10 +99,11 @@ async function bulk(button) {
 }
 
 async function act(button) {
-  const { send, method = 'POST', ask, body, goto, done } = button.dataset;
+  const { send, method = 'POST', ask, body, goto, to, done } = button.dataset;
   if (ask && !confirm(ask)) return;
   const told = await call(method, send, body && JSON.parse(body));
   if (goto && told.id) location.assign(goto + told.id);
+  else if (to) location.assign(to);
   else say(done || 'Done.');
 }
 
@@ -120,16 +122,73 @@ document.addEventListener('click', async (event) => {
 });
 
 // A form whose fields are the members of the body.
-document.addEventListener('submit', async (event) => {
-  const form = event.target.closest('form[data-send]');
-  if (!form) return;
-  event.preventDefault();
+async function submitted(form) {
   const body = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
+  const told = await call('POST', form.dataset.send, body);
+  if (form.dataset.goto && told.id) location.assign(form.dataset.goto + told.id);
+  else say('Done.');
+}
+
+// A search gets a name.
+async function kept(form) {
+  const name = form.elements.name.value.trim();
+  await call('PUT', `/api/v1/searches/${encodeURIComponent(name)}`, { query: form.dataset.keep });
+  form.closest('details').open = false;
+  form.reset();
+  form.querySelector('input').blur();
+  say(`The search ${name} is kept.`);
+  refresh();
+}
+
+// A component, and its signature where it has one. The host answers when it serves, or says why it does not.
+async function uploaded(form) {
+  const [file, signature] = [form.elements.file.files[0], form.elements.signature.files[0]];
+  const name = form.elements.name.value.trim() || file.name.replace(/\.wasm$/, '');
+  const headers = { 'content-type': 'application/wasm' };
+  if (signature) headers['hookbox-signature'] = btoa(await signature.text());
+  say(`${name}: the host takes it in.`);
+  await send('POST', `/api/v1/plugins?name=${encodeURIComponent(name)}`, headers, file);
+  location.assign(`/plugins/${encodeURIComponent(name)}`);
+}
+
+const DO = { send: submitted, keep: kept, upload: uploaded };
+
+document.addEventListener('submit', async (event) => {
+  const form = event.target;
+  const what = Object.keys(DO).find((name) => form.dataset[name] !== undefined);
+  if (!what) return;
+  event.preventDefault();
+  const button = form.querySelector('button[type="submit"]');
+  button.disabled = true;
   try {
-    const told = await call('POST', form.dataset.send, body);
-    if (form.dataset.goto && told.id) location.assign(form.dataset.goto + told.id);
-    else say('Done.');
+    await DO[what](form);
+  } catch (error) {
+    say(error.message);
+  } finally {
+    button.disabled = false;
+  }
+});
+
+// A form that says what it means while somebody types: the host makes the page anew, and of it the preview is taken.
+let typed = null;
+let asked = 0;
+
+async function preview(form) {
+  const number = asked += 1;
+  const fields = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
+  try {
+    const answer = await fetch(`${form.getAttribute('action')}?${fields}`, { headers: { accept: 'text/html' } });
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const fresh = page.getElementById(form.dataset.preview);
+    if (number === asked && fresh) document.getElementById(form.dataset.preview).replaceChildren(...fresh.childNodes);
   } catch (error) {
     say(error.message);
   }
+}
+
+document.addEventListener('input', (event) => {
+  const form = event.target.closest('form[data-preview]');
+  if (!form) return;
+  clearTimeout(typed);
+  typed = setTimeout(preview, 200, form);
 });

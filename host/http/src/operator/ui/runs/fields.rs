@@ -1,0 +1,107 @@
+//! What runs can be looked for by.
+
+use hookbox_core::run::RunStatus;
+use hookbox_core::time::{Millis, Timestamp};
+use maud::{Markup, html};
+
+use super::Given;
+use crate::operator::Operator;
+
+/// Spans that are asked for often.
+const SPANS: [(&str, Millis); 3] =
+    [("last hour", Millis::HOUR), ("last day", Millis::DAY), ("last week", Millis(7 * Millis::DAY.0))];
+/// Text that runs have, by the name of its filter.
+const TEXTS: [(&str, &str); 3] = [("error", "error"), ("result", "result"), ("payload", "payload")];
+/// What is folded away.
+const MORE: [&str; 14] = [
+    "version",
+    "since",
+    "until",
+    "result",
+    "payload",
+    "not_state",
+    "not_plugin",
+    "not_handler",
+    "not_provider",
+    "not_version",
+    "not_error",
+    "not_result",
+    "not_payload",
+    "event",
+];
+
+pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup {
+    let catalogue = operator.store.catalogue();
+    let plugins: Vec<String> = catalogue.plugins().map(|row| row.name.to_string()).collect();
+    let handlers = catalogue.plugins().flat_map(|row| row.active.iter().flat_map(|active| &active.info.handlers));
+    let mut handlers: Vec<String> = handlers.map(|handler| handler.name.to_string()).collect();
+    handlers.sort_unstable();
+    handlers.dedup();
+    let providers: Vec<String> = operator.providers.load().names().map(ToString::to_string).collect();
+    let input = |name: &str, label: &str, list: &str| {
+        let list = (!list.is_empty()).then_some(list);
+        html! { label { (label) input type="search" name=(name) value=(given.text(name)) list=[list] autocomplete="off"; } }
+    };
+    let open = MORE.iter().any(|name| !given.text(name).is_empty());
+    html! {
+        form.filter method="get" action="/runs" role="search" aria-label="Runs" {
+            (state("state", "State", "any", given))
+            (input("plugin", "Plugin", "plugins"))
+            (input("handler", "Handler", "handlers"))
+            (input("provider", "Provider", "providers"))
+            (input("schedule", "Schedule", ""))
+            (input("error", "Text of the error", ""))
+            button type="submit" { "Filter" }
+            a href="/runs" { "Clear" }
+            details.more #more open[open] {
+                summary { "More: version, time, result, payload, and what to leave out" }
+                div.filter {
+                    (input("version", "Version (its digest, or how that begins)", ""))
+                    (input("result", "Text of the result", ""))
+                    (input("payload", "Text of the payload", ""))
+                    (input("since", "Made since", ""))
+                    (input("until", "Made before", ""))
+                }
+                p.dim {
+                    "Times are written as " code { (now.show_seconds()) } ". Made in the "
+                    @for (at, (name, span)) in SPANS.iter().enumerate() {
+                        @if at > 0 { ", " }
+                        a href=(given.and("since", &now.minus(*span).show_seconds())) { (name) }
+                    }
+                    ". Results and payloads are looked through for their first 256 KiB, in any case of letters; that takes \
+                     longer, so that a page may say how far it came."
+                }
+                fieldset {
+                    legend { "Leave out" }
+                    div.filter {
+                        (state("not_state", "State", "none", given))
+                        (input("not_plugin", "Plugin", "plugins"))
+                        (input("not_handler", "Handler", "handlers"))
+                        (input("not_provider", "Provider", "providers"))
+                        (input("not_version", "Version", ""))
+                        @for (name, label) in TEXTS {
+                            (input(&format!("not_{name}"), &format!("Text of the {label}"), ""))
+                        }
+                    }
+                }
+            }
+            @for (id, names) in [("plugins", &plugins), ("handlers", &handlers), ("providers", &providers)] {
+                datalist id=(id) { @for name in names { option value=(name) {} } }
+            }
+        }
+    }
+}
+
+fn state(name: &str, label: &str, none: &str, given: &Given) -> Markup {
+    html! {
+        label {
+            (label)
+            select name=(name) {
+                option value="" { (none) }
+                @for status in RunStatus::ALL {
+                    option value=(status.code()) selected[given.text(name) == status.code()] { (status.code()) }
+                }
+            }
+        }
+    }
+}

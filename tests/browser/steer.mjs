@@ -1,0 +1,43 @@
+// node steer.mjs ORIGIN TOKEN COMPONENT: makes a schedule and sees what it means while it is typed, pauses it, and uploads a
+// plugin that then serves.
+import { within } from './browser.mjs';
+
+const [origin, token, component] = process.argv.slice(2);
+
+const until = (page, selector, wanted) => page.waitForFunction(
+  (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted), {}, selector, wanted,
+);
+
+async function press(page, label) {
+  const button = await page.waitForSelector(`xpath///main//button[normalize-space()='${label}']`, { visible: true });
+  await button.click();
+}
+
+await within(origin, async (page, wrong) => {
+  await page.setExtraHTTPHeaders({ authorization: `Bearer ${token}` });
+  page.on('dialog', (dialog) => dialog.accept());
+
+  await page.goto(`${origin}/schedules`);
+  await Promise.all([page.waitForNavigation(), page.click('a[href="/new-schedule"]')]);
+  await page.type('input[name="name"]', 'workdays');
+  await page.type('input[name="target"]', 'ticker/tick');
+  await page.select('select[name="kind"]', 'weekly');
+  await page.type('input[name="when"]', 'MON 0');
+  await until(page, '#preview', 'must be');
+  if (await page.$('#preview button')) wrong.push('a schedule with a mistake can be saved');
+  await page.type('input[name="when"]', '9:30');
+  await until(page, '#preview', '09:30');
+  const slots = await page.$$('#preview ol li');
+  if (slots.length !== 10) wrong.push(`the preview has ${slots.length} slots`);
+  await Promise.all([page.waitForNavigation(), press(page, 'Save')]);
+  await until(page, 'h1', 'Schedule workdays');
+  await press(page, 'Pause');
+  await until(page, 'h1', 'paused');
+
+  await page.goto(`${origin}/plugins`);
+  const file = await page.waitForSelector('input[name="file"]');
+  await file.uploadFile(component);
+  await Promise.all([page.waitForNavigation(), press(page, 'Upload')]);
+  await until(page, 'h1', 'Plugin steps');
+  await until(page, 'h1', 'active');
+});
