@@ -18,7 +18,7 @@ const TOKEN: &str = "hush-operator-31";
 const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/screenshots");
 
 #[track_caller]
-fn browse(script: &str, host: &Host<'_>, arguments: &[&str]) {
+pub(crate) fn browse(script: &str, host: &Host<'_>, arguments: &[&str]) {
     let packages = Path::new(BROWSER).join("node_modules");
     assert!(packages.is_dir(), "{} is missing: run tests/run", packages.display());
     let mut command = Command::new("node");

@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+mod access;
 mod alerts;
 mod cron;
 mod data;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use access::{AuditArgs, TokensCommand};
 pub(crate) use alerts::AlertsCommand;
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use data::{BackupArgs, MigrateArgs, RestoreArgs};
@@ -159,6 +161,20 @@ pub(crate) enum Command {
         operator: OperatorArgs,
         #[command(subcommand)]
         command: AlertsCommand,
+    },
+    /// Make tokens for people and programs, list and revoke them.
+    Tokens {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: TokensCommand,
+    },
+    /// What was done by the operator API and the pages, by whom, and how it ended.
+    Audit {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(flatten)]
+        args: AuditArgs,
     },
     /// Look at everything that a host stands on, and say the cure of what is wrong.
     Doctor(DoctorArgs),

@@ -51,16 +51,14 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
         Ok(config) => {
             let project = Project::with(args, config)?;
             let providers = check_providers(&project, &mut findings);
-            if let Err(error) = project.operator_token(project.config.operator.listen) {
-                findings.mistakes.push(format!("{error:#}"));
-            }
+            check_operator(&project, &mut findings);
             if let Err(error) = Channels::of(&project) {
                 findings.mistakes.push(format!("{error:#}"));
             }
-            if let Err(Mistakes(wrong)) =
-                project.tls_texts().and_then(|texts| texts.map(|texts| texts.tls()).transpose())
-            {
-                findings.mistakes.extend(wrong);
+            for texts in [project.tls_texts(), project.operator_tls_texts()] {
+                if let Err(Mistakes(wrong)) = texts.and_then(|texts| texts.map(|texts| texts.tls()).transpose()) {
+                    findings.mistakes.extend(wrong);
+                }
             }
             let plugins = check_plugins(&project, &mut findings).await?;
             check_names(&plugins, &providers, &mut findings);
@@ -115,6 +113,19 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
     }
     say!("{} mistakes, {} warnings", findings.mistakes.len(), findings.warnings.len());
     Ok(good)
+}
+
+/// Tokens that were made are in the store, which a host may have open: without one of the configuration they are needed.
+fn check_operator(project: &Project, findings: &mut Findings) {
+    let listen = project.config.operator.listen;
+    match project.operator_token() {
+        Err(error) => findings.mistakes.push(format!("{error:#}")),
+        Ok(None) if !listen.ip().is_loopback() => findings.warnings.push(format!(
+            "operator.listen: {listen} can be reached from elsewhere: a start needs HOOKBOX_TOKEN, or a token of the role \
+             admin that was made with `hookbox tokens create`"
+        )),
+        Ok(_) => {}
+    }
 }
 
 /// The names of all providers.

@@ -8,6 +8,7 @@
 //! 5. The engine starts: what an older boot left running is rescued, then runs
 //!    are claimed.
 
+mod access;
 mod adapters;
 mod alerts;
 mod asked;
@@ -38,7 +39,7 @@ use hookbox_http::alerts::Alerts;
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
-use hookbox_http::operator::{self, Access, Operator};
+use hookbox_http::operator::{self, Operator};
 use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::{self, ServerLimits};
 use hookbox_http::tally::Tally;
@@ -84,7 +85,8 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where webhooks are sent to on this machine.
     pub(crate) origin: String,
-    pub(crate) operator: SocketAddr,
+    /// Where people and commands reach it.
+    pub(crate) operator: String,
     lifecycle: Arc<Lifecycle>,
     engine: Engine,
     stop_serving: watch::Sender<bool>,
@@ -114,11 +116,8 @@ impl Host {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let listen_at = args.listen.unwrap_or(project.config.server.listen);
         let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
-        let (providers, plugin_settings, token) = project::together(
-            live_providers(&project),
-            project.plugin_settings(),
-            project.operator_token(operator_listen),
-        )?;
+        let (providers, plugin_settings, token) =
+            project::together(live_providers(&project), project.plugin_settings(), project.operator_token())?;
         let providers = Arc::new(ArcSwap::from_pointee(providers));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
         let trust = Arc::new(LiveTrust::new(project.config.trust()));
@@ -135,6 +134,8 @@ impl Host {
         };
 
         let tls = project.tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
+
+        let operator_tls = project.operator_tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
 
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&project.data)?);
         let mint = Arc::new(Mint::new(random_seed()?));
@@ -179,6 +180,7 @@ impl Host {
         let ingress_listener = bind(listen_at, "server.listen")?;
         let operator_listener = bind(operator_listen, "operator.listen")?;
         let (ingress_at, operator_at) = (ingress_listener.local_addr()?, operator_listener.local_addr()?);
+        let access = access::of(&project, operator_at, token.as_ref(), &*store, clock.now())?;
         let pairing = Arc::new(Pairing::new(Box::new(environment::keep_secret)));
         let tally = Arc::new(Tally::default());
         let (spending, meters) = (Arc::new(Spending::default()), Arc::new(Meters::default()));
@@ -226,7 +228,7 @@ impl Host {
             trend: trend.clone(),
             lifecycle: lifecycle.clone(),
             settings: plugin_settings.clone(),
-            access: Access::new(operator_at, &project.config.operator.hosts, token)?,
+            access,
             body_bytes_max: limits.body_bytes_max,
             queue_max: limits.queue_max,
             uploads,
@@ -242,7 +244,7 @@ impl Host {
         let private_limits = ServerLimits { connections_max: OPERATOR_CONNECTIONS_MAX, ..ServerLimits::default() };
         let mut servers = vec![
             tokio::spawn(serve_until(ingress_listener, public, tls.clone(), public_limits, stopped.clone())),
-            tokio::spawn(serve_until(operator_listener, private, None, private_limits, stopped)),
+            tokio::spawn(serve_until(operator_listener, private, operator_tls.clone(), private_limits, stopped)),
         ];
         // The routes of the last stop are in place, so nothing that comes now is kept as unrouted by mistake. On the
         // very first start there are none: the folder is scanned first.
@@ -287,6 +289,7 @@ impl Host {
                 taken,
                 config: project.config,
                 tls: tls.clone(),
+                operator_tls: operator_tls.clone(),
                 providers,
                 reserved,
                 plugin_settings,
@@ -302,7 +305,7 @@ impl Host {
             store,
             clock,
             origin: format!("{}://{ingress_at}", if tls.is_some() { "https" } else { "http" }),
-            operator: operator_at,
+            operator: format!("{}://{operator_at}", if operator_tls.is_some() { "https" } else { "http" }),
             lifecycle,
             engine,
             stop_serving,

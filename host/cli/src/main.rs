@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod access;
 mod alerts;
 mod args;
 mod backup;
@@ -136,6 +137,8 @@ fn run(cli: Cli) -> Result<u8> {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Tokens { operator, command } => access::tokens(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Audit { operator, args } => access::audit(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Alerts { operator, command } => alerts::alerts(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor(args) => doctor::doctor(&args, || client(&args.operator), print).map(done_or(FAILED)),
         Command::Health { operator } => health::health(&client(&operator)?, print).map(done_or(FAILED)),
@@ -155,7 +158,7 @@ fn run(cli: Cli) -> Result<u8> {
 async fn serve(args: &HostArgs) -> Result<End> {
     let project = Project::read(&args.project)?;
     let host = Host::start(args, project, None).await?;
-    say!("hookbox is ready: webhooks at {}, operator at http://{}", host.origin, host.operator);
+    say!("hookbox is ready: webhooks at {}, operator at {}", host.origin, host.operator);
     // Where systemd waits for it; elsewhere nothing happens.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     host.run().await

@@ -39,11 +39,14 @@ fn each_command_says_what_it_does() {
         "restore",
         "migrate",
         "import",
+        "audit",
     ];
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    for group in ["events", "routes", "runs", "searches", "holds", "schedules", "providers", "plugins", "alerts", "cron"] {
+    let groups =
+        ["events", "routes", "runs", "searches", "holds", "schedules", "providers", "plugins", "alerts", "cron", "tokens"];
+    for group in groups {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }
     insta::assert_snapshot!("hookbox-plugins-rollback", help(&["plugins", "rollback"]));
@@ -60,6 +63,7 @@ fn each_command_says_what_it_does() {
     insta::assert_snapshot!("hookbox-cron-explain", help(&["cron", "explain"]));
     insta::assert_snapshot!("hookbox-import-celery", help(&["import", "celery"]));
     insta::assert_snapshot!("hookbox-events-route", help(&["events", "route"]));
+    insta::assert_snapshot!("hookbox-tokens-create", help(&["tokens", "create"]));
     insta::assert_snapshot!("hookbox-routes-test", help(&["routes", "test"]));
 }
 

@@ -40,7 +40,8 @@ pub use schedule::{PAYLOAD_BYTES_MAX, SCHEDULE_KINDS, schedule_of_operator};
 pub use server::{
     BODIES_BYTES, BODIES_BYTES_MAX, BODIES_BYTES_MIN, BODY_BYTES, BODY_BYTES_MAX, BODY_BYTES_MIN, CONNECTIONS,
     CONNECTIONS_MAX, CONNECTIONS_MIN, Engine, HOSTS_MAX, IN_FLIGHT, IN_FLIGHT_MAX, KEPT_FOR_MAX, KEPT_FOR_MIN,
-    KEPT_MAX, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation, TlsFiles,
+    KEPT_MAX, Login, Operator, PER_SOURCE, QUEUE, QUEUE_MAX, Retention, SLOTS, SLOTS_MAX, Server, StoreLocation,
+    TlsFiles,
 };
 pub use source::{ProviderSecret, SecretSource};
 pub use tracing::Tracing;

@@ -5,6 +5,7 @@
 //! environment, and does not know that wasmtime, axum or sled exist. Time,
 //! jitter and ids come in as values.
 
+pub mod access;
 pub mod alert;
 pub mod attempt;
 pub mod body_schema;

@@ -91,6 +91,10 @@ name!(
     /// A handler, unique within its plugin.
     HandlerName, "a handler's name", "a-z, 0-9, '-' and '_'", b"-_"
 );
+name!(
+    /// A token of the operator's listener.
+    TokenName, "a token's name", "a-z, 0-9, '-', '_' and '.'", b"-_."
+);
 
 /// A schedule, unique within the host: `nightly`, or `PLUGIN.HANDLER` where a plugin declares it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -37,12 +37,13 @@ impl Pruner {
                         "{dead} dead letters were dropped: they were older or more than hooks.yaml keeps"
                     );
                 }
-                if pruned.runs + pruned.events + pruned.suppressed + pruned.kv_keys > 0 {
+                if pruned.runs + pruned.events + pruned.suppressed + pruned.kv_keys + pruned.audited > 0 {
                     tracing::debug!(
                         runs = pruned.runs,
                         events = pruned.events,
                         suppressed = pruned.suppressed,
                         keys = pruned.kv_keys,
+                        audited = pruned.audited,
                         "old rows were removed"
                     );
                 }

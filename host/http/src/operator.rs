@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod audit;
 mod backup;
 mod bulk;
 mod etag;
@@ -19,11 +20,13 @@ mod plugins;
 mod providers;
 mod query;
 mod routes;
+mod routing;
 mod runs;
 mod schedules;
 mod searches;
 mod streams;
 mod suppressed;
+mod tokens;
 mod totals;
 mod ui;
 mod unrouted;
@@ -38,7 +41,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
@@ -66,8 +69,9 @@ use crate::tally::Tally;
 use crate::trend::{Sources, Trend};
 use crate::uploads::Uploads;
 use query::Query;
+use routing::Routes;
 
-pub use access::{Access, TokenNeeded};
+pub use access::{Access, Act, Least, Login, RULES, Random, Rule, Takes, TokenNeeded};
 
 /// Body of a request: what an operator asks for is a few words.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -138,12 +142,32 @@ type Api = State<Arc<Operator>>;
 /// exist too.
 pub fn router(operator: Operator) -> Router {
     let operator = Arc::new(operator);
-    let streams = Arc::new(streams::Streams::new(operator.clock.now()));
-    let watched = Router::new()
-        .route("/runs/stream", get(streams::runs))
-        .route("/runs/{id}/logs/stream", get(streams::logs))
-        .with_state((Arc::clone(&operator), streams));
-    let api = Router::new()
+    let edits = (Arc::clone(&operator), Arc::<etag::Edits>::default());
+    let under_way = (Arc::clone(&operator), Arc::<idempotency::UnderWay>::default());
+    routes(&operator)
+        .router()
+        .method_not_allowed_fallback(async || {
+            Problem::wrong_method().because("use one of the methods that the Allow header names")
+        })
+        .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
+        .layer(middleware::from_fn_with_state(edits, etag::conditional))
+        .layer(middleware::from_fn_with_state(under_way, idempotency::once))
+        .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
+        .with_state(operator)
+}
+
+/// Each path of the router, with a router of it alone that lets everybody in: for the test that holds them against
+/// [`RULES`].
+pub fn routes_apart(operator: Operator) -> Vec<(String, Router)> {
+    let operator = Arc::new(operator);
+    routes(&operator).apart(&operator)
+}
+
+fn routes(operator: &Arc<Operator>) -> Routes {
+    let streams = (Arc::clone(operator), Arc::new(streams::Streams::new(operator.clock.now())));
+    let api = Routes::new()
+        .route("/runs/stream", get(streams::runs).with_state(streams.clone()))
+        .route("/runs/{id}/logs/stream", get(streams::logs).with_state(streams))
         .route("/alerts", get(alerts::list))
         .route("/alerts/channels/{name}/test", post(alerts::test))
         .route("/events", get(events::list))
@@ -186,28 +210,19 @@ pub fn router(operator: Operator) -> Router {
         .route("/providers/{name}/pairing", get(pairing::look).post(pairing::open))
         .route("/providers/{name}/pairing/confirm", post(pairing::confirm))
         .route("/providers/{name}/pairing/close", post(pairing::close))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{name}", delete(tokens::revoke))
+        .route("/audit", get(audit::list))
+        .route("/whoami", get(tokens::who_am_i))
         .route("/backup", post(backup::make))
         .route("/health", get(health))
         .route("/openapi.json", get(openapi::show));
-    Router::new()
+    Routes::new()
         .merge(ui::routes())
         .route("/metrics", get(metrics::show))
+        .route("/login", get(access::show_login).post(access::log_in))
+        .route("/logout", post(access::log_out))
         .nest("/api/v1", api)
-        .nest("/api/v1", watched)
-        .method_not_allowed_fallback(async || {
-            Problem::wrong_method().because("use one of the methods that the Allow header names")
-        })
-        .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
-        .layer(middleware::from_fn_with_state(
-            (Arc::clone(&operator), Arc::<etag::Edits>::default()),
-            etag::conditional,
-        ))
-        .layer(middleware::from_fn_with_state(
-            (Arc::clone(&operator), Arc::<idempotency::UnderWay>::default()),
-            idempotency::once,
-        ))
-        .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
-        .with_state(operator)
 }
 
 async fn health(State(operator): Api, uri: Uri) -> Result<Response, Problem> {
@@ -249,8 +264,16 @@ async fn bytes_of(body: Body, bytes_max: usize, within: Millis) -> Result<Bytes,
 /// One line for every write, whether it was done or not.
 fn audited<T>(what: &'static str, which: impl fmt::Display, result: Result<T, Problem>) -> Result<T, Problem> {
     let outcome = result.as_ref().err().map_or("done", Problem::code);
-    tracing::info!(who = "operator", what, %which, outcome, "operator: {what} {which}: {outcome}");
+    let who = access::caller().map_or_else(|| "operator".to_owned(), |caller| caller.to_string());
+    tracing::info!(%who, what, %which, outcome, "{who}: {what} {which}: {outcome}");
+    access::note(which.to_string());
     result
+}
+
+/// A question how much a write would change.
+fn counted<T>(answer: T) -> T {
+    access::note("counted only".to_owned());
+    answer
 }
 
 fn created(place: &str, view: impl Serialize) -> Response {

@@ -16,6 +16,10 @@ const RETRY_AFTER_SECONDS: &str = "2";
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// Which problem an answer tells; among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Code(pub(crate) &'static str);
+
 #[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
@@ -71,6 +75,7 @@ problems! {
     unverified, UNAUTHORIZED, "unverified", "The delivery cannot be verified";
     token_wanted, UNAUTHORIZED, "token-wanted", "A token is needed";
     foreign_origin, FORBIDDEN, "foreign-origin", "Another site may not do this";
+    forbidden, FORBIDDEN, "forbidden", "The role does not allow this";
     token_unset, FORBIDDEN, "token-unset", "This needs a token, and none is set";
     not_found, NOT_FOUND, "not-found", "There is no such thing here";
     wrong_method, METHOD_NOT_ALLOWED, "wrong-method", "The method is not allowed here";
@@ -82,6 +87,7 @@ problems! {
     unknown_encoding, UNSUPPORTED_MEDIA_TYPE, "unknown-encoding", "The content encoding is not known here";
     broken_encoding, BAD_REQUEST, "broken-encoding", "The body is not in its content encoding";
     wasm_wanted, UNSUPPORTED_MEDIA_TYPE, "wasm-wanted", "The body must be a component";
+    form_wanted, UNSUPPORTED_MEDIA_TYPE, "form-wanted", "The body must be a form";
     json_wanted, UNSUPPORTED_MEDIA_TYPE, "json-wanted", "The body must be JSON";
     foreign_host, MISDIRECTED_REQUEST, "foreign-host", "This host does not go by that name";
     invalid_body, UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as it must be";
@@ -174,10 +180,11 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        let header = self.header.take();
+        let (header, code) = (self.header.take(), Code(self.code()));
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        response.extensions_mut().insert(code);
         if let Some((name, value)) = header
             && let Ok(value) = HeaderValue::from_str(&value)
         {

@@ -1,6 +1,7 @@
 //! The wire forms: what the API says, apart from what the host thinks in. Times are RFC 3339 in UTC, members are
 //! written in snake_case, what is not there is null.
 
+pub(crate) mod access;
 pub(crate) mod alert;
 pub(crate) mod change;
 pub(crate) mod event;

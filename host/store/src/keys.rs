@@ -26,10 +26,14 @@
 //! | `f` | name | a search that an operator keeps |
 //! | `k` | plugin, 0, key | a plugin's key |
 //! | `u` | plugin | bytes that a plugin's keys take |
+//! | `T` | token | its hash, role and times |
+//! | `S` | hash of a session's id | who it is, and its times |
+//! | `A` | number | what an operator did; numbers have no gaps |
 //! | `c` | any key above, number | part of a value that is too large for one |
 //!
 //! No key is longer than 256 bytes: names have 63 at most, a plugin's keys 128.
 
+use hookbox_core::access::{SecretHash, TokenName};
 use hookbox_core::hold::Held;
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
@@ -55,6 +59,9 @@ pub(crate) const UNIQUE: u8 = b'y';
 pub(crate) const UNROUTED: u8 = b'o';
 pub(crate) const SUPPRESSED: u8 = b'w';
 pub(crate) const SUPPRESSED_OF: u8 = b'v';
+pub(crate) const TOKEN: u8 = b'T';
+pub(crate) const SESSION: u8 = b'S';
+pub(crate) const AUDIT: u8 = b'A';
 pub(crate) const CHUNK: u8 = b'c';
 
 pub(crate) const COUNTS: &[u8] = b"mcounts";
@@ -175,6 +182,22 @@ pub(crate) fn request_number(number: u64) -> Vec<u8> {
 
 pub(crate) fn all_request_numbers() -> Vec<u8> {
     with(b'n', &[b"n"])
+}
+
+pub(crate) fn token(name: &TokenName) -> Vec<u8> {
+    with(TOKEN, &[name.as_str().as_bytes()])
+}
+
+pub(crate) fn session(hash: &SecretHash) -> Vec<u8> {
+    with(SESSION, &[hash.as_bytes()])
+}
+
+pub(crate) fn audit(number: u64) -> Vec<u8> {
+    with(AUDIT, &[&number.to_be_bytes()])
+}
+
+pub(crate) fn audit_number(key: &[u8]) -> Option<u64> {
+    key.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 pub(crate) fn search(name: &str) -> Vec<u8> {

@@ -5,6 +5,7 @@
 //! was checked holds until the group is on disk.
 
 mod accept;
+mod access;
 mod execute;
 mod holds;
 mod kv;
@@ -18,6 +19,7 @@ mod suppress;
 
 use std::sync::Arc;
 
+use hookbox_core::access::AccessRows;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
@@ -58,6 +60,7 @@ pub(crate) struct Shown {
     pub(crate) catalogue_changed: bool,
     pub(crate) holds: Arc<Holds>,
     pub(crate) holds_changed: bool,
+    pub(crate) access: Arc<AccessRows>,
     pub(crate) schedules_changed: bool,
     /// Runs that are executed were cancelled.
     pub(crate) leases_lost: bool,
@@ -66,12 +69,13 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    pub(crate) fn unchanged(catalogue: Arc<Catalogue>, holds: Arc<Holds>) -> Shown {
+    pub(crate) fn unchanged(catalogue: Arc<Catalogue>, holds: Arc<Holds>, access: Arc<AccessRows>) -> Shown {
         Shown {
             catalogue,
             catalogue_changed: false,
             holds,
             holds_changed: false,
+            access,
             schedules_changed: false,
             leases_lost: false,
             claim_again: false,

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod types;
 
 mod aside;
+mod audit;
 mod codec;
 mod commits;
 mod counts;
@@ -44,6 +45,7 @@ mod values;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
@@ -62,10 +64,10 @@ pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 pub use crate::snapshot::Snapshot;
 use crate::types::{
-    Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
-    Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey,
-    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
-    SuppressedPage, Total, Waiting,
+    Accepted, AccessChange, Again, AuditFilter, AuditPage, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord,
+    Fired, Firing, KeptAnswer, KvPage, Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded,
+    Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search,
+    StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
@@ -264,6 +266,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many of them there are, exactly where that is cheap, and else at least.
     async fn total(&self, listed: Listed) -> Result<Total, StoreError>;
+
+    /// Who is let in, as last committed.
+    fn access(&self) -> Arc<AccessRows>;
+
+    /// False where that was so already, or there is nothing of the kind: nothing was changed. `Conflict` where there
+    /// are [`TOKENS_MAX`](hookbox_core::access::TOKENS_MAX) tokens.
+    async fn change_access(&self, change: AccessChange) -> Result<bool, StoreError>;
+
+    /// Writes down what an operator is about to do; gives the number of the entry.
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError>;
+
+    /// How that ended. An entry that is gone, or has an outcome, is left as it is.
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError>;
+
+    /// Newest first.
+    async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError>;
 
     /// Searches that operators keep, by name.
     async fn searches(&self) -> Result<Vec<Search>, StoreError>;

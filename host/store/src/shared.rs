@@ -7,6 +7,7 @@ mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::{Denial, Denials};
 use hookbox_core::effects::KvEntry;
@@ -22,36 +23,19 @@ use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
 use crate::commits::Commits;
 use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::ledger::{self, Ending, Ledger};
-use crate::overlay::Read;
+use crate::ledger::{self, Ending};
 use crate::snapshot::Snapshot;
 use crate::total;
 use crate::types::{
-    Accepted, Again, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord, Fired, Firing, KeptAnswer, KvPage,
-    Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded, Replay, Replayed, RequestKey,
-    Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search, StoppedAttempt, Suppressed,
-    SuppressedPage, Total, Waiting,
+    Accepted, AccessChange, Again, AuditFilter, AuditPage, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord,
+    Fired, Firing, KeptAnswer, KvPage, Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded,
+    Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search,
+    StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
 };
-use crate::{Signals, Store, query, snapshot, suppressed, unrouted};
+use crate::{Signals, Store, audit, query, snapshot, suppressed, unrouted};
 pub(crate) use ledgered::Ledgered;
+pub(crate) use ledgered::{Backend, Change};
 pub(crate) use state::{Grouped, Sight, State, locked};
-
-/// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
-pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
-/// Told how the sync went.
-pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// Keeps the tree and runs changes one after the other.
-#[async_trait]
-pub(crate) trait Backend: Send + Sync + 'static {
-    /// The tree as it is open at this moment, for one query. `Unavailable` while it is not.
-    fn tree(&self) -> Result<Arc<dyn Read>, StoreError>;
-
-    fn state(&self) -> &State;
-
-    /// Waits while the queue of changes is full.
-    async fn submit(&self, change: Change) -> Result<(), StoreError>;
-}
 
 #[async_trait]
 impl<B: Backend> Store for Ledgered<B> {
@@ -331,6 +315,26 @@ impl<B: Backend> Store for Ledgered<B> {
 
     fn commits(&self) -> Commits {
         self.backend.state().commits.read()
+    }
+
+    fn access(&self) -> Arc<AccessRows> {
+        self.backend.state().access.load_full()
+    }
+
+    async fn change_access(&self, change: AccessChange) -> Result<bool, StoreError> {
+        self.change(move |ledger| ledger.change_access(change)).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        self.change(move |ledger| ledger.audit(&entry)).await
+    }
+
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError> {
+        self.change(move |ledger| ledger.audit_outcome(number, outcome)).await
+    }
+
+    async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.read(|tree| audit::page(tree, page, &filter)).await
     }
 
     async fn searches(&self) -> Result<Vec<Search>, StoreError> {

@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it.
 
+mod access;
 mod looking;
 mod requests;
 
@@ -23,6 +24,7 @@ use hookbox_core::run::{BootId, Lease, Run, RunEvent, WorkKind};
 use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
+pub use access::{AccessChange, AuditFilter, AuditPage, Audited};
 pub use looking::{Excluded, Listed, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search, Total};
 pub use requests::{Begun, KEPT_REQUESTS_MAX, KeptAnswer, REQUEST_KEPT_FOR, RequestKey};
 
@@ -346,6 +348,8 @@ pub struct Pruned {
     /// Duplicates that were kept.
     pub suppressed: u64,
     pub kv_keys: u64,
+    /// Entries of the audit log.
+    pub audited: u64,
     /// There may be more to prune.
     pub more: bool,
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
@@ -428,6 +429,26 @@ impl Store for Faulty {
 
     fn waiting_of(&self, handler: &HandlerRef) -> u64 {
         self.store.waiting_of(handler)
+    }
+
+    fn access(&self) -> Arc<AccessRows> {
+        self.store.access()
+    }
+
+    async fn change_access(&self, change: AccessChange) -> Result<bool, StoreError> {
+        self.read("change access", self.store.change_access(change)).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        self.read("audit", self.store.audit(entry)).await
+    }
+
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError> {
+        self.read("audit outcome", self.store.audit_outcome(number, outcome)).await
+    }
+
+    async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.read("audited", self.store.audited(page, filter)).await
     }
 
     async fn searches(&self) -> Result<Vec<Search>, StoreError> {

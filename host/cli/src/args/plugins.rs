@@ -14,7 +14,7 @@ pub(crate) enum PluginsCommand {
         /// The first digits of the version's digest, as `hookbox plugins show` prints them.
         version: Option<String>,
     },
-    /// Send a component to the host. It serves once it is good; else the old version goes on. Needs HOOKBOX_TOKEN.
+    /// Send a component to the host. It serves once it is good; else the old version goes on. Needs the token of an admin in HOOKBOX_TOKEN.
     Push(PushArgs),
     /// Print what happens to plugins as it happens: found, compiled, active, refused, rolled back, gone.
     Watch {

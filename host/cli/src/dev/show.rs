@@ -19,7 +19,7 @@ const SHOWN_MAX: usize = 500;
 pub(crate) async fn welcome(host: &Host, signer: Option<&Signer>) -> Result<()> {
     say!();
     say!("  webhooks   {}/api/v1/webhooks/webhook/PROVIDER", host.origin);
-    say!("  operator   http://{}/", host.operator);
+    say!("  operator   {}/", host.operator);
     let catalogue = host.store.catalogue();
     say!("\nHandlers");
     for (target, handler) in catalogue.handlers() {

@@ -43,6 +43,7 @@ pub(crate) struct Live {
     /// As the files were when they were read for the start.
     pub(crate) taken: Vec<Stamp>,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) operator_tls: Option<Arc<Tls>>,
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) reserved: Arc<ArcSwap<BTreeSet<String>>>,
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
@@ -146,6 +147,9 @@ impl Live {
         let settled = Settled::of(&project)?;
         // A host that began without TLS has none until the next start, and the other way round.
         if let (Some(tls), Some(texts)) = (&self.tls, project.tls_texts()?) {
+            texts.replace(tls)?;
+        }
+        if let (Some(tls), Some(texts)) = (&self.operator_tls, project.operator_tls_texts()?) {
             texts.replace(tls)?;
         }
         self.warn_of_restart(&project.config);

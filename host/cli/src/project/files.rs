@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hookbox_core::body_schema::{BodySchema, SCHEMA_BYTES_MAX};
-use hookbox_core::config::Provider;
+use hookbox_core::config::{Provider, TlsFiles};
 use hookbox_core::name::ProviderName;
 use hookbox_http::providers::SchemaRule;
 use hookbox_http::tls::{Tls, Unusable};
@@ -15,36 +15,47 @@ use super::{Mistakes, Project};
 /// A chain of certificates has a few KiB.
 const PEM_BYTES_MAX: u64 = 1 << 20;
 
-/// Certificate and key of the public listener.
+/// Certificate and key of a listener.
 pub(crate) struct TlsTexts {
+    /// Such as `server.tls`.
+    place: &'static str,
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
 }
 
 impl TlsTexts {
     pub(crate) fn tls(&self) -> Result<Tls, Mistakes> {
-        Tls::new(&self.certificate, &self.key).map_err(unusable)
+        Tls::new(&self.certificate, &self.key).map_err(|why| self.unusable(&why))
     }
 
     /// For connections that begin from now on.
     pub(crate) fn replace(&self, tls: &Tls) -> Result<(), Mistakes> {
-        tls.replace(&self.certificate, &self.key).map_err(unusable)
+        tls.replace(&self.certificate, &self.key).map_err(|why| self.unusable(&why))
     }
-}
 
-fn unusable(why: Unusable) -> Mistakes {
-    Mistakes(vec![format!("server.tls: {why}")])
+    fn unusable(&self, why: &Unusable) -> Mistakes {
+        Mistakes(vec![format!("{}: {why}", self.place)])
+    }
 }
 
 impl Project {
     pub(crate) fn tls_texts(&self) -> Result<Option<TlsTexts>, Mistakes> {
-        let Some(files) = &self.config.server.tls else { return Ok(None) };
+        self.tls_texts_of("server.tls", self.config.server.tls.as_ref())
+    }
+
+    /// Those of the operator's listener.
+    pub(crate) fn operator_tls_texts(&self) -> Result<Option<TlsTexts>, Mistakes> {
+        self.tls_texts_of("operator.tls", self.config.operator.tls.as_ref())
+    }
+
+    fn tls_texts_of(&self, place: &'static str, files: Option<&TlsFiles>) -> Result<Option<TlsTexts>, Mistakes> {
+        let Some(files) = files else { return Ok(None) };
         let read = |key: &str, file: &Path| {
             read(&self.environment.path(file), PEM_BYTES_MAX)
-                .map_err(|why| Mistakes(vec![format!("server.tls.{key}: {why}")]))
+                .map_err(|why| Mistakes(vec![format!("{place}.{key}: {why}")]))
         };
         let (certificate, key) = (read("cert", &files.cert)?, Zeroizing::new(read("key", &files.key)?));
-        Ok(Some(TlsTexts { certificate, key }))
+        Ok(Some(TlsTexts { place, certificate, key }))
     }
 
     /// What a provider's bodies must be, with everything that is wrong with it.
@@ -69,7 +80,8 @@ impl Project {
 
     /// Those of them that are read anew when they change.
     pub(crate) fn watched_files(&self) -> Vec<PathBuf> {
-        let tls = self.config.server.tls.iter().flat_map(|files| [&files.cert, &files.key]);
+        let tls = [&self.config.server.tls, &self.config.operator.tls];
+        let tls = tls.into_iter().flatten().flat_map(|files| [&files.cert, &files.key]);
         let schemas = self.config.providers.values().flat_map(|provider| &provider.schemas);
         let schemas = schemas.map(|schema| &schema.file);
         tls.chain(schemas).map(|file| self.environment.path(file)).collect()

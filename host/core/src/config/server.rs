@@ -84,8 +84,20 @@ pub struct Operator {
     /// Beyond loopback only with a token, which may be in the environment alone: whoever reads that checks it.
     pub listen: SocketAddr,
     pub token: Option<SecretSource>,
+    /// Without it, plain HTTP.
+    pub tls: Option<TlsFiles>,
+    pub login: Login,
     /// What a Host header may say besides the listener's own address; lower case, without a port.
     pub hosts: Vec<String>,
+}
+
+/// Who has to log in to the operator's listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Login {
+    /// Whoever does not sit at this machine; everybody where a token is configured.
+    #[default]
+    Elsewhere,
+    Everybody,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +125,9 @@ pub struct Retention {
     pub cancelled_max: u64,
     /// Events that no handler wanted.
     pub events_for: Millis,
+    /// What operators did.
+    pub audit_for: Millis,
+    pub audit_max: u64,
 }
 
 impl Default for Server {
@@ -186,7 +201,7 @@ impl TlsFiles {
 
 impl Default for Operator {
     fn default() -> Operator {
-        Operator { listen: loopback(5555), token: None, hosts: Vec::new() }
+        Operator { listen: loopback(5555), token: None, tls: None, login: Login::default(), hosts: Vec::new() }
     }
 }
 
@@ -200,10 +215,12 @@ impl Operator {
             place.wrong(format_args!("must differ from server.listen, both are {listen}"));
         }
         let token = section.take("token").and_then(SecretSource::read);
+        let tls = section.take("tls").and_then(TlsFiles::read);
+        let login = section.parsed("login", login).unwrap_or_default();
         let hosts = section.list("hosts", 0..=HOSTS_MAX).unwrap_or_default();
         let hosts = hosts.iter().filter_map(|host| host.parsed(host_name)).collect();
         section.finish();
-        Operator { listen, token, hosts }
+        Operator { listen, token, tls, login, hosts }
     }
 }
 
@@ -254,6 +271,8 @@ impl Default for Retention {
             cancelled_for: Millis(7 * Millis::DAY.0),
             cancelled_max: 100_000,
             events_for: Millis(7 * Millis::DAY.0),
+            audit_for: Millis(365 * Millis::DAY.0),
+            audit_max: 100_000,
         }
     }
 }
@@ -268,11 +287,21 @@ impl Retention {
             dead_for: section.span("dead_for", spans.clone()).unwrap_or(usual.dead_for),
             dead_max: section.number("dead_max", counts.clone()).unwrap_or(usual.dead_max),
             cancelled_for: section.span("cancelled_for", spans.clone()).unwrap_or(usual.cancelled_for),
-            cancelled_max: section.number("cancelled_max", counts).unwrap_or(usual.cancelled_max),
-            events_for: section.span("events_for", spans).unwrap_or(usual.events_for),
+            cancelled_max: section.number("cancelled_max", counts.clone()).unwrap_or(usual.cancelled_max),
+            events_for: section.span("events_for", spans.clone()).unwrap_or(usual.events_for),
+            audit_for: section.span("audit_for", spans).unwrap_or(usual.audit_for),
+            audit_max: section.number("audit_max", counts).unwrap_or(usual.audit_max),
         };
         section.finish();
         retention
+    }
+}
+
+fn login(text: &str) -> Result<Login, String> {
+    match text {
+        "elsewhere" => Ok(Login::Elsewhere),
+        "everybody" => Ok(Login::Everybody),
+        _ => Err(format!("must be elsewhere or everybody, got {text:?}")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
@@ -342,6 +343,26 @@ impl Store for Wire {
 
     fn waiting_of(&self, handler: &HandlerRef) -> u64 {
         self.store.waiting_of(handler)
+    }
+
+    fn access(&self) -> Arc<AccessRows> {
+        self.store.access()
+    }
+
+    async fn change_access(&self, change: AccessChange) -> Result<bool, StoreError> {
+        self.through(self.store.change_access(change)).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        self.through(self.store.audit(entry)).await
+    }
+
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError> {
+        self.through(self.store.audit_outcome(number, outcome)).await
+    }
+
+    async fn audited(&self, page: PageRequest<u64>, filter: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.store.audited(page, filter).await
     }
 
     async fn searches(&self) -> Result<Vec<Search>, StoreError> {

@@ -1,181 +1,229 @@
-//! Who may speak to the operator's listener: a browser that was lured here may not.
+//! Who may speak to the operator's listener, and what each may do there.
+//!
+//! A request is let in by a token, by the cookie of a session, or because it comes from this machine to a listener on
+//! loopback where nobody asked for more. What it may do then is in one [`table`].
 
-use std::collections::BTreeSet;
-use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+mod audit;
+mod caller;
+mod cookie;
+mod guard;
+mod login;
+mod origin;
+mod table;
+mod throttle;
 
-use axum::extract::{Request, State};
-use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderValue, Method, request};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hookbox_core::access::{AccessRows, Holder, Role, SecretHash};
+use hookbox_core::clock::Monotonic;
 use hookbox_core::secret::Secret;
+use hookbox_core::time::Timestamp;
 
-use super::Operator;
-use crate::json;
 use crate::problem::Problem;
+use caller::By;
+use cookie::Over;
+use origin::Names;
+use throttle::{Count, Throttle};
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) use caller::{Caller, apart, caller, note};
+pub(super) use guard::check;
+pub(super) use login::{form, log_in, log_out, show as show_login};
+pub use table::{Act, Least, RULES, Rule, Takes};
 
-/// The one path that takes no JSON.
+/// Writes whose answers are no rows of a table: components, a file of everything, a token that is told once.
 pub(super) const UPLOAD: &str = "/api/v1/plugins";
+pub(super) const BACKUP: &str = "/api/v1/backup";
+pub(super) const TOKENS: &str = "/api/v1/tokens";
 
-/// With every answer: nothing is cached, framed, sniffed or loaded from elsewhere.
-const SAFE: [(HeaderName, &str); 5] = [
-    (CACHE_CONTROL, "no-store"),
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (X_FRAME_OPTIONS, "DENY"),
-    (REFERRER_POLICY, "no-referrer"),
-];
+/// Tokens begin so, that scanners of source code know one that was committed by mistake.
+const TOKEN_PREFIX: &str = "hbx_";
+/// Refusals that are written down in ten minutes.
+const REFUSALS: u32 = 10;
+
+/// Where 256 random bits come from.
+pub type Random = Box<dyn Fn() -> io::Result<[u8; 32]> + Send + Sync>;
 
 /// The rules of one listener.
-#[derive(Debug)]
 pub struct Access {
-    /// What `Host` may say, in lower case.
-    hosts: BTreeSet<String>,
-    token: Option<Secret>,
+    names: Names,
+    listens_on: SocketAddr,
+    over: Over,
+    login: Login,
+    configured: Option<SecretHash>,
+    throttle: Throttle,
+    refusals: Mutex<Count>,
+    random: Random,
 }
 
-/// A listener that others can reach has no token.
+/// Who has to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Login {
+    /// Whoever does not sit at this machine.
+    #[default]
+    Elsewhere,
+    /// Everybody.
+    Everybody,
+}
+
+/// A listener that others can reach, and nobody could log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{listens_on} can be reached from other machines: set a token, or listen on 127.0.0.1")]
+#[error(
+    "{listens_on} can be reached from other machines, and nobody could log in: set HOOKBOX_TOKEN (operator.token in \
+     hooks.yaml), or listen on 127.0.0.1, make a token with `hookbox tokens create NAME --role admin`, and come back"
+)]
 pub struct TokenNeeded {
     listens_on: SocketAddr,
 }
 
 impl Access {
     /// `listens_on` has the port that was bound. `hosts` are further names that people reach it by, such as that of
-    /// a proxy; one without a port counts with that of the listener too.
-    pub fn new(listens_on: SocketAddr, hosts: &[String], token: Option<Secret>) -> Result<Access, TokenNeeded> {
-        if token.is_none() && !listens_on.ip().is_loopback() {
-            return Err(TokenNeeded { listens_on });
-        }
-        let port = listens_on.port();
-        let mut allowed = BTreeSet::new();
-        if !listens_on.ip().is_unspecified() {
-            allowed.insert(listens_on.to_string());
-        }
-        for name in ["localhost", "127.0.0.1", "[::1]"] {
-            allowed.insert(format!("{name}:{port}"));
-            if port == 80 {
-                allowed.insert(name.to_owned());
-            }
-        }
-        for host in hosts {
-            let host = host.parse().map_or_else(|_| host.to_ascii_lowercase(), |ip: Ipv6Addr| format!("[{ip}]"));
-            let bare = host.rsplit(']').next().is_some_and(|rest| !rest.contains(':'));
-            // A proxy may pass on the name with the port that it speaks to.
-            allowed.extend(bare.then(|| format!("{host}:{port}")));
-            allowed.insert(host);
-        }
-        Ok(Access { hosts: allowed, token })
-    }
-
-    /// Whoever may put code on this machine must have shown who they are.
-    pub(super) fn may_upload(&self) -> Result<(), Problem> {
-        match self.token {
-            Some(_) => Ok(()),
-            None => Err(Problem::token_unset().because(
-                "anybody on this machine could upload a plugin: set HOOKBOX_TOKEN for the host (operator.token in hooks.yaml), start \
-                 it again, and send that token. Or put the file in plugins/",
-            )),
+    /// a proxy; one without a port counts with that of the listener too. `token` may do everything.
+    pub fn new(listens_on: SocketAddr, hosts: &[String], token: Option<&Secret>, random: Random) -> Access {
+        Access {
+            names: Names::of(listens_on, hosts),
+            listens_on,
+            over: Over::Plain,
+            login: Login::default(),
+            configured: token.map(|token| SecretHash::of(token.expose())),
+            throttle: Throttle::default(),
+            refusals: Mutex::default(),
+            random,
         }
     }
 
-    fn admit(&self, head: &request::Parts) -> Result<(), Problem> {
-        self.host(head)?;
-        self.token(&head.headers)?;
-        if head.method.is_safe() { Ok(()) } else { self.write(head) }
+    /// The listener speaks TLS.
+    #[must_use]
+    pub fn over_tls(self) -> Access {
+        Access { over: Over::Tls, ..self }
     }
 
-    /// A page of another site can reach this address under a name of its own (DNS rebinding), not under ours.
-    fn host(&self, head: &request::Parts) -> Result<(), Problem> {
-        let host = only(&head.headers, &HOST).and_then(|host| host.to_str().ok());
-        let target = head.uri.authority().map(|authority| authority.as_str());
-        let known = |host: &str| self.hosts.contains(&host.to_ascii_lowercase());
-        if host.is_some_and(known) && target.is_none_or(known) {
-            return Ok(());
+    #[must_use]
+    pub fn with_login(self, login: Login) -> Access {
+        Access { login, ..self }
+    }
+
+    /// Fails where nobody could ever be let in.
+    pub fn must_let_somebody_in(&self, rows: &AccessRows, now: Timestamp) -> Result<(), TokenNeeded> {
+        match self.is_open() || self.configured.is_some() || rows.has_admin(now) {
+            true => Ok(()),
+            false => Err(TokenNeeded { listens_on: self.listens_on }),
         }
-        let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
-        let cure = format!("use one of {}, or add the name that is used to operator.hosts", hosts.join(", "));
-        Err(Problem::foreign_host().because(cure))
     }
 
-    fn token(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(wanted) = &self.token else {
-            return Ok(());
+    /// Whether somebody at this machine needs nothing.
+    fn is_open(&self) -> bool {
+        self.listens_on.ip().is_loopback() && self.configured.is_none() && self.login == Login::Elsewhere
+    }
+
+    /// Who asks; nobody where nothing is shown. Fails where something wrong is shown.
+    fn who(&self, headers: &HeaderMap, from: IpAddr, rows: &AccessRows, at: At) -> Result<Option<Caller>, Problem> {
+        if headers.contains_key(AUTHORIZATION) {
+            let shown = origin::only(headers, &AUTHORIZATION).and_then(bearer).ok_or_else(unknown_token)?;
+            return self.by_token(&shown, from, rows, at).map(Some);
+        }
+        let by_session = |hash: &SecretHash| {
+            let (session, role) = rows.session(hash, self.configured.as_ref(), at.now)?;
+            Some(Caller { who: session.holder.name().to_owned(), role, by: By::Session(*hash) })
         };
-        let given = only(headers, &AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-            let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-            scheme.eq_ignore_ascii_case(b"Bearer ").then(|| Secret::new(token.trim_ascii()).ok())?
-        });
-        if given.is_some_and(|given| given == *wanted) {
-            return Ok(());
-        }
-        let refused = Problem::token_wanted().because("send the header Authorization: Bearer TOKEN");
-        Err(refused.with_header("www-authenticate", "Bearer"))
+        let by_session = cookie::shown(headers).iter().find_map(by_session);
+        let open = || Caller { who: "loopback".to_owned(), role: Role::Admin, by: By::Loopback };
+        Ok(by_session.or_else(|| (self.is_open() && self.names.is_own(headers)).then(open)))
     }
 
-    /// A form or a script of another site can send a write along with what the browser knows, but not as JSON and not
-    /// without saying where it comes from.
-    fn write(&self, head: &request::Parts) -> Result<(), Problem> {
-        let headers = &head.headers;
-        if headers.contains_key(ORIGIN) {
-            let origin = only(headers, &ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
-            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-            if !host.is_some_and(|host| self.hosts.contains(&host.to_ascii_lowercase())) {
-                return Err(Problem::foreign_origin().because("only a page of this host may send this"));
-            }
+    /// One that hookbox made is never made to wait: nobody can guess it. The one of the configuration may be weaker.
+    fn by_token(&self, shown: &[u8], from: IpAddr, rows: &AccessRows, at: At) -> Result<Caller, Problem> {
+        let hash = SecretHash::of(shown);
+        if let Some(token) = rows.token(&hash, at.now) {
+            return Ok(Caller { who: token.name.to_string(), role: token.role, by: By::Token(token.name.clone()) });
         }
-        if headers.contains_key(SEC_FETCH_SITE) {
-            let site = only(headers, &SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-            if !matches!(site, Some(b"same-origin" | b"none")) {
-                return Err(Problem::foreign_origin().because("only a page of this host may send this"));
-            }
+        if let Some(wait) = self.throttle.wait(from, at.monotonic) {
+            return Err(Problem::too_many_for(wait)
+                .because("too many wrong tokens came from there: wait, and look for who sends them"));
         }
-        let content_type = only(headers, &CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if json::is_essence(content_type, "application/json") {
-            return Ok(());
+        if self.configured.is_some_and(|configured| configured == hash) {
+            return Ok(Caller { who: "configured".to_owned(), role: Role::Admin, by: By::Configured });
         }
-        // No form can send this type either.
-        if head.method == Method::POST && head.uri.path() == UPLOAD {
-            return match json::is_essence(content_type, "application/wasm") {
-                true => Ok(()),
-                false => Err(Problem::wasm_wanted()
-                    .because("send the header Content-Type: application/wasm, and the component as the body")),
-            };
+        self.throttle.failed(from, at.monotonic);
+        Err(unknown_token())
+    }
+
+    /// Whether whoever was let in still is.
+    fn still_is(&self, caller: &Caller, rows: &AccessRows, now: Timestamp) -> bool {
+        match &caller.by {
+            By::Loopback | By::Configured => true,
+            By::Token(name) => rows.tokens.get(name).is_some_and(|token| token.counts(now)),
+            By::Session(hash) => rows.session(hash, self.configured.as_ref(), now).is_some(),
         }
-        Err(Problem::json_wanted().because("send the header Content-Type: application/json, with {} as the body"))
+    }
+
+    /// By what a session is held that is begun with what lets the caller in.
+    fn holder(&self, caller: &Caller) -> Option<Holder> {
+        match (&caller.by, self.configured) {
+            (By::Token(name), _) => Some(Holder::Token(name.clone())),
+            (By::Configured, Some(hash)) => Some(Holder::Configured(hash)),
+            _ => None,
+        }
+    }
+
+    fn writes_down_refusal(&self, now: Monotonic) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = refusals.wait(REFUSALS, now).is_none();
+        if is_free {
+            refusals.add(now);
+        }
+        is_free
+    }
+
+    /// 256 random bits, as text.
+    fn secret(&self) -> Result<String, Problem> {
+        let random = (self.random)();
+        let random = random.map_err(|error| Problem::for_now().because(format!("no random numbers: {error}")))?;
+        Ok(URL_SAFE_NO_PAD.encode(random))
+    }
+
+    /// A token that nobody has, and what is kept of it.
+    pub(super) fn new_token(&self) -> Result<(String, SecretHash), Problem> {
+        let token = format!("{TOKEN_PREFIX}{}", self.secret()?);
+        let hash = SecretHash::of(token.as_bytes());
+        Ok((token, hash))
     }
 }
 
-/// The header's value where it is there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
+/// A moment, on both clocks.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    now: Timestamp,
+    monotonic: Monotonic,
 }
 
-pub(super) async fn check(State(operator): State<Arc<Operator>>, request: Request, next: Next) -> Response {
-    let (head, body) = request.into_parts();
-    let mut response = match operator.access.admit(&head) {
-        Ok(()) => next.run(Request::from_parts(head, body)).await,
-        Err(problem) => {
-            let reason = problem.code();
-            tracing::info!(reason, method = %head.method, "a request to the operator was refused: {reason}");
-            // A sender that still writes would not see the answer.
-            let _ = super::nothing_in(body).await;
-            problem.into_response()
-        }
-    };
-    for (name, value) in SAFE {
-        // A result of a plugin has a stricter policy of its own.
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+/// Whoever may put code on this machine must have shown who they are.
+pub(super) fn may_upload() -> Result<(), Problem> {
+    match caller().is_some_and(|caller| !matches!(caller.by, By::Loopback)) {
+        true => Ok(()),
+        false => Err(Problem::token_unset().because(
+            "anybody on this machine could upload a plugin: make a token with `hookbox tokens create NAME --role admin`, or \
+             set HOOKBOX_TOKEN for the host (operator.token in hooks.yaml) and start it again, and send that token. Or put \
+             the file in plugins/",
+        )),
     }
-    response
+}
+
+fn unknown_token() -> Problem {
+    Problem::token_wanted()
+        .because("the token is not known here, has expired or was revoked")
+        .with_header("www-authenticate", "Bearer")
+}
+
+fn bearer(value: &HeaderValue) -> Option<Vec<u8>> {
+    let (scheme, token) = value.as_bytes().split_at_checked(b"Bearer ".len())?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then(|| token.to_vec())
 }
 
 #[cfg(test)]
@@ -183,14 +231,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_that_others_reach_needs_a_token() {
-        let token = || Secret::new("hush").ok();
+    fn a_listener_that_others_reach_needs_somebody_who_can_log_in() {
+        let access = |address: &str, token: Option<&Secret>| {
+            Access::new(address.parse().unwrap(), &[], token, Box::new(|| Ok([7; 32])))
+        };
+        let nobody = AccessRows::default();
+        let hush = Secret::new("hush").unwrap();
         for (address, free) in [("127.0.0.1:5555", true), ("[::1]:5555", true), ("0.0.0.0:5555", false)] {
-            let address: SocketAddr = address.parse().unwrap();
-            assert_eq!(Access::new(address, &[], None).is_ok(), free, "{address}");
-            assert!(Access::new(address, &[], token()).is_ok());
+            let told = access(address, None).must_let_somebody_in(&nobody, Timestamp(0));
+            assert_eq!(told.is_ok(), free, "{address}");
+            assert!(access(address, Some(&hush)).must_let_somebody_in(&nobody, Timestamp(0)).is_ok());
         }
-        let error = Access::new("10.0.0.5:5555".parse().unwrap(), &[], None).unwrap_err();
-        insta::assert_snapshot!(error, @"10.0.0.5:5555 can be reached from other machines: set a token, or listen on 127.0.0.1");
+        let everybody = access("127.0.0.1:5555", None).with_login(Login::Everybody);
+        assert!(everybody.must_let_somebody_in(&nobody, Timestamp(0)).is_err());
+        let error = access("10.0.0.5:5555", None).must_let_somebody_in(&nobody, Timestamp(0)).unwrap_err();
+        insta::assert_snapshot!(error, @"10.0.0.5:5555 can be reached from other machines, and nobody could log in: set HOOKBOX_TOKEN (operator.token in hooks.yaml), or listen on 127.0.0.1, make a token with `hookbox tokens create NAME --role admin`, and come back");
     }
 }

@@ -5,7 +5,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::name::PluginName;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::query::{Named, Query};
 use super::{Api, Operator, audited, nothing_in};
@@ -23,11 +24,17 @@ pub(super) async fn test(
     Named(channel): Named<PluginName>,
     uri: Uri,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Tested>, Problem> {
     Query::read(&uri, &[])?;
     nothing_in(body).await?;
     audited("test alerts of", channel.as_str(), sent(&operator, channel.as_str()).await)?;
-    Ok(Json(json!({ "channel": channel.as_str(), "delivered": true })))
+    Ok(Json(Tested { channel: channel.to_string(), delivered: true }))
+}
+
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Tested {
+    channel: String,
+    delivered: bool,
 }
 
 async fn sent(operator: &Operator, channel: &str) -> Result<(), Problem> {

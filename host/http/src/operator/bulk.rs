@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::{Query, listed};
-use super::{Api, BODY_BYTES_MAX, Operator, asked_in, audited, filter};
+use super::{Api, BODY_BYTES_MAX, Operator, asked_in, audited, counted, filter};
 use crate::problem::Problem;
 use crate::view::run::BulkView;
 
@@ -123,7 +123,7 @@ impl Asked {
     /// Counting changes nothing, and is not audited.
     fn audited(&self, what: &'static str, done: Result<BulkView, Problem>) -> Result<BulkView, Problem> {
         if self.dry_run {
-            return done;
+            return counted(done);
         }
         let filter: Vec<String> = self.filter.iter().map(|(name, text)| format!("{name}={text}")).collect();
         let filter: String = filter.join(" ").chars().filter(|c| !c.is_control()).collect();

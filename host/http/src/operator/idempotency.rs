@@ -17,7 +17,7 @@ use bytes::Bytes;
 use hookbox_store::types::{Begun, KeptAnswer, RequestKey};
 use sha2::{Digest, Sha256};
 
-use super::access::UPLOAD;
+use super::access::{self, BACKUP, TOKENS, UPLOAD};
 use super::{BODY_READ_TIMEOUT, Operator, bytes_of};
 use crate::problem::Problem;
 
@@ -60,8 +60,8 @@ pub(super) async fn once(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_upload = request.method() == Method::POST && request.uri().path() == UPLOAD;
-    if request.method().is_safe() || is_upload || !request.headers().contains_key(KEY) {
+    let is_file = request.method() == Method::POST && [UPLOAD, BACKUP].contains(&request.uri().path());
+    if request.method().is_safe() || is_file || !request.headers().contains_key(KEY) {
         return next.run(request).await;
     }
     answer(&operator, &under_way, request, next).await.unwrap_or_else(IntoResponse::into_response)
@@ -91,10 +91,11 @@ async fn answer(
         }
         Begun::Answered(answer) => return again(answer),
     }
+    let is_secret = head.uri.path() == TOKENS;
     let (operator, request) = (Arc::clone(operator), Request::from_parts(head, Body::from(body)));
     // Whoever asked may go away: it is done all the same, and its answer kept.
-    let done = tokio::spawn(async move {
-        let answered = keep(&operator, key, next.run(request).await).await;
+    let done = access::apart(async move {
+        let answered = keep(&operator, key, is_secret, next.run(request).await).await;
         drop(turn);
         answered
     });
@@ -112,9 +113,20 @@ fn key(headers: &HeaderMap) -> Result<RequestKey, Problem> {
     let text = value.to_str().map_err(|_| wrong())?.trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     match (1..=KEY_BYTES_MAX).contains(&text.len()) && !text.contains('"') {
-        true => Ok(RequestKey(Sha256::digest(text).into())),
+        true => Ok(RequestKey(of_caller(text))),
         false => Err(wrong()),
     }
+}
+
+/// Nobody gets an answer that was for somebody else.
+fn of_caller(key: &str) -> [u8; 32] {
+    let who = access::caller().map_or_else(String::new, |caller| format!("{} {}", caller.via().as_str(), caller.who));
+    let mut hash = Sha256::new();
+    for part in [who.as_bytes(), key.as_bytes()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 fn fingerprint(head: &request::Parts, body: &Bytes) -> [u8; 32] {
@@ -130,7 +142,7 @@ fn fingerprint(head: &request::Parts, body: &Bytes) -> [u8; 32] {
 }
 
 /// What failed on our side, or was not let in, may be asked again with the same key.
-async fn keep(operator: &Operator, key: RequestKey, response: Response) -> Result<Response, Problem> {
+async fn keep(operator: &Operator, key: RequestKey, is_secret: bool, response: Response) -> Result<Response, Problem> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|_| Problem::damaged())?;
     let passes = head.status.is_server_error()
@@ -142,7 +154,7 @@ async fn keep(operator: &Operator, key: RequestKey, response: Response) -> Resul
     let answer = KeptAnswer {
         status: head.status.as_u16(),
         headers: HEADERS.into_iter().filter_map(text).collect(),
-        body: (body.len() <= ANSWER_BYTES_MAX).then(|| body.to_vec()),
+        body: (!is_secret && body.len() <= ANSWER_BYTES_MAX).then(|| body.to_vec()),
     };
     if let Err(error) = operator.store.end_request(key, (!passes).then_some(answer)).await {
         tracing::warn!(%error, "an answer with an idempotency key is not kept: {error}");
@@ -152,7 +164,7 @@ async fn keep(operator: &Operator, key: RequestKey, response: Response) -> Resul
 
 fn again(answer: KeptAnswer) -> Result<Response, Problem> {
     let Some(body) = answer.body else {
-        let told = format!("it was done, and answered with {}; the answer was too large to be kept", answer.status);
+        let told = format!("it was done, and answered with {}; the answer itself is not kept", answer.status);
         return Err(Problem::conflict().because(told));
     };
     let mut response = Response::new(Body::from(body));

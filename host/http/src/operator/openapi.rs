@@ -4,6 +4,7 @@
 //! stands here, a file for each noun. A test walks the router and asks every operation for the parameters that it knows,
 //! so that neither can say what the other does not.
 
+mod access;
 mod document;
 mod events;
 mod host;
@@ -30,6 +31,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     schedules::describe(&mut document);
     plugins::describe(&mut document);
     providers::describe(&mut document);
+    access::describe(&mut document);
     host::describe(&mut document);
     document.whole()
 });

@@ -3,35 +3,37 @@
 
 mod alerts;
 mod assets;
+mod audit;
 mod chart;
 mod events;
 mod frame;
 mod live;
 mod new_schedule;
 mod overview;
-mod parts;
+pub(super) mod parts;
 mod plugins;
 mod providers;
 mod run;
 mod runs;
 mod schedules;
 mod system;
+mod tokens;
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use maud::html;
+use axum::routing::{get, post};
+use maud::{Markup, html};
 
 use super::Operator;
+use super::routing::Routes;
 use crate::problem::Problem;
 use frame::{At, Frame};
 
+pub(super) use frame::Page;
+
 /// Pages are at the paths that people would guess; what they change goes through the API.
-pub(super) fn routes() -> Router<Arc<Operator>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/", get(overview::show))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
@@ -46,6 +48,9 @@ pub(super) fn routes() -> Router<Arc<Operator>> {
         .route("/providers/{name}", get(providers::show))
         .route("/alerts", get(alerts::show))
         .route("/system", get(system::show))
+        .route("/audit", get(audit::list))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{name}/revoke", post(tokens::revoke))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(assets::show))
 }
@@ -75,6 +80,15 @@ impl IntoResponse for Unshown {
 }
 
 /// The query of a page, without what it does not know: a bookmark of another release must not fail.
-fn query(uri: &Uri) -> Vec<(String, String)> {
+pub(super) fn query(uri: &Uri) -> Vec<(String, String)> {
     axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).map(|query| query.0).unwrap_or_default()
+}
+
+pub(super) fn problem(problem: Problem) -> Unshown {
+    Unshown(problem)
+}
+
+/// A page for strangers: it leads nowhere.
+pub(super) fn bare(title: &str, body: Markup) -> Page {
+    Frame::new(At::Outside, title).page(body)
 }

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::{Named, Query};
-use super::{Api, BODY_BYTES_MAX, Operator, asked_in, audited, nothing_in};
+use super::{Api, BODY_BYTES_MAX, Operator, asked_in, audited, counted, nothing_in};
 use crate::problem::Problem;
 use crate::view::route::{RoutedAllView, RoutedView};
 
@@ -62,7 +62,7 @@ pub(super) async fn route_all(State(operator): Api, uri: Uri, body: Body) -> Res
     Query::read(&uri, &[])?;
     let asked: Asked = asked_in(body, BODY_BYTES_MAX).await?;
     let done = route_some(&operator, &asked).await;
-    let view = if asked.dry_run { done } else { audited("route unrouted events", shown(&asked), done) }?;
+    let view = if asked.dry_run { counted(done) } else { audited("route unrouted events", shown(&asked), done) }?;
     Ok(Json(view))
 }
 

@@ -1,9 +1,10 @@
 use hookbox_core::alert::{Alert, History};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::alerts::Shown;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct AlertsView {
     /// Those that began last come first.
     pub(crate) firing: Vec<AlertView>,
@@ -12,7 +13,7 @@ pub(crate) struct AlertsView {
     pub(crate) channels: Vec<ChannelView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct AlertView {
     pub(crate) rule: &'static str,
     /// A handler, provider, schedule or plugin; empty where it is the host.
@@ -24,7 +25,7 @@ pub(crate) struct AlertView {
     pub(crate) told: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ChannelView {
     pub(crate) name: String,
     /// `slack`, `webhook`, `mail` or `handler`

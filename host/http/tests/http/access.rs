@@ -5,17 +5,17 @@ use axum::http::{Request, StatusCode};
 use hookbox_core::secret::Secret;
 use hookbox_http::operator::Access;
 
-use crate::harness::{Answer, Host, Logs, OPERATOR, ask};
+use crate::harness::{Answer, Host, Logs, OPERATOR, ask, random};
 
 const NO_RUN: &str = "/api/v1/runs/run_01JABCDEFGHJKMNPQRSTVWXYZ0/replay";
 
 fn loopback(hosts: &[&str]) -> Access {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
-    Access::new(OPERATOR.parse().unwrap(), &hosts, None).unwrap()
+    Access::new(OPERATOR.parse().unwrap(), &hosts, None, random())
 }
 
 fn guarded() -> Access {
-    Access::new("0.0.0.0:5555".parse().unwrap(), &[], Secret::new("hush").ok()).unwrap()
+    Access::new("0.0.0.0:5555".parse().unwrap(), &[], Secret::new("hush").ok().as_ref(), random())
 }
 
 async fn read(access: Access, headers: &[(&str, &str)]) -> Answer {
@@ -37,13 +37,24 @@ async fn write(headers: &[(&str, &str)]) -> StatusCode {
 
 #[tokio::test]
 async fn a_host_is_reached_by_its_own_names_only() {
-    for host in ["127.0.0.1:5555", "localhost:5555", "LOCALHOST:5555", "[::1]:5555", "hooks.example.com"] {
+    for host in ["127.0.0.1:5555", "localhost:5555", "LOCALHOST:5555", "[::1]:5555"] {
         let answer = read(loopback(&["Hooks.example.com"]), &[("host", host)]).await;
         assert_eq!(answer.status, StatusCode::OK, "{host}");
     }
-    for host in ["hooks.example.com:5555", "10.0.0.1:5555", "[::2]", "[::2]:5555", "a.example:80"] {
-        let hosts = ["Hooks.example.com", "10.0.0.1", "::2", "a.example:80"];
-        assert_eq!(read(loopback(&hosts), &[("host", host)]).await.status, StatusCode::OK, "{host}");
+    let token = ("authorization", "Bearer hush");
+    for host in ["hooks.example.com", "hooks.example.com:5555", "10.0.0.1:5555", "[::2]", "[::2]:5555", "a.example:80"]
+    {
+        let hosts = ["Hooks.example.com", "10.0.0.1", "::2", "a.example:80"].map(str::to_owned);
+        let hush = Secret::new("hush").unwrap();
+        let access = || Access::new(OPERATOR.parse().unwrap(), &hosts, Some(&hush), random());
+        assert_eq!(read(access(), &[("host", host), token]).await.status, StatusCode::OK, "{host}");
+        // Whoever comes by such a name does not sit at this machine.
+        let open = Access::new(OPERATOR.parse().unwrap(), &hosts, None, random());
+        assert_eq!(read(open, &[("host", host)]).await.status, StatusCode::UNAUTHORIZED, "{host}");
+    }
+    for header in ["x-forwarded-for", "forwarded"] {
+        let proxied = read(loopback(&[]), &[("host", OPERATOR), (header, "192.0.2.1")]).await;
+        assert_eq!(proxied.status, StatusCode::UNAUTHORIZED, "a proxy on this machine speaks for somebody else");
     }
     for host in ["hooks.example.com:80", "a.example", "a.example:5555", "a.example:80:5555", "::2"] {
         let answer = read(loopback(&["hooks.example.com", "::2", "a.example:80"]), &[("host", host)]).await;
@@ -54,7 +65,6 @@ async fn a_host_is_reached_by_its_own_names_only() {
         assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
         assert_eq!(answer.json()["type"], "urn:hookbox:problem:foreign-host");
     }
-    let token = ("authorization", "Bearer hush");
     assert_eq!(read(guarded(), &[("host", "0.0.0.0:5555"), token]).await.status, StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(read(loopback(&[]), &[]).await.status, StatusCode::MISDIRECTED_REQUEST);
     let two = [("host", OPERATOR), ("host", OPERATOR)];

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use hookbox_core::access::{AccessRows, AuditEntry, AuditOutcome};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::denial::Denial;
 use hookbox_core::effects::KvEntry;
@@ -54,6 +55,10 @@ impl Faulty {
 
     pub(crate) fn webhooks(&self, webhooks: Webhooks) {
         *self.webhooks.lock().unwrap() = webhooks;
+    }
+
+    fn works(&self) -> bool {
+        matches!(*self.webhooks.lock().unwrap(), Webhooks::Work)
     }
 
     fn fail<T>(&self) -> Result<T, StoreError> {
@@ -255,6 +260,24 @@ impl Store for Faulty {
         self.inner.waiting_of(handler)
     }
 
+    fn access(&self) -> Arc<AccessRows> {
+        self.inner.access()
+    }
+    async fn change_access(&self, _: AccessChange) -> Result<bool, StoreError> {
+        self.fail()
+    }
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        match self.works() {
+            true => self.inner.audit(entry).await,
+            false => self.fail(),
+        }
+    }
+    async fn audit_outcome(&self, number: u64, outcome: AuditOutcome) -> Result<(), StoreError> {
+        self.inner.audit_outcome(number, outcome).await
+    }
+    async fn audited(&self, _: PageRequest<u64>, _: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.fail()
+    }
     fn counts(&self) -> Counts {
         self.inner.counts()
     }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use arc_swap::ArcSwap;
@@ -24,7 +25,7 @@ use hookbox_http::alerts::{Alerts, Test};
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
-use hookbox_http::operator::{self, Access, Operator};
+use hookbox_http::operator::{self, Access, Operator, Random};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
@@ -150,7 +151,7 @@ impl Host {
 
     pub(crate) fn operator(&self) -> Router {
         let listens_on: SocketAddr = OPERATOR.parse().unwrap();
-        self.operator_with(Access::new(listens_on, &[], None).unwrap())
+        self.operator_with(Access::new(listens_on, &[], None, random()))
     }
 
     pub(crate) fn operator_with(&self, access: Access) -> Router {
@@ -158,7 +159,15 @@ impl Host {
     }
 
     pub(crate) fn operator_by(&self, access: Access, clock: Arc<dyn Clock>) -> Router {
-        operator::router(Operator {
+        operator::router(self.parts_by(access, clock))
+    }
+
+    pub(crate) fn parts_with(&self, access: Access) -> Operator {
+        self.parts_by(access, self.clock.clone())
+    }
+
+    fn parts_by(&self, access: Access, clock: Arc<dyn Clock>) -> Operator {
+        Operator {
             store: Arc::clone(&self.store),
             clock,
             mint: Arc::clone(&self.mint),
@@ -179,7 +188,7 @@ impl Host {
             backed_up: vec![Folder { name: "plugins", path: self.plugins.path().to_owned() }],
             changes: Arc::clone(&self.changes),
             alerts: Arc::clone(&self.alerts),
-        })
+        }
     }
 
     /// As the host looks every few seconds.
@@ -214,6 +223,17 @@ impl Host {
     pub(crate) async fn deliver(&self, request: Request<Body>) -> Answer {
         ask(self.ingress(), request).await
     }
+}
+
+/// Not random at all, and another one each time.
+pub(crate) fn random() -> Random {
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    Box::new(|| Ok([LAST.fetch_add(1, Ordering::SeqCst); 32]))
+}
+
+/// A listener on loopback with that token.
+pub(crate) fn with_token(token: &str) -> Access {
+    Access::new(OPERATOR.parse().unwrap(), &[], Secret::new(token).ok().as_ref(), random())
 }
 
 pub(crate) fn live(name: &str, scheme: &str, body_bytes_max: Option<usize>) -> (ProviderName, LiveProvider) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod access;
+mod access_table;
 mod alerts;
 mod attention;
 mod backup;
@@ -30,12 +31,14 @@ mod room;
 mod routing;
 mod schedules;
 mod schemas;
+mod sessions;
 mod share;
 mod socket;
 mod streams;
 mod suppressed;
 mod tally;
 mod tls;
+mod tokens;
 mod totals;
 mod ui;
 mod ui_pages;

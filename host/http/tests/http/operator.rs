@@ -239,7 +239,7 @@ async fn a_dead_run_is_replayed_as_a_new_one_and_audited() {
     assert_view!("run_dead", host.get(&format!("/api/v1/runs/{}", run.id)).await);
     let lines = logs.take();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    for part in ["who=\"operator\"", "what=\"replay\"", &format!("which={}", run.id), "outcome=\"done\""] {
+    for part in ["who=loopback", "what=\"replay\"", &format!("which={}", run.id), "outcome=\"done\""] {
         assert!(lines[0].contains(part), "{part}: {lines:?}");
     }
 }

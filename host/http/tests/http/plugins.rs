@@ -10,18 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
-use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_core::trust::SIGNATURE_BYTES_MAX;
 use hookbox_http::changes::What;
-use hookbox_http::operator::Access;
 use hookbox_store::catalogue::{
     By, CommandAnswer, CommandRefused, PluginCommand, RefusedVersion, SignedBy, Trusted, Wish,
 };
 use hookbox_store::{PluginRow, Store};
 use serde_json::json;
 
-use crate::harness::{Answer, Host, NOW, OPERATOR, ask};
+use crate::harness::{Answer, Host, NOW, OPERATOR, ask, with_token};
 use crate::operator::welcome;
 
 fn name() -> PluginName {
@@ -150,7 +148,7 @@ async fn changes_are_told_in_their_order() {
 
 /// To a host with a token.
 async fn push(host: &Host, body: impl Into<Body>) -> Answer {
-    let access = Access::new(OPERATOR.parse().unwrap(), &[], Secret::new("hush").ok()).unwrap();
+    let access = with_token("hush");
     let request = Request::post("/api/v1/plugins?name=welcome").header("host", OPERATOR);
     let request = request.header("content-type", "application/wasm").header("authorization", "Bearer hush");
     ask(host.operator_with(access), request.body(body.into()).unwrap()).await
@@ -205,7 +203,7 @@ async fn an_upload_may_have_any_signature_that_a_file_may_have() {
     host.store.put_plugin(welcome()).await.unwrap();
     let signed = async |bytes: u64| {
         let text = "x".repeat(usize::try_from(bytes).unwrap());
-        let access = Access::new(OPERATOR.parse().unwrap(), &[], Secret::new("hush").ok()).unwrap();
+        let access = with_token("hush");
         let request = Request::post("/api/v1/plugins?name=welcome").header("host", OPERATOR);
         let request = request.header("content-type", "application/wasm").header("authorization", "Bearer hush");
         let request = request.header("hookbox-signature", STANDARD.encode(text));

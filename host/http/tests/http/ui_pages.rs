@@ -13,7 +13,7 @@ use hookbox_core::time::{Millis, Timestamp};
 use hookbox_http::operator::Access;
 use serde_json::{Value, json};
 
-use crate::harness::{Host, NOW, OPERATOR, ask, shop};
+use crate::harness::{Host, NOW, OPERATOR, ask, random, shop};
 use crate::operator::{attempt, claim, end, host, target};
 
 /// What stands behind an attribute, as a browser reads it.
@@ -85,8 +85,8 @@ async fn a_page_that_ran_out_of_time_says_how_far_it_came_and_goes_on_there() {
         let padding = "x".repeat(100_000);
         host.deliver(shop(&format!(r#"{{"type":"user.created","event_id":"more-{number}","pad":"{padding}"}}"#))).await;
     }
-    let router =
-        host.operator_by(Access::new(OPERATOR.parse().unwrap(), &[], None).unwrap(), Arc::new(Slow(AtomicU64::new(0))));
+    let router = host
+        .operator_by(Access::new(OPERATOR.parse().unwrap(), &[], None, random()), Arc::new(Slow(AtomicU64::new(0))));
     let get = async |path: &str| {
         let request = Request::get(path).header("host", OPERATOR).body(Body::empty()).unwrap();
         ask(router.clone(), request).await.body

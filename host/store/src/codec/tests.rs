@@ -3,6 +3,7 @@
 //! own, and the old file stays as a test of reading it. `HOOKBOX_GOLDEN=write`
 //! writes the files of forms that are new.
 
+mod access;
 mod attempts;
 mod plugins;
 mod requests;

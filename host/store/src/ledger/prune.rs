@@ -21,7 +21,7 @@ const STEP_ROWS: usize = 256;
 /// Keys that one step removes, in bytes: a large body has many chunks.
 const STEP_BYTES: usize = 256 << 10;
 
-/// Where the next step goes on: a pass looks at the runs, then the events, then what was suppressed, then the plugins' keys. Lost at a restart,
+/// Where the next step goes on: a pass looks at the runs, then the events, then what was suppressed, then the audit log, then the plugins' keys. Lost at a restart,
 /// which begins a pass anew.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct PruneCursor {
@@ -35,6 +35,7 @@ enum Stage {
     Runs,
     Events,
     Suppressed,
+    Audit,
     Kv,
 }
 
@@ -51,7 +52,8 @@ impl Ledger<'_> {
             let (next, then) = match cursor.stage {
                 Stage::Runs => (self.prune_runs(from, now, retention, &mut pruned)?, Some(Stage::Events)),
                 Stage::Events => (self.prune_events(from, now, retention, &mut pruned)?, Some(Stage::Suppressed)),
-                Stage::Suppressed => (self.prune_suppressed(from, now, retention, &mut pruned)?, Some(Stage::Kv)),
+                Stage::Suppressed => (self.prune_suppressed(from, now, retention, &mut pruned)?, Some(Stage::Audit)),
+                Stage::Audit => (self.prune_audit(now, retention, &mut pruned)?, Some(Stage::Kv)),
                 Stage::Kv => (self.prune_kv(from, now, &mut pruned)?, None),
             };
             if next.is_some() {

@@ -1,13 +1,31 @@
-//! How a query reads, and how a change is handed in and answered.
+//! A store whose changes run on a ledger, one after the other, whatever keeps the tree.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::{Backend, Change};
+use super::State;
 use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::overlay::Read;
+
+/// One change, run on the ledger in its turn; it gives the answer that waits for the sync.
+pub(crate) type Change = Box<dyn FnOnce(&mut Ledger<'_>) -> Answer + Send>;
+/// Told how the sync went.
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Keeps the tree and runs changes one after the other.
+#[async_trait]
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// The tree as it is open at this moment, for one query. `Unavailable` while it is not.
+    fn tree(&self) -> Result<Arc<dyn Read>, StoreError>;
+
+    fn state(&self) -> &State;
+
+    /// Waits while the queue of changes is full.
+    async fn submit(&self, change: Change) -> Result<(), StoreError>;
+}
 
 /// A store whose changes run on a ledger.
 pub struct Ledgered<B> {

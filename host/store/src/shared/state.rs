@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use hookbox_core::access::AccessRows;
 use hookbox_core::clock::Monotonic;
 use hookbox_core::hold::Holds;
 use hookbox_core::id::RunId;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 
 use super::Change;
 use crate::Signals;
+use crate::audit;
 use crate::catalogue::Catalogue;
 use crate::codec;
 use crate::commits::Meter;
@@ -33,6 +35,7 @@ pub(crate) struct State {
     pub(super) counts: Mutex<Counts>,
     pub(super) catalogue: ArcSwap<Catalogue>,
     pub(super) holds: ArcSwap<Holds>,
+    pub(super) access: ArcSwap<AccessRows>,
     pub(super) schedules: Mutex<DueSchedules>,
     /// Held by whoever declares schedules.
     pub(super) declaring: tokio::sync::Mutex<()>,
@@ -80,6 +83,7 @@ struct Loaded {
     counts: Counts,
     catalogue: Catalogue,
     holds: Holds,
+    access: AccessRows,
     schedules: DueSchedules,
 }
 
@@ -112,9 +116,9 @@ impl Loaded {
             None => Counts::default(),
         };
         let catalogue = Catalogue::new(query::plugins(tree)?).commanded(query::plugin_commands(tree)?);
-        let holds = query::holds(tree)?;
+        let (holds, access) = (query::holds(tree)?, audit::access(tree)?);
         let index = index.done();
-        Ok(Loaded { index, leased, counts, catalogue, holds, schedules: due_schedules(tree)? })
+        Ok(Loaded { index, leased, counts, catalogue, holds, access, schedules: due_schedules(tree)? })
     }
 }
 
@@ -126,6 +130,7 @@ impl State {
             counts: Mutex::new(loaded.counts),
             catalogue: ArcSwap::from_pointee(loaded.catalogue),
             holds: ArcSwap::from_pointee(loaded.holds),
+            access: ArcSwap::from_pointee(loaded.access),
             schedules: Mutex::new(loaded.schedules),
             declaring: tokio::sync::Mutex::default(),
             prune: Mutex::default(),
@@ -170,6 +175,7 @@ impl State {
             self.catalogue.store(Arc::new(loaded.catalogue));
         }
         self.holds.store(Arc::new(loaded.holds));
+        self.access.store(Arc::new(loaded.access));
         *locked(&self.schedules) = loaded.schedules;
         *locked(&self.prune) = PruneCursor::default();
         Ok(())
@@ -192,7 +198,7 @@ impl State {
         let closed = {
             let mut index = locked(&self.index);
             let counts = *locked(&self.counts);
-            let shown = Shown::unchanged(self.catalogue.load_full(), self.holds.load_full());
+            let shown = Shown::unchanged(self.catalogue.load_full(), self.holds.load_full(), self.access.load_full());
             let mut ledger = Ledger::open(tree, &mut index, counts, shown);
             while let Some(change) = changes(ledger.bytes()) {
                 answers.push(change(&mut ledger));
@@ -248,6 +254,9 @@ impl State {
         }
         if shown.holds_changed {
             self.holds.store(shown.holds);
+        }
+        if !Arc::ptr_eq(&shown.access, &self.access.load()) {
+            self.access.store(shown.access);
         }
         if wakes {
             self.signals.runs.notify_one();

@@ -13,7 +13,7 @@ use hookbox_core::policy::Terms;
 
 use super::*;
 use crate::keys;
-use crate::overlay::{Order, Visit};
+use crate::overlay::{Order, Read, Visit};
 
 const NOW: Timestamp = Timestamp(1_750_000_000_000);
 

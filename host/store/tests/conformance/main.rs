@@ -21,6 +21,7 @@ macro_rules! conformance {
 }
 
 mod accept;
+mod access;
 mod backups;
 mod claim;
 mod folder;

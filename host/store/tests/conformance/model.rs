@@ -298,6 +298,8 @@ impl Pair {
             cancelled_for: span,
             cancelled_max: max,
             events_for: span,
+            audit_for: span,
+            audit_max: max,
         };
         let now = self.now;
         while both!(self, store => store.prune(now, retention).await).unwrap().more {}

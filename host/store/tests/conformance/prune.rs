@@ -44,6 +44,8 @@ fn retention() -> Retention {
         cancelled_for: Millis(5 * DAY),
         cancelled_max: 1000,
         events_for: Millis(DAY),
+        audit_for: Millis(DAY),
+        audit_max: 1000,
     }
 }
 

@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::document::Document;
+use crate::operator::alerts;
+use crate::view::alert::AlertsView;
 use crate::view::health::HealthView;
 
 const HOST: &str = "host";
@@ -14,6 +16,16 @@ pub(super) fn describe(api: &mut Document) {
         "OpenAPI 3.1",
         "application/json",
         json!({ "type": "object" }),
+    );
+    api.get(HOST, "/api/v1/alerts", "Say what is wrong, and what was")
+        .answers::<AlertsView>("200", "Alerts, and the channels that are told of them");
+    api.post(HOST, "/api/v1/alerts/channels/{name}/test", "Send a test by a channel of alerts")
+        .answers::<alerts::Tested>("200", "It was delivered");
+    api.post(HOST, "/api/v1/backup", "Back up the host").answers_in(
+        "200",
+        "One file with everything that a host needs to go on elsewhere",
+        "application/octet-stream",
+        json!({ "type": "string", "format": "binary" }),
     );
     api.get(HOST, "/metrics", "Show the metrics").answers_in(
         "200",

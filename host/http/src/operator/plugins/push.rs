@@ -13,7 +13,7 @@ use hookbox_core::trust::SIGNATURE_BYTES_MAX;
 use hookbox_store::catalogue::{PluginCommand, Wish};
 
 use super::super::query::Query;
-use super::super::{Api, Operator, audited, bytes_of};
+use super::super::{Api, Operator, access, audited, bytes_of};
 use crate::body;
 use crate::problem::Problem;
 use crate::uploads::WAITING_MAX;
@@ -32,7 +32,7 @@ pub(in crate::operator) async fn push(
     headers: HeaderMap,
     mut body: Body,
 ) -> Result<Json<PluginView>, Problem> {
-    let asked = match asked(&operator, &uri, &headers) {
+    let asked = match asked(&uri, &headers) {
         Ok(asked) => asked,
         Err(problem) => {
             // A sender that still writes would not see the answer.
@@ -48,8 +48,8 @@ struct Asked {
     signature: Option<String>,
 }
 
-fn asked(operator: &Operator, uri: &Uri, headers: &HeaderMap) -> Result<Asked, Problem> {
-    operator.access.may_upload()?;
+fn asked(uri: &Uri, headers: &HeaderMap) -> Result<Asked, Problem> {
+    access::may_upload()?;
     let query = Query::read(uri, &["name"])?;
     let name = query.parsed("name")?.ok_or_else(|| {
         Problem::bad_parameter().because("name: say which plugin it is, as in POST /api/v1/plugins?name=welcome")

@@ -2,9 +2,11 @@
 
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Response};
+use hookbox_core::access::{Role, Via};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
+use crate::operator::access::{self, Caller};
 
 /// Scripts, styles and pictures of this host alone, nothing inline, and no form that leads elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -21,7 +23,11 @@ pub(super) enum At {
     Providers,
     Alerts,
     System,
+    Audit,
+    Tokens,
     Nowhere,
+    /// Before the door.
+    Outside,
 }
 
 const PLACES: [(At, &str, &str); 9] = [
@@ -35,6 +41,8 @@ const PLACES: [(At, &str, &str); 9] = [
     (At::Alerts, "/alerts", "Alerts"),
     (At::System, "/system", "System"),
 ];
+/// For those who may look at them.
+const ADMIN_PLACES: [(At, &str, &str); 2] = [(At::Audit, "/audit", "Audit"), (At::Tokens, "/tokens", "Tokens")];
 
 pub(super) struct Frame<'a> {
     at: At,
@@ -48,6 +56,9 @@ impl<'a> Frame<'a> {
 
     pub(super) fn page(self, body: Markup) -> Page {
         let title = if self.at == At::Overview { "hookbox".to_owned() } else { format!("{} - hookbox", self.title) };
+        let caller = access::caller();
+        let is_admin = caller.as_ref().is_some_and(|caller| caller.role == Role::Admin);
+        let places = PLACES.iter().chain(ADMIN_PLACES.iter().filter(|_| is_admin));
         Page(html! {
             (DOCTYPE)
             html lang="en" {
@@ -58,18 +69,21 @@ impl<'a> Frame<'a> {
                     title { (title) }
                     link rel="icon" href=(assets::path("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::path("style.css"));
-                    script src=(assets::path("live.js")) defer {}
+                    @if self.at != At::Outside { script src=(assets::path("live.js")) defer {} }
                 }
                 body {
                     a.skip href="#main" { "Skip to the content" }
                     header {
                         a.brand href="/" { "hookbox" }
-                        nav aria-label="Pages" {
-                            @for (place, path, name) in PLACES {
-                                a href=(path) aria-current=[(place == self.at).then_some("page")] { (name) }
+                        @if self.at != At::Outside {
+                            nav aria-label="Pages" {
+                                @for (place, path, name) in places {
+                                    a href=(path) aria-current=[(*place == self.at).then_some("page")] { (name) }
+                                }
                             }
+                            span #live role="status" {}
+                            @if let Some(caller) = caller { (who(&caller)) }
                         }
-                        span #live role="status" {}
                     }
                     main #main tabindex="-1" { (body) }
                     div #said role="alert" {}
@@ -79,7 +93,17 @@ impl<'a> Frame<'a> {
     }
 }
 
-pub(super) struct Page(Markup);
+/// Who is here, and the way out.
+fn who(caller: &Caller) -> Markup {
+    html! {
+        @if caller.via() != Via::Loopback { span.who { (caller.who) " (" (caller.role) ")" } }
+        @if caller.via() == Via::Session {
+            form method="post" action="/logout" { button type="submit" { "Log out" } }
+        }
+    }
+}
+
+pub(in crate::operator) struct Page(Markup);
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {

@@ -1,0 +1,69 @@
+//! Who may use the operator's listener, and what they did.
+
+use anyhow::{Result, bail};
+use serde_json::json;
+
+use crate::args::{AuditArgs, TokensCommand};
+use crate::client::Client;
+use crate::inspect::{self, Print};
+use crate::output::{self, Column};
+use crate::project::Mistakes;
+
+const TOKENS: [Column; 7] = [
+    ("NAME", "name"),
+    ("ROLE", "role"),
+    ("CREATED", "created"),
+    ("BY", "by"),
+    ("LAST USED", "used"),
+    ("EXPIRES", "expires"),
+    ("EXPIRED", "expired"),
+];
+const AUDIT: [Column; 8] = [
+    ("AT", "at"),
+    ("WHO", "who"),
+    ("VIA", "via"),
+    ("ROLE", "role"),
+    ("WHAT", "what"),
+    ("OBJECT", "object"),
+    ("RESULT", "result"),
+    ("DETAIL", "detail"),
+];
+
+pub(crate) fn tokens(client: &Client, command: TokensCommand, print: Print) -> Result<()> {
+    match command {
+        TokensCommand::List => {
+            let empty = "No tokens. Make one: hookbox tokens create NAME --role viewer";
+            inspect::list(&client.get("tokens", &[])?, &TOKENS, empty, print)
+        }
+        TokensCommand::Create { name, role, expires_in } => {
+            let asked = json!({ "name": name, "role": role, "expires_in": expires_in });
+            let made = client.post_json("tokens", &asked)?;
+            if print == Print::Json {
+                return inspect::json(&made);
+            }
+            // The token alone goes where a script reads it.
+            eprintln!("{name} is made, as {role}. This is shown once: keep it now");
+            say!("{}", output::plain(&made["token"]));
+            Ok(())
+        }
+        TokensCommand::Revoke { name } => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.is_empty() || !name.chars().all(plain) {
+                bail!(Mistakes(vec![format!("{name:?}: name a token, as `hookbox tokens list` shows it")]));
+            }
+            let revoked = client.delete(&format!("tokens/{name}"))?;
+            if print == Print::Json {
+                return inspect::json(&revoked);
+            }
+            say!("{name} is revoked: it counts no longer, and whoever logged in with it is logged out");
+            Ok(())
+        }
+    }
+}
+
+pub(crate) fn audit(client: &Client, args: &AuditArgs, print: Print) -> Result<()> {
+    let mut query = inspect::query(&args.page);
+    let named = [("who", &args.who), ("text", &args.text), ("since", &args.since), ("until", &args.until)];
+    query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+    inspect::list(&client.get("audit", &query)?, &AUDIT, "Nothing was done yet.", print)
+}

@@ -1,0 +1,240 @@
+//! Browsers that log in.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use futures::StreamExt;
+use hookbox_core::access::{SESSION_IDLE, SESSION_MAX, USED_STEP};
+use hookbox_core::time::Millis;
+use hookbox_http::operator::{Access, Login};
+use hookbox_http::serve::Peer;
+use tower::ServiceExt;
+
+use crate::access_table::with_roles;
+use crate::harness::{Answer, Host, Logs, OPERATOR, ask, random, shop, with_token};
+
+const OWN: (&str, &str) = ("origin", "http://127.0.0.1:5555");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const JSON: (&str, &str) = ("content-type", "application/json");
+const NO_RUN: &str = "/api/v1/runs/run_01JABCDEFGHJKMNPQRSTVWXYZ0/replay";
+
+async fn send(router: &Router, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header("host", OPERATOR);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    ask(router.clone(), request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
+async fn log_in(router: &Router, token: &str) -> Answer {
+    send(router, "POST", "/login", &[OWN, FORM], &format!("token={token}&next=/runs")).await
+}
+
+/// What the browser sends along from then on.
+#[track_caller]
+fn cookie(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    answer.header("set-cookie").split(';').next().unwrap().to_owned()
+}
+
+async fn page(router: &Router, cookie: &str) -> Answer {
+    send(router, "GET", "/", &[("cookie", cookie), ("accept", "text/html")], "").await
+}
+
+#[tokio::test]
+async fn somebody_logs_in_with_a_token_and_out_again() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    for (token, who) in
+        [("viewer", "viewer (viewer)"), ("operator", "operator (operator)"), ("hush", "configured (admin)")]
+    {
+        let answer = log_in(&router, token).await;
+        assert_eq!(answer.header("location"), "/runs");
+        for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(answer.header("set-cookie").contains(part), "{answer:?}");
+        }
+        let cookie = cookie(&answer);
+        assert!(!cookie.contains(token));
+        let shown = page(&router, &cookie).await;
+        assert_eq!(shown.status, StatusCode::OK);
+        assert!(shown.body.contains(who), "{}", shown.body);
+        let out = send(&router, "POST", "/logout", &[OWN, FORM, ("cookie", &cookie)], "").await;
+        assert_eq!((out.status, out.header("location")), (StatusCode::SEE_OTHER, "/login"));
+        assert!(out.header("set-cookie").contains("Max-Age=0"));
+        assert_eq!(page(&router, &cookie).await.status, StatusCode::SEE_OTHER, "the cookie is worth nothing");
+    }
+    assert!(host.store.access().sessions.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_may_what_its_token_may_and_ends_with_it() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let session = cookie(&log_in(&router, "viewer").await);
+    let write = [OWN, JSON, ("cookie", session.as_str())];
+    let refused = send(&router, "POST", NO_RUN, &write, "{}").await;
+    assert_eq!(refused.json()["type"], "urn:hookbox:problem:forbidden");
+    assert_eq!(refused.json()["detail"], "this needs the role operator, and viewer has viewer");
+    let html = send(&router, "GET", "/audit", &[("cookie", &session), ("accept", "text/html")], "").await;
+    assert!(html.status == StatusCode::FORBIDDEN && html.body.contains("<h1>The role does not allow this"), "{html:?}");
+    let admin = ("authorization", "Bearer admin");
+    let revoked = send(&router, "DELETE", "/api/v1/tokens/viewer", &[admin, JSON], "").await;
+    assert_eq!(revoked.status, StatusCode::OK, "{revoked:?}");
+    assert_eq!(page(&router, &session).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_write_with_a_cookie_says_where_it_comes_from() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let session = cookie(&log_in(&router, "operator").await);
+    let own = ("cookie", session.as_str());
+    for good in [OWN, ("sec-fetch-site", "same-origin")] {
+        assert_eq!(send(&router, "POST", NO_RUN, &[good, JSON, own], "{}").await.status, StatusCode::NOT_FOUND);
+    }
+    let bad: [&[(&str, &str)]; 4] =
+        [&[], &[("origin", "null")], &[("origin", "http://evil.example")], &[OWN, ("sec-fetch-site", "cross-site")]];
+    for from in bad {
+        let headers = [&[JSON, own], from].concat();
+        let refused = send(&router, "POST", NO_RUN, &headers, "{}").await;
+        assert_eq!(refused.json()["type"], "urn:hookbox:problem:foreign-origin", "{from:?}");
+        let headers = [&[FORM, own], from].concat();
+        for path in ["/login", "/logout", "/tokens"] {
+            let status = send(&router, "POST", path, &headers, "token=operator").await.status;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path} {from:?}");
+        }
+    }
+    assert_eq!(page(&router, &session).await.status, StatusCode::OK, "nobody was logged out by another site");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_and_when_it_is_old() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let session = cookie(&log_in(&router, "viewer").await);
+    let mut passed = Millis(0);
+    let step = Millis(SESSION_IDLE.0 - 1);
+    while passed.0 + step.0 < SESSION_MAX.0 {
+        host.clock.advance(step);
+        passed = Millis(passed.0 + step.0);
+        assert_eq!(page(&router, &session).await.status, StatusCode::OK, "after {passed}");
+    }
+    host.clock.advance(Millis(SESSION_MAX.0 - passed.0));
+    assert_eq!(page(&router, &session).await.status, StatusCode::SEE_OTHER, "it is too old");
+    let session = cookie(&log_in(&router, "viewer").await);
+    host.clock.advance(SESSION_IDLE);
+    assert_eq!(page(&router, &session).await.status, StatusCode::SEE_OTHER, "it was idle");
+}
+
+#[tokio::test]
+async fn when_something_was_used_is_not_written_with_every_request() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let used =
+        || host.store.access().tokens[&"viewer".parse().unwrap()].used.map(|used| used.since(crate::harness::NOW));
+    let read = async || send(&router, "GET", "/api/v1/runs", &[("authorization", "Bearer viewer")], "").await.status;
+    assert_eq!(used(), None);
+    assert_eq!(read().await, StatusCode::OK);
+    assert_eq!(used(), Some(Millis(0)));
+    host.clock.advance(Millis(USED_STEP.0 - 1));
+    read().await;
+    assert_eq!(used(), Some(Millis(0)));
+    host.clock.advance(Millis(1));
+    read().await;
+    assert_eq!(used(), Some(USED_STEP));
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_slowed_down_and_right_ones_of_ours_are_not() {
+    let logs = Logs::capture();
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let from = async |address: &str, token: &str| {
+        let request = Request::post("/login").header("host", OPERATOR).header(OWN.0, OWN.1).header(FORM.0, FORM.1);
+        let mut request = request.body(Body::from(format!("token={token}"))).unwrap();
+        request.extensions_mut().insert(Peer(address.parse().unwrap()));
+        ask(router.clone(), request).await
+    };
+    for _ in 0..10 {
+        let wrong = from("192.0.2.1", "hunter2").await;
+        assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+        assert!(wrong.body.contains("not known here") && !wrong.body.contains("hunter2"), "{}", wrong.body);
+        assert_eq!(wrong.header("set-cookie"), "");
+    }
+    assert_eq!(from("192.0.2.1", "hunter2").await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(from("192.0.2.1", "hush").await.status, StatusCode::TOO_MANY_REQUESTS, "it may have been guessed");
+    assert_eq!(from("192.0.2.1", "viewer").await.status, StatusCode::SEE_OTHER, "nobody guesses 256 bits");
+    assert_eq!(from("192.0.2.2", "hush").await.status, StatusCode::SEE_OTHER);
+    host.clock.advance(Millis(10 * Millis::MINUTE.0));
+    assert_eq!(from("192.0.2.1", "hush").await.status, StatusCode::SEE_OTHER);
+    let lines = logs.take();
+    assert!(lines.iter().all(|line| !line.contains("hunter2") && !line.contains("hush")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_page_leads_to_the_login_and_back() {
+    let router = with_roles().await.operator_with(with_token("hush"));
+    let html = ("accept", "text/html,*/*;q=0.8");
+    let sent = send(&router, "GET", "/runs?state=dead", &[html], "").await;
+    assert_eq!((sent.status, sent.header("location")), (StatusCode::SEE_OTHER, "/login?next=%2Fruns%3Fstate%3Ddead"));
+    let form = send(&router, "GET", "/login?next=%2Fruns%3Fstate%3Ddead", &[html], "").await;
+    assert!(form.body.contains("value=\"/runs?state=dead\""), "{}", form.body);
+    assert!(!form.body.contains("<nav") && !form.body.contains("live.js"), "strangers see nothing else");
+    for path in ["/api/v1/runs", "/metrics"] {
+        let status = send(&router, "GET", path, &[html], "").await.status;
+        assert!(status == StatusCode::UNAUTHORIZED || path == "/metrics", "{path}: {status}");
+    }
+    let elsewhere = send(&router, "POST", "/login", &[OWN, FORM], "token=viewer&next=//evil.example").await;
+    assert_eq!(elsewhere.header("location"), "/");
+    let machine = log_in(&router, "metrics").await;
+    assert_eq!(machine.status, StatusCode::FORBIDDEN, "{machine:?}");
+}
+
+#[tokio::test]
+async fn over_tls_the_cookie_goes_nowhere_else_and_browsers_are_told() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush").over_tls());
+    let own = ("origin", "https://127.0.0.1:5555");
+    let answer = send(&router, "POST", "/login", &[own, FORM], "token=viewer").await;
+    let set = answer.header("set-cookie");
+    assert!(set.starts_with("__Host-hookbox_session=") && set.ends_with("; Secure"), "{set}");
+    assert_eq!(answer.header("strict-transport-security"), "max-age=63072000");
+    assert_eq!(page(&router, &cookie(&answer)).await.status, StatusCode::OK);
+    let plain = send(&router, "POST", "/login", &[OWN, FORM], "token=viewer").await;
+    assert_eq!(plain.status, StatusCode::FORBIDDEN, "a page that came without TLS is not of this host");
+    // A proxy speaks TLS for us: its page says so.
+    let access = Access::new(OPERATOR.parse().unwrap(), &["ops.example.com".to_owned()], None, random());
+    let router = host.operator_with(access.with_login(Login::Everybody));
+    let proxied = send(&router, "POST", "/login", &[("origin", "https://ops.example.com"), FORM], "token=viewer").await;
+    assert!(proxied.header("set-cookie").ends_with("; Secure"), "{proxied:?}");
+    assert_eq!(proxied.header("strict-transport-security"), "");
+}
+
+#[tokio::test]
+async fn where_everybody_logs_in_loopback_does_too() {
+    let host = with_roles().await;
+    let access = Access::new(OPERATOR.parse().unwrap(), &[], None, random()).with_login(Login::Everybody);
+    let router = host.operator_with(access);
+    assert_eq!(send(&router, "GET", "/api/v1/runs", &[], "").await.status, StatusCode::UNAUTHORIZED);
+    let viewer = ("authorization", "Bearer viewer");
+    assert_eq!(send(&router, "GET", "/api/v1/runs", &[viewer], "").await.status, StatusCode::OK);
+    // Whoever shows a token is judged by it, also where nobody has to.
+    let open = host.operator();
+    assert_eq!(send(&open, "POST", NO_RUN, &[viewer, JSON], "{}").await.status, StatusCode::FORBIDDEN);
+    let wrong = ("authorization", "Bearer wrong");
+    assert_eq!(send(&open, "GET", "/api/v1/runs", &[wrong], "").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_what_let_its_reader_in() {
+    let host: Host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let live = Request::get("/live").header("host", OPERATOR).header("authorization", "Bearer viewer");
+    let answer = router.clone().oneshot(live.body(Body::empty()).unwrap()).await.unwrap();
+    let mut told = answer.into_body().into_data_stream();
+    assert!(told.next().await.is_some(), "it says now and then that it is there");
+    let admin = ("authorization", "Bearer admin");
+    send(&router, "DELETE", "/api/v1/tokens/viewer", &[admin, JSON], "").await;
+    host.deliver(shop(r#"{"type":"user.created","event_id":"e-1"}"#)).await;
+    assert!(told.next().await.is_none());
+}
