@@ -15,7 +15,7 @@ use crate::view::access::AuditView;
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<AuditView>>, Problem> {
     let query = Query::read(&uri, &["cursor", "limit", "who", "text", "since", "until"])?;
     let asked = query.page::<u64>()?;
-    let is_first = asked.cursor.is_none();
+    let is_first = asked.before.is_none();
     let page = operator.store.audited(asked, filter(&query)?).await?;
     let total = Total { count: 0, exact: is_first && page.next.is_none() };
     Ok(Json(Page::new(page.items.iter().map(AuditView::of), page.next, total)))
