@@ -42,6 +42,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PATIENT: Millis = Millis(20_000);
 /// The longest that a slot may be waited for: attempts of guests are over before.
 const HANG: Duration = Duration::from_secs(60);
+/// Connections are gone by then: sooner than a server that takes nothing is given up for that.
+const GONE: Duration = Duration::from_secs(25);
 
 pub(crate) struct Arena {
     pub(crate) sandbox: Sandbox,
@@ -138,7 +140,7 @@ impl Arena {
         }
         is_told(guest, &executed)?;
         holds("check", || (guest.check)(&executed))?;
-        timeout(HANG, server::settle()).await.map_err(|_| "has left a connection open".to_owned())?;
+        timeout(GONE, server::settle()).await.map_err(|_| "has left a connection open".to_owned())?;
         let heard = server::heard();
         if heard.iter().any(|heard| heard.by == VAULT) {
             return Err(format!("has reached what nobody granted: {heard:?}"));

@@ -39,7 +39,7 @@ pub(crate) use record::Records;
 pub use resolve::{Resolve, SystemResolver};
 
 use body::Budget;
-use line::Unfinished;
+use line::{Travelling, Unfinished};
 use record::Recorded;
 use within::Within;
 
@@ -211,16 +211,16 @@ fn destination(uri: &Uri) -> Result<Destination, Refusal> {
 
 async fn exchange(
     client: Client,
-    request: Request<WasiBody>,
+    mut request: Request<WasiBody>,
     within: Within,
     recorded: &Recorded,
     budget: Budget,
     place: Place,
 ) -> Result<Answer, Refusal> {
-    let sending = Arc::new(());
-    let mut request = request.map(|body| body::sent(body, recorded.clone(), Arc::clone(&sending)));
     let connection = capture_connection(&mut request);
-    let unfinished = Unfinished::new(connection.clone(), sending);
+    let (travelling, sending) = Travelling::new(connection.clone());
+    let request = request.map(|body| body::sent(body, recorded.clone(), sending));
+    let unfinished = Unfinished::new(travelling, recorded.clone());
     let response = within.answer(client.request(request), connection, recorded).await?;
     recorded.answered(response.status());
     let response =

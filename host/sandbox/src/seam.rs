@@ -1,7 +1,7 @@
 //! The seam between a guest and its host.
 //!
-//! A call is data: which one it is, what the guest gives, what it is answered. Whatever can tell one run of a guest from
-//! another passes here, in one of four ways through the same gate, which refuses, counts and limits:
+//! A call is data: which one it is, what the guest gives, what it is answered. Besides what its handler is called with,
+//! whatever can tell one run of a guest from another passes here, in one of four ways through the same gate, which refuses, counts and limits:
 //!
 //! - [`Guest::call`]: a capability of hookbox,
 //! - [`Guest::read`]: what WASI knows at once: a clock, an alarm, random numbers, what has come of an answer; also
@@ -9,8 +9,8 @@
 //! - [`Guest::wait`]: what WASI waits for: which of several things is ready first, the next part of a body,
 //! - [`Guest::send`]: a request to another server; its bodies are counted as they flow.
 //!
-//! What is behind it sees nothing but the given and its own part of the host, and nothing else of the guest: so a
-//! journal has one place to stand. To write it, keep what passes; to replay it, answer from it in the capability's
+//! What is behind it sees nothing but the given and its own part of the host (of WASI: the table of what the guest holds),
+//! and nothing else of the guest: so a journal has one place to stand. To write it, keep what passes; to replay it, answer from it in the capability's
 //! place. No capability has to know, and the tests below do just that.
 //!
 //! The rest of WASI is linked by wasmtime and only counted. It handles what the guest holds by then (headers, handles), or

@@ -67,8 +67,12 @@ impl Guest {
             Ok(heard) => Ok(heard),
             Err(Broken::Closed) => Err(StreamError::Closed),
             Err(Broken::Failed(handle)) => {
-                let held = self.table.delete(Resource::<IoError>::new_own(handle));
-                Err(StreamError::LastOperationFailed(held.unwrap_or_else(|_| wasmtime::Error::msg("of a journal"))))
+                let error = Resource::<IoError>::new_own(handle);
+                let held = match self.table.get(&error) {
+                    Ok(_) => self.table.delete(error)?,
+                    Err(_) => wasmtime::Error::msg("of a journal"),
+                };
+                Err(StreamError::LastOperationFailed(held))
             }
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::Place;
-use super::line::Unfinished;
+use super::line::{Sending, Unfinished};
 use super::record::Recorded;
 
 /// What a guest may write to a request's body at once. Twice as much waits in each body that nobody reads yet.
@@ -137,11 +137,11 @@ impl Body for Received {
 struct Sent {
     body: WasiBody,
     recorded: Recorded,
-    _sending: Arc<()>,
+    sending: Sending,
 }
 
-pub(super) fn sent(body: WasiBody, recorded: Recorded, sending: Arc<()>) -> WasiBody {
-    Sent { body, recorded, _sending: sending }.boxed_unsync()
+pub(super) fn sent(body: WasiBody, recorded: Recorded, sending: Sending) -> WasiBody {
+    Sent { body, recorded, sending }.boxed_unsync()
 }
 
 impl Body for Sent {
@@ -161,7 +161,9 @@ impl Body for Sent {
         Poll::Ready(frame)
     }
 
+    /// The connection asks before it writes the head.
     fn is_end_stream(&self) -> bool {
+        self.sending.begins();
         self.body.is_end_stream()
     }
 

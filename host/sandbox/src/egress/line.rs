@@ -1,11 +1,12 @@
-//! The bytes of one connection, and how they end: with whoever gives up its request, or where nothing of it is taken any
-//! more. hyper alone would hold on to a server that neither reads nor closes.
+//! The bytes of one connection, and how they end: a little after the request was given up that has it, or where nothing
+//! is taken of what is written. hyper alone would hold on to a server that neither reads nor closes.
 
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use http::Extensions;
@@ -14,39 +15,65 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::places::Place;
+use super::record::Recorded;
 
 /// So long a server may take nothing of what is written to it.
 const STALL: Duration = Duration::from_secs(30);
+/// So long hyper has to bring the request to an end that was given up, and to keep its connection for another one.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// A connection, with the place that it has.
 pub(super) struct Line {
     stream: Stream,
-    hung_up: CancellationToken,
-    hanging_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    holder: Arc<Holder>,
     stalled: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
-/// Travels with what hyper tells of a connection.
-#[derive(Clone)]
-struct HangUp(CancellationToken);
+/// Whose request a connection is at. It travels with what hyper tells of the connection.
+#[derive(Default)]
+struct Holder {
+    /// The number of the request that was written last; only the task of the connection changes it.
+    request: AtomicU64,
+    /// The one with which the connection is to end.
+    given_up: AtomicU64,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// Of a holder: whatever the request, the connection is to end.
+const EVERY: u64 = u64::MAX;
+
+impl Holder {
+    fn hang_up(&self, request: u64) {
+        self.given_up.store(request, Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Once it has been asked, whoever asked is woken.
+    fn is_over(&self, context: &Context<'_>) -> bool {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        let given_up = self.given_up.load(Ordering::Acquire);
+        given_up == EVERY || given_up != 0 && given_up == self.request.load(Ordering::Acquire)
+    }
+}
 
 impl Line {
     pub(super) fn new(stream: Stream, place: Place) -> Line {
-        let hung_up = CancellationToken::new();
-        let hanging_up = Box::pin(hung_up.clone().cancelled_owned());
-        Line { stream, hung_up, hanging_up, stalled: None, _place: place }
+        Line { stream, holder: Arc::default(), stalled: None, _place: place }
     }
 
     /// Nothing while it stands.
-    fn is_over(&mut self, context: &mut Context<'_>) -> Option<io::Error> {
-        let over = self.hanging_up.as_mut().poll(context).is_ready();
+    fn is_over(&self, context: &Context<'_>) -> Option<io::Error> {
+        let over = self.holder.is_over(context);
         over.then(|| io::Error::new(io::ErrorKind::ConnectionAborted, "its request was given up"))
     }
 
@@ -67,7 +94,7 @@ impl Line {
 
 impl Connection for Line {
     fn connected(&self) -> Connected {
-        self.stream.connected().extra(HangUp(self.hung_up.clone()))
+        self.stream.connected().extra(Arc::clone(&self.holder))
     }
 }
 
@@ -114,18 +141,82 @@ impl Write for Line {
     }
 }
 
-/// Held by a request until all of its answer is there. Dropped before, or while its own body is still on its way, it
-/// hangs up: nobody else is on an HTTP/1.1 connection. One of HTTP/2 is shared; there a stream is reset.
-pub(super) struct Unfinished {
+/// A request on its way through a connection.
+pub(super) struct Travelling {
+    number: u64,
     connection: CaptureConnection,
-    /// The body of the request has the other one.
+    /// The body has the other one, as long as it is being sent.
     sending: Arc<()>,
+}
+
+/// Held with the body of a request.
+pub(super) struct Sending {
+    number: u64,
+    connection: CaptureConnection,
+    _sending: Arc<()>,
+}
+
+impl Travelling {
+    pub(super) fn new(connection: CaptureConnection) -> (Travelling, Sending) {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let (number, sending) = (NUMBER.fetch_add(1, Ordering::Relaxed), Arc::new(()));
+        let with_body = Sending { number, connection: connection.clone(), _sending: Arc::clone(&sending) };
+        (Travelling { number, connection, sending }, with_body)
+    }
+
+    /// Sees to it that its connection ends, unless it comes to its end by itself or is at another request by then.
+    /// `answered`: all of the answer is there. `is_over` tells whether the attempt is: until then an upload may go on.
+    async fn end(self, answered: bool, is_over: impl Fn() -> bool) {
+        let is_sending = || Arc::strong_count(&self.sending) > 1;
+        while is_sending() && !is_over() {
+            sleep(GRACE).await;
+        }
+        if answered && !is_sending() {
+            return;
+        }
+        sleep(GRACE).await;
+        match holder(&self.connection) {
+            Some((holder, false)) => holder.hang_up(self.number),
+            // Others share it: a stream is reset, unless the server leaves no room for its body.
+            Some((holder, true)) => {
+                sleep(STALL).await;
+                if is_sending() {
+                    holder.hang_up(EVERY);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+impl Sending {
+    /// The connection is about to write the request's head.
+    pub(super) fn begins(&self) {
+        if let Some((holder, false)) = holder(&self.connection) {
+            holder.request.store(self.number, Ordering::Release);
+        }
+    }
+}
+
+/// And whether it is one of HTTP/2.
+fn holder(connection: &CaptureConnection) -> Option<(Arc<Holder>, bool)> {
+    let connected = connection.connection_metadata();
+    let connected = connected.as_ref()?;
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    Some((extras.remove::<Arc<Holder>>()?, connected.is_negotiated_h2()))
+}
+
+/// Held by a request until all of its answer is there, or nobody wants it.
+pub(super) struct Unfinished {
+    travelling: Option<Travelling>,
+    recorded: Recorded,
     answered: bool,
 }
 
 impl Unfinished {
-    pub(super) fn new(connection: CaptureConnection, sending: Arc<()>) -> Unfinished {
-        Unfinished { connection, sending, answered: false }
+    pub(super) fn new(travelling: Travelling, recorded: Recorded) -> Unfinished {
+        Unfinished { travelling: Some(travelling), recorded, answered: false }
     }
 
     /// All of the answer is there.
@@ -136,15 +227,14 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if self.answered && Arc::strong_count(&self.sending) == 1 {
+        let Some(travelling) = self.travelling.take() else { return };
+        if self.answered && Arc::strong_count(&travelling.sending) == 1 {
             return;
         }
-        let connected = self.connection.connection_metadata();
-        let Some(connected) = connected.as_ref().filter(|connected| !connected.is_negotiated_h2()) else { return };
-        let mut extras = Extensions::new();
-        connected.get_extras(&mut extras);
-        if let Some(HangUp(hung_up)) = extras.get() {
-            hung_up.cancel();
+        // Without a runtime there is no connection either.
+        if let Ok(runtime) = Handle::try_current() {
+            let (answered, recorded) = (self.answered, self.recorded.clone());
+            runtime.spawn(async move { travelling.end(answered, || recorded.is_over()).await });
         }
     }
 }
@@ -187,12 +277,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_server_learns_that_it_is_hung_up() {
+    async fn a_connection_ends_with_the_request_that_is_given_up_and_with_no_other() {
         let (mut line, _far) = line().await;
-        let hung_up = line.hung_up.clone();
+        let holder = Arc::clone(&line.holder);
+        holder.request.store(2, Ordering::Release);
+        holder.hang_up(1);
+        let written = poll_fn(|context| Pin::new(&mut line).poll_write(context, b"of the second")).await.unwrap();
+        assert_eq!(written, 13);
         let (error, ()) = tokio::join!(write_until_it_ends(&mut line), async {
             tokio::task::yield_now().await;
-            hung_up.cancel();
+            holder.hang_up(2);
         });
         assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted, "{error}");
     }

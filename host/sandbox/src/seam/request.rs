@@ -1,5 +1,7 @@
 //! Requests at the seam: wasmtime makes one of what the guest has put together, and it is handed on from here.
 
+use std::time::Duration;
+
 use hookbox_core::host_call::CallKind;
 use http::Request;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,8 @@ struct Head {
     method: String,
     url: String,
     headers: Headers,
+    /// To connect, to the first byte, and between bytes.
+    times: [Option<Duration>; 3],
 }
 
 impl Carried for Head {
@@ -90,7 +94,9 @@ impl WasiHttpHooks for Passing<'_> {
         sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Answering {
         let (method, url) = (request.method().to_string(), request.uri().to_string());
-        let kept = self.passage.enter(SEND, &Head { method, url, headers: headers(request.headers()) });
+        let times = options.unwrap_or_default();
+        let times = [times.connect_timeout, times.first_byte_timeout, times.between_bytes_timeout];
+        let kept = self.passage.enter(SEND, &Head { method, url, headers: headers(request.headers()), times });
         // A journal that replays has what came of it.
         let replays = kept.is_some();
         self.passed = Some(kept.unwrap_or(Ok(())));

@@ -1,6 +1,7 @@
 //! Sends the request that it is told to: a method and a URL, headers on lines of their own, and after an empty line the
 //! body. A line such as `!first-byte 50` is an option, in milliseconds. Several are divided by `---`, and sent at the same time after a first line `together`.
 
+use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingBody, Method, OutgoingBody, OutgoingRequest, RequestOptions,
@@ -12,6 +13,9 @@ pub(crate) fn run(told: &str) -> String {
     if let Some(told) = told.strip_prefix("half ") {
         return half(told);
     }
+    if let Some(told) = told.strip_prefix("unread\n") {
+        return unread(told);
+    }
     let (together, told) = match told.strip_prefix("together\n") {
         Some(told) => (true, told),
         None => (false, told),
@@ -22,6 +26,30 @@ pub(crate) fn run(told: &str) -> String {
         false => each.map(|told| answer(begin(told))).collect(),
     };
     answers.join("\n---\n")
+}
+
+/// Reads of each answer only its status, and drops it when the next request is on its way.
+fn unread(told: &str) -> String {
+    let mut statuses = Vec::new();
+    let mut last = None;
+    for told in told.split("\n---\n") {
+        let begun = begin(told);
+        drop(last.take());
+        let answered = begun.and_then(|begun| {
+            begun.subscribe().block();
+            begun.get().ok_or("not ready")?.map_err(|()| "taken")?.map_err(|error| format!("{error:?}"))
+        });
+        match answered {
+            Ok(response) => {
+                statuses.push(response.status().to_string());
+                // What there is of the body comes with the head, or soon after.
+                monotonic_clock::subscribe_duration(20_000_000).block();
+                last = Some(response);
+            }
+            Err(error) => statuses.push(error),
+        }
+    }
+    statuses.join(" ")
 }
 
 /// Begins a body of unknown length, and waits for ever.
