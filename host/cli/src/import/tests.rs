@@ -110,7 +110,7 @@ fn what_code_makes_stands_as_a_comment_with_a_cure() {
         .unwrap();
     let deep = python(&format!("beat_schedule = {}", "[".repeat(100_000)));
     assert!(deep.unwrap_err().to_string().contains("too deep"));
-    python(&format!("x = 1{}\nbeat_schedule = {{'x': {{'task': 't', 'schedule': x}}}}\n", "+1".repeat(100_000)))
+    python(&format!("x = 1{}\nbeat_schedule = {{'x': {{'task': 't', 'schedule': x}}}}\n", "+1".repeat(20_000)))
         .unwrap();
 }
 
