@@ -42,7 +42,7 @@ impl TraceId {
     /// 0 to 99, by the bits that are random in every kind of id.
     pub(super) fn part_in_a_hundred(self) -> u32 {
         let low = self.0.iter().rev().take(4).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        u32::try_from(low * 100 >> 32).unwrap_or(99)
+        u32::try_from((low * 100) >> 32).unwrap_or(99)
     }
 }
 

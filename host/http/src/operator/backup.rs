@@ -4,17 +4,20 @@
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::Uri;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use hookbox_store::backup::Backup;
 
+use super::query::Query;
 use super::{Api, Operator, audited, nothing_in};
 use crate::problem::Problem;
 
 /// The file is made as it is read; what breaks off has no end, and is refused by whoever reads it.
-pub(super) async fn make(State(operator): Api, body: Body) -> Result<Response, Problem> {
+pub(super) async fn make(State(operator): Api, uri: Uri, body: Body) -> Result<Response, Problem> {
+    Query::read(&uri, &[])?;
     nothing_in(body).await?;
     let backup = audited("back up", "the host", begin(&operator).await)?;
     let file = stream::try_unfold(backup, |mut backup| async move {

@@ -108,6 +108,7 @@ pub const RULES: &[Rule] = &[
     look("/api/v1/runs/{id}/logs/stream", VIEWER),
     look("/api/v1/searches", VIEWER),
     look("/api/v1/holds", VIEWER),
+    look("/api/v1/holds/{*target}", VIEWER),
     look("/api/v1/schedules", VIEWER),
     look("/api/v1/schedules/{name}", VIEWER),
     ask("/api/v1/schedules/{name}"),
