@@ -259,7 +259,7 @@ mod tests {
     }
 
     async fn write_until_it_ends(line: &mut Line) -> io::Error {
-        let part = [0; 64 << 10];
+        let part = vec![0; 64 << 10];
         loop {
             if let Err(error) = poll_fn(|context| Pin::new(&mut *line).poll_write(context, &part)).await {
                 return error;
