@@ -96,7 +96,7 @@ fn project_of(args: &DoctorArgs, findings: &mut Findings) -> Result<Option<Proje
     let project = Project::with(&places, config)?;
     let together = project::together(
         project.providers().map(|_| ()),
-        project.operator_token(project.config.operator.listen).map(|_| ()),
+        project.operator_token().map(|_| ()),
         project.tls_texts().and_then(|texts| texts.map(|texts| texts.tls()).transpose()).map_err(Into::into),
     );
     if let Err(error) = together {

@@ -44,8 +44,19 @@ fn each_command_says_what_it_does() {
     for command in commands {
         insta::assert_snapshot!(format!("hookbox-{command}"), help(&[command]));
     }
-    let groups =
-        ["events", "routes", "runs", "searches", "holds", "schedules", "providers", "plugins", "alerts", "cron", "tokens"];
+    let groups = [
+        "events",
+        "routes",
+        "runs",
+        "searches",
+        "holds",
+        "schedules",
+        "providers",
+        "plugins",
+        "alerts",
+        "cron",
+        "tokens",
+    ];
     for group in groups {
         insta::assert_snapshot!(format!("hookbox-{group}"), help(&[group]));
     }

@@ -1,6 +1,6 @@
 //! Who is told of what, as hooks.yaml says it; and where spans go.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use hookbox_core::alert::{Rule, Rules, Share};
 use hookbox_core::config::{Channel, Config};

@@ -64,10 +64,10 @@ pub use crate::counts::Counts;
 pub use crate::error::StoreError;
 pub use crate::snapshot::Snapshot;
 use crate::types::{
-    Accepted, AccessChange, Again, AuditFilter, AuditPage, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord,
-    Fired, Firing, KeptAnswer, KvPage, Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded,
-    Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search,
-    StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
+    Accepted, AccessChange, Again, AuditFilter, AuditPage, Begun, Cancellable, Claim, Claimable, EventPage,
+    EventRecord, Fired, Firing, KeptAnswer, KvPage, Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned,
+    Record, Recorded, Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
+    ScheduleCounts, Search, StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
 };
 
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on

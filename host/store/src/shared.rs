@@ -27,10 +27,10 @@ use crate::ledger::{self, Ending};
 use crate::snapshot::Snapshot;
 use crate::total;
 use crate::types::{
-    Accepted, AccessChange, Again, AuditFilter, AuditPage, Begun, Cancellable, Claim, Claimable, EventPage, EventRecord,
-    Fired, Firing, KeptAnswer, KvPage, Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned, Record, Recorded,
-    Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage, ScheduleChange, ScheduleCounts, Search,
-    StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
+    Accepted, AccessChange, Again, AuditFilter, AuditPage, Begun, Cancellable, Claim, Claimable, EventPage,
+    EventRecord, Fired, Firing, KeptAnswer, KvPage, Leased, Listed, NewEvent, NewJob, NewRun, PageRequest, Pruned,
+    Record, Recorded, Replay, Replayed, RequestKey, Rescue, Retention, RunFilter, RunPage, ScheduleChange,
+    ScheduleCounts, Search, StoppedAttempt, Suppressed, SuppressedPage, Total, Waiting,
 };
 use crate::{Signals, Store, audit, query, snapshot, suppressed, unrouted};
 pub(crate) use ledgered::Ledgered;

@@ -189,7 +189,7 @@ pub(crate) enum SearchesCommand {
         name: String,
         /// Which runs it finds.
         #[command(flatten)]
-        filter: RunFilterArgs,
+        filter: Box<RunFilterArgs>,
     },
     /// Forget one.
     Drop { name: String },

@@ -73,8 +73,7 @@ fn disk(place: &Path, room: &StatVfs, findings: &mut Findings) {
         _ => findings.ok(DISK, what),
     }
     // Some file systems have no fixed number of them.
-    if room.f_files > 0 {
-        let per_cent = room.f_favail.saturating_mul(100) / room.f_files;
+    if let Some(per_cent) = room.f_favail.saturating_mul(100).checked_div(room.f_files) {
         let what = format!("{per_cent} % of the inodes are free where {shown} is");
         match per_cent < FREE_INODES_LOW {
             true => findings.warning(DISK, what, "remove small files, or make a file system with more inodes"),

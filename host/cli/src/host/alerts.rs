@@ -87,7 +87,7 @@ impl Watcher {
             loop {
                 tokio::select! {
                     biased;
-                    _ = stopped.wait_for(|stopped| *stopped) => return,
+                    () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return,
                     Some(test) = tests.recv() => self.test(&mut state, test).await,
                     () = &mut wait => break,
                 }

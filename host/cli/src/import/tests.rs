@@ -195,7 +195,7 @@ proptest! {
         key in "\\PC{0,30}",
         task in "\\PC{0,30}",
     ) {
-        let quoted = |text: &str| format!("'{}'", text.replace('\\', "").replace('\'', ""));
+        let quoted = |text: &str| format!("'{}'", text.replace(['\\', '\''], ""));
         let (key, task, other) = (quoted(&key), quoted(&task), quoted(&text));
         let whole = format!("beat_schedule = {{{key}: {{'task': {task}, 'schedule': 60, 'x': {other}}}}}\n");
         if let Ok(found) = python::read(&whole) {

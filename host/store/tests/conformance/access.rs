@@ -133,7 +133,7 @@ async fn when_something_was_used_only_grows(world: &mut World) {
 fn entry(n: u64) -> AuditEntry {
     AuditEntry {
         at: later(n),
-        who: if n % 2 == 0 { "ann" } else { "ci" }.to_owned(),
+        who: if n.is_multiple_of(2) { "ann" } else { "ci" }.to_owned(),
         via: Via::Token,
         role: Some(Role::Operator),
         address: "192.0.2.1".to_owned(),

@@ -9,7 +9,8 @@ const ACCESS: &str = "access";
 
 pub(super) fn describe(api: &mut Document) {
     api.get(ACCESS, "/api/v1/whoami", "Say who asks").answers::<WhoView>("200", "As whom they are let in");
-    api.get(ACCESS, "/api/v1/tokens", "List tokens").answers::<Page<TokenView>>("200", "All of them, without themselves");
+    api.get(ACCESS, "/api/v1/tokens", "List tokens")
+        .answers::<Page<TokenView>>("200", "All of them, without themselves");
     api.post(ACCESS, "/api/v1/tokens", "Make a token")
         .says("The token is told once: with an Idempotency-Key, too, it is not told again.")
         .body::<tokens::Asked>()
