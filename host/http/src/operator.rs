@@ -1,4 +1,4 @@
-//! The operator's listener: a JSON API over everything that is stored, and one plain page.
+//! The operator's listener: a JSON API over everything that is stored, its pages, and who may use them.
 
 mod access;
 mod alerts;

@@ -156,7 +156,7 @@ impl Watch {
             let came = refused + since(sender.accepted, earlier.accepted);
             if is_over(rule, refused, came) {
                 let text = format!(
-                    "{refused} of {came} webhooks of {provider} were refused within {within}. hookbox providers show {provider}"
+                    "{refused} of {came} webhooks of {provider} were refused within {within}. hookbox providers live {provider}"
                 );
                 judged.wrong(Rule::ProviderRefusals, provider.as_str(), text);
             }
@@ -249,7 +249,7 @@ fn silent(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp, judg
         let heard = seen.providers.entry(name.clone()).or_insert(now);
         *heard = (*heard).max(last.unwrap_or_default()).min(now);
         if now.since(*heard) >= *most {
-            let text = format!("nothing was taken of {name} for {most}. hookbox providers show {name}");
+            let text = format!("nothing was taken of {name} for {most}. hookbox providers live {name}");
             judged.wrong(Rule::ProviderSilent, name.as_str(), text);
         }
     }
