@@ -80,7 +80,7 @@ fn what_is_served_is_what_the_document_says() {
 }
 
 /// What a command has in place of each operation of the API; nothing where it is for other programs.
-const COMMANDS: [(&str, &str); 50] = [
+const COMMANDS: [(&str, &str); 58] = [
     ("GET /api/v1/events", "events list"),
     ("GET /api/v1/events/{id}", "events show"),
     ("POST /api/v1/events/{id}/route", "events route"),
@@ -128,6 +128,14 @@ const COMMANDS: [(&str, &str); 50] = [
     ("POST /api/v1/providers/{name}/pairing", "providers pair"),
     ("POST /api/v1/providers/{name}/pairing/confirm", "providers pair"),
     ("POST /api/v1/providers/{name}/pairing/close", "providers pair"),
+    ("GET /api/v1/alerts", "alerts list"),
+    ("POST /api/v1/alerts/channels/{name}/test", "alerts test"),
+    ("GET /api/v1/whoami", "tokens whoami"),
+    ("GET /api/v1/tokens", "tokens list"),
+    ("POST /api/v1/tokens", "tokens create"),
+    ("DELETE /api/v1/tokens/{name}", "tokens revoke"),
+    ("GET /api/v1/audit", "audit"),
+    ("POST /api/v1/backup", "backup"),
     ("GET /api/v1/health", "health"),
     ("GET /api/v1/openapi.json", ""),
     ("GET /metrics", ""),

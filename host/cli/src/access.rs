@@ -35,6 +35,7 @@ pub(crate) fn tokens(client: &Client, command: TokensCommand, print: Print) -> R
             let empty = "No tokens. Make one: hookbox tokens create NAME --role viewer";
             inspect::list(&client.get("tokens", &[])?, &TOKENS, empty, print)
         }
+        TokensCommand::Whoami => inspect::show(&client.get("whoami", &[])?, print),
         TokensCommand::Create { name, role, expires_in } => {
             let asked = json!({ "name": name, "role": role, "expires_in": expires_in });
             let made = client.post_json("tokens", &asked)?;

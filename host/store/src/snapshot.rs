@@ -45,7 +45,8 @@ impl Notes {
     /// To be called between two commits: of each that comes, everything is noted.
     fn begin(self: Arc<Notes>) -> Result<Begun, StoreError> {
         let mut noted = locked(&self.0);
-        if noted.open.is_some() {
+        // One that has failed is over, whether its reader has noticed or not.
+        if noted.open.as_ref().is_some_and(|open| open.failed.is_none()) {
             return Err(StoreError::Conflict("a backup is under way: wait until it is done".to_owned()));
         }
         noted.number += 1;
@@ -81,8 +82,8 @@ impl Notes {
 
     /// What was noted, and after it some rows of the tree; and where to go on, unless that was the end.
     fn step(&self, number: u64, tree: &dyn Read, from: &[u8]) -> Result<(Vec<Row>, Option<Vec<u8>>), StoreError> {
-        let mut noted = locked(&self.0);
-        let mut rows = noted.take(number)?;
+        // Commits go on while the tree is read: what they change is noted, and comes later than what is read here.
+        let mut rows = locked(&self.0).take(number)?;
         let (mut bytes, mut next) = (0, None);
         tree.scan(from, &[u8::MAX; 1], Order::Ascending, &mut |key, value| {
             let row = (key.to_vec(), Some(value.to_vec()));

@@ -21,6 +21,8 @@ pub(crate) enum TokensCommand {
     List,
     /// Let it count no longer, from now on; browsers that logged in with it are logged out.
     Revoke { name: String },
+    /// As whom this command is let in, and with which role.
+    Whoami,
 }
 
 #[derive(Debug, Args)]

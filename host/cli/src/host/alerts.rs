@@ -88,8 +88,8 @@ impl Watcher {
                 tokio::select! {
                     biased;
                     () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return,
-                    Some(test) = tests.recv() => self.test(&mut state, test).await,
                     () = &mut wait => break,
+                    Some(test) = tests.recv() => self.test(&mut state, test).await,
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Spans on their way to a collector: OTLP over HTTP, from a thread of its own behind a bounded queue. Where the collector
 //! is slow or away, spans are dropped, and nobody waits.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor,
 };
+use percent_encoding::percent_decode_str;
 use ureq::Agent;
 use ureq::http::{Request, Response};
 
@@ -33,6 +35,8 @@ const SEND_EVERY: Duration = Duration::from_secs(1);
 /// What is left at a stop has so long.
 const FINISH: Duration = Duration::from_secs(3);
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
 pub(crate) struct Exporter(Arc<Queue>);
@@ -51,6 +55,7 @@ impl Exporter {
             .with_http_client(Sender(client::agent()?))
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(&endpoint)
+            .with_headers(headers(project))
             .build()
             .with_context(|| format!("tracing.endpoint: {endpoint} is no place for spans"))?;
         let config = BatchConfigBuilder::default()
@@ -89,6 +94,14 @@ fn endpoint(project: &Project) -> Option<String> {
     let of = |name: &str| project.environment.get(name).filter(|value| !value.is_empty());
     let named = project.config.tracing.endpoint.as_deref().map(below);
     named.or_else(|| of(TRACES_ENDPOINT).map(str::to_owned)).or_else(|| of(ENDPOINT).map(below))
+}
+
+/// `name=value` with commas between, as in the environment, and in `.env` too.
+fn headers(project: &Project) -> HashMap<String, String> {
+    let all = [TRACES_HEADERS, HEADERS].into_iter().find_map(|name| project.environment.get(name)).unwrap_or_default();
+    let parts = all.split(',').filter_map(|pair| pair.split_once('='));
+    let decoded = |text: &str| percent_decode_str(text.trim()).decode_utf8_lossy().into_owned();
+    parts.map(|(name, value)| (name.trim().to_owned(), decoded(value))).collect()
 }
 
 impl Collect for Queue {

@@ -32,14 +32,9 @@ use origin::Names;
 use throttle::{Count, Throttle};
 
 pub(super) use caller::{Caller, apart, caller, note};
-pub(super) use guard::check;
+pub(super) use guard::{Once, check, once};
 pub(super) use login::{form, log_in, log_out, show as show_login};
 pub use table::{Act, Least, RULES, Rule, Takes};
-
-/// Writes whose answers are no rows of a table: components, a file of everything, a token that is told once.
-pub(super) const UPLOAD: &str = "/api/v1/plugins";
-pub(super) const BACKUP: &str = "/api/v1/backup";
-pub(super) const TOKENS: &str = "/api/v1/tokens";
 
 /// Tokens begin so, that scanners of source code know one that was committed by mistake.
 const TOKEN_PREFIX: &str = "hbx_";
@@ -140,7 +135,11 @@ impl Access {
     fn by_token(&self, shown: &[u8], from: IpAddr, rows: &AccessRows, at: At) -> Result<Caller, Problem> {
         let hash = SecretHash::of(shown);
         if let Some(token) = rows.token(&hash, at.now) {
-            return Ok(Caller { who: token.name.to_string(), role: token.role, by: By::Token(token.name.clone()) });
+            return Ok(Caller {
+                who: token.name.to_string(),
+                role: token.role,
+                by: By::Token(token.name.clone(), hash),
+            });
         }
         if let Some(wait) = self.throttle.wait(from, at.monotonic) {
             return Err(Problem::too_many_for(wait)
@@ -157,7 +156,8 @@ impl Access {
     fn still_is(&self, caller: &Caller, rows: &AccessRows, now: Timestamp) -> bool {
         match &caller.by {
             By::Loopback | By::Configured => true,
-            By::Token(name) => rows.tokens.get(name).is_some_and(|token| token.counts(now)),
+            // Another one may have its name by now.
+            By::Token(_, hash) => rows.token(hash, now).is_some(),
             By::Session(hash) => rows.session(hash, self.configured.as_ref(), now).is_some(),
         }
     }
@@ -165,7 +165,7 @@ impl Access {
     /// By what a session is held that is begun with what lets the caller in.
     fn holder(&self, caller: &Caller) -> Option<Holder> {
         match (&caller.by, self.configured) {
-            (By::Token(name), _) => Some(Holder::Token(name.clone())),
+            (By::Token(name, _), _) => Some(Holder::Token(name.clone())),
             (By::Configured, Some(hash)) => Some(Holder::Configured(hash)),
             _ => None,
         }

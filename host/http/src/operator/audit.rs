@@ -7,6 +7,7 @@ use hookbox_core::time::Timestamp;
 use hookbox_store::types::{AuditFilter, Total};
 
 use super::Api;
+use super::filter::bounded;
 use super::query::Query;
 use crate::problem::Problem;
 use crate::view::Page;
@@ -14,6 +15,9 @@ use crate::view::access::AuditView;
 
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<AuditView>>, Problem> {
     let query = Query::read(&uri, &["cursor", "limit", "who", "text", "since", "until"])?;
+    for name in ["who", "text"] {
+        query.text(name)?.map(|given| bounded(name, given)).transpose()?;
+    }
     let asked = query.page::<u64>()?;
     let is_first = asked.before.is_none();
     let page = operator.store.audited(asked, filter(&query)?).await?;

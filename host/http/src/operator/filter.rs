@@ -84,7 +84,7 @@ impl FromStr for State {
     }
 }
 
-fn bounded(name: &str, text: &str) -> Result<String, Problem> {
+pub(super) fn bounded(name: &str, text: &str) -> Result<String, Problem> {
     match text.len() {
         1..=TEXT_BYTES_MAX => Ok(text.to_owned()),
         _ => Err(Problem::bad_parameter().because(format!("{name}: must be 1 to {TEXT_BYTES_MAX} bytes of text"))),

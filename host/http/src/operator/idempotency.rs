@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hookbox_store::types::{Begun, KeptAnswer, RequestKey};
 use sha2::{Digest, Sha256};
 
-use super::access::{self, BACKUP, TOKENS, UPLOAD};
+use super::access::{self, Once};
 use super::{BODY_READ_TIMEOUT, Operator, bytes_of};
 use crate::problem::Problem;
 
@@ -60,16 +60,17 @@ pub(super) async fn once(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_file = request.method() == Method::POST && [UPLOAD, BACKUP].contains(&request.uri().path());
-    if request.method().is_safe() || is_file || !request.headers().contains_key(KEY) {
+    let once = access::once(&request);
+    if request.method().is_safe() || once == Once::Not || !request.headers().contains_key(KEY) {
         return next.run(request).await;
     }
-    answer(&operator, &under_way, request, next).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&operator, &under_way, once, request, next).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(
     operator: &Arc<Operator>,
     under_way: &Arc<UnderWay>,
+    once: Once,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -79,6 +80,30 @@ async fn answer(
     let Some(turn) = under_way.begin(key) else {
         return Err(Problem::key_under_way().because("the first request with this key is not answered yet: ask again"));
     };
+    let worker = Arc::clone(operator);
+    // Whoever asked may go away: it is done all the same, and its answer kept.
+    let done = access::apart(async move {
+        let answered = first(&worker, key, once, (head, body), next).await;
+        drop(turn);
+        answered
+    });
+    match done.await {
+        Ok(answered) => answered,
+        // Its handler has panicked: that is no answer.
+        Err(_) => {
+            operator.store.end_request(key, None).await?;
+            Err(Problem::damaged())
+        }
+    }
+}
+
+async fn first(
+    operator: &Operator,
+    key: RequestKey,
+    once: Once,
+    (head, body): (request::Parts, Bytes),
+    next: Next,
+) -> Result<Response, Problem> {
     match operator.store.begin_request(key, fingerprint(&head, &body), operator.clock.now()).await? {
         Begun::New => {}
         Begun::UnderWay => {
@@ -91,15 +116,7 @@ async fn answer(
         }
         Begun::Answered(answer) => return again(answer),
     }
-    let is_secret = head.uri.path() == TOKENS;
-    let (operator, request) = (Arc::clone(operator), Request::from_parts(head, Body::from(body)));
-    // Whoever asked may go away: it is done all the same, and its answer kept.
-    let done = access::apart(async move {
-        let answered = keep(&operator, key, is_secret, next.run(request).await).await;
-        drop(turn);
-        answered
-    });
-    done.await.map_err(|_| Problem::damaged())?
+    keep(operator, key, once, next.run(Request::from_parts(head, Body::from(body))).await).await
 }
 
 /// A key is a string of structured fields; without quotes it is taken, too.
@@ -142,7 +159,7 @@ fn fingerprint(head: &request::Parts, body: &Bytes) -> [u8; 32] {
 }
 
 /// What failed on our side, or was not let in, may be asked again with the same key.
-async fn keep(operator: &Operator, key: RequestKey, is_secret: bool, response: Response) -> Result<Response, Problem> {
+async fn keep(operator: &Operator, key: RequestKey, once: Once, response: Response) -> Result<Response, Problem> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|_| Problem::damaged())?;
     let passes = head.status.is_server_error()
@@ -154,7 +171,7 @@ async fn keep(operator: &Operator, key: RequestKey, is_secret: bool, response: R
     let answer = KeptAnswer {
         status: head.status.as_u16(),
         headers: HEADERS.into_iter().filter_map(text).collect(),
-        body: (!is_secret && body.len() <= ANSWER_BYTES_MAX).then(|| body.to_vec()),
+        body: (once == Once::Answered && body.len() <= ANSWER_BYTES_MAX).then(|| body.to_vec()),
     };
     if let Err(error) = operator.store.end_request(key, (!passes).then_some(answer)).await {
         tracing::warn!(%error, "an answer with an idempotency key is not kept: {error}");

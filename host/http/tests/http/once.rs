@@ -9,6 +9,7 @@ use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{Begun, REQUEST_KEPT_FOR, RequestKey};
 use serde_json::{Value, json};
 
+use crate::access_table::with_roles;
 use crate::harness::{Answer, Host, JSON, NOW, OPERATOR, ask};
 use crate::operator::{die, host};
 
@@ -185,4 +186,39 @@ async fn of_two_edits_of_what_both_have_seen_one_is_done() {
     let done: Vec<u16> = all.iter().map(|answer| answer.status.as_u16()).filter(|status| *status == 200).collect();
     assert_eq!(done, [200]);
     assert!(all.iter().all(|answer| [200, 412].contains(&answer.status.as_u16())));
+}
+
+async fn as_role(host: &Host, role: &str, method: &str, path: &str, body: &str) -> Answer {
+    let form = path == "/logout";
+    let kind = if form { "application/x-www-form-urlencoded" } else { "application/json" };
+    let request = Request::builder().method(method).uri(path).header("host", OPERATOR);
+    let request = request.header("content-type", kind).header("origin", format!("http://{OPERATOR}"));
+    let request = request.header("authorization", format!("Bearer {role}")).header("idempotency-key", "one");
+    ask(host.operator(), request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_key_is_its_callers_alone() {
+    let host = with_roles().await;
+    let keep = async |role| as_role(&host, role, "PUT", "/api/v1/searches/mine", r#"{"query":"state=dead"}"#).await;
+    let first = keep("operator").await;
+    assert!(first.status.is_success() && !first.headers.contains_key("idempotency-replayed"), "{}", first.body);
+    assert_eq!(keep("operator").await.header("idempotency-replayed"), "true");
+    assert!(!keep("admin").await.headers.contains_key("idempotency-replayed"));
+    assert_eq!(keep("viewer").await.status, 403, "whoever may not do it is told nothing of what was answered");
+}
+
+#[tokio::test]
+async fn a_token_that_was_told_once_is_not_kept_for_a_key() {
+    let host = with_roles().await;
+    let make = async || as_role(&host, "admin", "POST", "/api/v1/tokens", r#"{"name":"ann","role":"viewer"}"#).await;
+    let first = make().await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let again = make().await;
+    assert_eq!(again.status, 409, "{}", again.body);
+    assert!(!again.body.contains(first.json()["token"].as_str().unwrap()), "{}", again.body);
+    // What strangers and forms do is not kept.
+    for _ in 0..2 {
+        assert!(!as_role(&host, "viewer", "POST", "/logout", "").await.headers.contains_key("idempotency-replayed"));
+    }
 }

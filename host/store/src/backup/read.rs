@@ -145,7 +145,7 @@ fn broken(why: &str) -> BackupError {
 }
 
 /// A folder that a host has, and a name that leads nowhere else.
-fn is_good(name: &str) -> bool {
+pub(super) fn is_good(name: &str) -> bool {
     let Some((folder, file)) = name.split_once('/') else { return false };
     let stem = SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix)).unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';

@@ -9,6 +9,7 @@ use hookbox_core::time::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::frame::{Chain, Payload};
+use super::read::is_good;
 use super::{FILE_BYTES_MAX, FILE_PART_BYTES, FIRST_LINE, Head, PAYLOAD_BYTES_MAX};
 use crate::embedded::FORMAT;
 use crate::error::StoreError;
@@ -153,7 +154,9 @@ fn list(folders: &[Folder]) -> Result<VecDeque<(String, PathBuf)>, StoreError> {
         let mut here: Vec<_> = entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         here.sort();
         let wanted = |file: &String| !file.starts_with('.') && SUFFIXES.iter().any(|suffix| file.ends_with(suffix));
-        files.extend(here.into_iter().filter(wanted).map(|file| (format!("{name}/{file}"), path.join(file))));
+        let named = here.into_iter().filter(wanted).map(|file| (format!("{name}/{file}"), path.join(file)));
+        // Whoever reads it would take no others: the name of a plugin has none of their letters.
+        files.extend(named.filter(|(name, _)| is_good(name)));
     }
     Ok(files)
 }

@@ -18,7 +18,7 @@ pub(in crate::operator) struct Caller {
 pub(in crate::operator) enum By {
     Loopback,
     Configured,
-    Token(TokenName),
+    Token(TokenName, SecretHash),
     Session(SecretHash),
 }
 
@@ -26,7 +26,7 @@ impl Caller {
     pub(in crate::operator) fn via(&self) -> Via {
         match self.by {
             By::Loopback => Via::Loopback,
-            By::Configured | By::Token(_) => Via::Token,
+            By::Configured | By::Token(..) => Via::Token,
             By::Session(_) => Via::Session,
         }
     }

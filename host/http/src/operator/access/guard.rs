@@ -74,6 +74,29 @@ pub(in crate::operator) async fn check(
     response
 }
 
+/// What an idempotency key means to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::operator) enum Once {
+    /// It is done once, and its answer given again.
+    Answered,
+    /// It is done once; its answer has a secret, and is not kept.
+    Secret,
+    /// Nothing: it changes nothing, is a stranger's or a form's, or is a file, which may be sent again.
+    Not,
+}
+
+/// To be asked once the request was let in.
+pub(in crate::operator) fn once(request: &Request) -> Once {
+    let path = request.extensions().get::<MatchedPath>();
+    let found = path.map(|path| table::rule(request.method().as_str(), path.as_str()));
+    match found {
+        Some(Found::Rule(Rule { path: "/api/v1/tokens", .. })) => Once::Secret,
+        Some(Found::Rule(Rule { path: "/api/v1/backup", .. })) => Once::Not,
+        Some(Found::Rule(Rule { act: Act::Do(_), takes: Takes::Json, least: Least::Role(_), .. })) => Once::Answered,
+        _ => Once::Not,
+    }
+}
+
 fn judge(operator: &Operator, head: &request::Parts) -> Result<(Option<Caller>, Option<&'static Rule>), Box<Refused>> {
     let access = &operator.access;
     let nobody = |problem| Box::new(Refused { problem, caller: None, rule: None });
@@ -184,7 +207,7 @@ fn while_let_in(operator: &Arc<Operator>, caller: Caller, response: Response) ->
 async fn used(operator: &Operator, caller: &Caller) {
     let (now, rows) = (operator.clock.now(), operator.store.access());
     let change = match &caller.by {
-        By::Token(name) => {
+        By::Token(name, _) => {
             let used = rows.tokens.get(name).and_then(|token| token.used);
             used.is_none_or(|used| now.since(used) >= USED_STEP).then(|| AccessChange::TokenUsed(name.clone(), now))
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use axum::http::header::{CONTENT_TYPE, FORWARDED, HOST, HeaderName, ORIGIN};
+use axum::http::header::{CONTENT_TYPE, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
 use axum::http::{HeaderMap, HeaderValue, request};
 
 use super::cookie::Over;
@@ -13,7 +13,15 @@ use crate::problem::Problem;
 use crate::serve::Peer;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What those send along who pass on a request of somebody else.
+const OF_PROXIES: [HeaderName; 6] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// What a listener goes by.
 #[derive(Debug)]
@@ -69,8 +77,7 @@ impl Names {
     pub(super) fn is_own(&self, headers: &HeaderMap) -> bool {
         let host = only(headers, &HOST).and_then(|host| host.to_str().ok());
         host.is_some_and(|host| self.own.contains(&host.to_ascii_lowercase()))
-            && !headers.contains_key(&X_FORWARDED_FOR)
-            && !headers.contains_key(FORWARDED)
+            && !OF_PROXIES.iter().any(|name| headers.contains_key(name))
     }
 
     /// A form or a script of another site can send a write along with what the browser knows, but not as JSON and not

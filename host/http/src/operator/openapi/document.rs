@@ -216,6 +216,20 @@ impl Operation<'_> {
         self.header("If-Match", tag, "The ETag of what is changed: 412 where it is another by now")
     }
 
+    /// An answer that is a file or has a secret is not kept for a key.
+    pub(super) fn without_key(self) -> Self {
+        self.described.parameters.retain(|parameter| parameter["name"] != "Idempotency-Key");
+        self
+    }
+
+    /// The answer is in this form, too, for whoever accepts it.
+    pub(super) fn also_in(self, status: &'static str, content_type: &str, schema: Value) -> Self {
+        if let Some(answer) = self.described.answers.get_mut(status) {
+            answer["content"][content_type] = json!({ "schema": schema });
+        }
+        self
+    }
+
     /// `cursor` looks like this.
     pub(super) fn paged(self, cursor: Value) -> Self {
         let limit = json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT });

@@ -21,16 +21,14 @@ pub(super) fn describe(api: &mut Document) {
         .answers::<AlertsView>("200", "Alerts, and the channels that are told of them");
     api.post(HOST, "/api/v1/alerts/channels/{name}/test", "Send a test by a channel of alerts")
         .answers::<alerts::Tested>("200", "It was delivered");
-    api.post(HOST, "/api/v1/backup", "Back up the host").answers_in(
+    api.post(HOST, "/api/v1/backup", "Back up the host").without_key().answers_in(
         "200",
         "One file with everything that a host needs to go on elsewhere",
         "application/octet-stream",
         json!({ "type": "string", "format": "binary" }),
     );
-    api.get(HOST, "/metrics", "Show the metrics").answers_in(
-        "200",
-        "In the text form that Prometheus reads",
-        "application/openmetrics-text",
-        json!({ "type": "string" }),
-    );
+    let text = || json!({ "type": "string" });
+    api.get(HOST, "/metrics", "Show the metrics")
+        .answers_in("200", "In the text form that Prometheus reads", "text/plain", text())
+        .also_in("200", "application/openmetrics-text", text());
 }

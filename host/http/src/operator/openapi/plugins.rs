@@ -12,6 +12,7 @@ const PLUGINS: &str = "plugins";
 pub(super) fn describe(api: &mut Document) {
     api.get(PLUGINS, "/api/v1/plugins", "List plugins").answers::<Page<PluginView>>("200", "All of them");
     api.post(PLUGINS, "/api/v1/plugins", "Push a component")
+        .without_key()
         .says("It goes through the same steps as a file in plugins/. The same bytes twice are the same version.")
         .query("name", name_of("_-"), "Which plugin it is. Must be given")
         .header("Hookbox-Signature", json!({ "type": "string" }), "The text of its .minisig file, in base64")
