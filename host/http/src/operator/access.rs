@@ -126,7 +126,7 @@ impl Access {
             let (session, role) = rows.session(hash, self.configured.as_ref(), at.now)?;
             Some(Caller { who: session.holder.name().to_owned(), role, by: By::Session(*hash) })
         };
-        let by_session = cookie::shown(headers).iter().find_map(by_session);
+        let by_session = cookie::shown(headers, self.over).iter().find_map(by_session);
         let open = || Caller { who: "loopback".to_owned(), role: Role::Admin, by: By::Loopback };
         Ok(by_session.or_else(|| (self.is_open() && self.names.is_own(headers)).then(open)))
     }

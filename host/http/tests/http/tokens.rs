@@ -5,6 +5,7 @@ use axum::http::{Request, StatusCode};
 use hookbox_core::time::Millis;
 use hookbox_store::{Store, StoreError};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::access_table::with_roles;
 use crate::faulty::Faulty;
@@ -146,4 +147,25 @@ async fn what_cannot_be_written_down_is_not_done() {
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
     }
     let _: &dyn Store = &*host.store;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_done_and_written_down_also_when_the_asker_has_gone() {
+    let host = Host::new();
+    let request = Request::builder().method("PUT").uri("/api/v1/searches/mine").header("host", OPERATOR);
+    let request = request.header("content-type", "application/json").body(Body::from(r#"{"query":"state=dead"}"#));
+    let mut asked = Box::pin(host.operator().oneshot(request.unwrap()));
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(asked.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "it is under way");
+    drop(asked);
+    for _ in 0..1000 {
+        let audit = host.get("/api/v1/audit").await.json();
+        if audit["items"][0]["result"] == "done" {
+            assert_eq!(audit["items"][0]["what"], "keep search");
+            assert_eq!(host.get("/api/v1/searches").await.json()["items"][0]["name"], "mine");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("it was not done to its end");
 }

@@ -62,6 +62,10 @@ impl Ledger<'_> {
 
     fn new_session(&mut self, rows: &mut AccessRows, session: Session) -> Result<bool, StoreError> {
         let now = session.created;
+        // Its token may have been revoked meanwhile.
+        if matches!(&session.holder, Holder::Token(name) if !rows.tokens.contains_key(name)) {
+            return Ok(false);
+        }
         let over = rows.sessions.values().filter(|session| session.is_over(now));
         let over: Vec<SecretHash> = over.map(|session| session.hash).collect();
         over.iter().try_for_each(|hash| self.end_session(rows, hash).map(|_| ()))?;

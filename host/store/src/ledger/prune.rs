@@ -21,7 +21,7 @@ const STEP_ROWS: usize = 256;
 /// Keys that one step removes, in bytes: a large body has many chunks.
 const STEP_BYTES: usize = 256 << 10;
 
-/// Where the next step goes on: a pass looks at the runs, then the events, then what was suppressed, then the audit log, then the plugins' keys. Lost at a restart,
+/// Where the next step goes on: a pass looks at the runs, then the events, then what was suppressed, then the audit log, then what writes with a key were answered, then the plugins' keys. Lost at a restart,
 /// which begins a pass anew.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct PruneCursor {
@@ -36,6 +36,7 @@ enum Stage {
     Events,
     Suppressed,
     Audit,
+    Requests,
     Kv,
 }
 
@@ -53,7 +54,8 @@ impl Ledger<'_> {
                 Stage::Runs => (self.prune_runs(from, now, retention, &mut pruned)?, Some(Stage::Events)),
                 Stage::Events => (self.prune_events(from, now, retention, &mut pruned)?, Some(Stage::Suppressed)),
                 Stage::Suppressed => (self.prune_suppressed(from, now, retention, &mut pruned)?, Some(Stage::Audit)),
-                Stage::Audit => (self.prune_audit(now, retention, &mut pruned)?, Some(Stage::Kv)),
+                Stage::Audit => (self.prune_audit(now, retention, &mut pruned)?, Some(Stage::Requests)),
+                Stage::Requests => (self.prune_requests(now)?, Some(Stage::Kv)),
                 Stage::Kv => (self.prune_kv(from, now, &mut pruned)?, None),
             };
             if next.is_some() {

@@ -59,6 +59,14 @@ impl Ledger<'_> {
         Ok(())
     }
 
+    /// Where to go on, unless none is left whose time is over.
+    pub(super) fn prune_requests(&mut self, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        let before = self.edge_of_requests(Order::Ascending)?;
+        self.forget_old_requests(now)?;
+        let after = self.edge_of_requests(Order::Ascending)?;
+        Ok(after.filter(|_| before != after).map(|(number, _)| keys::request_number(number)))
+    }
+
     /// The oldest make room: those whose time is over, and the one that is one too many.
     fn forget_old_requests(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let newest = self.edge_of_requests(Order::Descending)?.map_or(0, |(number, _)| number);

@@ -96,6 +96,7 @@ async fn revoking_a_token_ends_its_sessions_alone(world: &mut World) {
 }
 
 async fn a_session_too_many_ends_the_one_that_was_used_longest_ago(world: &mut World) {
+    change(world, AccessChange::NewToken(token("ci"))).await;
     for n in 0..SESSIONS_MAX as u64 {
         change(world, AccessChange::NewSession(session(&format!("s{n}"), "ci", later(n)))).await;
     }
@@ -109,6 +110,9 @@ async fn a_session_too_many_ends_the_one_that_was_used_longest_ago(world: &mut W
 }
 
 async fn sessions_that_are_over_make_room(world: &mut World) {
+    // Its token was revoked meanwhile.
+    assert!(!change(world, AccessChange::NewSession(session("late", "ci", NOW))).await);
+    change(world, AccessChange::NewToken(token("ci"))).await;
     change(world, AccessChange::NewSession(session("old", "ci", NOW))).await;
     change(world, AccessChange::NewSession(session("new", "ci", NOW.plus(SESSION_IDLE)))).await;
     world.pause();

@@ -15,11 +15,16 @@ pub(super) enum Over {
     Tls,
 }
 
-/// Of the ids that a browser shows: there may be one of another host on the same machine.
-pub(super) fn shown(headers: &HeaderMap) -> Vec<SecretHash> {
+/// Of the ids that a browser shows: there may be one of another host on the same machine. Over TLS a cookie counts that no
+/// other host can have set.
+pub(super) fn shown(headers: &HeaderMap, over: Over) -> Vec<SecretHash> {
     let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let ids = pairs.filter(|(name, _)| *name == PLAIN || *name == SECURE);
+    let wanted = match over {
+        Over::Plain => PLAIN,
+        Over::Tls => SECURE,
+    };
+    let ids = pairs.filter(|(name, _)| *name == wanted);
     ids.take(4).map(|(_, id)| SecretHash::of(id.as_bytes())).collect()
 }
 
@@ -55,7 +60,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, "a=b; hookbox_session=one".parse().unwrap());
         headers.append(COOKIE, "__Host-hookbox_session=two; hookbox_sessions=three; x".parse().unwrap());
-        assert_eq!(shown(&headers), [SecretHash::of(b"one"), SecretHash::of(b"two")]);
-        assert_eq!(shown(&HeaderMap::new()), []);
+        assert_eq!(shown(&headers, Over::Plain), [SecretHash::of(b"one")]);
+        assert_eq!(shown(&headers, Over::Tls), [SecretHash::of(b"two")], "any host below the domain can set the other");
+        assert_eq!(shown(&HeaderMap::new(), Over::Plain), []);
     }
 }

@@ -160,24 +160,38 @@ async fn serve(
         Act::Do(what) => Some(deed(what, rule, request.uri().path(), origin_of(&request))),
         Act::Look | Act::Own => None,
     });
-    let number = match &deed {
-        Some(deed) => match operator.begin(caller.as_ref(), deed).await {
-            Ok(number) => Some(number),
-            Err(problem) => return problem.into_response(),
-        },
-        None => None,
+    let asked = REQUEST.scope(UnderWay::by(caller.clone()), async { (next.run(request).await, noted()) });
+    let response = match deed {
+        Some(deed) => to_the_end(operator, caller.clone(), deed, asked).await,
+        None => asked.await.0,
     };
-    let under_way = UnderWay::by(caller.clone());
-    let (response, note) = REQUEST.scope(under_way, async { (next.run(request).await, noted()) }).await;
-    if let Some(number) = number {
-        let result = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
-        let result = result.unwrap_or_else(|| audit::result(response.status()));
-        operator.end(number, &result, &note.unwrap_or_default()).await;
-    }
     match caller {
         Some(caller) if is_stream(&response) => while_let_in(operator, caller, response),
         _ => response,
     }
+}
+
+/// Is done and written down also where whoever asked has gone.
+async fn to_the_end(
+    operator: &Arc<Operator>,
+    caller: Option<Caller>,
+    deed: Deed<'static>,
+    asked: impl Future<Output = (Response, Option<String>)> + Send + 'static,
+) -> Response {
+    let operator = Arc::clone(operator);
+    let done = tokio::spawn(async move {
+        let number = match operator.begin(caller.as_ref(), &deed).await {
+            Ok(number) => number,
+            Err(problem) => return problem.into_response(),
+        };
+        let asked = tokio::spawn(asked).await;
+        let (response, note) = asked.unwrap_or_else(|_| (Problem::damaged().into_response(), None));
+        let result = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
+        let result = result.unwrap_or_else(|| audit::result(response.status()));
+        operator.end(number, &result, &note.unwrap_or_default()).await;
+        response
+    });
+    done.await.unwrap_or_else(|_| Problem::damaged().into_response())
 }
 
 fn origin_of(request: &Request) -> std::net::IpAddr {
@@ -191,10 +205,12 @@ fn deed(what: &'static str, rule: &Rule, path: &str, address: std::net::IpAddr) 
 
 fn is_stream(response: &Response) -> bool {
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|content_type| content_type.starts_with("text/event-stream"))
+    content_type.is_some_and(|content_type| {
+        content_type.starts_with("text/event-stream") || content_type == "application/octet-stream"
+    })
 }
 
-/// A stream ends, at the next thing that it says, with what let its reader in. It says something every few seconds.
+/// A stream or a long file ends, at the next thing that it says, with what let its reader in. It says something every few seconds.
 fn while_let_in(operator: &Arc<Operator>, caller: Caller, response: Response) -> Response {
     let operator = Arc::clone(operator);
     response.map(|body| {
