@@ -216,7 +216,7 @@ impl Operation<'_> {
         self.header("If-Match", tag, "The ETag of what is changed: 412 where it is another by now")
     }
 
-    /// An answer that is a file or has a secret is not kept for a key.
+    /// What changes nothing, or answers with a file, is not kept for a key.
     pub(super) fn without_key(self) -> Self {
         self.described.parameters.retain(|parameter| parameter["name"] != "Idempotency-Key");
         self

@@ -34,6 +34,7 @@ pub(super) fn describe(api: &mut Document) {
     api.get(ROUTES, "/api/v1/routes", "List what leads to handlers")
         .answers::<Page<RouteView>>("200", "All handlers that take events");
     api.post(ROUTES, "/api/v1/routes/test", "Say which handlers a delivery would reach")
+        .without_key()
         .says("Nothing is taken in.")
         .body::<routes::Asked>()
         .answers::<RoutesTestView>("200", "Each handler, and why it is reached or not");

@@ -30,6 +30,7 @@ pub(super) fn describe(api: &mut Document) {
         .conditional()
         .answers::<RemovedView>("200", "What counts under the name from here on");
     api.post(SCHEDULES, "/api/v1/schedules/preview", "Say what a schedule would be")
+        .without_key()
         .says("Nothing is changed. What is wrong with it is told in the answer.")
         .query("name", name_of("._-"), "Its name, which decides how far jitter puts it off")
         .body_of(json!({ "type": "object", "description": "As where it is made" }))
