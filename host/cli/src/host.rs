@@ -14,6 +14,7 @@ mod alerts;
 mod asked;
 mod descriptors;
 mod guests;
+mod listeners;
 mod otlp;
 mod plugins;
 mod reload;
@@ -21,7 +22,6 @@ mod trust;
 mod versions;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -41,16 +41,14 @@ use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Operator};
 use hookbox_http::pairing::Pairing;
-use hookbox_http::serve::{self, ServerLimits};
+use hookbox_http::serve::ServerLimits;
 use hookbox_http::tally::Tally;
-use hookbox_http::tls::Tls;
 use hookbox_http::trend::{Sources, Trend};
 use hookbox_http::uploads::Uploads;
 use hookbox_sandbox::{Sandbox, SandboxOptions, SystemResolver};
 use hookbox_store::Store;
 use hookbox_store::embedded::SledStore;
 use sd_notify::NotifyState;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -62,6 +60,7 @@ use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
 use alerts::{Settled, Watcher};
 use asked::{Anew, Asked};
+use listeners::{bind, serve_until};
 use otlp::Exporter;
 use plugins::{Plugins, Trials, scan, take_proposals};
 use trust::LiveTrust;
@@ -74,8 +73,6 @@ pub(crate) use reload::live_providers;
 const DRAIN: Millis = Millis(25_000);
 /// Connections of operators at one time.
 const OPERATOR_CONNECTIONS_MAX: usize = 256;
-/// Connections that wait to be accepted; the system may allow fewer.
-const BACKLOG: u32 = 4096;
 /// Proposals of the folder that wait.
 const PROPOSALS_MAX: usize = 16;
 
@@ -349,33 +346,6 @@ impl Host {
         tracing::info!("stopped");
         Ok(end)
     }
-}
-
-fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
-    let cure =
-        || format!("cannot listen on {address}: choose another address for {key} in hooks.yaml, or stop what uses it");
-    listen(address).with_context(cure)
-}
-
-/// As `TcpListener::bind`, with room for a burst of connections: one that finds none tries again after a second only.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-async fn serve_until(
-    listener: TcpListener,
-    router: axum::Router,
-    tls: Option<Arc<Tls>>,
-    limits: ServerLimits,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let shutdown = async move {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    serve::serve(listener, router, tls, limits, shutdown).await;
 }
 
 pub(crate) fn engine_settings(project: &Project) -> Settings {
