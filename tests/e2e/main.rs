@@ -18,6 +18,7 @@ mod harness;
 mod kills;
 mod listeners;
 mod live_schedules;
+mod oidc;
 mod pages;
 mod pairing;
 mod powercut;

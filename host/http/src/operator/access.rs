@@ -8,13 +8,14 @@ mod caller;
 mod cookie;
 mod guard;
 mod login;
+mod oidc;
 mod origin;
 mod table;
 mod throttle;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
@@ -34,6 +35,8 @@ use throttle::{Count, Throttle};
 pub(super) use caller::{Caller, caller, note};
 pub(super) use guard::check;
 pub(super) use login::{form, log_in, log_out, show as show_login};
+pub use oidc::{CALLBACK, Fetch, FetchError, Oidc, OidcParts};
+pub(super) use oidc::{begin as begin_oidc, come_back as come_back_oidc};
 pub use table::{Act, Least, RULES, Rule, Takes};
 
 /// Tokens begin so, that scanners of source code know one that was committed by mistake.
@@ -50,6 +53,7 @@ pub struct Access {
     listens_on: SocketAddr,
     over: Over,
     login: Login,
+    oidc: Option<Arc<Oidc>>,
     configured: Option<SecretHash>,
     throttle: Throttle,
     refusals: Mutex<Count>,
@@ -85,6 +89,7 @@ impl Access {
             listens_on,
             over: Over::Plain,
             login: Login::default(),
+            oidc: None,
             configured: token.map(|token| SecretHash::of(token.expose())),
             throttle: Throttle::default(),
             refusals: Mutex::default(),
@@ -103,9 +108,19 @@ impl Access {
         Access { login, ..self }
     }
 
+    /// People log in by this provider, too, and everybody does.
+    #[must_use]
+    pub fn with_oidc(self, oidc: Oidc) -> Access {
+        Access { oidc: Some(Arc::new(oidc)), login: Login::Everybody, ..self }
+    }
+
+    fn oidc(&self) -> Option<&Arc<Oidc>> {
+        self.oidc.as_ref()
+    }
+
     /// Fails where nobody could ever be let in.
     pub fn must_let_somebody_in(&self, rows: &AccessRows, now: Timestamp) -> Result<(), TokenNeeded> {
-        match self.is_open() || self.configured.is_some() || rows.has_admin(now) {
+        match self.is_open() || self.configured.is_some() || self.oidc.is_some() || rows.has_admin(now) {
             true => Ok(()),
             false => Err(TokenNeeded { listens_on: self.listens_on }),
         }

@@ -9,6 +9,9 @@ const PLAIN: &str = "hookbox_session";
 /// Browsers take a cookie of such a name only from the host itself, for all its paths, over TLS.
 const SECURE: &str = "__Host-hookbox_session";
 
+/// A login by a provider that was begun. It comes along when the provider sends the browser back, which is another site.
+const BEGUN: &str = "hookbox_login";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
     Plain,
@@ -17,9 +20,23 @@ pub(super) enum Over {
 
 /// Of the ids that a browser shows: there may be one of another host on the same machine.
 pub(super) fn shown(headers: &HeaderMap) -> Vec<SecretHash> {
+    named(headers, &[PLAIN, SECURE])
+}
+
+/// The logins that it has begun.
+pub(super) fn begun_by(headers: &HeaderMap) -> Vec<SecretHash> {
+    named(headers, &[BEGUN])
+}
+
+pub(super) fn begun(state: &str, over: Over) -> String {
+    let secure = if over == Over::Tls { "; Secure" } else { "" };
+    format!("{BEGUN}={state}; Path=/login; Max-Age=600; HttpOnly; SameSite=Lax{secure}")
+}
+
+fn named(headers: &HeaderMap, names: &[&str]) -> Vec<SecretHash> {
     let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let ids = pairs.filter(|(name, _)| *name == PLAIN || *name == SECURE);
+    let ids = pairs.filter(|(name, _)| names.contains(name));
     ids.take(4).map(|(_, id)| SecretHash::of(id.as_bytes())).collect()
 }
 
