@@ -57,7 +57,7 @@ pub(in crate::operator) async fn check(
             serve(&operator, caller, rule, Request::from_parts(head, body), next).await
         }
         Err(refused) => {
-            let response = refuse(&operator, &head, refused).await;
+            let response = refuse(&operator, &head, *refused).await;
             // A sender that still writes would not see the answer.
             let _ = crate::operator::nothing_in(body).await;
             response
@@ -74,9 +74,9 @@ pub(in crate::operator) async fn check(
     response
 }
 
-fn judge(operator: &Operator, head: &request::Parts) -> Result<(Option<Caller>, Option<&'static Rule>), Refused> {
+fn judge(operator: &Operator, head: &request::Parts) -> Result<(Option<Caller>, Option<&'static Rule>), Box<Refused>> {
     let access = &operator.access;
-    let nobody = |problem| Refused { problem, caller: None, rule: None };
+    let nobody = |problem| Box::new(Refused { problem, caller: None, rule: None });
     access.names.check(head).map_err(nobody)?;
     let at = At { now: operator.clock.now(), monotonic: operator.clock.monotonic() };
     let path = head.extensions.get::<MatchedPath>();
@@ -89,7 +89,7 @@ fn judge(operator: &Operator, head: &request::Parts) -> Result<(Option<Caller>, 
     let open = rule.is_some_and(|rule| rule.least == Least::Anyone);
     let who = access.who(&head.headers, origin::address(head), &operator.store.access(), at);
     let caller = if open { who.unwrap_or(None) } else { who.map_err(nobody)? };
-    let refused = |problem| Refused { problem, caller: caller.clone(), rule };
+    let refused = |problem| Box::new(Refused { problem, caller: caller.clone(), rule });
     may(caller.as_ref(), found).map_err(refused)?;
     if !head.method.is_safe() {
         let takes = rule.map_or(Takes::Json, |rule| rule.takes);

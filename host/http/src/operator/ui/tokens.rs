@@ -57,7 +57,7 @@ fn page(operator: &Operator, made: Option<Result<NewTokenView, Problem>>) -> Pag
         }
         h2 { "Another" }
         form.filter method="post" action="/tokens" {
-            label { "Name" input name="name" required maxlength="63" pattern="[a-z0-9][a-z0-9._-]*" autocomplete="off"; }
+            label { "Name" input name="name" required maxlength="63" pattern="[a-z0-9][a-z0-9._\\-]*" autocomplete="off"; }
             label { "Role"
                 select name="role" {
                     @for role in [Role::Viewer, Role::Operator, Role::Admin, Role::Metrics] { option value=(role) { (role) } }
