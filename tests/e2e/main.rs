@@ -25,6 +25,7 @@ mod imports;
 mod kills;
 mod listeners;
 mod live_schedules;
+mod oidc;
 mod once;
 mod pages;
 mod pairing;

@@ -11,6 +11,7 @@
 mod alerts;
 mod http;
 mod network;
+mod oidc;
 mod plugin;
 mod provider;
 mod reader;
@@ -31,6 +32,7 @@ use std::fmt;
 pub use alerts::{Alerts, CHANNELS_MAX, Channel, Mail};
 pub use http::Http;
 pub use network::NETWORKS_MAX;
+pub use oidc::{Oidc, OidcRoles};
 pub use plugin::{CONFIG_KEYS_MAX, CONFIG_VALUE_BYTES_MAX, KV_BYTES_MAX, MEMORY_BYTES_MIN, Plugin};
 pub use provider::{
     DEDUPE_MAX, DEDUPE_MIN, Provider, SCHEMAS_MAX, SECRETS_MAX, Schema, TOLERANCE_MAX, TOLERANCE_MIN, provider_for_env,

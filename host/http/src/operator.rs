@@ -71,7 +71,9 @@ use crate::uploads::Uploads;
 use query::Query;
 use routing::Routes;
 
-pub use access::{Access, Act, Least, Login, RULES, Random, Rule, Takes, TokenNeeded};
+pub use access::{
+    Access, Act, CALLBACK, Fetch, FetchError, Least, Login, Oidc, OidcParts, RULES, Random, Rule, Takes, TokenNeeded,
+};
 
 /// Body of a request: what an operator asks for is a few words.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -221,6 +223,8 @@ fn routes(operator: &Arc<Operator>) -> Routes {
         .merge(ui::routes())
         .route("/metrics", get(metrics::show))
         .route("/login", get(access::show_login).post(access::log_in))
+        .route("/login/oidc", get(access::begin_oidc))
+        .route("/login/callback", get(access::come_back_oidc))
         .route("/logout", post(access::log_out))
         .nest("/api/v1", api)
 }

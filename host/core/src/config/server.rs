@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::network;
+use super::oidc::Oidc;
 use super::reader::{Field, Section};
 use super::source::{self, SecretSource};
 use crate::limits::{STACK_BYTES, STACK_BYTES_MAX, STACK_BYTES_MIN};
@@ -87,6 +88,7 @@ pub struct Operator {
     /// Without it, plain HTTP.
     pub tls: Option<TlsFiles>,
     pub login: Login,
+    pub oidc: Option<Oidc>,
     /// What a Host header may say besides the listener's own address; lower case, without a port.
     pub hosts: Vec<String>,
 }
@@ -201,7 +203,14 @@ impl TlsFiles {
 
 impl Default for Operator {
     fn default() -> Operator {
-        Operator { listen: loopback(5555), token: None, tls: None, login: Login::default(), hosts: Vec::new() }
+        Operator {
+            listen: loopback(5555),
+            token: None,
+            tls: None,
+            login: Login::default(),
+            oidc: None,
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -217,10 +226,11 @@ impl Operator {
         let token = section.take("token").and_then(SecretSource::read);
         let tls = section.take("tls").and_then(TlsFiles::read);
         let login = section.parsed("login", login).unwrap_or_default();
+        let oidc = section.take("oidc").and_then(Oidc::read);
         let hosts = section.list("hosts", 0..=HOSTS_MAX).unwrap_or_default();
         let hosts = hosts.iter().filter_map(|host| host.parsed(host_name)).collect();
         section.finish();
-        Operator { listen, token, tls, login, hosts }
+        Operator { listen, token, tls, login, oidc, hosts }
     }
 }
 

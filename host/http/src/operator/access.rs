@@ -8,19 +8,20 @@ mod caller;
 mod cookie;
 mod guard;
 mod login;
+mod oidc;
 mod origin;
 mod table;
 mod throttle;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hookbox_core::access::{AccessRows, Holder, Role, SecretHash};
+use hookbox_core::access::{AccessRows, Holder, Role, SecretHash, Session};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
@@ -34,6 +35,8 @@ use throttle::{Count, Throttle};
 pub(super) use caller::{Caller, apart, caller, note};
 pub(super) use guard::{Once, check, once};
 pub(super) use login::{form, log_in, log_out, show as show_login};
+pub use oidc::{CALLBACK, Fetch, FetchError, Oidc, OidcParts};
+pub(super) use oidc::{begin as begin_oidc, come_back as come_back_oidc};
 pub use table::{Act, Least, RULES, Rule, Takes};
 
 /// Tokens begin so, that scanners of source code know one that was committed by mistake.
@@ -50,6 +53,7 @@ pub struct Access {
     listens_on: SocketAddr,
     over: Over,
     login: Login,
+    oidc: Option<Arc<Oidc>>,
     configured: Option<SecretHash>,
     throttle: Throttle,
     refusals: Mutex<Count>,
@@ -85,6 +89,7 @@ impl Access {
             listens_on,
             over: Over::Plain,
             login: Login::default(),
+            oidc: None,
             configured: token.map(|token| SecretHash::of(token.expose())),
             throttle: Throttle::default(),
             refusals: Mutex::default(),
@@ -103,9 +108,19 @@ impl Access {
         Access { login, ..self }
     }
 
+    /// People log in by this provider, too, and everybody does.
+    #[must_use]
+    pub fn with_oidc(self, oidc: Oidc) -> Access {
+        Access { oidc: Some(Arc::new(oidc)), login: Login::Everybody, ..self }
+    }
+
+    fn oidc(&self) -> Option<&Arc<Oidc>> {
+        self.oidc.as_ref()
+    }
+
     /// Fails where nobody could ever be let in.
     pub fn must_let_somebody_in(&self, rows: &AccessRows, now: Timestamp) -> Result<(), TokenNeeded> {
-        match self.is_open() || self.configured.is_some() || rows.has_admin(now) {
+        match self.is_open() || self.configured.is_some() || self.oidc.is_some() || rows.has_admin(now) {
             true => Ok(()),
             false => Err(TokenNeeded { listens_on: self.listens_on }),
         }
@@ -123,7 +138,7 @@ impl Access {
             return self.by_token(&shown, from, rows, at).map(Some);
         }
         let by_session = |hash: &SecretHash| {
-            let (session, role) = rows.session(hash, self.configured.as_ref(), at.now)?;
+            let (session, role) = self.session(hash, rows, at.now)?;
             Some(Caller { who: session.holder.name().to_owned(), role, by: By::Session(*hash) })
         };
         let by_session = cookie::shown(headers, self.over).iter().find_map(by_session);
@@ -158,8 +173,14 @@ impl Access {
             By::Loopback | By::Configured => true,
             // Another one may have its name by now.
             By::Token(_, hash) => rows.token(hash, now).is_some(),
-            By::Session(hash) => rows.session(hash, self.configured.as_ref(), now).is_some(),
+            By::Session(hash) => self.session(hash, rows, now).is_some(),
         }
+    }
+
+    /// Where hooks.yaml has no provider any more, nobody is who it said.
+    fn session<'a>(&self, hash: &SecretHash, rows: &'a AccessRows, now: Timestamp) -> Option<(&'a Session, Role)> {
+        let found = rows.session(hash, self.configured.as_ref(), now);
+        found.filter(|(session, _)| self.oidc.is_some() || !matches!(session.holder, Holder::Person { .. }))
     }
 
     /// By what a session is held that is begun with what lets the caller in.

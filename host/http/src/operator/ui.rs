@@ -92,3 +92,8 @@ pub(super) fn problem(problem: Problem) -> Unshown {
 pub(super) fn bare(title: &str, body: Markup) -> Page {
     Frame::new(At::Outside, title).page(body)
 }
+
+/// As [`bare`], and the browser goes on by itself.
+pub(super) fn onwards(title: &str, next: &str, body: Markup) -> Page {
+    Frame::new(At::Outside, title).going_on_to(next).page(body)
+}

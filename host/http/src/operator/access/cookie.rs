@@ -8,6 +8,8 @@ use hookbox_core::access::{SESSION_MAX, SecretHash};
 const PLAIN: &str = "hookbox_session";
 /// Browsers take a cookie of such a name only from the host itself, for all its paths, over TLS.
 const SECURE: &str = "__Host-hookbox_session";
+/// A login by a provider that was begun. It comes along when the provider sends the browser back, which is another site.
+const BEGUN: &str = "hookbox_login";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
@@ -18,12 +20,29 @@ pub(super) enum Over {
 /// Of the ids that a browser shows: there may be one of another host on the same machine. Over TLS a cookie counts that no
 /// other host can have set.
 pub(super) fn shown(headers: &HeaderMap, over: Over) -> Vec<SecretHash> {
-    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let wanted = match over {
+    named(headers, name(over))
+}
+
+/// The logins that it has begun.
+pub(super) fn begun_by(headers: &HeaderMap) -> Vec<SecretHash> {
+    named(headers, BEGUN)
+}
+
+pub(super) fn begun(state: &str, over: Over) -> String {
+    let secure = if over == Over::Tls { "; Secure" } else { "" };
+    format!("{BEGUN}={state}; Path=/login; Max-Age=600; HttpOnly; SameSite=Lax{secure}")
+}
+
+fn name(over: Over) -> &'static str {
+    match over {
         Over::Plain => PLAIN,
         Over::Tls => SECURE,
-    };
+    }
+}
+
+fn named(headers: &HeaderMap, wanted: &str) -> Vec<SecretHash> {
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let ids = pairs.filter(|(name, _)| *name == wanted);
     ids.take(4).map(|(_, id)| SecretHash::of(id.as_bytes())).collect()
 }
@@ -37,10 +56,7 @@ pub(super) fn cleared(over: Over) -> String {
 }
 
 fn written(id: &str, over: Over, seconds: u64) -> String {
-    let (name, secure) = match over {
-        Over::Plain => (PLAIN, ""),
-        Over::Tls => (SECURE, "; Secure"),
-    };
+    let (name, secure) = (name(over), if over == Over::Tls { "; Secure" } else { "" });
     format!("{name}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use hookbox_core::access::{Role, SecretHash, Session};
+use hookbox_core::access::{Holder, Role, SecretHash, Session};
 use hookbox_store::types::AccessChange;
 use maud::{Markup, html};
 
@@ -26,30 +26,38 @@ pub(super) fn path_for(uri: &Uri) -> String {
 }
 
 /// A path of this host, and never the address of another one.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let is_local =
         next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if is_local { next } else { "/" }
 }
 
-pub(in crate::operator) async fn show(uri: Uri) -> Response {
+pub(in crate::operator) async fn show(State(operator): Api, uri: Uri) -> Response {
     let pairs = ui::query(&uri);
     let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| local(next));
-    page(next, None).into_response()
+    page(&operator, next, None).into_response()
 }
 
-fn page(next: &str, wrong: Option<&Problem>) -> ui::Page {
+pub(super) fn page(operator: &Operator, next: &str, wrong: Option<&Problem>) -> ui::Page {
+    let provider = operator.access.oidc().map(|oidc| oidc.shown().to_owned());
     ui::bare(
         "Log in",
         html! {
             h1 { "Log in" }
             @if let Some(problem) = wrong { (told(problem)) }
+            @if let Some(provider) = provider {
+                p { a href={ "/login/oidc?" (parts::encoded(&[("next", next)])) } { "Log in by " (provider) } }
+            }
             form.login method="post" action="/login" {
                 input type="hidden" name="next" value=(next);
                 label { "Token" input type="password" name="token" required autofocus autocomplete="current-password"; }
                 button type="submit" { "Log in" }
             }
-            p.dim { "A token is made by whoever runs this host, with " code { "hookbox tokens create NAME --role viewer" } "." }
+            p.dim {
+                "A token is made by whoever runs this host, with "
+                code { "hookbox tokens create NAME --role viewer" }
+                "."
+            }
         },
     )
 }
@@ -86,7 +94,7 @@ pub(in crate::operator) async fn log_in(State(operator): Api, request: Request) 
         Err(problem) => {
             let reason = problem.code();
             tracing::info!(reason, %address, "nobody was logged in from {address}: {reason}");
-            (problem.status(), page(next, Some(&problem))).into_response()
+            (problem.status(), page(&operator, next, Some(&problem))).into_response()
         }
     }
 }
@@ -100,15 +108,23 @@ fn sees_pages(caller: Caller) -> Result<Caller, Problem> {
     }
 }
 
-/// The id of a new session.
 async fn begin(operator: &Operator, caller: &Caller, deed: &Deed<'_>) -> Result<String, Problem> {
-    let id = operator.access.secret()?;
     let holder = operator.access.holder(caller).ok_or_else(Problem::token_wanted)?;
+    session(operator, caller, holder, deed).await
+}
+
+/// The id of a new session.
+pub(super) async fn session(
+    operator: &Operator,
+    caller: &Caller,
+    holder: Holder,
+    deed: &Deed<'_>,
+) -> Result<String, Problem> {
+    let id = operator.access.secret()?;
     let (hash, now) = (SecretHash::of(id.as_bytes()), operator.clock.now());
     let number = operator.begin(Some(caller), deed).await?;
-    let made =
-        operator.store.change_access(AccessChange::NewSession(Session { hash, holder, created: now, used: now })).await;
-    let made = made.map_err(Problem::from);
+    let session = Session { hash, holder, created: now, used: now };
+    let made = operator.store.change_access(AccessChange::NewSession(session)).await.map_err(Problem::from);
     operator.end(number, made.as_ref().err().map_or("done", Problem::code), "").await;
     made.map(|_| id)
 }

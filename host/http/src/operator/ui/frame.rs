@@ -47,11 +47,17 @@ const ADMIN_PLACES: [(At, &str, &str); 2] = [(At::Audit, "/audit", "Audit"), (At
 pub(super) struct Frame<'a> {
     at: At,
     title: &'a str,
+    next: Option<&'a str>,
 }
 
 impl<'a> Frame<'a> {
     pub(super) fn new(at: At, title: &'a str) -> Frame<'a> {
-        Frame { at, title }
+        Frame { at, title, next: None }
+    }
+
+    /// A path of this host.
+    pub(super) fn going_on_to(self, next: &'a str) -> Frame<'a> {
+        Frame { next: Some(next), ..self }
     }
 
     pub(super) fn page(self, body: Markup) -> Page {
@@ -66,6 +72,7 @@ impl<'a> Frame<'a> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    @if let Some(next) = self.next { meta http-equiv="refresh" content={ "0;url=" (next) }; }
                     title { (title) }
                     link rel="icon" href=(assets::path("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::path("style.css"));

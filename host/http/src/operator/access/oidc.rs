@@ -1,0 +1,154 @@
+//! Logging in by an identity provider: OpenID Connect, with an authorization code and PKCE.
+//!
+//! Which login a browser comes back from is kept in memory and in a cookie; both must fit, so that nobody can be logged in
+//! as somebody else by a link.
+
+mod exchange;
+mod pages;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookbox_core::access::{Role, SecretHash};
+use hookbox_core::clock::Monotonic;
+use hookbox_core::config::OidcRoles;
+use hookbox_core::secret::Secret;
+use hookbox_core::time::Millis;
+use openidconnect::core::CoreProviderMetadata;
+use openidconnect::{
+    ClientId, ClientSecret, HttpRequest, HttpResponse, IssuerUrl, Nonce, PkceCodeVerifier, RedirectUrl,
+};
+use tokio::sync::Semaphore;
+
+pub(in crate::operator) use pages::{begin, come_back};
+
+/// Where the provider sends browsers back to.
+pub const CALLBACK: &str = "/login/callback";
+/// Somebody who logs in has to be back within this.
+const BACK_WITHIN: Millis = Millis(10 * Millis::MINUTE.0);
+/// Logins that are under way; one more forgets the oldest.
+const UNDER_WAY_MAX: usize = 1000;
+/// What the provider says of itself is asked for again after this: its keys change now and then.
+const KNOWN_FOR: Millis = Millis(10 * Millis::MINUTE.0);
+/// Questions to the provider at one time.
+const ASKING_MAX: usize = 4;
+
+/// One request to the provider. It blocks, follows no redirect, and its answer has a bound.
+pub type Fetch = Arc<dyn Fn(HttpRequest) -> Result<HttpResponse, FetchError> + Send + Sync>;
+
+/// The provider was not reached.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct FetchError(pub String);
+
+/// What is known of the provider, and what it knows of us.
+pub struct OidcParts {
+    /// `https://ID.EXAMPLE.COM`, as its own tokens say it.
+    pub issuer: String,
+    pub client_id: String,
+    /// None for a public client.
+    pub client_secret: Option<Secret>,
+    /// Where browsers reach this listener, without a path.
+    pub url: String,
+    pub scopes: Vec<String>,
+    pub roles: OidcRoles,
+    pub fetch: Fetch,
+}
+
+pub struct Oidc {
+    issuer: IssuerUrl,
+    client_id: ClientId,
+    client_secret: Option<ClientSecret>,
+    redirect: RedirectUrl,
+    scopes: Vec<String>,
+    roles: OidcRoles,
+    fetch: Fetch,
+    metadata: Mutex<Option<(Monotonic, CoreProviderMetadata)>>,
+    under_way: Mutex<BTreeMap<SecretHash, UnderWay>>,
+    asking: Semaphore,
+}
+
+/// A login that a browser has begun.
+struct UnderWay {
+    since: Monotonic,
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+    next: String,
+}
+
+/// Somebody whom the provider knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Person {
+    name: String,
+    role: Role,
+}
+
+/// Why somebody was not logged in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum NoPerson {
+    #[error("the login was not begun in this browser, or took more than ten minutes: begin it again")]
+    Unknown,
+    #[error("the identity provider refused it: {0}")]
+    Refused(String),
+    #[error("the identity provider cannot be asked: {0}")]
+    Unreachable(String),
+    #[error("the identity provider's answer does not hold: {0}")]
+    Invalid(String),
+    #[error("{name} has no role here: operator.oidc.roles in hooks.yaml gives none to what the claim {claim} says")]
+    NoRole { name: String, claim: String },
+}
+
+impl Oidc {
+    /// Fails where a URL is none.
+    pub fn new(parts: OidcParts) -> Result<Oidc, String> {
+        let redirect = format!("{}{CALLBACK}", parts.url.trim_end_matches('/'));
+        let secret = parts.client_secret.map(|secret| String::from_utf8(secret.expose().to_vec()));
+        let secret = secret.transpose().map_err(|_| "client_secret: must be text".to_owned())?;
+        Ok(Oidc {
+            issuer: IssuerUrl::new(parts.issuer).map_err(|error| format!("issuer: {error}"))?,
+            client_id: ClientId::new(parts.client_id),
+            client_secret: secret.map(ClientSecret::new),
+            redirect: RedirectUrl::new(redirect).map_err(|error| format!("url: {error}"))?,
+            scopes: parts.scopes,
+            roles: parts.roles,
+            fetch: parts.fetch,
+            metadata: Mutex::default(),
+            under_way: Mutex::default(),
+            asking: Semaphore::new(ASKING_MAX),
+        })
+    }
+
+    /// What people know the provider by.
+    pub(super) fn shown(&self) -> &str {
+        self.issuer.url().host_str().unwrap_or("the identity provider")
+    }
+
+    fn remember(&self, state: SecretHash, login: UnderWay) {
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, other| login.since.since(other.since) < BACK_WITHIN);
+        if all.len() >= UNDER_WAY_MAX {
+            let oldest = all.iter().min_by_key(|(_, other)| other.since).map(|(state, _)| *state);
+            oldest.map(|oldest| all.remove(&oldest));
+        }
+        all.insert(state, login);
+    }
+
+    /// Once: whoever comes back a second time begins anew.
+    fn recall(&self, state: &SecretHash, now: Monotonic) -> Option<UnderWay> {
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(state).filter(|login| now.since(login.since) < BACK_WITHIN)
+    }
+
+    fn known(&self, now: Monotonic) -> Option<CoreProviderMetadata> {
+        let known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|(at, _)| now.since(*at) < KNOWN_FOR).map(|(_, metadata)| metadata.clone())
+    }
+
+    fn learned(&self, metadata: CoreProviderMetadata, now: Monotonic) {
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, metadata));
+    }
+
+    fn forget(&self) {
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
