@@ -190,6 +190,19 @@ fn a_provider_that_is_not_there_is_told() {
 }
 
 #[test]
+fn a_secret_that_is_not_there_is_found_before_the_host_starts() {
+    let issuer = "http://127.0.0.1:1";
+    let unset = project_at(HERE, issuer).env("ID_SECRET", "");
+    let told = "operator.oidc.client_secret: ";
+    for (command, code) in [(&["check"][..], 2), (&["doctor", "--url", "http://127.0.0.1:9"], 1)] {
+        let said = unset.run(command);
+        assert!(said.code == Some(code) && said.out.contains(told), "{said:?}");
+        let good = project_at(HERE, issuer).run(command);
+        assert!(!good.out.contains(told) && !good.out.contains(SECRET), "{good:?}");
+    }
+}
+
+#[test]
 fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
     let provider = Provider::start_as("localhost");
     provider.knows(json!({ "email": "ann@example.com", "email_verified": true, "groups": ["ops"] }));

@@ -120,11 +120,14 @@ fn check_operator(project: &Project, findings: &mut Findings) {
     let listen = project.config.operator.listen;
     match project.operator_token() {
         Err(error) => findings.mistakes.push(format!("{error:#}")),
-        Ok(None) if !listen.ip().is_loopback() => findings.warnings.push(format!(
+        Ok(None) if !listen.ip().is_loopback() && project.config.operator.oidc.is_none() => findings.warnings.push(format!(
             "operator.listen: {listen} can be reached from elsewhere: a start needs HOOKBOX_TOKEN, or a token of the role \
              admin that was made with `hookbox tokens create`"
         )),
         Ok(_) => {}
+    }
+    if let Err(error) = project.oidc_secret() {
+        findings.mistakes.push(format!("{error:#}"));
     }
 }
 

@@ -96,8 +96,11 @@ fn project_of(args: &DoctorArgs, findings: &mut Findings) -> Result<Option<Proje
     let project = Project::with(&places, config)?;
     let together = project::together(
         project.providers().map(|_| ()),
-        project.operator_token().map(|_| ()),
-        project.tls_texts().and_then(|texts| texts.map(|texts| texts.tls()).transpose()).map_err(Into::into),
+        project.operator_token().and_then(|_| project.oidc_secret()).map(|_| ()),
+        [project.tls_texts(), project.operator_tls_texts()]
+            .into_iter()
+            .try_for_each(|texts| texts?.map(|texts| texts.tls()).transpose().map(|_| ()))
+            .map_err(Into::into),
     );
     if let Err(error) = together {
         for mistake in mistaken(error)? {

@@ -224,6 +224,16 @@ impl Project {
         Ok(token)
     }
 
+    /// What this host shows to the identity provider; nothing where it is a public client, or there is no provider.
+    pub(crate) fn oidc_secret(&self) -> Result<Option<Secret>> {
+        let Some(source) = self.config.operator.oidc.as_ref().and_then(|oidc| oidc.client_secret.as_ref()) else {
+            return Ok(None);
+        };
+        let wrong = |why: String| Mistakes(vec![format!("operator.oidc.client_secret: {why}")]);
+        let secret = self.environment.secret(source).map_err(|error| wrong(format!("{error:#}")))?;
+        Ok(Some(secret.ok_or_else(|| wrong(format!("{source} is not set")))?))
+    }
+
     pub(crate) fn dev_secrets(&self) -> PathBuf {
         self.data.join("dev-secrets")
     }

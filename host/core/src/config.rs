@@ -94,6 +94,16 @@ pub struct Mistake {
 pub struct Mistakes(pub Vec<Mistake>);
 
 impl Config {
+    /// Every place that a secret is in, of whatever part.
+    pub fn sources(&self) -> impl Iterator<Item = &SecretSource> {
+        let plugins = self.plugins.values();
+        let plugins = plugins.flat_map(|plugin| plugin.secrets.values().chain(plugin.http.secrets.values()));
+        let providers = self.providers.values().flat_map(Provider::sources);
+        let channels = self.alerts.channels.values().filter_map(Channel::source);
+        let oidc = self.operator.oidc.as_ref().and_then(|oidc| oidc.client_secret.as_ref());
+        plugins.chain(providers).chain(channels).chain(&self.operator.token).chain(oidc)
+    }
+
     /// An empty text is a config: the defaults.
     pub fn parse(text: &str) -> Result<Config, Mistakes> {
         let tree = tree::parse(text).map_err(|mistake| Mistakes(vec![mistake]))?;

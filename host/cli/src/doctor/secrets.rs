@@ -1,5 +1,6 @@
 //! Secrets: whether they are there, are hard to guess, and are read by their owner alone. Never what they are.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -64,32 +65,20 @@ fn weakness(secret: &Secret) -> Option<String> {
     if bytes.len() < BYTES_MIN {
         return Some(format!("is shorter than {BYTES_MIN} bytes, and can be guessed"));
     }
-    let distinct = bytes.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let distinct = bytes.iter().collect::<BTreeSet<_>>().len();
     (distinct < DISTINCT_MIN).then(|| format!("is made of {distinct} different bytes, and can be guessed"))
 }
 
 /// Files that hold secrets.
 fn permissions(project: &Project, findings: &mut Findings) {
-    let providers = project.config.providers.values();
-    let mut sources: Vec<&SecretSource> = providers
-        .flat_map(|provider| provider.secrets.iter().map(|secret| &secret.source).chain(&provider.verify_token))
-        .chain(
-            project
-                .config
-                .plugins
-                .values()
-                .flat_map(|plugin| plugin.secrets.values().chain(plugin.http.secrets.values())),
-        )
-        .chain(&project.config.operator.token)
-        .collect();
-    sources.dedup();
-    let named = sources.into_iter().filter_map(|source| match source {
+    let config = &project.config;
+    let named = config.sources().filter_map(|source| match source {
         SecretSource::File(path) => Some(project.environment.path(path)),
         SecretSource::Env(_) => None,
     });
-    let key = project.config.server.tls.as_ref().map(|files| project.environment.path(&files.key));
+    let keys = config.server.tls.iter().chain(&config.operator.tls).map(|files| project.environment.path(&files.key));
     let own = [project.environment.path(Path::new(".env")), project.dev_secrets()];
-    for file in named.chain(key).chain(own) {
+    for file in named.chain(keys).chain(own).collect::<BTreeSet<_>>() {
         let Ok(metadata) = std::fs::metadata(&file) else { continue };
         let mode = metadata.permissions().mode() & 0o777;
         let shown = file.display();

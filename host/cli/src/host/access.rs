@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use hookbox_core::config::{self, Login, SecretSource};
+use hookbox_core::config::{self, Login};
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
 use hookbox_http::operator::{self, Access, FetchError, Oidc, OidcParts};
@@ -48,16 +48,11 @@ pub(super) fn of(
 
 fn provider(project: &Project, config: &config::Oidc) -> Result<Oidc> {
     let wrong = |why: String| Mistakes(vec![format!("operator.oidc.{why}")]);
-    let find = |source: &SecretSource| match project.environment.secret(source) {
-        Ok(Some(secret)) => Ok(secret),
-        Ok(None) => Err(wrong(format!("client_secret: {source} is not set"))),
-        Err(error) => Err(wrong(format!("client_secret: {error:#}"))),
-    };
     let agent = client::agent()?;
     let parts = OidcParts {
         issuer: config.issuer.clone(),
         client_id: config.client_id.clone(),
-        client_secret: config.client_secret.as_ref().map(find).transpose()?,
+        client_secret: project.oidc_secret()?,
         url: config.url.clone(),
         scopes: config.scopes.clone(),
         roles: config.roles.clone(),

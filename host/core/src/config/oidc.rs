@@ -110,6 +110,8 @@ fn text(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::config::Config;
 
@@ -138,6 +140,24 @@ mod tests {
         for bad in ["http://id.example.com", "http://localhost.example.com", "http://127.0.0.1.example.com:80", "id"] {
             assert!(secure_url(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_place_of_a_secret_is_known_to_whoever_looks_after_them() {
+        let config = Config::parse(
+            "operator:\n  token: { env: TOKEN }\n  oidc:\n    issuer: https://id.example.com\n    client_id: a\n    \
+             client_secret: { file: id }\n    url: https://ops.example.com\n    roles: { viewer: ['*'] }\n\
+             providers: { shop: { secrets: [{ env: SHOP }] } }\n\
+             plugins: { p: { grants: { secrets: [key] } } }\n\
+             alerts: { channels: { chat: { slack: { env: CHAT } } } }\n",
+        );
+        let config = config.unwrap();
+        let names: BTreeSet<String> = config.sources().map(ToString::to_string).collect();
+        let expected = [SecretSource::File("id".into()).to_string()];
+        let expected = expected
+            .into_iter()
+            .chain(["TOKEN", "SHOP", "KEY", "CHAT"].map(|name| SecretSource::Env(name.into()).to_string()));
+        assert_eq!(names, expected.collect());
     }
 
     #[test]

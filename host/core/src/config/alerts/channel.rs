@@ -47,6 +47,15 @@ impl Channel {
         }
     }
 
+    /// The place that its secret is in.
+    pub fn source(&self) -> Option<&SecretSource> {
+        match self {
+            Channel::Slack(secret) | Channel::Webhook { secret, .. } => Some(secret),
+            Channel::Mail(mail) => mail.login.as_ref().map(|(_, password)| password),
+            Channel::Handler(_) => None,
+        }
+    }
+
     pub(super) fn read(mut section: Section<'_>) -> Option<Channel> {
         let place = section.place().clone();
         let slack = section.take("slack");
