@@ -143,3 +143,10 @@ fn a_picture_of_each_page_is_small_enough_to_be_kept() {
         ],
     );
 }
+
+#[test]
+fn somebody_chooses_light_or_dark_and_finds_it_so_again() {
+    let project = Project::with(&[]);
+    let host = project.serve();
+    browse("theme.mjs", &host, &[]);
+}

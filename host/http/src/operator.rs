@@ -151,7 +151,7 @@ pub fn router(operator: Operator) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::wrong_method().because("use one of the methods that the Allow header names")
         })
-        .fallback(async || Problem::not_found().because("the paths that exist are listed at /"))
+        .fallback(async || Problem::not_found().because("the paths that exist are in /api/v1/openapi.json"))
         .layer(middleware::from_fn_with_state(edits, etag::conditional))
         .layer(middleware::from_fn_with_state(under_way, idempotency::once))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))

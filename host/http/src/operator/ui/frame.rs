@@ -76,6 +76,7 @@ impl<'a> Frame<'a> {
                     title { (title) }
                     link rel="icon" href=(assets::path("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::path("style.css"));
+                    script src=(assets::path("theme.js")) {}
                     @if self.at != At::Outside { script src=(assets::path("live.js")) defer {} }
                 }
                 body {
@@ -93,10 +94,31 @@ impl<'a> Frame<'a> {
                         }
                     }
                     main #main tabindex="-1" { (body) }
+                    (foot(self.at))
                     div #said role="alert" {}
                 }
             }
         })
+    }
+}
+
+/// Where to read on, and how it looks.
+fn foot(at: At) -> Markup {
+    html! {
+        footer {
+            span { "hookbox " (env!("CARGO_PKG_VERSION")) }
+            @if at != At::Outside { a href="/api/v1/openapi.json" { "API" } }
+            a href=(concat!(env!("CARGO_PKG_REPOSITORY"), "#readme")) rel="noreferrer" { "Manual" }
+            a href=(env!("CARGO_PKG_REPOSITORY")) rel="noreferrer" { "Source" }
+            label.scripted {
+                "Theme"
+                select #theme autocomplete="off" {
+                    option value="" { "as the system" }
+                    option value="light" { "light" }
+                    option value="dark" { "dark" }
+                }
+            }
+        }
     }
 }
 

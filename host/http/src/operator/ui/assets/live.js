@@ -2,7 +2,6 @@
 // buttons say through the API.
 'use strict';
 
-document.documentElement.classList.add('scripted');
 const live = document.getElementById('live');
 const said = document.getElementById('said');
 
