@@ -13,7 +13,7 @@ await within(origin, async (page, wrong) => {
     const [name, height = HEIGHT] = picture.split(':');
     await page.setViewport({ width: WIDTH, height: Number(height), deviceScaleFactor: SCALE });
     await page.goto(origin + path.join('='));
-    await page.waitForFunction(() => document.getElementById('live').textContent === 'live');
+    await page.waitForFunction(() => (document.getElementById('live')?.textContent ?? 'live') === 'live');
     const file = join(folder, `${name}.png`);
     await page.screenshot({ path: file });
     const { size } = statSync(file);

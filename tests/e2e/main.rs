@@ -19,6 +19,7 @@ mod disk;
 mod doctor;
 mod document;
 mod drafts;
+mod every_page;
 mod follow;
 mod harness;
 mod imports;

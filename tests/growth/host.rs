@@ -20,7 +20,7 @@ pub(crate) struct Host<'a> {
     child: Child,
     agent: Agent,
     ingress: String,
-    operator: String,
+    pub(crate) operator: String,
     /// From the start of the process until it says that it is ready, and is.
     pub(crate) ready: Duration,
 }
@@ -40,11 +40,17 @@ pub(crate) struct Load {
 impl<'a> Host<'a> {
     /// Returns once it is ready.
     pub(crate) fn start(data: &Data<'a>) -> Host<'a> {
+        Host::start_with(data, &[])
+    }
+
+    /// With more in its environment.
+    pub(crate) fn start_with(data: &Data<'a>, environment: &[(&str, String)]) -> Host<'a> {
         let folder = data.path.to_str().unwrap();
         let local = "127.0.0.1:0";
         let arguments = ["serve", "--data", folder, "--listen", local, "--operator", local];
         let log = OpenOptions::new().create(true).append(true).open(data.project.log()).unwrap();
         let mut command = data.project.command(&arguments);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let began = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
@@ -74,10 +80,15 @@ impl<'a> Host<'a> {
         (machine::memory(self.id(), "VmRSS"), machine::memory(self.id(), "VmHWM"))
     }
 
-    /// Sends so many webhooks, and waits until their runs have ended.
+    /// Sends so many webhooks, as fast as they are taken, and waits until their runs have ended.
     pub(crate) fn load(&self, webhooks: u64) -> Load {
-        let webhooks = webhooks.to_string();
-        let mut command = self.project.command(&["bench", "--json", "--total", &webhooks]);
+        self.load_at(None, webhooks)
+    }
+
+    /// Or so many a second.
+    pub(crate) fn load_at(&self, rate: Option<u64>, webhooks: u64) -> Load {
+        let mut command = self.project.command(&["bench", "--json", "--total", &webhooks.to_string()]);
+        command.args(rate.map(|rate| format!("--rate={rate}")));
         command.env("HOOKBOX_URL", &self.operator).env("HOOKBOX_INGRESS", &self.ingress);
         let (others, before) = (Others::beside(Some(self.id())), machine::of_process(self.id()));
         let output = command.output().unwrap();

@@ -1,4 +1,5 @@
-//! What growth costs: a store with many runs or schedules beside an empty one, in the same minutes.
+//! What growth costs: a store with many runs or schedules beside an empty one, in the same minutes; and what it costs to be
+//! watched.
 //!
 //! The release binary serves a folder that was filled through the trait `Store`, in turn with one that is empty, and
 //! `hookbox bench` drives both. Figures are printed and judged by nobody; `tests/growth/run` says how to call it.
@@ -17,6 +18,8 @@ mod machine;
 mod project;
 mod slots;
 mod turns;
+mod watched;
+mod watchers;
 
 use project::{Keep, Project};
 use turns::Row;
@@ -31,11 +34,12 @@ enum Scenario {
     Schedules,
     Due,
     Alone,
+    Watched,
 }
 
 impl Scenario {
-    const ALL: [Scenario; 5] =
-        [Scenario::Stored, Scenario::Pending, Scenario::Schedules, Scenario::Due, Scenario::Alone];
+    const ALL: [Scenario; 6] =
+        [Scenario::Stored, Scenario::Pending, Scenario::Schedules, Scenario::Due, Scenario::Alone, Scenario::Watched];
 
     fn name(self) -> &'static str {
         match self {
@@ -44,6 +48,7 @@ impl Scenario {
             Scenario::Schedules => "schedules",
             Scenario::Due => "due",
             Scenario::Alone => "alone",
+            Scenario::Watched => "watched",
         }
     }
 
@@ -54,6 +59,7 @@ impl Scenario {
             Scenario::Schedules => vec![100, 10_000, 100_000],
             Scenario::Due => vec![10_000],
             Scenario::Alone => vec![20],
+            Scenario::Watched => vec![3],
         }
     }
 }
@@ -74,7 +80,7 @@ fn main() {
         chosen = Scenario::ALL.map(|scenario| (scenario, scenario.sizes())).to_vec();
     }
     let project = Project::make(keep);
-    let (mut rows, mut lateness) = (Vec::new(), Vec::new());
+    let (mut rows, mut lateness, mut watched) = (Vec::new(), Vec::new(), Vec::new());
     for (scenario, mut sizes) in chosen {
         if quick {
             sizes.iter_mut().for_each(|size| *size = (*size / QUICK).max(2));
@@ -83,6 +89,7 @@ fn main() {
             Scenario::Stored | Scenario::Pending | Scenario::Schedules => {
                 rows.extend(turns::measure(&project, scenario, &sizes));
             }
+            Scenario::Watched => watched.extend(sizes.iter().flat_map(|turns| watched::measure(&project, *turns))),
             Scenario::Due => lateness.extend(sizes.iter().map(|size| slots::due(&project, *size))),
             Scenario::Alone => lateness.extend(sizes.iter().map(|size| slots::alone(&project, *size))),
         }
@@ -92,6 +99,9 @@ fn main() {
     }
     if !lateness.is_empty() {
         slots::Row::print_all(&lateness);
+    }
+    if !watched.is_empty() {
+        watched::Row::print_all(&watched);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::project::{Data, Project};
 const ROUNDS: usize = 3;
 const WEBHOOKS: u64 = 20_000;
 /// After it is ready, a host settles: its doers have looked around once.
-const SETTLED: Duration = Duration::from_secs(2);
+pub(crate) const SETTLED: Duration = Duration::from_secs(2);
 
 pub(crate) struct Row {
     scenario: Scenario,
@@ -50,7 +50,7 @@ fn fill(data: &Data<'_>, scenario: Scenario, from: u64, to: u64) {
         Scenario::Stored => filler.stored(to - from),
         Scenario::Pending => filler.pending(to - from),
         Scenario::Schedules => filler.schedules(from..to),
-        Scenario::Due | Scenario::Alone => {}
+        Scenario::Due | Scenario::Alone | Scenario::Watched => {}
     }
 }
 
@@ -107,7 +107,7 @@ fn empty(project: &Project) -> Load {
     load
 }
 
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)

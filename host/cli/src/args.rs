@@ -295,6 +295,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) connections: u32,
 
+    /// Webhooks a second, each sent in its turn and its answer timed from then on; without it as fast as they are answered.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: Option<u32>,
+
     /// Size of a body in bytes.
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_000_000))]
     pub(crate) body_bytes: u32,

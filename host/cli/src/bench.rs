@@ -35,7 +35,7 @@ pub(crate) fn bench(args: &BenchArgs, client: &Client, print: Print) -> Result<(
     let before = finished(client)?;
 
     let began = clock.monotonic();
-    let sent = sender::send_all(address, requests, args.connections as usize)?;
+    let sent = sender::send_all(address, requests, args.connections as usize, args.rate)?;
     let accepted_ms = clock.monotonic().since(began).0.max(1);
     let done = wait(client, before, sent.accepted, &clock, began);
     let report = Report { sent, accepted_ms, done: done? };
@@ -150,6 +150,7 @@ impl Report {
             return inspect::json(&json!({
                 "total": args.total,
                 "connections": args.connections,
+                "rate": args.rate,
                 "body_bytes": args.body_bytes,
                 "accepted": self.sent.accepted,
                 "refused": self.sent.refused,

@@ -126,6 +126,10 @@ impl Providers {
         exact.or_else(|| self.pairables.iter().find(|(known, _)| folded(known.as_str()) == folded(name)))
     }
 
+    pub(crate) fn pairables(&self) -> impl Iterator<Item = &ProviderName> {
+        self.pairables.keys()
+    }
+
     /// The provider under its own name, which is the namespace of its events.
     pub fn find(&self, name: &str) -> Option<(&ProviderName, &Arc<LiveProvider>)> {
         let name = ProviderName::parse(name).ok()?;

@@ -1,5 +1,6 @@
 //! A small server that keeps what it is sent.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -23,14 +24,22 @@ pub(crate) struct Receiver {
 struct Kept {
     seen: Mutex<Vec<Received>>,
     status: AtomicU16,
+    /// By its path; what has none is answered with nothing.
+    pages: BTreeMap<String, String>,
     done: AtomicBool,
 }
 
 impl Receiver {
     pub(crate) fn start() -> Receiver {
+        Receiver::with_pages(BTreeMap::new())
+    }
+
+    /// One that shows these, by their paths.
+    pub(crate) fn with_pages(pages: BTreeMap<String, String>) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
-        let kept = Arc::new(Kept { seen: Mutex::default(), status: AtomicU16::new(200), done: AtomicBool::new(false) });
+        let kept =
+            Arc::new(Kept { seen: Mutex::default(), status: AtomicU16::new(200), pages, done: AtomicBool::new(false) });
         let of_thread = kept.clone();
         let serving = std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -89,8 +98,10 @@ fn serve(stream: &TcpStream, kept: &Kept) -> std::io::Result<()> {
     let length = received.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     received.body.resize(length, 0);
     reader.read_exact(&mut received.body)?;
+    let page = kept.pages.get(&received.path).map_or("", String::as_str);
     kept.seen.lock().unwrap().push(received);
-    let status = kept.status.load(Ordering::Relaxed);
+    let (status, length) = (kept.status.load(Ordering::Relaxed), page.len());
     let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status} So\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+    write!(stream, "HTTP/1.1 {status} So\r\nconnection: close\r\ncontent-type: text/html\r\n")?;
+    write!(stream, "content-length: {length}\r\n\r\n{page}")
 }

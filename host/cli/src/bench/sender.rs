@@ -1,9 +1,9 @@
-//! Connections that each send one request after the other.
+//! Connections that each send one request after the other, as fast as they are answered or each in its turn.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -30,12 +30,33 @@ impl Sent {
     }
 }
 
-pub(super) fn send_all(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) -> Result<Sent> {
+/// When each request is due.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    began: Instant,
+    per_second: u32,
+}
+
+impl Pace {
+    fn due(self, number: usize) -> Instant {
+        let micros = u64::try_from(number).unwrap_or(u64::MAX).saturating_mul(1_000_000) / u64::from(self.per_second);
+        self.began + Duration::from_micros(micros)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the moment from which the turns of requests are counted")]
+pub(super) fn send_all(
+    address: SocketAddr,
+    requests: Vec<Vec<u8>>,
+    connections: usize,
+    rate: Option<u32>,
+) -> Result<Sent> {
     let requests = Arc::new(requests);
+    let pace = rate.map(|per_second| Pace { began: Instant::now(), per_second });
     let mut threads = Vec::new();
     for first in 0..connections {
         let requests = requests.clone();
-        let send = move || connection(address, requests.iter().skip(first).step_by(connections));
+        let send = move || connection(address, requests.iter().enumerate().skip(first).step_by(connections), pace);
         threads.push(std::thread::Builder::new().stack_size(STACK_BYTES).spawn(send)?);
     }
     let mut all = Sent::default();
@@ -60,12 +81,21 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     clippy::disallowed_methods,
     reason = "a latency is measured to the microsecond, which the clock does not give"
 )]
-fn connection<'a>(address: SocketAddr, requests: impl Iterator<Item = &'a Vec<u8>>) -> Result<Sent> {
+fn connection<'a>(
+    address: SocketAddr,
+    requests: impl Iterator<Item = (usize, &'a Vec<u8>)>,
+    pace: Option<Pace>,
+) -> Result<Sent> {
     let mut sent = Sent::default();
     let mut stream = connect(address)?;
     let mut buffer = vec![0; ANSWER_BYTES_MAX];
-    for request in requests {
-        let began = std::time::Instant::now();
+    for (number, request) in requests {
+        let due = pace.map(|pace| pace.due(number));
+        if let Some(due) = due {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        // One that had to wait for its connection has waited for the host.
+        let began = due.unwrap_or_else(Instant::now);
         let status = stream.write_all(request).ok().and_then(|()| answer(&mut stream, &mut buffer));
         let took = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
         sent.latencies_us.push(took);

@@ -14,20 +14,19 @@ use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent};
 use hookbox_core::time::Timestamp;
 use hookbox_store::Store;
-use hookbox_store::embedded::SledStore;
 use hookbox_store::types::{Claim, Claimable, NewEvent, NewRun, Record};
 use tokio::task::JoinSet;
 
-const BATCH: u64 = 512;
+pub(crate) const BATCH: u64 = 512;
 /// The first runs are dead: they are the farthest away.
-const DEAD: u64 = 100;
+const DEAD: u64 = 1000;
 
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp(u64::try_from(since.as_millis()).unwrap())
 }
 
-pub(crate) async fn fill(store: &Arc<SledStore>, runs: u64) {
+pub(crate) async fn fill(store: &Arc<dyn Store>, runs: u64) {
     let boot = store.begin_boot().await.unwrap();
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&now().0.to_be_bytes());
@@ -58,7 +57,7 @@ pub(crate) async fn fill(store: &Arc<SledStore>, runs: u64) {
     }
 }
 
-fn event(mint: &Mint, target: &HandlerRef) -> NewEvent {
+pub(crate) fn event(mint: &Mint, target: &HandlerRef) -> NewEvent {
     let (now, random) = (now(), mint.random());
     let head = format!(r#"{{"event_id":"{random}","type":"user.created","data":{{"n":1,"pad":""#);
     let event = Event {

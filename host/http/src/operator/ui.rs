@@ -16,6 +16,7 @@ mod providers;
 mod run;
 mod runs;
 mod schedules;
+mod suppressed;
 mod system;
 mod tokens;
 
@@ -39,6 +40,8 @@ pub(super) fn routes() -> Routes {
         .route("/runs/{id}", get(run::show))
         .route("/events", get(events::list))
         .route("/events/{id}", get(events::show))
+        .route("/suppressed", get(suppressed::list))
+        .route("/suppressed/{id}", get(suppressed::show))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show))
         .route("/new-schedule", get(new_schedule::show))

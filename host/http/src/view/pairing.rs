@@ -7,17 +7,17 @@ use crate::pairing::{Seen, WINDOW};
 #[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct PairingView {
     pub(crate) provider: String,
-    opened: String,
-    closes: String,
+    pub(crate) opened: String,
+    pub(crate) closes: String,
     /// `null` until something has come.
-    caught: Option<CaughtView>,
+    pub(crate) caught: Option<CaughtView>,
 }
 
 #[derive(Debug, JsonSchema, Serialize)]
-struct CaughtView {
-    from: Option<String>,
-    begins: String,
-    bytes: usize,
+pub(crate) struct CaughtView {
+    pub(crate) from: Option<String>,
+    pub(crate) begins: String,
+    pub(crate) bytes: usize,
 }
 
 /// A token that is the provider's secret from here on.

@@ -93,3 +93,22 @@ async fn what_the_operator_does_not_want_is_forgotten() {
     assert_eq!(host.post("/api/v1/providers/my-shop/pairing").await.status, StatusCode::NOT_FOUND);
     assert!(kept(&host).is_empty());
 }
+
+#[tokio::test]
+async fn the_page_of_providers_leads_through_pairing_and_shows_no_secret() {
+    let host = Host::new();
+    let page = async || host.get("/providers").await.body;
+    let idle = page().await;
+    assert!(idle.contains("No window is open.") && idle.contains("Wait for the secret of pages"), "{idle}");
+    assert!(idle.contains(&format!("data-send=\"{WINDOW_AT}\"")), "{idle}");
+    host.post(WINDOW_AT).await;
+    let waits = page().await;
+    assert!(waits.contains("nothing has come yet") && waits.contains(&format!("{WINDOW_AT}/close")), "{waits}");
+    assert!(!waits.contains(&format!("{WINDOW_AT}/confirm")), "there is nothing to confirm: {waits}");
+    bring(&host, "pages", TOKEN).await;
+    let came = page().await;
+    assert!(came.contains("secret_tMrlL") && came.contains(&format!("{WINDOW_AT}/confirm")), "{came}");
+    assert!(!came.contains(TOKEN), "{came}");
+    assert_eq!(host.post(&format!("{WINDOW_AT}/confirm")).await.status, StatusCode::OK);
+    assert!(page().await.contains("No window is open."));
+}

@@ -238,3 +238,35 @@ async fn a_stream_ends_with_what_let_its_reader_in() {
     host.deliver(shop(r#"{"type":"user.created","event_id":"e-1"}"#)).await;
     assert!(told.next().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_the_same_name_made_anew_keeps_no_stream_of_the_old_one() {
+    let host: Host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let session = format!("{}; other=1", cookie(&log_in(&router, "viewer").await));
+    let open = async |by: (&str, &str)| {
+        let live = Request::get("/live").header("host", OPERATOR).header(by.0, by.1).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(live).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{by:?}");
+        let mut told = answer.into_body().into_data_stream();
+        assert!(told.next().await.is_some(), "it says now and then that it is there");
+        told
+    };
+    let old = [open(("authorization", "Bearer viewer")).await, open(("cookie", &session)).await];
+    let admin = ("authorization", "Bearer admin");
+    let revoked = send(&router, "DELETE", "/api/v1/tokens/viewer", &[admin, JSON], "").await;
+    assert_eq!(revoked.status, StatusCode::OK, "{revoked:?}");
+    let body = r#"{"name":"viewer","role":"viewer"}"#;
+    let made = send(&router, "POST", "/api/v1/tokens", &[admin, JSON], body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let bearer = format!("Bearer {}", made.json()["token"].as_str().unwrap());
+    let mut new = open(("authorization", &bearer)).await;
+    for number in 1..=2 {
+        host.deliver(shop(&format!(r#"{{"type":"user.created","event_id":"e-{number}"}}"#))).await;
+        assert!(new.next().await.is_some(), "who has the new one is told");
+    }
+    for mut stream in old {
+        assert!(stream.next().await.is_none(), "who had the old one is told nothing more");
+    }
+    assert_eq!(page(&router, &session).await.status, StatusCode::SEE_OTHER, "nor is its session worth anything");
+}

@@ -107,3 +107,25 @@ async fn metrics_tell_what_came_and_why_it_was_refused() {
         assert!(answer.body.lines().any(|told| told == line), "{line}\n{}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn pages_show_duplicates_and_take_one_in() {
+    let host = Host::new();
+    let page = host.get("/suppressed").await;
+    assert!(page.status == StatusCode::OK && page.body.contains("No duplicate is kept"), "{}", page.body);
+    let first = host.deliver(shop(&order(1))).await.json()["id"].clone();
+    host.deliver(shop(&order(1))).await;
+    host.deliver(shop(&order(2))).await;
+    let page = host.get("/suppressed").await.body;
+    for told in ["<b>2</b> duplicates", "the same", "another", first.as_str().unwrap()] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let other = listed(&host).await.into_iter().find(|row| row["same_body"] == false).unwrap();
+    let id = other["id"].as_str().unwrap();
+    let page = host.get(&format!("/suppressed/{id}")).await.body;
+    let release = format!("/api/v1/suppressed/{id}/release");
+    assert!(page.contains(&release) && page.contains("&quot;amount&quot;: 2"), "{page}");
+    assert_eq!(host.post(&release).await.status, StatusCode::OK);
+    assert!(!host.get("/suppressed").await.body.contains(id));
+    assert_eq!(host.get(&format!("/suppressed/{id}")).await.status, StatusCode::NOT_FOUND);
+}

@@ -35,7 +35,7 @@ conformance! {
 
 const DAY: u64 = Millis::DAY.0;
 
-fn retention() -> Retention {
+pub(crate) fn retention() -> Retention {
     Retention {
         succeeded_for: Millis(DAY),
         succeeded_max: 1000,
@@ -49,7 +49,7 @@ fn retention() -> Retention {
     }
 }
 
-async fn prune_all(world: &World, now: Timestamp, retention: Retention) -> Pruned {
+pub(crate) async fn prune_all(world: &World, now: Timestamp, retention: Retention) -> Pruned {
     let mut all = Pruned::default();
     for _ in 0..1000 {
         let step = world.prune(now, retention).await.unwrap();

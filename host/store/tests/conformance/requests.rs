@@ -6,6 +6,7 @@ use hookbox_store::types::{
     Begun, Cancellable, KEPT_REQUESTS_MAX, KeptAnswer, Listed, REQUEST_KEPT_FOR, RequestKey, Total,
 };
 
+use crate::prune::{prune_all, retention};
 use crate::world::{NOW, World, event};
 
 conformance! {
@@ -13,6 +14,7 @@ conformance! {
     a_key_is_for_one_request,
     a_request_without_an_answer_is_as_if_never_asked,
     requests_are_forgotten_in_time_and_where_too_many_come,
+    a_pass_forgets_requests_whose_time_is_over_and_no_other,
     what_is_listed_is_counted,
     watchers_are_told_which_runs_have_changed,
 }
@@ -76,6 +78,29 @@ async fn requests_are_forgotten_in_time_and_where_too_many_come(world: &mut Worl
     assert_eq!(begin(1).await.unwrap(), Begun::UnderWay, "the latest are kept");
     assert_eq!(begin(KEPT_REQUESTS_MAX).await.unwrap(), Begun::New);
     assert_eq!(begin(0).await.unwrap(), Begun::New, "the oldest made room");
+}
+
+/// More than one beginning forgets, so that only a pass can have done it. By a clock that is put back, one that is still
+/// there would be answered.
+async fn a_pass_forgets_requests_whose_time_is_over_and_no_other(world: &mut World) {
+    const OLD: u8 = 10;
+    let last = NOW.plus(REQUEST_KEPT_FOR);
+    for (number, at) in (1..=OLD).map(|number| (number, NOW)).chain([(OLD + 1, last)]) {
+        assert_eq!(world.begin_request(key(number), [9; 32], at).await.unwrap(), Begun::New);
+        world.end_request(key(number), Some(answer(2))).await.unwrap();
+    }
+    let begin = async |world: &World, number| world.begin_request(key(number), [9; 32], NOW).await.unwrap();
+    prune_all(world, last, retention()).await;
+    world.pause();
+    for number in 1..=OLD + 1 {
+        assert_eq!(begin(world, number).await, Begun::Answered(answer(2)), "{number} is still in time");
+    }
+    prune_all(world, last.plus(Millis(1)), retention()).await;
+    world.pause();
+    assert_eq!(begin(world, OLD + 1).await, Begun::Answered(answer(2)));
+    for number in 1..=OLD {
+        assert_eq!(begin(world, number).await, Begun::New, "{number} is forgotten");
+    }
 }
 
 async fn what_is_listed_is_counted(world: &mut World) {

@@ -81,6 +81,8 @@ pub const RULES: &[Rule] = &[
     look("/runs/{id}", VIEWER),
     look("/events", VIEWER),
     look("/events/{id}", VIEWER),
+    look("/suppressed", VIEWER),
+    look("/suppressed/{id}", VIEWER),
     look("/schedules", VIEWER),
     look("/schedules/{name}", VIEWER),
     look("/new-schedule", OPERATOR),

@@ -85,7 +85,7 @@ fn channels(channels: &[ChannelView]) -> Markup {
                             td.number { (parts::number(channel.lost)) }
                             td.message { (channel.failure.as_deref().unwrap_or("-")) }
                             td {
-                                button type="button" data-send={ "/api/v1/alerts/channels/" (channel.name) "/test" }
+                                button.scripted type="button" data-send={ "/api/v1/alerts/channels/" (channel.name) "/test" }
                                     data-done="The test was delivered." aria-label={ "Send a test to " (channel.name) } { "Send a test" }
                             }
                         }

@@ -30,6 +30,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
         p {
             @if unrouted { a href="/events" { "All events" } }
             @else { a href="/events?unrouted=true" { "Only those without a handler" } }
+            " \u{b7} " a href="/suppressed" { "Duplicates" }
         }
         @if views.is_empty() {
             (parts::empty("No event here. Send one that is signed as its provider would:",

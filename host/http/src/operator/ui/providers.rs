@@ -1,5 +1,7 @@
 //! `GET /providers` and `GET /providers/NAME`.
 
+mod pairing;
+
 use axum::extract::State;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Timestamp;
@@ -58,6 +60,7 @@ pub(super) async fn list(State(operator): Api) -> Page {
                 }
             }
         }
+        (pairing::section(&operator, &live, now))
         h2 { "Names that no provider has" }
         (refused(&strangers, now))
     })
