@@ -59,7 +59,7 @@ impl Scenario {
             Scenario::Schedules => vec![100, 10_000, 100_000],
             Scenario::Due => vec![10_000],
             Scenario::Alone => vec![20],
-            Scenario::Watched => vec![3],
+            Scenario::Watched => vec![20_000],
         }
     }
 }
@@ -89,7 +89,9 @@ fn main() {
             Scenario::Stored | Scenario::Pending | Scenario::Schedules => {
                 rows.extend(turns::measure(&project, scenario, &sizes));
             }
-            Scenario::Watched => watched.extend(sizes.iter().flat_map(|turns| watched::measure(&project, *turns))),
+            Scenario::Watched => {
+                watched.extend(sizes.iter().flat_map(|webhooks| watched::measure(&project, *webhooks)))
+            }
             Scenario::Due => lateness.extend(sizes.iter().map(|size| slots::due(&project, *size))),
             Scenario::Alone => lateness.extend(sizes.iter().map(|size| slots::alone(&project, *size))),
         }

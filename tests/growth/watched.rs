@@ -10,8 +10,10 @@ use crate::watchers::{Chromium, Collector, Live, Readers, follow, least, page, s
 
 /// At the rate, and as fast as the host takes them.
 const RATE: u64 = 2000;
-const WEBHOOKS: u64 = 20_000;
-const WEBHOOKS_AT_FULL_RATE: u64 = 40_000;
+/// How many more of them are sent there.
+const MORE: u64 = 2;
+/// Turns with somebody.
+const TURNS: usize = 3;
 /// What may be lost to being watched.
 const LOSS_MAX: f64 = 0.05;
 
@@ -48,8 +50,8 @@ impl By {
     }
 }
 
-/// Each in so many turns with nobody: nobody, somebody, nobody, somebody, ..., nobody.
-pub(crate) fn measure(project: &Project, turns: u64) -> Vec<Row> {
+/// So many webhooks in each turn: nobody, somebody, nobody, somebody, ..., nobody.
+pub(crate) fn measure(project: &Project, webhooks: u64) -> Vec<Row> {
     let mut watchers = vec![By::Pages(1), By::Pages(10), By::Prometheus, By::Collector, By::Follower];
     match Chromium::is_here() {
         true => watchers.insert(2, By::Chromium),
@@ -58,12 +60,13 @@ pub(crate) fn measure(project: &Project, turns: u64) -> Vec<Row> {
     let mut rows = Vec::new();
     for by in watchers {
         for rate in [Some(RATE), None] {
-            let (mut alone, mut loads, mut live) = (vec![load(project, By::Nobody, rate).0], Vec::new(), Vec::new());
-            for _ in 0..turns {
-                let (load_of_it, live_of_it) = load(project, by, rate);
+            let (mut alone, mut loads, mut live) =
+                (vec![load(project, By::Nobody, rate, webhooks).0], Vec::new(), Vec::new());
+            for _ in 0..TURNS {
+                let (load_of_it, live_of_it) = load(project, by, rate, webhooks);
                 loads.push(load_of_it);
                 live.extend(live_of_it);
-                alone.push(load(project, By::Nobody, rate).0);
+                alone.push(load(project, By::Nobody, rate, webhooks).0);
             }
             let row = Row { by, rate, alone, loads, live: least(live) };
             eprintln!("{}", row.line());
@@ -73,7 +76,7 @@ pub(crate) fn measure(project: &Project, turns: u64) -> Vec<Row> {
     rows
 }
 
-fn load(project: &Project, by: By, rate: Option<u64>) -> (Load, Option<Live>) {
+fn load(project: &Project, by: By, rate: Option<u64>, webhooks: u64) -> (Load, Option<Live>) {
     let data = project.empty("watched");
     let mut environment = Vec::new();
     if by == By::Collector {
@@ -90,7 +93,7 @@ fn load(project: &Project, by: By, rate: Option<u64>) -> (Load, Option<Live>) {
         By::Follower => Some(Readers::start(1, move |_, seen| follow(&operator, seen))),
     };
     let chromium = (by == By::Chromium).then(|| Chromium::open(&host.operator));
-    let webhooks = if rate.is_some() { WEBHOOKS } else { WEBHOOKS_AT_FULL_RATE };
+    let webhooks = if rate.is_some() { webhooks } else { webhooks * MORE };
     let from = Instant::now();
     let load = host.load_at(rate, webhooks);
     let to = Instant::now();

@@ -4,8 +4,8 @@
 use hookbox_core::id::{EventId, RunId};
 use hookbox_http::operator::RULES;
 
-/// They end when their reader does.
-const STREAMS: [&str; 3] = ["/live", "/api/v1/runs/stream", "/api/v1/runs/{id}/logs/stream"];
+/// Streams, which end when their reader does, and files in the binary.
+const UNASKED: [&str; 4] = ["/live", "/api/v1/runs/stream", "/api/v1/runs/{id}/logs/stream", "/assets/{name}"];
 
 pub(crate) struct Ids {
     pub(crate) run: RunId,
@@ -17,7 +17,7 @@ pub(crate) struct Ids {
 pub(crate) fn all(ids: &Ids) -> Vec<String> {
     let mut paths: Vec<String> = RULES
         .iter()
-        .filter(|rule| rule.method == "GET" && !STREAMS.contains(&rule.path))
+        .filter(|rule| rule.method == "GET" && !UNASKED.contains(&rule.path))
         .map(|rule| named(rule.path, ids))
         .collect();
     paths.extend(queries(ids));
@@ -35,7 +35,6 @@ fn named(path: &str, ids: &Ids) -> String {
         "/plugins/" | "/api/v1/plugins/" => "plugin-007".to_owned(),
         "/providers/" | "/api/v1/providers/" => "sender-007".to_owned(),
         "/api/v1/holds/" => "plugin-007/welcome".to_owned(),
-        "/assets/" => "live.js".to_owned(),
         _ => panic!("{path}: say what to ask for"),
     };
     format!("{before}{name}{after}")
@@ -55,7 +54,7 @@ fn queries(ids: &Ids) -> Vec<String> {
         "result=nobody-says-this",
         "payload=nobody-says-this",
         "not_state=succeeded",
-        "not_payload=x&count=true",
+        "not_payload=x",
         "since=2100-01-01T00:00:00Z",
         "until=2000-01-01T00:00:00Z",
     ];
@@ -64,6 +63,7 @@ fn queries(ids: &Ids) -> Vec<String> {
         "/?span=24h".to_owned(),
         format!("/runs?cursor={run}"),
         format!("/events?cursor={event}"),
+        "/runs?not_payload=x&count=true".to_owned(),
         "/events?unrouted=true".to_owned(),
         "/audit?who=nobody".to_owned(),
         "/audit?text=nothing-says-this".to_owned(),
