@@ -31,7 +31,7 @@ use cookie::Over;
 use origin::Names;
 use throttle::{Count, Throttle};
 
-pub(super) use caller::{Caller, apart, caller, note};
+pub(super) use caller::{Caller, apart, caller, may, note};
 pub(super) use guard::{Once, check, once};
 pub(super) use login::{form, log_in, log_out, show as show_login};
 pub use table::{Act, Least, RULES, Rule, Takes};

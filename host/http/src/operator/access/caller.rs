@@ -62,6 +62,12 @@ pub(in crate::operator) fn caller() -> Option<Caller> {
     REQUEST.try_with(|request| request.caller.clone()).ok().flatten()
 }
 
+/// Whether whoever asks may do what the audit log has under these words, such as "cancel run": what they may not is not
+/// offered to them.
+pub(in crate::operator) fn may(act: &str) -> bool {
+    caller().is_some_and(|caller| super::table::lets(caller.role, act))
+}
+
 /// What is done exactly, for the audit log.
 pub(in crate::operator) fn note(what: String) {
     let _ = REQUEST.try_with(|request| *request.note.borrow_mut() = Some(what));

@@ -177,6 +177,13 @@ pub(super) fn rule(method: &str, path: &str) -> Found {
     }
 }
 
+/// Whether somebody of this role may do what the audit log has under these words.
+pub(super) fn lets(role: Role, act: &str) -> bool {
+    RULES.iter().any(|rule| {
+        matches!(rule.act, Act::Do(what) if what == act) && matches!(rule.least, Least::Role(least) if role >= least)
+    })
+}
+
 /// What stands in `path` where the pattern has names.
 pub(super) fn object(pattern: &str, path: &str) -> String {
     let (mut parts, mut rest) = (Vec::new(), path.split('/'));
@@ -203,6 +210,18 @@ mod tests {
             assert!(rule.method == "GET" || rule.act != Act::Look || asks, "{rule:?}");
             assert!(rule.method != "GET" || rule.act == Act::Look, "{rule:?}");
         }
+    }
+
+    #[test]
+    fn a_role_is_let_do_what_the_table_says_and_nothing_that_it_does_not_know() {
+        for (act, least) in
+            [("cancel run", Role::Operator), ("replay runs", Role::Operator), ("push plugin", Role::Admin)]
+        {
+            for role in [Role::Metrics, Role::Viewer, Role::Operator, Role::Admin] {
+                assert_eq!(lets(role, act), role >= least, "{role} {act}");
+            }
+        }
+        assert!(!lets(Role::Admin, "cancel"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 
 use super::frame::{At, Frame, Page};
 use super::{Unshown, chart, parts, runs};
+use crate::operator::access::may;
 use crate::operator::events::RUNS_MAX;
 use crate::operator::query::Named;
 use crate::operator::runs::{Old, work_of};
@@ -142,11 +143,16 @@ fn actions(run: &RunView, payload: Option<&PayloadView>) -> Markup {
     let path = format!("/api/v1/runs/{}", run.id);
     if matches!(run.state, "pending" | "leased") {
         return html! {
-            div.actions.scripted {
-                button.danger type="button" data-send={ (path) "/cancel" } data-ask="Cancel this run?"
-                    data-done="The run is cancelled." { "Cancel" }
+            @if may("cancel run") {
+                div.actions.scripted {
+                    button.danger type="button" data-send={ (path) "/cancel" } data-ask="Cancel this run?"
+                        data-done="The run is cancelled." { "Cancel" }
+                }
             }
         };
+    }
+    if !may("replay run") {
+        return html! {};
     }
     let text = payload.and_then(|payload| payload.data.text());
     html! {

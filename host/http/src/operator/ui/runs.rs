@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::frame::{At, Frame, Page};
 use super::{Unshown, parts};
+use crate::operator::access::may;
 use crate::operator::query::Query;
 use crate::operator::{Api, Operator, filter, found};
 use crate::view::run::RunView;
@@ -126,15 +127,17 @@ fn kept(searches: &[Search], given: &Given) -> Markup {
                 @for search in searches {
                     span.search {
                         a href={ "/runs?" (search.query) } { (search.name) }
-                        button.scripted type="button" data-method="DELETE"
-                            data-send={ "/api/v1/searches/" (parts::escaped(&search.name)) }
-                            data-ask={ "Drop the search " (search.name) "?" } data-done="It is dropped."
-                            aria-label={ "Drop the search " (search.name) } { "\u{d7}" }
+                        @if may("drop search") {
+                            button.scripted type="button" data-method="DELETE"
+                                data-send={ "/api/v1/searches/" (parts::escaped(&search.name)) }
+                                data-ask={ "Drop the search " (search.name) "?" } data-done="It is dropped."
+                                aria-label={ "Drop the search " (search.name) } { "\u{d7}" }
+                        }
                     }
                 }
             }
         }
-        @if given.filters().next().is_some() {
+        @if given.filters().next().is_some() && may("keep search") {
             details.edit.scripted #keep {
                 summary { "Keep this search" }
                 form.filter data-keep=(given.query()) {
@@ -156,10 +159,10 @@ fn bulk(given: &Given) -> Markup {
     let filter = json!(filter).to_string();
     html! {
         div.actions.scripted {
-            @if is(true) {
+            @if is(true) && may("replay runs") {
                 button type="button" data-bulk="/api/v1/runs/replay" data-filter=(filter) { "Replay all that fit" }
             }
-            @if is(false) {
+            @if is(false) && may("cancel runs") {
                 button.danger type="button" data-bulk="/api/v1/runs/cancel" data-filter=(filter) { "Cancel all that fit" }
             }
         }
