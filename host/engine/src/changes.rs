@@ -87,6 +87,7 @@ fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>
     };
     let targets = context.catalogue.reach(&event).into_iter();
     let id = || context.mint.run(context.now);
-    let runs = targets.map(|(target, terms)| NewRun { id: id(), target, dead: looped(hops), made_by: Some(call.run), terms });
+    let runs =
+        targets.map(|(target, terms)| NewRun { id: id(), target, dead: looped(hops), made_by: Some(call.run), terms });
     NewEvent { runs: runs.collect(), event, dedupe: Vec::new(), fingerprint: [0; 16] }
 }

@@ -151,7 +151,9 @@ pub fn router(operator: Operator) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::wrong_method().because("use one of the methods that the Allow header names")
         })
-        .fallback(async || Problem::not_found().because("/ has the pages, and /api/v1/openapi.json lists the paths of the API"))
+        .fallback(async || {
+            Problem::not_found().because("/ has the pages, and /api/v1/openapi.json lists the paths of the API")
+        })
         .layer(middleware::from_fn_with_state(edits, etag::conditional))
         .layer(middleware::from_fn_with_state(under_way, idempotency::once))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))

@@ -34,13 +34,16 @@ impl Run {
     /// Nothing before an attempt has ended.
     pub fn spent(&self) -> Option<Spent> {
         let costs = self.attempts.iter().chain(&self.revoked).map(|attempt| &attempt.cost);
-        costs.map(|cost| (cost.wall_us, cost.cpu_us, cost.memory_peak_bytes)).fold(None, |spent, (wall, cpu, memory)| {
-            let Spent { wall_us, cpu_us, memory_peak_bytes } = spent.unwrap_or_default();
-            Some(Spent {
-                wall_us: wall_us.saturating_add(wall),
-                cpu_us: cpu_us.saturating_add(cpu),
-                memory_peak_bytes: memory_peak_bytes.max(memory),
-            })
-        })
+        costs.map(|cost| (cost.wall_us, cost.cpu_us, cost.memory_peak_bytes)).fold(
+            None,
+            |spent, (wall, cpu, memory)| {
+                let Spent { wall_us, cpu_us, memory_peak_bytes } = spent.unwrap_or_default();
+                Some(Spent {
+                    wall_us: wall_us.saturating_add(wall),
+                    cpu_us: cpu_us.saturating_add(cpu),
+                    memory_peak_bytes: memory_peak_bytes.max(memory),
+                })
+            },
+        )
     }
 }

@@ -82,18 +82,12 @@ fn several<'a>(texts: impl Fn(&str) -> Vec<&'a str>, name: &str) -> Result<Vec<&
     }
 }
 
-fn parsed<'a, T: FromStr<Err: Display>>(
-    texts: impl Fn(&str) -> Vec<&'a str>,
-    name: &str,
-) -> Result<Vec<T>, Problem> {
+fn parsed<'a, T: FromStr<Err: Display>>(texts: impl Fn(&str) -> Vec<&'a str>, name: &str) -> Result<Vec<T>, Problem> {
     let wrong = |error| Problem::bad_parameter().because(format!("{name}: {error}"));
     several(texts, name)?.into_iter().map(|text| text.parse().map_err(wrong)).collect()
 }
 
-fn once<'a, T: FromStr<Err: Display>>(
-    texts: impl Fn(&str) -> Vec<&'a str>,
-    name: &str,
-) -> Result<Option<T>, Problem> {
+fn once<'a, T: FromStr<Err: Display>>(texts: impl Fn(&str) -> Vec<&'a str>, name: &str) -> Result<Option<T>, Problem> {
     let mut values = parsed(texts, name)?;
     match values.len() {
         0 | 1 => Ok(values.pop()),

@@ -32,17 +32,8 @@ pub(super) enum By {
 }
 
 impl By {
-    pub(super) const ALL: [By; 9] = [
-        By::Created,
-        By::Started,
-        By::Ended,
-        By::Handler,
-        By::State,
-        By::Attempts,
-        By::Duration,
-        By::Cpu,
-        By::Memory,
-    ];
+    pub(super) const ALL: [By; 9] =
+        [By::Created, By::Started, By::Ended, By::Handler, By::State, By::Attempts, By::Duration, By::Cpu, By::Memory];
 
     pub(super) fn code(self) -> &'static str {
         match self {

@@ -56,12 +56,7 @@ impl FromStr for Wait {
 }
 
 /// The run once it has ended, or as it is when the wait is over or the host goes down.
-pub(super) async fn run(
-    operator: &Operator,
-    waits: &Waits,
-    id: RunId,
-    wait: Option<Wait>,
-) -> Result<Run, Problem> {
+pub(super) async fn run(operator: &Operator, waits: &Waits, id: RunId, wait: Option<Wait>) -> Result<Run, Problem> {
     let run = operator.store.run(id).await?;
     let Some(Wait(wait)) = wait.filter(|_| !run.status().is_terminal()) else { return Ok(run) };
     let _place = waits.place()?;

@@ -223,7 +223,9 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         backoff_curve: stored.backoff_curve,
         backoff_max: stored.backoff_max_ms.map(Millis),
     };
-    let RunV6 { run: form, gate, sequence, expires, unique, replayed, schedule, calls, revoked: forms, made_by, .. } = stored;
+    let RunV6 {
+        run: form, gate, sequence, expires, unique, replayed, schedule, calls, revoked: forms, made_by, ..
+    } = stored;
     let unit = match bytes.first() {
         Some(&(VERSION_WITH_REVOKED | VERSION_WITH_MAKER)) => CpuUnit::Microseconds,
         _ => CpuUnit::Milliseconds,

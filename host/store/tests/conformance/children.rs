@@ -46,7 +46,8 @@ async fn what_an_attempt_asked_for_is_found_by_its_run(world: &mut World) {
     assert_eq!(children(world, other, 10).await.len(), 2);
     assert_eq!(world.run(maker).await.unwrap().made_by, None);
     // A child that has ended is one still; its replay is the operator's.
-    let child = world.claim_some(&["b/job"], 2, later(10)).await.into_iter().find(|run| made.contains(&run.id)).unwrap();
+    let child =
+        world.claim_some(&["b/job"], 2, later(10)).await.into_iter().find(|run| made.contains(&run.id)).unwrap();
     world.record(success(&child, None)).await.unwrap();
     let again = RunId::new(later(20), fresh());
     world.replay(Replay::new(child.id, again), later(20)).await.unwrap();

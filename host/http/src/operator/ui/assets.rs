@@ -16,9 +16,10 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
     Asset { name: "style.css", content_type: "text/css; charset=utf-8", text: include_str!("assets/style.css") },
     Asset { name: "live.js", content_type: "text/javascript; charset=utf-8", text: include_str!("assets/live.js") },
+    Asset { name: "theme.js", content_type: "text/javascript; charset=utf-8", text: include_str!("assets/theme.js") },
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("assets/icon.svg") },
 ];
 

@@ -12,6 +12,9 @@ use crate::operator::access::{self, Caller};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// Elsewhere, and asked for only by who follows the link.
+const DOCS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#readme");
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     Overview,
@@ -69,6 +72,8 @@ impl<'a> Frame<'a> {
                     title { (title) }
                     link rel="icon" href=(assets::path("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::path("style.css"));
+                    // Not deferred: it would be drawn in other colours first.
+                    script src=(assets::path("theme.js")) {}
                     @if self.at != At::Outside { script src=(assets::path("live.js")) defer {} }
                 }
                 body {
@@ -86,10 +91,27 @@ impl<'a> Frame<'a> {
                         }
                     }
                     main #main tabindex="-1" { (body) }
+                    @if self.at != At::Outside { (footer()) }
                     div #said role="alert" {}
                 }
             }
         })
+    }
+}
+
+fn footer() -> Markup {
+    html! {
+        footer {
+            span { "hookbox " (env!("CARGO_PKG_VERSION")) }
+            a href=(DOCS) rel="noreferrer" { "Documentation" }
+            a href="/api/v1/openapi.json" { "The API (OpenAPI)" }
+            label.scripted {
+                "Theme"
+                select #theme autocomplete="off" {
+                    @for theme in ["system", "light", "dark"] { option value=(theme) { (theme) } }
+                }
+            }
+        }
     }
 }
 

@@ -54,15 +54,8 @@ const ALL: [Column; 16] = [
     Column::Result,
     Column::Message,
 ];
-const USUAL: [Column; 7] = [
-    Column::Run,
-    Column::Handler,
-    Column::State,
-    Column::Created,
-    Column::Ended,
-    Column::Attempts,
-    Column::Message,
-];
+const USUAL: [Column; 7] =
+    [Column::Run, Column::Handler, Column::State, Column::Created, Column::Ended, Column::Attempts, Column::Message];
 
 /// What is shown, in the order of all columns.
 pub(in crate::operator) struct Columns(Vec<Column>);
@@ -140,7 +133,8 @@ impl Columns {
         match text.split(',').find(|name| !is_known(name)) {
             None => Ok(()),
             Some(unknown) => {
-                let (unknown, known): (String, _) = (unknown.chars().take(40).collect(), ALL.map(Column::code).join(", "));
+                let (unknown, known): (String, _) =
+                    (unknown.chars().take(40).collect(), ALL.map(Column::code).join(", "));
                 Err(Problem::bad_parameter().because(format!("columns: {unknown:?} is not known; known: {known}")))
             }
         }
@@ -216,7 +210,8 @@ fn excerpt(run: &Run) -> String {
 pub(in crate::operator::ui) fn plain_table(runs: &[RunView], now: Timestamp) -> Markup {
     let columns = Columns::default();
     let none = More::default();
-    let headings = html! { @for column in &columns.0 { th.number[column.is_number()] scope="col" { (column.heading()) } } };
+    let headings =
+        html! { @for column in &columns.0 { th.number[column.is_number()] scope="col" { (column.heading()) } } };
     table(&columns, &headings, runs.iter().map(|run| (run, &none)), now)
 }
 
