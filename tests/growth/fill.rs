@@ -157,7 +157,13 @@ impl Worker {
         for (place, byte) in hash.iter_mut().zip(random.to_le_bytes().into_iter().cycle()) {
             *place = byte;
         }
-        let run = NewRun { id: self.mint.run(now), target: taken.target.clone(), dead: None, terms: Terms::default() };
+        let run = NewRun {
+            id: self.mint.run(now),
+            target: taken.target.clone(),
+            dead: None,
+            made_by: None,
+            terms: Terms::default(),
+        };
         let until = now.plus(Millis(7 * Millis::DAY.0));
         NewEvent { event, dedupe: vec![DedupeMark { hash, until }], fingerprint: [7; 16], runs: vec![run] }
     }

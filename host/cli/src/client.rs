@@ -21,6 +21,10 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
+fn within(wait: Option<u64>) -> Duration {
+    TIMEOUT + Duration::from_secs(wait.unwrap_or_default())
+}
+
 pub(crate) struct Client {
     agent: Agent,
     url: String,
@@ -75,6 +79,12 @@ impl Client {
         self.answer(self.writing(self.agent.post(self.api(path))).send(body.to_string()))
     }
 
+    /// As [`Client::post_json`]; the host may wait for so many seconds before it answers.
+    pub(crate) fn post_json_waiting(&self, path: &str, body: &Value, wait: Option<u64>) -> Result<Value> {
+        let request = self.writing(self.agent.post(self.api(path))).config().timeout_global(Some(within(wait)));
+        self.answer(request.build().send(body.to_string()))
+    }
+
     /// As it is, with further headers. The answer may take minutes.
     pub(crate) fn post_bytes(
         &self,
@@ -101,9 +111,10 @@ impl Client {
         self.answer(self.writing(self.agent.delete(self.api(path))).call())
     }
 
-    /// An answer as it is.
-    pub(crate) fn bytes(&self, path: &str) -> Result<Vec<u8>> {
-        let mut response = self.reached(self.showing_token(self.agent.get(self.api(path))).call())?;
+    /// An answer as it is; the host may wait for so many seconds before it comes.
+    pub(crate) fn bytes(&self, path: &str, wait: Option<u64>) -> Result<Vec<u8>> {
+        let request = self.showing_token(self.agent.get(self.api(path))).config().timeout_global(Some(within(wait)));
+        let mut response = self.reached(request.build().call())?;
         if response.status().is_success() {
             return Ok(response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?);
         }

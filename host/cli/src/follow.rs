@@ -13,13 +13,13 @@ use crate::output::plain;
 use crate::project::Mistakes;
 use crate::queue;
 
-/// By what a stream of runs can be narrowed.
-const NARROWED_BY: [&str; 5] = ["state", "plugin", "handler", "event", "schedule"];
+/// What a run itself does not tell: a stream of runs cannot be narrowed by it.
+const NOT_NARROWED_BY: [&str; 6] = ["provider", "result", "payload", "not_provider", "not_result", "not_payload"];
 
 /// Each run that changes, until so many were told or it is interrupted.
 pub(crate) fn runs(client: &Client, filter: &RunFilterArgs, count: Option<u64>, print: Print) -> Result<()> {
     let filter = queue::filter(filter);
-    if let Some((name, _)) = filter.iter().find(|(name, _)| !NARROWED_BY.contains(name)) {
+    if let Some((name, _)) = filter.iter().find(|(name, _)| NOT_NARROWED_BY.contains(name)) {
         let told = format!("--{name} is for what has been, not for --follow: leave it out");
         bail!(Mistakes(vec![told]));
     }

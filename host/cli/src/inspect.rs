@@ -68,13 +68,20 @@ pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Resul
     match command {
         RunsCommand::List { filter, follow: true, count, .. } => follow::runs(client, &filter, count, print),
         RunsCommand::Logs { id, follow } => follow::logs(client, &id, follow, print),
-        RunsCommand::List { page, filter, .. } => {
+        RunsCommand::List { page, filter, sort, columns, .. } => {
             let mut query = query(&page);
             query.extend(queue::filter(&filter));
-            list(&client.get("runs", &query)?, &RUNS, "No runs.", print)
+            query.extend(sort.map(|sort| ("sort", sort)));
+            let answer = client.get("runs", &query)?;
+            list(&answer, if columns.is_empty() { &RUNS } else { &columns }, "No runs.", print)?;
+            if let (Print::Tables, Some(since)) = (print, answer["sorted"]["since"].as_str()) {
+                let runs = output::plain(&answer["sorted"]["runs"]);
+                eprintln!("in this order are the newest {runs} that fit, made since {since}");
+            }
+            Ok(())
         }
         RunsCommand::Show { id } => show(&client.get(&format!("runs/{id}"), &[])?, print),
-        RunsCommand::Result { id } => queue::result(client, &id),
+        RunsCommand::Result { id, wait } => queue::result(client, &id, wait),
         RunsCommand::Cancel { id, bulk } => queue::cancel(client, id.as_deref(), &bulk, print),
         RunsCommand::Replay { id, payload, bulk, again } => {
             queue::replay(client, id.as_deref(), &payload, &bulk, Some(again), print)

@@ -60,8 +60,8 @@ pub(crate) fn replay(
 }
 
 /// The bytes of a result, to the standard output.
-pub(crate) fn result(client: &Client, id: &str) -> Result<()> {
-    let bytes = client.bytes(&format!("runs/{id}/result"))?;
+pub(crate) fn result(client: &Client, id: &str, wait: Option<u64>) -> Result<()> {
+    let bytes = client.bytes(&format!("runs/{id}/result{}", waiting(wait)), wait)?;
     let mut out = std::io::stdout().lock();
     // Whoever reads may have gone, as `head` does.
     let _ = out.write_all(&bytes).and_then(|()| out.flush());
@@ -114,12 +114,39 @@ pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Resu
     }
     asked.extend(args.delay.clone().map(|delay| ("delay".to_owned(), json!(delay))));
     asked.extend(args.unique_key.clone().map(|key| ("unique_key".to_owned(), json!(key))));
-    let made = client.post_json(&format!("handlers/{plugin}/{handler}/run"), &Value::Object(asked))?;
+    let path = format!("handlers/{plugin}/{handler}/run{}", waiting(args.wait));
+    let made = client.post_json_waiting(&path, &Value::Object(asked), args.wait)?;
     if print == Print::Tables && made["new"] == false {
         say!("none is made: {} has this key and is alive", output::plain(&made["run"]));
         return Ok(());
     }
-    inspect::made(&made, print)
+    match made["waited"].is_null() {
+        true => inspect::made(&made, print),
+        false => ended(&made, print),
+    }
+}
+
+fn waiting(wait: Option<u64>) -> String {
+    wait.map(|seconds| format!("?wait={seconds}")).unwrap_or_default()
+}
+
+/// How a run is that was waited for. One that failed is a failure here, too.
+fn ended(made: &Value, print: Print) -> Result<()> {
+    let (waited, id) = (&made["waited"], output::plain(&made["run"]));
+    match print {
+        Print::Json => inspect::json(made)?,
+        Print::Tables => {
+            say!("{id}");
+            output::fields(waited, 0);
+        }
+    }
+    match waited["state"].as_str() {
+        Some("succeeded") => Ok(()),
+        Some("pending" | "leased") => {
+            bail!("{id} has not ended: wait on with `hookbox runs result {id} --wait 60`")
+        }
+        _ => bail!("{id} is {}", output::plain(&waited["state"])),
+    }
 }
 
 /// A payload as the API takes it: text where it is text.
@@ -160,6 +187,7 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
         handler,
         event,
         schedule,
+        made_by,
         since,
         until,
         error,
@@ -169,22 +197,37 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
         in_payload,
         not,
     } = args;
-    let named = [
+    let several = [
         ("state", state),
         ("plugin", plugin),
         ("handler", handler),
         ("event", event),
         ("schedule", schedule),
-        ("since", since),
-        ("until", until),
         ("error", error),
         ("provider", provider),
         ("version", version),
         ("result", result),
         ("payload", in_payload),
     ];
-    let named = named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
-    named.chain(not.iter().cloned()).collect()
+    let once = [("made_by", made_by), ("since", since), ("until", until)];
+    let several = several.into_iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value.clone())));
+    let once = once.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    several.chain(once).chain(not.iter().cloned()).collect()
+}
+
+/// As a member of a request's body: of a name that is given once its value, else all of them.
+fn filter_body(args: &RunFilterArgs) -> Map<String, Value> {
+    let mut body = Map::new();
+    for (name, value) in filter(args) {
+        match body.get_mut(name) {
+            None => {
+                body.insert(name.to_owned(), json!(value));
+            }
+            Some(Value::Array(values)) => values.push(json!(value)),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    body
 }
 
 /// What is done with many runs.
@@ -206,8 +249,7 @@ struct Sum {
 
 /// Counts, asks, and does it.
 fn change_all(client: &Client, change: &Change, bulk: &BulkArgs, print: Print) -> Result<()> {
-    let filter: Map<String, Value> =
-        filter(&bulk.filter).into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let filter = filter_body(&bulk.filter);
     if filter.is_empty() && !bulk.all && !bulk.dry_run {
         bail!(mistake("which runs? Name one, give a filter such as --plugin NAME, or say --all"));
     }

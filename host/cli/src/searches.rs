@@ -17,8 +17,13 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
             let empty = "No searches. Keep one with `hookbox searches keep NAME --state dead`.";
             inspect::list(&client.get("searches", &[])?, &SEARCHES, empty, print)
         }
-        SearchesCommand::Keep { name, filter } => {
-            let pairs = queue::filter(&filter).into_iter().map(|(name, value)| format!("{name}={}", escaped(&value)));
+        SearchesCommand::Keep { name, filter, sort, columns } => {
+            let shown =
+                [("sort", sort), ("columns", columns)].into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let pairs = queue::filter(&filter)
+                .into_iter()
+                .chain(shown)
+                .map(|(name, value)| format!("{name}={}", escaped(&value)));
             let query = pairs.collect::<Vec<_>>().join("&");
             let kept = client.put_json(&format!("searches/{}", escaped(&name)), &json!({ "query": query }))?;
             inspect::show(&kept, print)

@@ -1,6 +1,7 @@
 //! A run: one event or job for one handler, and the only function that changes its state.
 
 mod own;
+mod spent;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use crate::retry::DeadCause;
 use crate::time::Timestamp;
 
 pub use own::RunPolicy;
+pub use spent::Spent;
 
 /// A run that was put back so many times counts the next one as an attempt.
 pub const DRAINS_MAX: u8 = 20;
@@ -46,6 +48,8 @@ pub struct Run {
     pub replayed: Option<RunId>,
     /// The schedule that it is a firing of.
     pub schedule: Option<ScheduleName>,
+    /// The run whose attempt asked for it: for its job, or for the event that it is of.
+    pub made_by: Option<RunId>,
     pub state: RunState,
     /// Attempts that have begun.
     pub attempts_begun: u32,

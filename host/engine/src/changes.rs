@@ -58,6 +58,7 @@ fn new_job(request: JobRequest, call: &Call, hops: u8, context: &Context<'_>) ->
     };
     let mut new = context.catalogue.new_job(job, request.run, request.target, context.now);
     new.run.dead = looped(hops);
+    new.run.made_by = Some(call.run);
     // What the plugin asks for comes before what its policy says.
     new.due = request.run_at.unwrap_or(new.due);
     new.run.terms.unique = request.unique_key.or(new.run.terms.unique);
@@ -86,6 +87,7 @@ fn new_event(request: EventRequest, call: &Call, hops: u8, context: &Context<'_>
     };
     let targets = context.catalogue.reach(&event).into_iter();
     let id = || context.mint.run(context.now);
-    let runs = targets.map(|(target, terms)| NewRun { id: id(), target, dead: looped(hops), terms });
+    let runs =
+        targets.map(|(target, terms)| NewRun { id: id(), target, dead: looped(hops), made_by: Some(call.run), terms });
     NewEvent { runs: runs.collect(), event, dedupe: Vec::new(), fingerprint: [0; 16] }
 }

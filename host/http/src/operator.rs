@@ -24,12 +24,14 @@ mod routing;
 mod runs;
 mod schedules;
 mod searches;
+mod sort;
 mod streams;
 mod suppressed;
 mod tokens;
 mod totals;
 mod ui;
 mod unrouted;
+mod waits;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -151,7 +153,9 @@ pub fn router(operator: Operator) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::wrong_method().because("use one of the methods that the Allow header names")
         })
-        .fallback(async || Problem::not_found().because("the paths that exist are in /api/v1/openapi.json"))
+        .fallback(async || {
+            Problem::not_found().because("/ has the pages, and /api/v1/openapi.json lists the paths of the API")
+        })
         .layer(middleware::from_fn_with_state(edits, etag::conditional))
         .layer(middleware::from_fn_with_state(under_way, idempotency::once))
         .layer(middleware::from_fn_with_state(Arc::clone(&operator), access::check))
@@ -167,6 +171,7 @@ pub fn routes_apart(operator: Operator) -> Vec<(String, Router)> {
 
 fn routes(operator: &Arc<Operator>) -> Routes {
     let streams = (Arc::clone(operator), Arc::new(streams::Streams::new(operator.clock.now())));
+    let waits = (Arc::clone(operator), Arc::<waits::Waits>::default());
     let api = Routes::new()
         .route("/runs/stream", get(streams::runs).with_state(streams.clone()))
         .route("/runs/{id}/logs/stream", get(streams::logs).with_state(streams))
@@ -185,12 +190,12 @@ fn routes(operator: &Arc<Operator>) -> Routes {
         .route("/runs/cancel", post(bulk::cancel))
         .route("/runs/replay", post(bulk::replay))
         .route("/runs/{id}", get(runs::show))
-        .route("/runs/{id}/result", get(runs::result))
+        .route("/runs/{id}/result", get(runs::result).with_state(waits.clone()))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/replay", post(runs::replay))
         .route("/searches", get(searches::list))
         .route("/searches/{name}", put(searches::keep).delete(searches::drop))
-        .route("/handlers/{plugin}/{handler}/run", post(jobs::run))
+        .route("/handlers/{plugin}/{handler}/run", post(jobs::run).with_state(waits))
         .route("/holds", get(holds::list))
         .route("/holds/{*target}", get(holds::show).put(holds::hold).delete(holds::release))
         .route("/schedules", get(schedules::list))

@@ -14,6 +14,7 @@
 //! | `v` | first event id, fingerprint | its id |
 //! | `j` | job id | job; a large payload is under `b` |
 //! | `x` | event id, run id | a replay of an event's run |
+//! | `z` | run id, run id | a run that an attempt of the first has asked for |
 //! | `y` | plugin, handler, hash | run that holds a unique key |
 //! | `s` | schedule | definition and state |
 //! | `t` | schedule | one that was removed, for a while |
@@ -56,6 +57,7 @@ pub(crate) const BODY: u8 = b'b';
 pub(crate) const DEDUPE: u8 = b'd';
 pub(crate) const DETAIL: u8 = b'a';
 pub(crate) const UNIQUE: u8 = b'y';
+pub(crate) const MADE_BY: u8 = b'z';
 pub(crate) const UNROUTED: u8 = b'o';
 pub(crate) const SUPPRESSED: u8 = b'w';
 pub(crate) const SUPPRESSED_OF: u8 = b'v';
@@ -141,6 +143,15 @@ pub(crate) fn replay(event: EventId, run: RunId) -> Vec<u8> {
 
 pub(crate) fn replays(event: EventId) -> Vec<u8> {
     with(b'x', &[&event.to_bytes()])
+}
+
+/// Marks a run that an attempt of another has asked for.
+pub(crate) fn made_by(maker: RunId, run: RunId) -> Vec<u8> {
+    with(MADE_BY, &[&maker.to_bytes(), &run.to_bytes()])
+}
+
+pub(crate) fn all_made_by(maker: RunId) -> Vec<u8> {
+    with(MADE_BY, &[&maker.to_bytes()])
 }
 
 pub(crate) fn unique_hash(key: &str) -> [u8; 32] {

@@ -184,6 +184,9 @@ impl Ledger<'_> {
         let (row, _) = stored.encode()?;
         let run = stored.run;
         self.lay_aside(&run)?;
+        if let Some(maker) = run.made_by {
+            self.tree.put(keys::made_by(maker, run.id), vec![0]);
+        }
         self.count_end(run.status(), 1);
         self.touched.push(run.id);
         match run.state {

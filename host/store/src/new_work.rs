@@ -22,7 +22,7 @@ impl Catalogue {
     pub fn new_job(&self, job: Job, run: RunId, target: HandlerRef, now: Timestamp) -> NewJob {
         let terms = self.terms(&target, &Subject::of_job(&job));
         let due = now.plus(terms.delay);
-        NewJob { job, run: NewRun { id: run, target, dead: None, terms }, due }
+        NewJob { job, run: NewRun { id: run, target, dead: None, made_by: None, terms }, due }
     }
 
     /// The run of a slot. `key` is its idempotency key.

@@ -25,7 +25,8 @@ use hookbox_core::schedule::{Basis, Pause, SlotDecision, SlotRecord};
 use hookbox_core::time::Timestamp;
 
 pub use access::{AccessChange, AuditFilter, AuditPage, Audited};
-pub use looking::{Excluded, Listed, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search, Total};
+pub(crate) use looking::any;
+pub use looking::{Excluded, Listed, Order, PageRequest, RunFilter, SEARCH_NAME_BYTES_MAX, Search, Total};
 pub use requests::{Begun, KEPT_REQUESTS_MAX, KeptAnswer, REQUEST_KEPT_FOR, RequestKey};
 
 /// A dedupe key: an event that carries one of an unexpired earlier event is its duplicate.
@@ -52,6 +53,8 @@ pub struct NewRun {
     pub target: HandlerRef,
     /// The run is a dead letter from the start.
     pub dead: Option<DeadCause>,
+    /// The run whose attempt asked for it.
+    pub made_by: Option<RunId>,
     pub terms: Terms,
 }
 

@@ -308,5 +308,5 @@ impl World {
 
 pub(crate) fn runs_of(mint: &Mint, targets: Vec<(HandlerRef, Terms)>, now: Timestamp) -> Vec<NewRun> {
     let targets = targets.into_iter();
-    targets.map(|(target, terms)| NewRun { id: mint.run(now), target, dead: None, terms }).collect()
+    targets.map(|(target, terms)| NewRun { id: mint.run(now), target, dead: None, made_by: None, terms }).collect()
 }

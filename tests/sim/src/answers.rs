@@ -124,11 +124,11 @@ impl RunSeen {
     fn fits(&self, filter: &RunFilter) -> bool {
         let status = self.state.status();
         !self.pruned
-            && filter.status.is_none_or(|wanted| wanted == status)
+            && (filter.status.is_empty() || filter.status.contains(&status))
             && !(filter.alive && status.is_terminal())
-            && filter.plugin.as_ref().is_none_or(|plugin| *plugin == self.target.plugin)
-            && filter.handler.as_ref().is_none_or(|handler| *handler == self.target.handler)
-            && filter.schedule.as_ref().is_none_or(|name| Some(name) == self.schedule.as_ref())
+            && (filter.plugin.is_empty() || filter.plugin.contains(&self.target.plugin))
+            && (filter.handler.is_empty() || filter.handler.contains(&self.target.handler))
+            && (filter.schedule.is_empty() || self.schedule.as_ref().is_some_and(|name| filter.schedule.contains(name)))
     }
 }
 
@@ -144,7 +144,7 @@ impl Model {
         let gate = replay.edited.as_ref().map_or_else(|| old.gate.clone(), |edited| edited.gate.clone());
         let (target, schedule) = (old.target.clone(), old.schedule.clone());
         let terms = Terms { gate, ..Terms::default() };
-        self.insert(&NewRun { id: replay.new, target, dead: None, terms }, now)?;
+        self.insert(&NewRun { id: replay.new, target, dead: None, made_by: None, terms }, now)?;
         if let Some(new) = self.runs.get_mut(&replay.new) {
             new.schedule = schedule;
         }

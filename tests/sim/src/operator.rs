@@ -160,9 +160,9 @@ impl World {
     pub(crate) fn change_in_bulk(&mut self) {
         let mut filter = RunFilter::default();
         match self.rng.below(3) {
-            0 => filter.plugin = Some(PLUGINS[self.rng.below(3) as usize].parse().unwrap()),
-            1 => filter.schedule = Some(self.name()),
-            _ => filter.handler = self.rng.pick(&self.handlers).map(|target| target.handler.clone()),
+            0 => filter.plugin = vec![PLUGINS[self.rng.below(3) as usize].parse().unwrap()],
+            1 => filter.schedule = vec![self.name()],
+            _ => filter.handler.extend(self.rng.pick(&self.handlers).map(|target| target.handler.clone())),
         }
         let again = match self.rng.below(4) {
             0 => Some(Again::Yes),
@@ -170,7 +170,9 @@ impl World {
             _ => None,
         };
         match again {
-            Some(_) => filter.status = [RunStatus::Dead, RunStatus::Cancelled].get(self.rng.below(2) as usize).copied(),
+            Some(_) => {
+                filter.status = [RunStatus::Dead, RunStatus::Cancelled][..=self.rng.below(2) as usize].to_vec();
+            }
             None => filter.alive = true,
         }
         let (now, mint, limit) = (self.clock.now(), self.shared.mint.clone(), self.rng.between(1, 30) as usize);

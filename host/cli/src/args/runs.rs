@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::PageArgs;
+use crate::output::Column;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
@@ -14,8 +15,15 @@ pub(crate) enum RunsCommand {
         page: PageArgs,
         #[command(flatten)]
         filter: RunFilterArgs,
+        /// created, started, ended, handler, state, attempts, duration, cpu or memory; with - before it, as in
+        /// --sort=-duration, the greatest or latest first. By anything but created, of the newest 20,000 that fit at most.
+        #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+        sort: Option<String>,
+        /// What to print of each, by the names that --json has, with commas between them.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = column)]
+        columns: Vec<Column>,
         /// Print each run that changes, as it does.
-        #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+        #[arg(long, conflicts_with_all = ["limit", "cursor", "sort", "columns"])]
         follow: bool,
         /// Changes to print; then it ends.
         #[arg(long, requires = "follow", value_parser = clap::value_parser!(u64).range(1..))]
@@ -31,7 +39,12 @@ pub(crate) enum RunsCommand {
         follow: bool,
     },
     /// The bytes of a run's result, as its handler returned them.
-    Result { id: String },
+    Result {
+        id: String,
+        /// Wait so long for the run to end, if it has not.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=60))]
+        wait: Option<u64>,
+    },
     /// Take runs off the queue; one that is executed is stopped, and nothing that it wrote is kept.
     Cancel {
         /// One run.
@@ -53,22 +66,54 @@ pub(crate) enum RunsCommand {
     },
 }
 
-/// Which runs are meant.
+/// A column of a list of runs, by the name that JSON has.
+fn column(text: &str) -> Result<Column, String> {
+    const COLUMNS: [Column; 21] = [
+        ("ID", "id"),
+        ("CREATED", "created"),
+        ("STARTED", "started"),
+        ("FINISHED", "finished"),
+        ("DUE", "due"),
+        ("PLUGIN", "plugin"),
+        ("HANDLER", "handler"),
+        ("STATE", "state"),
+        ("CAUSE", "cause"),
+        ("TRIES", "attempts_begun"),
+        ("WALL US", "wall_us"),
+        ("CPU US", "cpu_us"),
+        ("MEMORY", "memory_peak_bytes"),
+        ("VERSION", "version"),
+        ("EVENT", "event"),
+        ("JOB", "job"),
+        ("PARENT", "parent"),
+        ("MADE BY", "made_by"),
+        ("KEY", "key"),
+        ("LAST OUTCOME", "last_outcome"),
+        ("LAST MESSAGE", "last_message"),
+    ];
+    let known = || COLUMNS.map(|(_, name)| name).join(", ");
+    COLUMNS.into_iter().find(|(_, name)| *name == text).ok_or_else(|| format!("known: {}", known()))
+}
+
+/// Which runs are meant. An option that is given several times finds what fits any of its values.
 #[derive(Debug, Default, Args)]
 pub(crate) struct RunFilterArgs {
-    /// pending, leased, succeeded, dead or cancelled.
+    /// pending, leased, succeeded, dead or cancelled. As most of these, it may be given again: then either fits.
     #[arg(long)]
-    pub(crate) state: Option<String>,
+    pub(crate) state: Vec<String>,
     #[arg(long)]
-    pub(crate) plugin: Option<String>,
+    pub(crate) plugin: Vec<String>,
     #[arg(long)]
-    pub(crate) handler: Option<String>,
+    pub(crate) handler: Vec<String>,
     /// Of this event.
     #[arg(long, value_name = "ID")]
-    pub(crate) event: Option<String>,
+    pub(crate) event: Vec<String>,
     /// Of this schedule.
     #[arg(long, value_name = "NAME")]
-    pub(crate) schedule: Option<String>,
+    pub(crate) schedule: Vec<String>,
+    /// Asked for by an attempt of this run: its jobs, and runs of its events.
+    #[arg(long, value_name = "ID")]
+    pub(crate) made_by: Option<String>,
     /// Made at this time or later, such as 2026-11-20T09:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
@@ -77,19 +122,19 @@ pub(crate) struct RunFilterArgs {
     pub(crate) until: Option<String>,
     /// The last attempt failed with a message that contains this, in any case.
     #[arg(long, value_name = "TEXT")]
-    pub(crate) error: Option<String>,
+    pub(crate) error: Vec<String>,
     /// Of events that this provider sent.
     #[arg(long, value_name = "NAME")]
-    pub(crate) provider: Option<String>,
+    pub(crate) provider: Vec<String>,
     /// An attempt ran on a version whose digest begins so.
     #[arg(long, value_name = "DIGEST")]
-    pub(crate) version: Option<String>,
+    pub(crate) version: Vec<String>,
     /// What the handler returned contains this, in any case.
     #[arg(long, value_name = "TEXT")]
-    pub(crate) result: Option<String>,
+    pub(crate) result: Vec<String>,
     /// What the run works on contains this, in any case.
     #[arg(long = "payload", value_name = "TEXT")]
-    pub(crate) in_payload: Option<String>,
+    pub(crate) in_payload: Vec<String>,
     /// Leave out what this would find: state, plugin, handler, provider, version, error, result or payload, as in
     /// --not state=dead. As often as needed.
     #[arg(long, value_name = "NAME=TEXT", value_parser = excluded)]
@@ -154,6 +199,9 @@ pub(crate) struct EnqueueArgs {
     /// Make none while a run of the handler with this key is alive.
     #[arg(long, value_name = "KEY")]
     pub(crate) unique_key: Option<String>,
+    /// Wait so long for the run to end, and tell how it is then.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=60))]
+    pub(crate) wait: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,6 +238,12 @@ pub(crate) enum SearchesCommand {
         /// Which runs it finds.
         #[command(flatten)]
         filter: Box<RunFilterArgs>,
+        /// In which order, as `runs list` has it.
+        #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+        sort: Option<String>,
+        /// Which columns its page has, with commas between them.
+        #[arg(long, value_name = "NAMES")]
+        columns: Option<String>,
     },
     /// Forget one.
     Drop { name: String },

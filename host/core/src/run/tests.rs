@@ -23,6 +23,7 @@ fn run() -> Run {
         own: RunPolicy::default(),
         replayed: None,
         schedule: None,
+        made_by: None,
         state: RunState::Pending { due: NOW },
         attempts_begun: 0,
         drains: 0,

@@ -77,7 +77,7 @@ async fn interfere(host: &Parts) {
         hops: 0,
         trace: None,
     };
-    let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None, terms: Terms::default() };
+    let run = NewRun { id: mint.run(NOON), target: target.clone(), dead: None, made_by: None, terms: Terms::default() };
     store.enqueue(NewJob { job, run, due: NOON }).await.unwrap();
     let until = Monotonic(u64::MAX);
     let claim = Claim {

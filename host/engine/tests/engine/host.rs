@@ -134,7 +134,7 @@ impl Host {
         let targets = self.store.catalogue().route(provider, event_type);
         let runs: Vec<_> = targets
             .into_iter()
-            .map(|target| NewRun { id: mint.run(now), target, dead: None, terms: Terms::default() })
+            .map(|target| NewRun { id: mint.run(now), target, dead: None, made_by: None, terms: Terms::default() })
             .collect();
         let ids = runs.iter().map(|run| run.id).collect();
         let event = Event {

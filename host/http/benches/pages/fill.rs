@@ -72,7 +72,7 @@ pub(crate) fn event(mint: &Mint, target: &HandlerRef) -> NewEvent {
         attributes: vec![("provider".to_owned(), "shop".to_owned())],
         hops: 0,
     };
-    let run = NewRun { id: mint.run(now), target: target.clone(), dead: None, terms: Terms::default() };
+    let run = NewRun { id: mint.run(now), target: target.clone(), dead: None, made_by: None, terms: Terms::default() };
     NewEvent { event, dedupe: Vec::new(), fingerprint: [7; 16], runs: vec![run] }
 }
 

@@ -125,7 +125,8 @@ impl Receiver {
         let dead = fault.as_ref().map(|_| DeadCause::InvalidBody);
         new.event.attributes.extend(fault.map(|fault| (body_schema::ATTRIBUTE.to_owned(), fault.to_string())));
         let targets = self.ingress.store.catalogue().reach(&new.event).into_iter();
-        new.runs = targets.map(|(target, terms)| NewRun { id: mint.run(now), target, dead, terms }).collect();
+        new.runs =
+            targets.map(|(target, terms)| NewRun { id: mint.run(now), target, dead, made_by: None, terms }).collect();
         Ok(new)
     }
 }

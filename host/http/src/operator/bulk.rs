@@ -33,7 +33,7 @@ const BATCH: usize = 256;
 pub(super) struct Asked {
     /// By the names that a list takes.
     #[serde(default)]
-    filter: BTreeMap<String, String>,
+    filter: BTreeMap<String, Texts>,
     /// Only count.
     #[serde(default)]
     dry_run: bool,
@@ -47,6 +47,23 @@ pub(super) struct Asked {
     /// Where the request before ended.
     #[schemars(with = "Option<String>")]
     cursor: Option<RunId>,
+}
+
+/// One value, or several of which any may be so.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Texts {
+    fn all(&self) -> Vec<&str> {
+        match self {
+            Texts::One(text) => vec![text],
+            Texts::Several(texts) => texts.iter().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// What is done with the runs that are found.
@@ -63,16 +80,14 @@ pub(super) async fn cancel(State(operator): Api, uri: Uri, body: Body) -> Result
     if asked.again {
         return Err(Problem::bad_parameter().because("again: is for replays alone"));
     }
-    let found = match asked.filter()? {
-        RunFilter { status: Some(ended), .. } if ended.is_terminal() => {
-            return Err(Problem::bad_parameter().because("state: only pending and leased runs can be cancelled"));
-        }
-        found => RunFilter { alive: true, ..found },
-    };
+    let found = RunFilter { alive: true, ..asked.filter()? };
+    if found.status.iter().any(|status| status.is_terminal()) {
+        return Err(Problem::bad_parameter().because("state: only pending and leased runs can be cancelled"));
+    }
     // One that has changed its state since it was found is not meant.
-    let which = match found.status {
-        Some(RunStatus::Pending) => Cancellable::Pending,
-        Some(RunStatus::Leased) => Cancellable::Leased,
+    let which = match found.status[..] {
+        [RunStatus::Pending] => Cancellable::Pending,
+        [RunStatus::Leased] => Cancellable::Leased,
         _ => Cancellable::Alive,
     };
     let done = sweep(&operator, &asked, found, Change::Cancel(which)).await;
@@ -84,9 +99,9 @@ pub(super) async fn replay(State(operator): Api, uri: Uri, body: Body) -> Result
     Query::read(&uri, &[])?;
     let mut asked: Asked = asked_in(body, BODY_BYTES_MAX).await?;
     let without_filter = asked.filter.is_empty();
-    asked.filter.entry("state".to_owned()).or_insert_with(|| "dead".to_owned());
+    asked.filter.entry("state".to_owned()).or_insert_with(|| Texts::One("dead".to_owned()));
     let found = asked.filter()?;
-    if !found.status.is_some_and(|status| status.is_terminal()) {
+    if !found.status.iter().all(|status| status.is_terminal()) {
         return Err(Problem::bad_parameter().because("state: only runs that have ended can be replayed"));
     }
     if without_filter {
@@ -106,10 +121,13 @@ impl Asked {
         if self.limit.is_some_and(|limit| !(1..=RUNS_MAX).contains(&limit)) {
             return Err(Problem::bad_parameter().because(format!("limit: must be a number from 1 to {RUNS_MAX}")));
         }
+        if let Some((name, _)) = self.filter.iter().find(|(_, texts)| texts.all().is_empty()) {
+            return Err(Problem::bad_parameter().because(format!("{name}: must have a value, or be left out")));
+        }
         if self.filter.is_empty() {
             self.needs_all()?;
         }
-        filter::read(|name| Ok(self.filter.get(name).map(String::as_str)))
+        filter::read(|name| self.filter.get(name).map(Texts::all).unwrap_or_default())
     }
 
     /// A filter that was forgotten must not change everything.
@@ -125,7 +143,8 @@ impl Asked {
         if self.dry_run {
             return counted(done);
         }
-        let filter: Vec<String> = self.filter.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        let each = self.filter.iter().flat_map(|(name, texts)| texts.all().into_iter().map(move |text| (name, text)));
+        let filter: Vec<String> = each.map(|(name, text)| format!("{name}={text}")).collect();
         let filter: String = filter.join(" ").chars().filter(|c| !c.is_control()).collect();
         let runs = done.as_ref().map_or(0, |view| view.done);
         audited(what, format!("[{filter}] {runs}"), done)

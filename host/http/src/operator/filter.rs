@@ -1,15 +1,15 @@
-//! Which runs are meant, in the words of the API.
+//! Which runs are meant, in the words of the API. A name that is given several times means any of its values.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use hookbox_core::run::RunStatus;
-use hookbox_store::types::{Excluded, RunFilter};
+use hookbox_store::types::{Excluded, Order, RunFilter};
 
 use crate::problem::Problem;
 
 /// Those that begin with `not_` leave out what the same name without it would find.
-pub(super) const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 21] = [
     "state",
     "plugin",
     "handler",
@@ -17,6 +17,7 @@ pub(super) const NAMES: [&str; 20] = [
     "version",
     "event",
     "schedule",
+    "made_by",
     "since",
     "until",
     "error",
@@ -31,32 +32,40 @@ pub(super) const NAMES: [&str; 20] = [
     "not_result",
     "not_payload",
 ];
+/// Values that one name has at most.
+pub(super) const VALUES_MAX: usize = 20;
 /// Longest text that is looked for.
 const TEXT_BYTES_MAX: usize = 256;
 
-/// `text` gives what stands behind one of [`NAMES`].
-pub(super) fn read<'a>(text: impl Fn(&str) -> Result<Option<&'a str>, Problem>) -> Result<RunFilter, Problem> {
-    let words = |name: &str| text(name)?.map(|given| bounded(name, given)).transpose();
-    let state = |name: &str| Ok::<_, Problem>(parsed(&text, name)?.map(|State(status)| status));
+/// `texts` gives what stands behind one of [`NAMES`], each time that it is given.
+pub(super) fn read<'a>(texts: impl Fn(&str) -> Vec<&'a str>) -> Result<RunFilter, Problem> {
+    let words = |name: &str| -> Result<Vec<String>, Problem> {
+        several(&texts, name)?.into_iter().map(|given| bounded(name, given)).collect()
+    };
+    let states = |name: &str| -> Result<Vec<RunStatus>, Problem> {
+        Ok(parsed(&texts, name)?.into_iter().map(|State(status)| status).collect())
+    };
     Ok(RunFilter {
-        status: state("state")?,
+        order: Order::default(),
+        status: states("state")?,
         alive: false,
-        plugin: parsed(&text, "plugin")?,
-        handler: parsed(&text, "handler")?,
-        event: parsed(&text, "event")?,
-        schedule: parsed(&text, "schedule")?,
-        since: parsed(&text, "since")?,
-        until: parsed(&text, "until")?,
+        plugin: parsed(&texts, "plugin")?,
+        handler: parsed(&texts, "handler")?,
+        event: parsed(&texts, "event")?,
+        schedule: parsed(&texts, "schedule")?,
+        made_by: once(&texts, "made_by")?,
+        since: once(&texts, "since")?,
+        until: once(&texts, "until")?,
         error: words("error")?,
-        provider: parsed(&text, "provider")?,
+        provider: parsed(&texts, "provider")?,
         version: words("version")?,
         result: words("result")?,
         payload: words("payload")?,
         not: Excluded {
-            status: state("not_state")?,
-            plugin: parsed(&text, "not_plugin")?,
-            handler: parsed(&text, "not_handler")?,
-            provider: parsed(&text, "not_provider")?,
+            status: states("not_state")?,
+            plugin: parsed(&texts, "not_plugin")?,
+            handler: parsed(&texts, "not_handler")?,
+            provider: parsed(&texts, "not_provider")?,
             version: words("not_version")?,
             error: words("not_error")?,
             result: words("not_result")?,
@@ -65,12 +74,25 @@ pub(super) fn read<'a>(text: impl Fn(&str) -> Result<Option<&'a str>, Problem>) 
     })
 }
 
-fn parsed<'a, T: FromStr<Err: Display>>(
-    text: impl Fn(&str) -> Result<Option<&'a str>, Problem>,
-    name: &str,
-) -> Result<Option<T>, Problem> {
-    let parsed = text(name)?.map(str::parse).transpose();
-    parsed.map_err(|error| Problem::bad_parameter().because(format!("{name}: {error}")))
+fn several<'a>(texts: impl Fn(&str) -> Vec<&'a str>, name: &str) -> Result<Vec<&'a str>, Problem> {
+    let given = texts(name);
+    match given.len() {
+        0..=VALUES_MAX => Ok(given),
+        _ => Err(Problem::bad_parameter().because(format!("{name}: may be given {VALUES_MAX} times at most"))),
+    }
+}
+
+fn parsed<'a, T: FromStr<Err: Display>>(texts: impl Fn(&str) -> Vec<&'a str>, name: &str) -> Result<Vec<T>, Problem> {
+    let wrong = |error| Problem::bad_parameter().because(format!("{name}: {error}"));
+    several(texts, name)?.into_iter().map(|text| text.parse().map_err(wrong)).collect()
+}
+
+fn once<'a, T: FromStr<Err: Display>>(texts: impl Fn(&str) -> Vec<&'a str>, name: &str) -> Result<Option<T>, Problem> {
+    let mut values = parsed(texts, name)?;
+    match values.len() {
+        0 | 1 => Ok(values.pop()),
+        _ => Err(Problem::bad_parameter().because(format!("{name}: must be given once"))),
+    }
 }
 
 struct State(RunStatus);

@@ -4,6 +4,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use hookbox_core::effects::QUEUE_DATA_BYTES_MAX;
 use hookbox_core::event::{Job, JobOrigin};
+use hookbox_core::id::RunId;
 use hookbox_core::name::HandlerRef;
 use hookbox_core::plugin::Trigger;
 use hookbox_core::policy::WAIT_MAX;
@@ -14,9 +15,10 @@ use serde_json::value::RawValue;
 
 use super::payload::{self, Written};
 use super::query::Query;
-use super::{Api, Operator, asked_in, audited, created};
+use super::waits::{self, Wait, Waiting};
+use super::{Operator, asked_in, audited, created};
 use crate::problem::Problem;
-use crate::view::run::JobMadeView;
+use crate::view::run::{JobMadeView, WaitedView};
 
 /// Of a key that a plugin gives, too.
 const UNIQUE_KEY_BYTES_MAX: usize = 128;
@@ -37,27 +39,33 @@ pub(super) struct Asked {
 }
 
 /// Makes a job for a handler with a schedule, or with none: 201, or 200 where the run that is told has its key and is
-/// alive.
+/// alive. With `wait` it answers once that run has ended, or the wait is over.
 pub(super) async fn run(
-    State(operator): Api,
+    State((operator, waits)): State<Waiting>,
     path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
     uri: Uri,
     body: Body,
 ) -> Result<Response, Problem> {
-    Query::read(&uri, &[])?;
+    let wait = Query::read(&uri, &["wait"])?.parsed::<Wait>("wait")?;
     let unreadable = |_| Problem::not_found().because("the name in the path is no text");
     let Path((plugin, handler)) = path.map_err(unreadable)?;
     let target: HandlerRef = format!("{plugin}/{handler}")
         .parse()
         .map_err(|error| Problem::not_found().because(format!("in the path: {error}")))?;
-    let view = audited("run", &target, start(&operator, target.clone(), body).await)?;
+    let (run, new) = audited("run", &target, start(&operator, target.clone(), body).await)?;
+    // What was made is told in any case: who cannot wait looks later.
+    let ended = match wait {
+        Some(_) => waits::run(&operator, &waits, run, wait).await.ok(),
+        None => None,
+    };
+    let view = JobMadeView { run: run.to_string(), new, waited: ended.as_ref().map(WaitedView::of) };
     match view.new {
         true => Ok(created(&format!("/api/v1/runs/{}", view.run), view)),
         false => Ok((StatusCode::OK, axum::Json(view)).into_response()),
     }
 }
 
-async fn start(operator: &Operator, target: HandlerRef, body: Body) -> Result<JobMadeView, Problem> {
+async fn start(operator: &Operator, target: HandlerRef, body: Body) -> Result<(RunId, bool), Problem> {
     let catalogue = operator.store.catalogue();
     match catalogue.handler(&target).map(|handler| &handler.trigger) {
         Some(Trigger::Schedule(_) | Trigger::Manual) => {}
@@ -87,7 +95,7 @@ async fn start(operator: &Operator, target: HandlerRef, body: Body) -> Result<Jo
     operator.has_room_for(1)?;
     let wanted = new.run.id;
     let run = operator.store.enqueue(new).await?;
-    Ok(JobMadeView { run: run.to_string(), new: run == wanted })
+    Ok((run, run == wanted))
 }
 
 fn delay(text: &str) -> Result<Millis, Problem> {

@@ -36,13 +36,17 @@ impl Query {
         Query(pairs)
     }
 
+    /// Each time that it is given.
+    pub(super) fn texts(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
+    }
+
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
-        let mut values = self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(Problem::bad_parameter().because(format!("{name}: must be given once")));
+        match self.texts(name)[..] {
+            [] => Ok(None),
+            [value] => Ok(Some(value)),
+            _ => Err(Problem::bad_parameter().because(format!("{name}: must be given once"))),
         }
-        Ok(value)
     }
 
     pub(super) fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {

@@ -13,12 +13,14 @@ use hookbox_core::run::{CancelCause, Run, Work};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Cancellable, Edited, Replay};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::payload::{self, Payload, Written};
 use super::query::{Named, Query};
-use super::{Api, Operator, asked_in, audited, created, filter, found, nothing_in, totals};
+use super::sort::{self, Among, Sort, Sorted};
+use super::waits::{self, Waiting};
+use super::{Api, Operator, asked_in, audited, created, filter, nothing_in, totals};
 use crate::json;
 use crate::problem::Problem;
 use crate::view::Page;
@@ -27,12 +29,37 @@ use crate::view::run::{JobView, ReplayView, RunDetailView, RunView, result_of};
 /// A result is what a plugin says: a browser must not run it.
 const RESULT_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
 
-pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<RunView>>, Problem> {
-    let query = Query::read(&uri, &[&["cursor", "limit"], &filter::NAMES[..]].concat())?;
-    let filter = filter::read(|name| query.text(name))?;
-    let page = found::runs(&operator, query.page::<RunId>()?, &filter).await?;
+pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<RunsView>, Problem> {
+    let query = Query::read(&uri, &[&["cursor", "limit", "sort"], &filter::NAMES[..]].concat())?;
+    let filter = filter::read(|name| query.texts(name))?;
+    let sort = query.parsed::<Sort>("sort")?.unwrap_or_default();
+    let Sorted { page, among } = sort::runs(&operator, query.page::<RunId>()?, filter.clone(), sort).await?;
     let total = totals::runs(&operator, &filter).await?;
-    Ok(Json(Page::new(page.runs.iter().map(RunView::of), page.next, total)))
+    let page = Page::new(page.runs.iter().map(RunView::of), page.next, total);
+    Ok(Json(RunsView { page, sorted: among.map(SortedView::of) }))
+}
+
+/// A page of runs.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct RunsView {
+    #[serde(flatten)]
+    page: Page<RunView>,
+    /// Where they are in another order than by `created`: of what.
+    sorted: Option<SortedView>,
+}
+
+/// The newest runs that fit, which were put in order.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct SortedView {
+    runs: u64,
+    /// Where older ones may fit that were not looked at: those that were made before this time.
+    since: Option<String>,
+}
+
+impl SortedView {
+    fn of(among: Among) -> SortedView {
+        SortedView { runs: among.runs, since: among.oldest.map(|oldest| oldest.time().to_string()) }
+    }
 }
 
 pub(super) async fn show(
@@ -49,10 +76,14 @@ pub(super) async fn show(
     Ok(Json(RunDetailView::of(&run, job)))
 }
 
-/// The bytes that the handler returned, under its own content type.
-pub(super) async fn result(State(operator): Api, Named(id): Named<RunId>, uri: Uri) -> Result<Response, Problem> {
-    Query::read(&uri, &[])?;
-    let run = operator.store.run(id).await?;
+/// The bytes that the handler returned, under its own content type; with `wait`, once it has.
+pub(super) async fn result(
+    State((operator, waits)): State<Waiting>,
+    Named(id): Named<RunId>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let query = Query::read(&uri, &["wait"])?;
+    let run = waits::run(&operator, &waits, id, query.parsed("wait")?).await?;
     let none = || Problem::not_found().because(format!("run {id} has no result: it is {}", run.status().code()));
     let output = result_of(&run).ok_or_else(none)?;
     let content_type = HeaderValue::from_str(&output.content_type);

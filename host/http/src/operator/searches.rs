@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::query::{Named, Query};
+use super::sort::Sort;
+use super::ui::{Columns, SHOWN_BY};
 use super::{Api, BODY_BYTES_MAX, asked_in, audited, filter, nothing_in};
 use crate::problem::Problem;
 use crate::view::Page;
@@ -33,7 +35,7 @@ impl SearchView {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SearchRequest")]
 pub(super) struct Asked {
-    /// As in `GET /api/v1/runs?`.
+    /// As in `GET /api/v1/runs?`, and `columns` of the page with commas between them.
     query: String,
 }
 
@@ -85,7 +87,9 @@ fn checked(name: &str, query: &str) -> Result<Search, Problem> {
     let uri: Uri = format!("/runs?{query}")
         .parse()
         .map_err(|_| Problem::bad_parameter().because("query: must be as in an address: state=dead&error=timeout"))?;
-    let read = Query::read(&uri, &filter::NAMES)?;
-    filter::read(|name| read.text(name))?;
+    let read = Query::read(&uri, &[&filter::NAMES[..], &SHOWN_BY].concat())?;
+    filter::read(|name| read.texts(name))?;
+    read.parsed::<Sort>("sort")?;
+    read.texts("columns").into_iter().try_for_each(Columns::check)?;
     Ok(Search { name: name.to_owned(), query: query.to_owned() })
 }

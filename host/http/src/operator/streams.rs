@@ -42,8 +42,24 @@ const GATHER: Duration = Duration::from_millis(100);
 const RUNS_MAX: usize = 250;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What a stream of runs can be narrowed to.
-pub(super) const NAMES: [&str; 5] = ["state", "plugin", "handler", "event", "schedule"];
+/// What a stream of runs can be narrowed to: whatever the run itself tells.
+pub(super) const NAMES: [&str; 15] = [
+    "state",
+    "plugin",
+    "handler",
+    "event",
+    "schedule",
+    "made_by",
+    "since",
+    "until",
+    "error",
+    "version",
+    "not_state",
+    "not_plugin",
+    "not_handler",
+    "not_version",
+    "not_error",
+];
 
 /// Who watches.
 #[derive(Debug)]
@@ -83,7 +99,7 @@ pub(super) async fn runs(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let query = Query::read(&uri, &NAMES)?;
-    let filter = filter::read(|name| if NAMES.contains(&name) { query.text(name) } else { Ok(None) })?;
+    let filter = filter::read(|name| query.texts(name))?;
     let feed = &operator.store.signals().changed;
     let given = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
     let seen = given.map_or_else(|| Some(feed.last()), |id| streams.number(id));
@@ -158,15 +174,12 @@ impl Watch {
 }
 
 fn fits(run: &Run, filter: &RunFilter) -> bool {
-    filter.status.is_none_or(|status| run.status() == status)
-        && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)
-        && filter.handler.as_ref().is_none_or(|handler| run.target.handler == *handler)
-        && filter.event.is_none_or(|event| run.work == hookbox_core::run::Work::Event(event))
-        && filter.schedule.as_ref().is_none_or(|schedule| run.schedule.as_ref() == Some(schedule))
+    let of_schedule = |name| filter.schedule.contains(name);
+    filter.fits_run(run) && (filter.schedule.is_empty() || run.schedule.as_ref().is_some_and(of_schedule))
 }
 
 /// Returns once something has changed after `seen`; nothing where the host goes down.
-async fn until_changed(operator: &Operator, seen: u64) -> Option<()> {
+pub(super) async fn until_changed(operator: &Operator, seen: u64) -> Option<()> {
     loop {
         tokio::select! {
             () = operator.store.signals().changed.beyond(seen) => return Some(()),

@@ -6,9 +6,9 @@ use hookbox_store::types::{RunFilter, Total};
 
 use super::{Operator, found};
 
-/// Exact where the filter asks for nothing but a state; else as far as the time allows.
+/// Exact where the filter asks for nothing but states; else as far as the time allows.
 pub(super) async fn runs(operator: &Operator, filter: &RunFilter) -> Result<Total, StoreError> {
-    let plain = RunFilter { status: filter.status, ..RunFilter::default() };
+    let plain = RunFilter { status: filter.status.clone(), order: filter.order, ..RunFilter::default() };
     if *filter != plain {
         let counted = found::count(operator, filter).await?;
         return Ok(Total { count: counted.runs, exact: counted.next.is_none() });
@@ -21,6 +21,6 @@ pub(super) async fn runs(operator: &Operator, filter: &RunFilter) -> Result<Tota
         RunStatus::Dead => counts.dead,
         RunStatus::Cancelled => counts.cancelled,
     };
-    let meant = RunStatus::ALL.into_iter().filter(|status| filter.status.is_none_or(|wanted| wanted == *status));
+    let meant = RunStatus::ALL.into_iter().filter(|status| filter.status.is_empty() || filter.status.contains(status));
     Ok(Total { count: meant.map(of).sum(), exact: true })
 }

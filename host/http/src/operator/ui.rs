@@ -31,6 +31,7 @@ use crate::problem::Problem;
 use frame::{At, Frame};
 
 pub(super) use frame::Page;
+pub(super) use runs::{Columns, SHOWN_BY};
 
 /// Pages are at the paths that people would guess; what they change goes through the API.
 pub(super) fn routes() -> Routes {

@@ -134,7 +134,7 @@ fn runs_of(operator: &Operator, event: &Event, targets: Vec<HandlerRef>) -> Vec<
     let (catalogue, subject) = (operator.store.catalogue(), Subject::new(event));
     let run = |target| {
         let terms = catalogue.terms(&target, &subject);
-        NewRun { id: operator.mint.run(now), target, dead, terms }
+        NewRun { id: operator.mint.run(now), target, dead, made_by: None, terms }
     };
     targets.into_iter().map(run).collect()
 }

@@ -28,6 +28,8 @@ pub(crate) struct RunView {
     /// The run that had its unique key, where it was cancelled for that.
     pub(crate) cause_run: Option<String>,
     pub(crate) created: String,
+    /// When its first attempt began.
+    pub(crate) started: Option<String>,
     pub(crate) finished: Option<String>,
     /// One of these two is what it works on.
     pub(crate) event: Option<String>,
@@ -36,6 +38,8 @@ pub(crate) struct RunView {
     pub(crate) parent: Option<String>,
     /// The latest replay of it.
     pub(crate) replayed: Option<String>,
+    /// The run whose attempt asked for it: for its job, or for the event that it is of.
+    pub(crate) made_by: Option<String>,
     /// Of the runs of its handler with this key, one is executed at a time.
     pub(crate) key: Option<String>,
     /// `due`, or `accepted` where they go on as they came in.
@@ -49,6 +53,13 @@ pub(crate) struct RunView {
     pub(crate) attempts_begun: u32,
     /// Times it was put back: at a shutdown, without its handler, or for want of room on the queue.
     pub(crate) drains: u8,
+    /// Of the attempts that have ended, together.
+    pub(crate) wall_us: Option<u64>,
+    pub(crate) cpu_us: Option<u64>,
+    /// Of one of them, the most.
+    pub(crate) memory_peak_bytes: Option<u64>,
+    /// Digest of the plugin that ran last.
+    pub(crate) version: Option<String>,
     /// Of its latest attempt that has ended.
     pub(crate) last_outcome: Option<&'static str>,
     pub(crate) last_message: Option<String>,
@@ -75,6 +86,7 @@ impl RunView {
             Work::Job(job) => (None, Some(job.to_string())),
         };
         let last = run.attempts.last().map(|attempt| &attempt.outcome);
+        let spent = run.spent();
         RunView {
             id: run.id.to_string(),
             plugin: run.target.plugin.to_string(),
@@ -85,11 +97,13 @@ impl RunView {
             reason,
             cause_run: cause_run.map(|run| run.to_string()),
             created: run.created.to_string(),
+            started: run.started().map(|at| at.to_string()),
             finished: run.finished().map(|at| at.to_string()),
             event,
             job,
             parent: run.parent.map(|parent| parent.to_string()),
             replayed: run.replayed.map(|replay| replay.to_string()),
+            made_by: run.made_by.map(|maker| maker.to_string()),
             key: run.gate.as_ref().map(|gate| gate.key.clone()),
             order: run.gate.as_ref().map(|gate| match gate.order {
                 Order::Due => "due",
@@ -101,6 +115,10 @@ impl RunView {
             hops: run.hops,
             attempts_begun: run.attempts_begun,
             drains: run.drains,
+            wall_us: spent.map(|spent| spent.wall_us),
+            cpu_us: spent.map(|spent| spent.cpu_us),
+            memory_peak_bytes: spent.map(|spent| spent.memory_peak_bytes),
+            version: run.attempts.last().and_then(|last| last.version).map(|digest| digest.to_string()),
             last_outcome: last.map(Outcome::code),
             last_message: last.and_then(Outcome::message),
         }
@@ -162,6 +180,15 @@ pub(crate) fn result_of(run: &Run) -> Option<&Output> {
     }
 }
 
+/// Who asked for a job.
+pub(crate) fn origin_of(job: &Job) -> String {
+    match &job.origin {
+        JobOrigin::Schedule(name) => format!("schedule/{name}"),
+        JobOrigin::Plugin(name) => format!("plugin/{name}"),
+        JobOrigin::Operator => "operator".to_owned(),
+    }
+}
+
 #[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct JobView {
     /// `schedule/NAME`, `plugin/NAME` or `operator`.
@@ -173,13 +200,8 @@ pub(crate) struct JobView {
 
 impl JobView {
     pub(crate) fn of(job: &Job) -> JobView {
-        let origin = match &job.origin {
-            JobOrigin::Schedule(name) => format!("schedule/{name}"),
-            JobOrigin::Plugin(name) => format!("plugin/{name}"),
-            JobOrigin::Operator => "operator".to_owned(),
-        };
         let payload = PayloadView::exact(&job.content_type, &job.data);
-        JobView { origin, scheduled_at: job.scheduled_at.to_string(), payload }
+        JobView { origin: origin_of(job), scheduled_at: job.scheduled_at.to_string(), payload }
     }
 }
 
@@ -326,4 +348,26 @@ pub(crate) struct JobMadeView {
     pub(crate) run: String,
     /// False where the run has the job's unique key and is alive: none was made.
     pub(crate) new: bool,
+    /// How the run is after the wait, where one was asked for.
+    pub(crate) waited: Option<WaitedView>,
+}
+
+/// A run that somebody has waited for.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct WaitedView {
+    /// As in lists: one that has not ended is `pending` or `leased`.
+    pub(crate) state: &'static str,
+    pub(crate) last_message: Option<String>,
+    /// What the handler returned.
+    pub(crate) result: Option<PayloadView>,
+}
+
+impl WaitedView {
+    pub(crate) fn of(run: &Run) -> WaitedView {
+        WaitedView {
+            state: run.status().code(),
+            last_message: run.attempts.last().and_then(|attempt| attempt.outcome.message()),
+            result: result_of(run).map(PayloadView::readable),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::harness::{Answer, Host, OPERATOR, ask, with_token};
 
 const NO_RUN: &str = "/api/v1/runs/run_01JABCDEFGHJKMNPQRSTVWXYZ0/cancel";
 
-async fn by(host: &Host, token: &str, method: &str, path: &str, body: Value) -> Answer {
+pub(crate) async fn by(host: &Host, token: &str, method: &str, path: &str, body: Value) -> Answer {
     let request = Request::builder().method(method).uri(path).header("host", OPERATOR);
     let request = request.header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
     let body = if method == "GET" { Body::empty() } else { Body::from(body.to_string()) };

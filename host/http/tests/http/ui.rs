@@ -68,6 +68,10 @@ async fn every_page_is_whole_and_shows_hostile_text_as_text() {
         "/schedules".to_owned(),
         "/schedules/nightly".to_owned(),
         "/?span=24h".to_owned(),
+        "/runs?sort=-duration&columns=run,source,topic,size,result,version,cpu,memory&state=dead&state=pending"
+            .to_owned(),
+        "/runs?sort=handler&error=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&error=other&since=".to_owned(),
+        "/runs?sort=created".to_owned(),
         "/runs?count=true&payload=note&not_state=succeeded&not_error=nothing".to_owned(),
         "/new-schedule".to_owned(),
         "/new-schedule?edit=nightly".to_owned(),

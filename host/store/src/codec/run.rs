@@ -1,5 +1,5 @@
-//! The stored form of a run and its attempts. Form 5 ends with attempts that were revoked, and has CPU time in microseconds,
-//! not milliseconds. Form 4 without them, form 3 without what each attempt asked of its host, form 2 without whole retries
+//! The stored form of a run and its attempts. Form 6 ends with the run that asked for it. Form 5 without that ends with attempts that
+//! were revoked, and has CPU time in microseconds, not milliseconds. Form 5, form 4 without them, form 3 without what each attempt asked of its host, form 2 without whole retries
 //! of a run's own, and form 1 without what a run waits for either are read and no longer written.
 
 mod attempt;
@@ -26,17 +26,19 @@ const VERSION_WITH_TERMS: u8 = 2;
 const VERSION_WITH_RETRIES: u8 = 3;
 const VERSION_WITH_CALLS: u8 = 4;
 const VERSION_WITH_REVOKED: u8 = 5;
+const VERSION_WITH_MAKER: u8 = 6;
 /// What is written.
-pub(crate) const FORM: u8 = VERSION_WITH_REVOKED;
-/// What was added at the end since, each nothing and of one byte: the retries are two, the calls and the revoked one.
-const RETRIES_AND_LATER: [u8; 4] = [0; 4];
-const CALLS_AND_LATER: [u8; 2] = [0; 2];
-const REVOKED: [u8; 1] = [0; 1];
+pub(crate) const FORM: u8 = VERSION_WITH_MAKER;
+/// What was added at the end since, each nothing and of one byte: the retries are two, the calls, the revoked and the maker one.
+const RETRIES_AND_LATER: [u8; 5] = [0; 5];
+const CALLS_AND_LATER: [u8; 3] = [0; 3];
+const REVOKED_AND_LATER: [u8; 2] = [0; 2];
+const MAKER: [u8; 1] = [0; 1];
 /// The number under which the detail of the first revoked attempt is kept apart: no attempt has such a one.
 const REVOKED_DETAIL: u32 = 1 << 16;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RunV5 {
+struct RunV6 {
     run: RunV1,
     gate: Option<GateV2>,
     sequence: u64,
@@ -52,6 +54,7 @@ struct RunV5 {
     /// Of each attempt, in their order; those after the last one here made none.
     calls: Vec<Vec<CallsV4>>,
     revoked: Vec<RevokedV5>,
+    made_by: Option<[u8; 16]>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,7 +158,7 @@ impl StoredRun {
             drains: run.drains,
             attempts,
         };
-        let form = RunV5 {
+        let form = RunV6 {
             run: first,
             gate: run
                 .gate
@@ -173,23 +176,25 @@ impl StoredRun {
             backoff_max_ms: run.own.backoff_max.map(|span| span.0),
             calls,
             revoked,
+            made_by: run.made_by.map(RunId::to_bytes),
         };
-        let row = postcard::to_extend(&form, vec![VERSION_WITH_REVOKED])
+        let row = postcard::to_extend(&form, vec![VERSION_WITH_MAKER])
             .map_err(|e| StoreError::Corrupt(format!("a run cannot be written: {e}")))?;
         Ok((row, details))
     }
 }
 
-fn form(bytes: &[u8]) -> Result<RunV5, StoreError> {
+fn form(bytes: &[u8]) -> Result<RunV6, StoreError> {
     let read = |form: &[u8]| {
         postcard::from_bytes(form).map_err(|e| StoreError::Corrupt(format!("the row of a run does not read: {e}")))
     };
     match bytes.split_first() {
-        Some((&VERSION_WITH_REVOKED, rest)) => read(rest),
-        Some((&VERSION_WITH_CALLS, rest)) => read(&[rest, &REVOKED].concat()),
+        Some((&VERSION_WITH_MAKER, rest)) => read(rest),
+        Some((&VERSION_WITH_REVOKED, rest)) => read(&[rest, &MAKER].concat()),
+        Some((&VERSION_WITH_CALLS, rest)) => read(&[rest, &REVOKED_AND_LATER].concat()),
         Some((&VERSION_WITH_RETRIES, rest)) => read(&[rest, &CALLS_AND_LATER].concat()),
         Some((&VERSION_WITH_TERMS, rest)) => read(&[rest, &RETRIES_AND_LATER].concat()),
-        _ => Ok(RunV5 {
+        _ => Ok(RunV6 {
             run: decode(bytes)?,
             gate: None,
             sequence: 0,
@@ -204,6 +209,7 @@ fn form(bytes: &[u8]) -> Result<RunV5, StoreError> {
             backoff_max_ms: None,
             calls: Vec::new(),
             revoked: Vec::new(),
+            made_by: None,
         }),
     }
 }
@@ -217,9 +223,11 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         backoff_curve: stored.backoff_curve,
         backoff_max: stored.backoff_max_ms.map(Millis),
     };
-    let RunV5 { run: form, gate, sequence, expires, unique, replayed, schedule, calls, revoked: forms, .. } = stored;
+    let RunV6 {
+        run: form, gate, sequence, expires, unique, replayed, schedule, calls, revoked: forms, made_by, ..
+    } = stored;
     let unit = match bytes.first() {
-        Some(&VERSION_WITH_REVOKED) => CpuUnit::Microseconds,
+        Some(&(VERSION_WITH_REVOKED | VERSION_WITH_MAKER)) => CpuUnit::Microseconds,
         _ => CpuUnit::Milliseconds,
     };
     let (mut attempts, mut apart, mut calls) = (Vec::new(), Vec::new(), calls.into_iter());
@@ -246,6 +254,7 @@ pub(crate) fn decode_run(id: RunId, bytes: &[u8]) -> Result<StoredRun, StoreErro
         own,
         replayed: replayed.map(RunId::from_bytes),
         schedule,
+        made_by: made_by.map(RunId::from_bytes),
         state: match form.state {
             StateV1::Pending { due } => RunState::Pending { due: Timestamp(due) },
             StateV1::Leased { lease: LeaseV1 { boot, attempt, at } } => {
@@ -287,7 +296,8 @@ struct Beginning<'a> {
 /// A run that waits for its time only, read from its row without what else is in it. Nothing: it is another kind of run
 /// or row, and has to be decoded.
 pub(crate) fn waiting(row: &[u8]) -> Option<WaitingForTime<'_>> {
-    let known = [VERSION_WITH_TERMS, VERSION_WITH_RETRIES, VERSION_WITH_CALLS, VERSION_WITH_REVOKED];
+    let known =
+        [VERSION_WITH_TERMS, VERSION_WITH_RETRIES, VERSION_WITH_CALLS, VERSION_WITH_REVOKED, VERSION_WITH_MAKER];
     let (_, rest) = row.split_first().filter(|(version, _)| known.contains(version))?;
     let form: Beginning<'_> = postcard::from_bytes(rest).ok()?;
     match form.state {

@@ -112,6 +112,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         own: RunPolicy::default(),
         replayed: None,
         schedule: None,
+        made_by: None,
         state,
         attempts_begun: attempts.len() as u32,
         drains: 1,
@@ -251,8 +252,11 @@ fn a_run_in_every_state() {
         let mut revoked = attempt(1, Outcome::Revoked { why: "the host stopped".to_owned() }, 10);
         (revoked.cost.cpu_us, revoked.cost.calls) = (1234, calls_of(9));
         run.revoked = vec![revoked];
+        // And the form that does not tell who asked for it.
+        assert_eq!(decode_run(run.id, &kept(&format!("run-v5-{name}"))).unwrap().run, run);
+        run.made_by = Some(RunId::new(NOW, 11));
         let (row, details) = StoredRun::new(run.clone()).encode().unwrap();
-        golden(&format!("run-v5-{name}"), &row);
+        golden(&format!("run-v6-{name}"), &row);
         assert_eq!(details, []);
         let stored = decode_run(run.id, &row).unwrap();
         assert_eq!((stored.run, stored.apart), (run, vec![]));
@@ -264,7 +268,7 @@ fn kinds_of_calls_that_came_later() {
     let mut run = run(RunState::Succeeded { at: NOW }, all_outcomes());
     run.attempts[1].cost.calls = calls_of(CallKind::ALL.len());
     let (row, _) = StoredRun::new(run.clone()).encode().unwrap();
-    golden("run-v5-more-kinds", &row);
+    golden("run-v6-more-kinds", &row);
     assert_eq!(decode_run(run.id, &row).unwrap().run, run);
 }
 
@@ -327,7 +331,8 @@ fn a_run_with_every_cause_of_death() {
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v2-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v3-dead-{}", cause.code()))).unwrap().run, replay);
         assert_eq!(decode_run(replay.id, &kept(&format!("run-v4-dead-{}", cause.code()))).unwrap().run, replay);
-        golden(&format!("run-v5-dead-{}", cause.code()), &row);
+        assert_eq!(decode_run(replay.id, &kept(&format!("run-v5-dead-{}", cause.code()))).unwrap().run, replay);
+        golden(&format!("run-v6-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(replay.id, &row).unwrap().run, replay);
     }
     // Those that came with form 4.
@@ -335,7 +340,7 @@ fn a_run_with_every_cause_of_death() {
         let dead = run(RunState::Dead { at: NOW, cause }, vec![]);
         let (row, _) = StoredRun::new(dead.clone()).encode().unwrap();
         assert_eq!(decode_run(dead.id, &kept(&format!("run-v4-dead-{}", cause.code()))).unwrap().run, dead);
-        golden(&format!("run-v5-dead-{}", cause.code()), &row);
+        golden(&format!("run-v6-dead-{}", cause.code()), &row);
         assert_eq!(decode_run(dead.id, &row).unwrap().run, dead);
     }
 }
@@ -347,7 +352,8 @@ fn a_run_whose_detail_is_apart() {
     assert_eq!(decode_run(whole.id, &kept("run-v2-apart")).unwrap().apart, [1]);
     assert_eq!(decode_run(whole.id, &kept("run-v3-apart")).unwrap().apart, [1]);
     assert_eq!(decode_run(whole.id, &kept("run-v4-apart")).unwrap().apart, [1]);
-    golden("run-v5-apart", &row);
+    assert_eq!(decode_run(whole.id, &kept("run-v5-apart")).unwrap().apart, [1]);
+    golden("run-v6-apart", &row);
     golden("attempt-detail", &details[0].1);
     let mut stored = decode_run(whole.id, &row).unwrap();
     assert_eq!(stored.apart, [1]);

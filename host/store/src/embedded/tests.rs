@@ -52,7 +52,13 @@ fn event(number: u8) -> NewEvent {
         },
         dedupe: vec![DedupeMark { hash: [number; 32], until: Timestamp(u64::MAX) }],
         fingerprint: [0; 16],
-        runs: vec![NewRun { id: run_id(number), target: target(), dead: None, terms: Default::default() }],
+        runs: vec![NewRun {
+            id: run_id(number),
+            target: target(),
+            dead: None,
+            made_by: None,
+            terms: Default::default(),
+        }],
     }
 }
 

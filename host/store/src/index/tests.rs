@@ -28,6 +28,7 @@ fn run(n: u128, target: &str, state: RunState) -> Run {
         own: RunPolicy::default(),
         replayed: None,
         schedule: None,
+        made_by: None,
         state,
         attempts_begun: 0,
         drains: 0,

@@ -194,6 +194,7 @@ impl Ledger<'_> {
             expires: None,
             unique: None,
             replayed: None,
+            made_by: None,
             state: RunState::Pending { due: now },
             attempts_begun: 0,
             drains: 0,
@@ -289,6 +290,7 @@ fn new_run(new: NewRun, work: Work, now: Timestamp, due: Timestamp, hops: u8) ->
         own: terms.own,
         replayed: None,
         schedule: None,
+        made_by: new.made_by,
         state: match new.dead {
             Some(cause) => RunState::Dead { at: now, cause },
             None => RunState::Pending { due },

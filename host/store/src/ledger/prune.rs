@@ -129,6 +129,9 @@ impl Ledger<'_> {
         }
         values::remove(&mut self.tree, keys::ended_run(run.id))?;
         values::remove(&mut self.tree, keys::aside(run.id))?;
+        if let Some(maker) = run.made_by {
+            self.tree.delete(keys::made_by(maker, run.id));
+        }
         self.counts.runs_pruned += 1;
         match run.status() {
             RunStatus::Dead => self.counts.dead = self.counts.dead.saturating_sub(1),

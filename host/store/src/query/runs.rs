@@ -14,8 +14,8 @@ use super::{PAGE_MAX, event_input, job};
 use crate::codec::{self, StoredRun};
 use crate::error::StoreError;
 use crate::keys;
-use crate::overlay::{Order, Read};
-use crate::types::{Excluded, PageRequest, RunFilter, RunPage};
+use crate::overlay::{self, Read};
+use crate::types::{Order, PageRequest, RunFilter, RunPage, any};
 use crate::values;
 
 /// Bytes that one page reads in one place: some thousand runs, or some of their payloads.
@@ -29,29 +29,16 @@ const ID_AGE_MAX: Millis = Millis::DAY;
 
 pub(crate) fn runs(tree: &dyn Read, page: PageRequest<RunId>, filter: &RunFilter) -> Result<RunPage, StoreError> {
     let limit = page.limit.clamp(1, PAGE_MAX);
-    // No run is older than its id.
-    let until = filter.until.map(|until| RunId::new(until, 0));
-    let before = [page.before, until].into_iter().flatten().min();
-    let before = before.map_or_else(|| vec![u8::MAX; 17], |id| id.to_bytes().to_vec());
-    // Few runs have not succeeded: their marks lead to them.
-    let among_ended = match filter.status {
-        Some(RunStatus::Dead | RunStatus::Cancelled) => keys::ASIDE,
-        _ => keys::ENDED_RUN,
+    let at = |place: &[u8]| runs_at(tree, place, page.before, limit + 1, filter);
+    let (mut runs, horizon) = match filter.made_by {
+        Some(maker) => at(&keys::all_made_by(maker))?,
+        None => in_both_places(filter, at)?,
     };
-    let at = |place| runs_at(tree, place, &before, limit + 1, filter);
-    let nothing = || Ok((Vec::new(), None));
-    let is_over = filter.status.map(RunStatus::is_terminal);
-    // The living first: a run that ends meanwhile is then found among the ended, at worst twice.
-    let (mut runs, seen_to_live) = if is_over == Some(true) { nothing()? } else { at(keys::LIVE_RUN)? };
-    let without_ended = is_over == Some(false) || filter.alive;
-    let (ended, seen_to_ended) = if without_ended { nothing()? } else { at(among_ended)? };
-    runs.retain(|run| !ended.iter().any(|other| other.id == run.id));
-    runs.extend(ended);
-    runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
     // A side that gave up early hides what the other side has beyond it.
-    let horizon = seen_to_live.max(seen_to_ended);
-    if let Some(horizon) = horizon {
-        runs.retain(|run| run.id >= horizon);
+    match (horizon, filter.order) {
+        (None, _) => {}
+        (Some(horizon), Order::NewestFirst) => runs.retain(|run| run.id >= horizon),
+        (Some(horizon), Order::OldestFirst) => runs.retain(|run| run.id <= horizon),
     }
     let full = runs.len() > limit;
     runs.truncate(limit);
@@ -59,26 +46,64 @@ pub(crate) fn runs(tree: &dyn Read, page: PageRequest<RunId>, filter: &RunFilter
     Ok(RunPage { runs, next })
 }
 
-/// Up to `limit` runs in one place, newest first; and how far it came, where it did not come to the end.
+/// Runs in one place or two, and how far it came, where it did not come to the end.
+type Seen = (Vec<Run>, Option<RunId>);
+
+fn in_both_places(filter: &RunFilter, at: impl Fn(&[u8]) -> Result<Seen, StoreError>) -> Result<Seen, StoreError> {
+    let only = |of: fn(&RunStatus) -> bool| !filter.status.is_empty() && filter.status.iter().all(of);
+    // Few runs have not succeeded: their marks lead to them.
+    let among_ended = match only(|status| matches!(status, RunStatus::Dead | RunStatus::Cancelled)) {
+        true => keys::ASIDE,
+        false => keys::ENDED_RUN,
+    };
+    let nothing = || Ok((Vec::new(), None));
+    // The living first: a run that ends meanwhile is then found among the ended, at worst twice.
+    let without_living = only(|status| status.is_terminal());
+    let (mut runs, seen_to_live) = if without_living { nothing()? } else { at(&[keys::LIVE_RUN])? };
+    let without_ended = only(|status| !status.is_terminal()) || filter.alive;
+    let (ended, seen_to_ended) = if without_ended { nothing()? } else { at(&[among_ended])? };
+    runs.retain(|run| !ended.iter().any(|other| other.id == run.id));
+    runs.extend(ended);
+    runs.sort_unstable_by_key(|run| run.id);
+    let stops = [seen_to_live, seen_to_ended].into_iter().flatten();
+    match filter.order {
+        Order::OldestFirst => Ok((runs, stops.min())),
+        Order::NewestFirst => {
+            runs.reverse();
+            Ok((runs, stops.max()))
+        }
+    }
+}
+
+/// Up to `limit` runs in one place; and how far it came, where it did not come to the end.
 fn runs_at(
     tree: &dyn Read,
-    place: u8,
-    before: &[u8],
+    place: &[u8],
+    behind: Option<RunId>,
     limit: usize,
     filter: &RunFilter,
-) -> Result<(Vec<Run>, Option<RunId>), StoreError> {
+) -> Result<Seen, StoreError> {
     let (mut runs, mut stopped_at) = (Vec::new(), None);
     let mut look = Look { tree, filter, read_bytes: 0 };
-    let to = [&[place], before].concat();
-    let oldest = filter.since.map(|since| since.minus(ID_AGE_MAX));
-    tree.scan(&[place], &to, Order::Descending, &mut |key, stored| {
-        let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
-        if oldest.is_some_and(|oldest| id.time() < oldest) {
-            return Ok(ControlFlow::Break(()));
-        }
+    let (from, to) = bounds(place, behind, filter);
+    let order = match filter.order {
+        Order::NewestFirst => overlay::Order::Descending,
+        Order::OldestFirst => overlay::Order::Ascending,
+    };
+    if from >= to {
+        return Ok((runs, None));
+    }
+    tree.scan(&from, &to, order, &mut |key, stored| {
+        let id = key.get(place.len()..).and_then(|rest| rest.first_chunk()).map(|id| RunId::from_bytes(*id));
+        let Some(id) = id else { return Ok(ControlFlow::Continue(())) };
         look.read_bytes += ROW_BYTES;
-        let row = match place {
-            keys::ASIDE => values::get(tree, &keys::ended_run(id))?,
+        let row = match place.first() {
+            Some(&keys::ASIDE) => values::get(tree, &keys::ended_run(id))?,
+            // A run that ends moves from the first place to the second, never back.
+            Some(&keys::MADE_BY) => match values::get(tree, &keys::live_run(id))? {
+                Some(row) => Some(row),
+                None => values::get(tree, &keys::ended_run(id))?,
+            },
             _ => values::current(tree, key, stored)?,
         };
         if let Some(row) = row {
@@ -97,6 +122,21 @@ fn runs_at(
     Ok((runs, stopped_at))
 }
 
+/// The keys from the first to before the second: behind what was shown, and within the time that is asked for.
+fn bounds(place: &[u8], behind: Option<RunId>, filter: &RunFilter) -> (Vec<u8>, Vec<u8>) {
+    let at = |id: RunId| [place, &id.to_bytes()].concat();
+    let oldest = filter.since.map(|since| at(RunId::new(since.minus(ID_AGE_MAX), 0)));
+    // No run is older than its id.
+    let newest = filter.until.map(|until| at(RunId::new(until, 0)));
+    let (after, before) = match filter.order {
+        Order::NewestFirst => (None, behind.map(at)),
+        Order::OldestFirst => (behind.map(|id| [at(id).as_slice(), &[0]].concat()), None),
+    };
+    let from = [oldest, after].into_iter().flatten().max();
+    let to = [newest, before].into_iter().flatten().min();
+    (from.unwrap_or_else(|| place.to_vec()), to.unwrap_or_else(|| keys::end_of(place)))
+}
+
 struct Look<'t> {
     tree: &'t dyn Read,
     filter: &'t RunFilter,
@@ -107,8 +147,7 @@ impl Look<'_> {
     /// What costs the least is looked at first.
     fn fits(&mut self, stored: &StoredRun) -> Result<bool, StoreError> {
         let (run, filter) = (&stored.run, self.filter);
-        Ok(by_its_row(run, filter)
-            && !is_excluded_by_its_row(run, &filter.not)
+        Ok(filter.fits_run(run)
             && self.schedule_fits(run)?
             && self.provider_fits(run)?
             && self.result_fits(stored)?
@@ -116,25 +155,28 @@ impl Look<'_> {
     }
 
     fn schedule_fits(&mut self, run: &Run) -> Result<bool, StoreError> {
-        match (&self.filter.schedule, run.work) {
-            (None, _) => Ok(true),
-            (Some(name), _) if run.schedule.is_some() => Ok(run.schedule.as_ref() == Some(name)),
-            (Some(_), Work::Event(_)) => Ok(false),
+        let wanted = &self.filter.schedule;
+        match run.work {
+            _ if wanted.is_empty() => Ok(true),
+            _ if run.schedule.is_some() => Ok(any(wanted, |name| run.schedule.as_ref() == Some(name))),
+            Work::Event(_) => Ok(false),
             // An earlier release kept it with the job only.
-            (Some(name), Work::Job(id)) => {
+            Work::Job(id) => {
                 self.read_bytes += ROW_BYTES;
-                Ok(job(self.tree, id).is_ok_and(|job| job.origin == JobOrigin::Schedule(name.clone())))
+                let origin = job(self.tree, id).ok().map(|job| job.origin);
+                Ok(any(wanted, |name| matches!(&origin, Some(JobOrigin::Schedule(other)) if other == name)))
             }
         }
     }
 
     fn provider_fits(&mut self, run: &Run) -> Result<bool, StoreError> {
         let (wanted, unwanted) = (&self.filter.provider, &self.filter.not.provider);
-        if wanted.is_none() && unwanted.is_none() {
+        if wanted.is_empty() && unwanted.is_empty() {
             return Ok(true);
         }
         let source = self.provider_of(run)?;
-        Ok((wanted.is_none() || source == *wanted) && (unwanted.is_none() || source != *unwanted))
+        let is_source = |name: &ProviderName| source.as_ref() == Some(name);
+        Ok(any(wanted, is_source) && !unwanted.iter().any(is_source))
     }
 
     fn provider_of(&mut self, run: &Run) -> Result<Option<ProviderName>, StoreError> {
@@ -149,11 +191,11 @@ impl Look<'_> {
 
     fn result_fits(&mut self, stored: &StoredRun) -> Result<bool, StoreError> {
         let (wanted, unwanted) = (&self.filter.result, &self.filter.not.result);
-        if wanted.is_none() && unwanted.is_none() {
+        if wanted.is_empty() && unwanted.is_empty() {
             return Ok(true);
         }
         let result = self.result_of(stored)?;
-        Ok(self.text_fits(result.as_deref(), wanted.as_deref(), unwanted.as_deref()))
+        Ok(self.text_fits(result.as_deref(), wanted, unwanted))
     }
 
     fn result_of(&mut self, stored: &StoredRun) -> Result<Option<Vec<u8>>, StoreError> {
@@ -173,7 +215,7 @@ impl Look<'_> {
 
     fn payload_fits(&mut self, run: &Run) -> Result<bool, StoreError> {
         let (wanted, unwanted) = (&self.filter.payload, &self.filter.not.payload);
-        if wanted.is_none() && unwanted.is_none() {
+        if wanted.is_empty() && unwanted.is_empty() {
             return Ok(true);
         }
         let payload = match run.work {
@@ -187,52 +229,16 @@ impl Look<'_> {
             Err(error) => return Err(error),
         };
         self.read_bytes += ROW_BYTES + payload.as_ref().map_or(0, Vec::len);
-        Ok(self.text_fits(payload.as_deref(), wanted.as_deref(), unwanted.as_deref()))
+        Ok(self.text_fits(payload.as_deref(), wanted, unwanted))
     }
 
-    fn text_fits(&mut self, bytes: Option<&[u8]>, wanted: Option<&str>, unwanted: Option<&str>) -> bool {
+    fn text_fits(&mut self, bytes: Option<&[u8]>, wanted: &[String], unwanted: &[String]) -> bool {
         let bytes = bytes.unwrap_or_default();
         let text = String::from_utf8_lossy(bytes.get(..SEARCHED_BYTES_MAX).unwrap_or(bytes)).to_lowercase();
         self.read_bytes += text.len();
-        wanted.is_none_or(|wanted| text.contains(&wanted.to_lowercase()))
-            && unwanted.is_none_or(|unwanted| !text.contains(&unwanted.to_lowercase()))
+        let says = |words: &String| text.contains(&words.to_lowercase());
+        any(wanted, says) && !unwanted.iter().any(says)
     }
-}
-
-fn by_its_row(run: &Run, filter: &RunFilter) -> bool {
-    filter.status.is_none_or(|status| run.status() == status)
-        && !(filter.alive && run.status().is_terminal())
-        && filter.plugin.as_ref().is_none_or(|plugin| run.target.plugin == *plugin)
-        && filter.handler.as_ref().is_none_or(|handler| run.target.handler == *handler)
-        && filter.event.is_none_or(|event| run.work == Work::Event(event))
-        && filter.since.is_none_or(|since| run.created >= since)
-        && filter.until.is_none_or(|until| run.created < until)
-        && filter.version.as_ref().is_none_or(|version| has_run_on(run, version))
-        && filter.error.as_ref().is_none_or(|error| has_failed_with(run, error))
-}
-
-fn is_excluded_by_its_row(run: &Run, not: &Excluded) -> bool {
-    not.status.is_some_and(|status| run.status() == status)
-        || not.plugin.as_ref().is_some_and(|plugin| run.target.plugin == *plugin)
-        || not.handler.as_ref().is_some_and(|handler| run.target.handler == *handler)
-        || not.version.as_ref().is_some_and(|version| has_run_on(run, version))
-        || not.error.as_ref().is_some_and(|error| has_failed_with(run, error))
-}
-
-/// Whether one of its attempts ran on a version whose digest begins so.
-fn has_run_on(run: &Run, version: &str) -> bool {
-    let digests = run.attempts.iter().filter_map(|attempt| attempt.version);
-    digests.map(|digest| digest.to_string()).any(|digest| {
-        let bare = digest.strip_prefix("sha256:").unwrap_or(&digest);
-        digest.starts_with(version) || bare.starts_with(version)
-    })
-}
-
-/// Whether the last attempt says this, in any case.
-fn has_failed_with(run: &Run, error: &str) -> bool {
-    let last = run.attempts.last().filter(|attempt| !attempt.outcome.is_success());
-    let message = last.and_then(|attempt| attempt.outcome.message());
-    message.is_some_and(|message| message.to_lowercase().contains(&error.to_lowercase()))
 }
 
 fn without_details(mut run: Run) -> Run {

@@ -210,7 +210,8 @@ fn a_claim_hands_out_nothing_of_its_own_group() {
         plugin: PluginName::parse("a").unwrap(),
         handler: hookbox_core::name::HandlerName::parse("on-event").unwrap(),
     };
-    let run = NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None, terms: Terms::default() };
+    let run =
+        NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None, made_by: None, terms: Terms::default() };
     let mut accept = pin!(store.accept(NewEvent { runs: vec![run], ..event(1) }));
     let claim = || Claim {
         handlers: [Claimable::new(target.clone())].into(),
@@ -240,7 +241,8 @@ fn an_event_costs_six_keys() {
         plugin: PluginName::parse("a").unwrap(),
         handler: hookbox_core::name::HandlerName::parse("on-event").unwrap(),
     };
-    let run = NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None, terms: Terms::default() };
+    let run =
+        NewRun { id: RunId::new(NOW, 9), target: target.clone(), dead: None, made_by: None, terms: Terms::default() };
     let mark = crate::types::DedupeMark { hash: [1; 32], until: Timestamp(u64::MAX) };
     let mut accept = pin!(store.accept(NewEvent { runs: vec![run], dedupe: vec![mark], ..event(1) }));
     assert!(poll(accept.as_mut()).is_pending());

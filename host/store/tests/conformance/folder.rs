@@ -198,7 +198,7 @@ fn a_store_of_an_older_release_gets_its_marks() {
     let store = SledStore::open(folder.path()).unwrap();
     assert_eq!(runtime.block_on(store.oldest_unrouted(None, 9)).unwrap(), [left.event.id]);
     assert_eq!(store.counts().unrouted, 1);
-    let dead = RunFilter { status: Some(RunStatus::Dead), ..RunFilter::default() };
+    let dead = RunFilter { status: vec![RunStatus::Dead], ..RunFilter::default() };
     let dead = runtime.block_on(store.runs(PageRequest { before: None, limit: 9 }, dead)).unwrap();
     assert_eq!(dead.runs.iter().map(|run| run.id).collect::<Vec<_>>(), [buried.runs[0].id]);
     drop(store);

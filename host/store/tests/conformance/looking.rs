@@ -7,13 +7,15 @@ use hookbox_core::plugin::Digest;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{RunEvent, RunStatus};
 use hookbox_store::StoreError;
-use hookbox_store::types::{Excluded, PageRequest, RunFilter, Search};
+use hookbox_store::types::{Excluded, Order, PageRequest, RunFilter, Search};
 
-use crate::world::{World, attempt, bytes, ended, event, failed, job, plugin_name};
+use crate::world::{World, attempt, bytes, ended, event, failed, job, later, plugin_name};
 
 conformance! {
     runs_are_found_by_what_they_say,
     a_search_that_reads_much_goes_on_where_it_stopped,
+    of_several_texts_or_states_any_may_be_so,
+    the_oldest_come_first_where_that_is_asked_for,
     searches_are_kept_by_their_names,
     no_more_searches_are_kept_than_are_shown,
 }
@@ -58,8 +60,8 @@ async fn runs_are_found_by_what_they_say(world: &mut World) {
     world.pause();
     let (any, none) = (RunFilter::default(), Excluded::default());
     let not = |not: Excluded| RunFilter { not, ..RunFilter::default() };
-    let text = |text: &str| Some(text.to_owned());
-    let shop = || Some(ProviderName::parse("shop").unwrap());
+    let text = |text: &str| vec![text.to_owned()];
+    let shop = || vec![ProviderName::parse("shop").unwrap()];
     for (filter, expected) in [
         (RunFilter { result: text("hello, ADA"), ..any.clone() }, vec![short]),
         (RunFilter { result: text("needle"), ..any.clone() }, vec![long]),
@@ -70,15 +72,15 @@ async fn runs_are_found_by_what_they_say(world: &mut World) {
         (RunFilter { version: text("abab"), ..any.clone() }, vec![long, short]),
         (RunFilter { version: text("ac"), ..any.clone() }, vec![]),
         (RunFilter { provider: shop(), ..any.clone() }, vec![long, short]),
-        (RunFilter { provider: Some(ProviderName::parse("bank").unwrap()), ..any.clone() }, vec![]),
+        (RunFilter { provider: vec![ProviderName::parse("bank").unwrap()], ..any.clone() }, vec![]),
         (not(Excluded { provider: shop(), ..none.clone() }), vec![asked]),
         (not(Excluded { result: text("needle"), ..none.clone() }), vec![asked, short]),
         (not(Excluded { payload: text("needle"), ..none.clone() }), vec![asked, short]),
         (not(Excluded { error: text("unreach"), ..none.clone() }), vec![long, short]),
         (not(Excluded { version: text("ab"), ..none.clone() }), vec![asked]),
-        (not(Excluded { status: Some(RunStatus::Succeeded), ..none.clone() }), vec![asked]),
-        (not(Excluded { plugin: Some(plugin_name("a")), ..none.clone() }), vec![asked]),
-        (not(Excluded { plugin: Some(plugin_name("a")), error: text("unreach"), ..none.clone() }), vec![]),
+        (not(Excluded { status: vec![RunStatus::Succeeded], ..none.clone() }), vec![asked]),
+        (not(Excluded { plugin: vec![plugin_name("a")], ..none.clone() }), vec![asked]),
+        (not(Excluded { plugin: vec![plugin_name("a")], error: text("unreach"), ..none.clone() }), vec![]),
         (RunFilter { result: text("hello"), ..not(Excluded { payload: text("ada"), ..none.clone() }) }, vec![]),
     ] {
         let mut expected = expected;
@@ -93,10 +95,65 @@ async fn a_search_that_reads_much_goes_on_where_it_stopped(world: &mut World) {
         returned(world, &bytes(100_000, 1), b"").await;
     }
     world.pause();
-    let filter = RunFilter { payload: Some("needle".to_owned()), ..RunFilter::default() };
+    let filter = RunFilter { payload: vec!["needle".to_owned()], ..RunFilter::default() };
     let first = world.runs(PageRequest { before: None, limit: 10 }, filter.clone()).await.unwrap();
     assert!(first.runs.is_empty() && first.next.is_some_and(|next| next > oldest), "{:?}", first.next);
     assert_eq!(found(world, &filter).await, [oldest]);
+}
+
+async fn of_several_texts_or_states_any_may_be_so(world: &mut World) {
+    let ada = returned(world, b"ada", b"hello").await;
+    let bob = returned(world, b"bob", b"hello").await;
+    let eve = returned(world, b"eve", b"goodbye").await;
+    let waiting = world.enqueue(job("b/work")).await.unwrap();
+    world.pause();
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let any = RunFilter::default();
+    let not = |not: Excluded| RunFilter { not, ..RunFilter::default() };
+    let both = [RunStatus::Pending, RunStatus::Succeeded].to_vec();
+    for (filter, mut expected) in [
+        (RunFilter { payload: texts(&["ada", "eve", "nobody"]), ..any.clone() }, vec![ada, eve]),
+        (RunFilter { payload: texts(&["ada", "eve"]), result: texts(&["hello"]), ..any.clone() }, vec![ada]),
+        (RunFilter { status: both.clone(), ..any.clone() }, vec![ada, bob, eve, waiting]),
+        (RunFilter { status: vec![RunStatus::Dead, RunStatus::Cancelled], ..any.clone() }, vec![]),
+        (RunFilter { plugin: vec![plugin_name("a"), plugin_name("c")], ..any.clone() }, vec![ada, bob, eve]),
+        (not(Excluded { payload: texts(&["ada", "eve"]), ..Excluded::default() }), vec![bob, waiting]),
+        (not(Excluded { status: both, ..Excluded::default() }), vec![]),
+    ] {
+        expected.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(found(world, &filter).await, expected, "{filter:?}");
+    }
+}
+
+async fn the_oldest_come_first_where_that_is_asked_for(world: &mut World) {
+    let mut made = Vec::new();
+    for number in 0..7 {
+        let new = crate::world::event_at(later(number * 10), &["a/work"]);
+        made.push(new.runs[0].id);
+        world.accept_new(new).await;
+    }
+    // Some have ended, and lie elsewhere.
+    for run in world.claim_some(&["a/work"], 3, later(100)).await {
+        world.record(crate::world::success(&run, None)).await.unwrap();
+    }
+    world.pause();
+    let oldest = RunFilter { order: Order::OldestFirst, ..RunFilter::default() };
+    assert_eq!(found(world, &oldest).await, made);
+    let mut walked = Vec::new();
+    let mut before = None;
+    loop {
+        let page = world.runs(PageRequest { before, limit: 2 }, oldest.clone()).await.unwrap();
+        walked.extend(page.runs.iter().map(|run| run.id));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(walked, made);
+    let within = RunFilter { since: Some(later(20)), until: Some(later(50)), ..oldest };
+    assert_eq!(found(world, &within).await, made[2..5]);
+    let never = RunFilter { since: Some(later(50)), until: Some(later(20)), ..within };
+    assert_eq!(found(world, &never).await, []);
 }
 
 fn search(name: &str, query: &str) -> Search {

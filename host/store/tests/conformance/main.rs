@@ -23,6 +23,7 @@ macro_rules! conformance {
 mod accept;
 mod access;
 mod backups;
+mod children;
 mod claim;
 mod folder;
 mod gates;

@@ -227,9 +227,9 @@ async fn runs_are_found_by_time_error_and_life(world: &mut World) {
         (RunFilter { until: Some(later(0)), ..all.clone() }, vec![]),
         (RunFilter { since: Some(later(0)), until: Some(later(1)), ..all.clone() }, vec![dead, leased]),
         (RunFilter { alive: true, ..all.clone() }, vec![leased, pending, slow]),
-        (RunFilter { alive: true, status: Some(RunStatus::Leased), ..all.clone() }, vec![leased]),
-        (RunFilter { error: Some("UNREACH".to_owned()), ..all.clone() }, vec![dead]),
-        (RunFilter { error: Some("timeout".to_owned()), ..all.clone() }, vec![]),
+        (RunFilter { alive: true, status: vec![RunStatus::Leased], ..all.clone() }, vec![leased]),
+        (RunFilter { error: vec!["UNREACH".to_owned()], ..all.clone() }, vec![dead]),
+        (RunFilter { error: vec!["timeout".to_owned()], ..all.clone() }, vec![]),
     ] {
         assert_eq!(found(filter.clone()).await, sorted(expected), "{filter:?}");
     }

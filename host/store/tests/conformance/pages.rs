@@ -97,19 +97,19 @@ async fn runs_are_filtered(world: &mut World) {
     world.pause();
     let filter = RunFilter::default();
     for (filter, wanted) in [
-        (RunFilter { status: Some(RunStatus::Succeeded), ..filter.clone() }, vec![run.id]),
-        (RunFilter { status: Some(RunStatus::Dead), ..filter.clone() }, vec![dead.id]),
-        (RunFilter { status: Some(RunStatus::Leased), ..filter.clone() }, vec![leased.id]),
-        (RunFilter { status: Some(RunStatus::Pending), ..filter.clone() }, vec![pending]),
-        (RunFilter { status: Some(RunStatus::Cancelled), ..filter.clone() }, vec![]),
-        (RunFilter { plugin: Some(plugin_name("a")), ..filter.clone() }, vec![dead.id, run.id]),
-        (RunFilter { plugin: Some(plugin_name("b")), ..filter.clone() }, vec![pending, leased.id]),
+        (RunFilter { status: vec![RunStatus::Succeeded], ..filter.clone() }, vec![run.id]),
+        (RunFilter { status: vec![RunStatus::Dead], ..filter.clone() }, vec![dead.id]),
+        (RunFilter { status: vec![RunStatus::Leased], ..filter.clone() }, vec![leased.id]),
+        (RunFilter { status: vec![RunStatus::Pending], ..filter.clone() }, vec![pending]),
+        (RunFilter { status: vec![RunStatus::Cancelled], ..filter.clone() }, vec![]),
+        (RunFilter { plugin: vec![plugin_name("a")], ..filter.clone() }, vec![dead.id, run.id]),
+        (RunFilter { plugin: vec![plugin_name("b")], ..filter.clone() }, vec![pending, leased.id]),
         (
-            RunFilter { handler: Some(HandlerName::parse("ok").unwrap()), ..filter.clone() },
+            RunFilter { handler: vec![HandlerName::parse("ok").unwrap()], ..filter.clone() },
             vec![pending, leased.id, run.id],
         ),
-        (RunFilter { event: Some(event_of(run.work)), ..filter.clone() }, vec![run.id]),
-        (RunFilter { status: Some(RunStatus::Dead), plugin: Some(plugin_name("b")), ..filter.clone() }, vec![]),
+        (RunFilter { event: vec![event_of(run.work)], ..filter.clone() }, vec![run.id]),
+        (RunFilter { status: vec![RunStatus::Dead], plugin: vec![plugin_name("b")], ..filter.clone() }, vec![]),
     ] {
         for limit in [1, 2, 10] {
             assert_eq!(walk_runs(world, limit, &filter).await, wanted, "{filter:?}");

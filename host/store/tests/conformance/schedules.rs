@@ -294,7 +294,7 @@ async fn runs_are_filtered_by_schedule(world: &mut World) {
     world.enqueue(job("a/tick")).await.unwrap();
     world.accept_new(crate::world::event(&["a/tick"])).await;
     world.pause();
-    let filter = RunFilter { schedule: Some(name("a")), ..RunFilter::default() };
+    let filter = RunFilter { schedule: vec![name("a")], ..RunFilter::default() };
     let page = world.runs(PageRequest { before: None, limit: 9 }, filter).await.unwrap();
     assert_eq!(page.runs.iter().map(|run| run.id).collect::<Vec<_>>(), [run]);
     assert!(matches!(page.runs[0].work, Work::Job(_)));

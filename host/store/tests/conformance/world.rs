@@ -35,7 +35,7 @@ pub(crate) fn later(ms: u64) -> Timestamp {
 }
 
 /// Grows, so that ids made later sort later.
-fn fresh() -> u128 {
+pub(crate) fn fresh() -> u128 {
     static LAST: AtomicU64 = AtomicU64::new(0);
     u128::from(LAST.fetch_add(1, Ordering::SeqCst))
 }
@@ -167,7 +167,7 @@ pub(crate) fn unique_job(target: &str, key: impl Into<String>) -> NewJob {
 }
 
 pub(crate) fn new_run(target: &str) -> NewRun {
-    NewRun { id: RunId::new(NOW, fresh()), target: handler(target), dead: None, terms: Terms::default() }
+    NewRun { id: RunId::new(NOW, fresh()), target: handler(target), dead: None, made_by: None, terms: Terms::default() }
 }
 
 /// An event that reaches these handlers; it has no dedupe key.

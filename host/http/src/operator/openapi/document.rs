@@ -242,7 +242,9 @@ impl Operation<'_> {
 
     pub(super) fn filtered_by(self, name: &str) -> Self {
         let (schema, description) = of_filter(name);
-        self.query(name, schema, description)
+        let once = ["since", "until", "made_by"].contains(&name);
+        let several = json!({ "type": "array", "items": schema, "minItems": 1, "maxItems": filter::VALUES_MAX });
+        self.query(name, if once { schema } else { several }, description)
     }
 
     pub(super) fn says_nothing(self, status: &'static str, description: &str) -> Self {
@@ -344,6 +346,7 @@ fn of_filter(name: &str) -> (Value, &'static str) {
         "handler" => (name_of("_-"), "Of handlers with this name"),
         "event" => (id("evt"), "On this event"),
         "schedule" => (name_of("._-"), "Of this schedule"),
+        "made_by" => (id("run"), "Asked for by an attempt of this run: its jobs, and runs of its events"),
         "since" => (time(), "Made at this time or later"),
         "until" => (time(), "Made before this time"),
         "error" => (text(), "The last attempt failed with a message that contains this, in any case"),

@@ -1,8 +1,10 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::document::{Document, id};
 use crate::operator::searches::SearchView;
+use crate::operator::sort::By;
 use crate::operator::streams::NAMES as STREAMED;
+use crate::operator::waits::WAIT_SECONDS_MAX;
 use crate::operator::{bulk, holds, jobs, runs, searches};
 use crate::view::Page;
 use crate::view::hold::HoldView;
@@ -14,10 +16,15 @@ const SEARCHES: &str = "searches";
 
 pub(super) fn describe(api: &mut Document) {
     api.get(RUNS, "/api/v1/runs", "List runs")
-        .says("Newest first, without logs and results.")
+        .says(
+            "Newest first unless `sort` says otherwise, without logs and results. By `created`, either way, all runs are in order; by \
+             anything else the newest 20,000 that fit at most, and `sorted` says how many they were. A filter that is given \
+             several times finds what fits any of its values, and after `not_` leaves out what fits any.",
+        )
         .paged(id("run"))
+        .query("sort", sorts(), "With - before it, the greatest or latest come first")
         .filtered()
-        .answers::<Page<RunView>>("200", "A page");
+        .answers::<runs::RunsView>("200", "A page");
     let text = || json!({ "type": "string" });
     STREAMED
         .iter()
@@ -40,12 +47,10 @@ pub(super) fn describe(api: &mut Document) {
         .says_nothing("204", "The run has ended, and its last event is behind the one that was named");
     api.get(RUNS, "/api/v1/runs/{id}", "Show a run")
         .answers::<RunDetailView>("200", "The run with its attempts, their logs, and the result");
-    api.get(RUNS, "/api/v1/runs/{id}/result", "Fetch the bytes of a run's result").answers_in(
-        "200",
-        "As the handler returned them, under its own content type",
-        "*/*",
-        json!({}),
-    );
+    api.get(RUNS, "/api/v1/runs/{id}/result", "Fetch the bytes of a run's result")
+        .says("404 where it has none, and where it has not ended. 64 requests wait at one time at most.")
+        .query("wait", wait(), "Seconds to wait for the end of the run")
+        .answers_in("200", "As the handler returned them, under its own content type", "*/*", json!({}));
     api.post(RUNS, "/api/v1/runs/{id}/cancel", "Cancel a run")
         .says("One that is executed is stopped, and nothing that it wrote is kept.")
         .answers::<RunView>("200", "The run, cancelled");
@@ -62,6 +67,8 @@ pub(super) fn describe(api: &mut Document) {
         .body::<bulk::Asked>()
         .answers::<BulkView>("200", "What was done, or would be");
     api.post(RUNS, "/api/v1/handlers/{plugin}/{handler}/run", "Make a job by hand")
+        .says("With `wait` it answers once the run has ended or the wait is over; `waited` says how it is then.")
+        .query("wait", wait(), "Seconds to wait for the end of the run")
         .body::<jobs::Asked>()
         .answers::<JobMadeView>("200", "None was made: the run that is told has its unique key and is alive")
         .makes::<JobMadeView>("The run that was made");
@@ -81,4 +88,13 @@ pub(super) fn describe(api: &mut Document) {
     api.delete(HOLDS, "/api/v1/holds/{target}", "Release what is held")
         .conditional()
         .answers::<HoldView>("200", "What was held");
+}
+
+fn sorts() -> Value {
+    let both = By::ALL.into_iter().flat_map(|by| [by.code().to_owned(), format!("-{}", by.code())]);
+    json!({ "type": "string", "enum": both.collect::<Vec<_>>(), "default": "-created" })
+}
+
+fn wait() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": WAIT_SECONDS_MAX })
 }

@@ -12,6 +12,9 @@ use crate::operator::access::{self, Caller};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// Elsewhere, and asked for only by who follows the link.
+const DOCS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#readme");
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     Overview,
@@ -108,7 +111,7 @@ fn foot(at: At) -> Markup {
         footer {
             span { "hookbox " (env!("CARGO_PKG_VERSION")) }
             @if at != At::Outside { a href="/api/v1/openapi.json" { "API" } }
-            a href=(concat!(env!("CARGO_PKG_REPOSITORY"), "#readme")) rel="noreferrer" { "Manual" }
+            a href=(DOCS) rel="noreferrer" { "Manual" }
             a href=(env!("CARGO_PKG_REPOSITORY")) rel="noreferrer" { "Source" }
             label.scripted {
                 "Theme"

@@ -5,6 +5,7 @@ use hookbox_core::id::RunId;
 use hookbox_core::run::{Run, Work};
 use hookbox_core::time::Timestamp;
 use hookbox_store::StoreError;
+use hookbox_store::types::{PageRequest, RunFilter, RunPage};
 use maud::{Markup, html};
 
 use super::frame::{At, Frame, Page};
@@ -16,6 +17,9 @@ use crate::operator::runs::{Old, work_of};
 use crate::operator::{Api, Operator};
 use crate::view::payload::{DataView, PayloadView};
 use crate::view::run::{AttemptView, JobView, RunDetailView, RunView};
+
+/// Runs that it asked for, as far as they are shown with it.
+const CHILDREN_MAX: usize = 20;
 
 pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Result<Page, Unshown> {
     let run = operator.store.run(id).await?;
@@ -31,7 +35,8 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
     };
     let RunDetailView { run: view, job_detail, attempts, revoked, result } = RunDetailView::of(&run, job);
     let now = operator.clock.now();
-    let children = children(&operator, &run).await?;
+    let replays = replays(&operator, &run).await?;
+    let children = children(&operator, run.id).await?;
     let title = format!("Run of {}/{}", view.plugin, view.handler);
     Ok(Frame::new(At::Runs, &title).page(html! {
         h1 { (title) " " (parts::state(view.state)) }
@@ -46,7 +51,14 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
             p.dim { "These do not count: the host stopped them, and the run began anew." }
             @for attempt in revoked.iter().rev() { (of_attempt(attempt, now)) }
         }
-        @if !children.is_empty() { h2 { "Replays of it" } (runs::table(&children, now)) }
+        @if !replays.is_empty() { h2 { "Replays of it" } (runs::table(&replays, now)) }
+        @if !children.runs.is_empty() {
+            h2 { "Runs that it asked for" }
+            (runs::table(&children.runs.iter().map(RunView::of).collect::<Vec<_>>(), now))
+            @if children.next.is_some() {
+                p.further { a href={ "/runs?made_by=" (view.id) } { "All of them" } }
+            }
+        }
         @if let Some(result) = &result {
             h2 { "Result" }
             (shown(result))
@@ -65,7 +77,7 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
 }
 
 /// Its replays: those of an event are listed with it, of a job the latest is known.
-async fn children(operator: &Operator, run: &Run) -> Result<Vec<RunView>, StoreError> {
+async fn replays(operator: &Operator, run: &Run) -> Result<Vec<RunView>, StoreError> {
     let mut ids: Vec<RunId> = match run.work {
         Work::Event(event) => match operator.store.event(event).await {
             Ok(record) => record.runs,
@@ -75,15 +87,21 @@ async fn children(operator: &Operator, run: &Run) -> Result<Vec<RunView>, StoreE
         Work::Job(_) => Vec::new(),
     };
     ids.extend(run.replayed.filter(|replay| !ids.contains(replay)));
-    let mut children = Vec::new();
+    let mut replays = Vec::new();
     for id in ids.into_iter().filter(|id| *id != run.id).take(RUNS_MAX) {
         match operator.store.run(id).await {
-            Ok(other) if other.parent == Some(run.id) => children.push(RunView::of(&other)),
+            Ok(other) if other.parent == Some(run.id) => replays.push(RunView::of(&other)),
             Ok(_) | Err(StoreError::NotFound(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(children)
+    Ok(replays)
+}
+
+/// The latest runs that its attempts asked for.
+async fn children(operator: &Operator, run: RunId) -> Result<RunPage, StoreError> {
+    let filter = RunFilter { made_by: Some(run), ..RunFilter::default() };
+    operator.store.runs(PageRequest { before: None, limit: CHILDREN_MAX }, filter).await
 }
 
 /// What all of its attempts cost.
@@ -105,7 +123,8 @@ fn together(attempts: &[AttemptView], revoked: &[AttemptView]) -> Markup {
 fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
     html! {
         dl {
-            dt { "Id" } dd { code { (run.id) } }
+            dt { "Id" }
+            dd { code { (run.id) } " " button.scripted.small type="button" data-copy=(run.id) { "Copy the id" } }
             @if let Some(cause) = run.cause {
                 dt { "Because" }
                 dd {
@@ -129,6 +148,7 @@ fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
                     ", slot " (parts::moment(&job.scheduled_at, now))
                 }
             }
+            @if let Some(maker) = &run.made_by { dt { "Asked for by" } dd { (parts::id("/runs", maker)) } }
             @if let Some(parent) = &run.parent { dt { "Replay of" } dd { (parts::id("/runs", parent)) } }
             @if let Some(replayed) = &run.replayed { dt { "Replayed as" } dd { (parts::id("/runs", replayed)) } }
             @if let Some(key) = &run.key { dt { "Key" } dd { code { (key) } @if let Some(order) = run.order { ", in order of " (order) } } }

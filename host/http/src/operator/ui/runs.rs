@@ -1,6 +1,9 @@
-//! `GET /runs`: those that fit, newest first.
+//! `GET /runs`: those that fit, in an order that can be chosen.
 
+mod columns;
 mod fields;
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -16,18 +19,29 @@ use super::frame::{At, Frame, Page};
 use super::{Unshown, parts};
 use crate::operator::access::may;
 use crate::operator::query::Query;
+use crate::operator::sort::{self, Among, By, Sort, Sorted};
 use crate::operator::{Api, Operator, filter, found};
-use crate::view::run::RunView;
+use columns::Rows;
+
+pub(in crate::operator) use columns::Columns;
+pub(super) use columns::plain_table as table;
 
 /// Asks for the number of all that fit, which takes a while.
 const COUNT: &str = "count";
+/// How runs are shown, not which.
+pub(in crate::operator) const SHOWN_BY: [&str; 2] = ["sort", "columns"];
 
 /// What the address says, without what is empty.
 struct Given(Vec<(String, String)>);
 
 impl Given {
     fn text(&self, name: &str) -> &str {
-        self.0.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
+        self.texts(name).next().unwrap_or_default()
+    }
+
+    /// Each time that it is given.
+    fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Those that say which runs are meant.
@@ -36,13 +50,19 @@ impl Given {
         all.filter(|(name, _)| filter::NAMES.contains(name))
     }
 
+    /// And those that say how they are shown.
+    fn kept(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(|(name, _)| filter::NAMES.contains(name) || SHOWN_BY.contains(name))
+    }
+
     fn query(&self) -> String {
-        parts::encoded(&self.filters().collect::<Vec<_>>())
+        parts::encoded(&self.kept().collect::<Vec<_>>())
     }
 
     /// The same runs, and this.
     fn and(&self, name: &str, value: &str) -> String {
-        let mut pairs: Vec<_> = self.filters().filter(|(other, _)| *other != name).collect();
+        let mut pairs: Vec<_> = self.kept().filter(|(other, _)| *other != name).collect();
         pairs.push((name, value));
         format!("/runs?{}", parts::encoded(&pairs))
     }
@@ -51,9 +71,11 @@ impl Given {
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown> {
     let given = Given(super::query(&uri).into_iter().filter(|(_, value)| !value.is_empty()).collect());
     let query = Query::of(given.0.clone());
-    let (filter, asked) = (filter::read(|name| query.text(name))?, query.page::<RunId>()?);
-    let page = found::runs(&operator, asked, &filter).await?;
-    let views: Vec<RunView> = page.runs.iter().map(RunView::of).collect();
+    let (filter, asked) = (filter::read(|name| query.texts(name))?, query.page::<RunId>()?);
+    let order = query.parsed::<Sort>("sort")?.unwrap_or_default();
+    let Sorted { page, among } = sort::runs(&operator, asked, filter.clone(), order).await?;
+    let columns = Columns::of(given.texts("columns"));
+    let rows = Rows::of(&operator, &page.runs, &columns).await?;
     let searches = operator.store.searches().await?;
     let total = total(&operator, &given, &filter).await?;
     let dead = given.filters().eq([("state", RunStatus::Dead.code())]);
@@ -63,10 +85,12 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
         h1 { (title) }
         (kept(&searches, &given))
         (fields::form(&operator, &given, now))
+        (columns::form(&columns, &given))
         p.total { (total) }
-        (bulk(&given))
-        @if !views.is_empty() {
-            (table(&views, now))
+        @if let Some(among) = among { (in_order(among, order, &given, now)) }
+        (bulk(&given, &filter))
+        @if !rows.is_empty() {
+            (columns::sortable_table(&rows, &columns, &given, order, now))
         } @else if page.next.is_some() {
             (parts::empty("No run fits among those that were looked through.", None))
         } @else if given.0.iter().any(|(name, _)| name != "cursor") {
@@ -75,8 +99,25 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
             (parts::empty("No run yet. Send a webhook that is signed as its provider would:",
                 Some("hookbox send PROVIDER --type TYPE")))
         }
-        (further(&given, &page, asked.limit, now))
+        (further(&given, &page, asked.limit, order, now))
     }))
+}
+
+/// Of what the order is: what was not looked at is not in it.
+fn in_order(among: Among, order: Sort, given: &Given, now: Timestamp) -> Markup {
+    html! {
+        p.dim {
+            "Sorted by " (order.by.code()) ": "
+            @match among.oldest {
+                None => { "all " (parts::number(among.runs)) " runs that fit. " },
+                Some(oldest) => {
+                    "the newest " (parts::number(among.runs)) " runs that fit, made since "
+                    (parts::moment(&oldest.time().to_string(), now)) "; older ones are not in this order. "
+                },
+            }
+            a href=(given.and("sort", "-created")) { "Newest first" }
+        }
+    }
 }
 
 /// How many there are, as far as that is known without looking through them.
@@ -93,8 +134,9 @@ async fn total(operator: &Operator, given: &Given, filter: &RunFilter) -> Result
             }
         });
     }
-    if let (true, Some(status)) = (only(&["state"]), filter.status) {
-        return Ok(html! { b { (parts::number(of(&counts, status))) } " runs" });
+    if only(&["state"]) {
+        let runs = RunStatus::ALL.into_iter().filter(|status| filter.status.contains(status));
+        return Ok(html! { b { (parts::number(runs.map(|status| of(&counts, status)).sum())) } " runs" });
     }
     if given.text(COUNT).is_empty() {
         return Ok(html! { a href=(given.and(COUNT, "true")) { "Count all that fit" } });
@@ -150,71 +192,42 @@ fn kept(searches: &[Search], given: &Given) -> Markup {
 }
 
 /// What can be done with all that fit, through the API, which counts them first.
-fn bulk(given: &Given) -> Markup {
-    let state = given.text("state");
-    let filter: serde_json::Map<_, _> = given.filters().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-    let is = |terminal: bool| {
-        RunStatus::ALL.into_iter().any(|status| status.code() == state && status.is_terminal() == terminal)
+fn bulk(given: &Given, filter: &RunFilter) -> Markup {
+    let mut body: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in given.filters() {
+        body.entry(name).or_default().push(value);
+    }
+    let are = |terminal: bool| {
+        !filter.status.is_empty() && filter.status.iter().all(|status| status.is_terminal() == terminal)
     };
-    let filter = json!(filter).to_string();
+    let body = json!(body).to_string();
     html! {
         div.actions.scripted {
-            @if is(true) && may("replay runs") {
-                button type="button" data-bulk="/api/v1/runs/replay" data-filter=(filter) { "Replay all that fit" }
+            @if are(true) && may("replay runs") {
+                button type="button" data-bulk="/api/v1/runs/replay" data-filter=(body) { "Replay all that fit" }
             }
-            @if is(false) && may("cancel runs") {
-                button.danger type="button" data-bulk="/api/v1/runs/cancel" data-filter=(filter) { "Cancel all that fit" }
+            @if are(false) && may("cancel runs") {
+                button.danger type="button" data-bulk="/api/v1/runs/cancel" data-filter=(body) { "Cancel all that fit" }
             }
         }
     }
 }
 
 /// Where this page is not the last; and where it gave up, that it did.
-fn further(given: &Given, page: &RunPage, limit: usize, now: Timestamp) -> Markup {
+fn further(given: &Given, page: &RunPage, limit: usize, order: Sort, now: Timestamp) -> Markup {
     let Some(next) = page.next else { return html! {} };
     let path = given.and("cursor", &next.to_string());
+    let is_by_time = order.by == By::Created;
     html! {
-        @if page.runs.len() < limit {
+        @if is_by_time && page.runs.len() < limit {
             p.further {
-                "The time for one page is over: runs were looked through back to "
+                "The time for one page is over: runs were looked through "
+                @if order.is_descending { "back to " } @else { "up to " }
                 (parts::moment(&next.time().to_string(), now)) ". "
                 a href=(path) rel="next" { "Search further" }
             }
         } @else {
-            p.further { a href=(path) rel="next" { "Older" } }
-        }
-    }
-}
-
-pub(super) fn table(runs: &[RunView], now: Timestamp) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Runs" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Run" }
-                        th scope="col" { "Handler" }
-                        th scope="col" { "State" }
-                        th scope="col" { "Made" }
-                        th scope="col" { "Ended or due" }
-                        th.number scope="col" { "Attempts" }
-                        th scope="col" { "Last message" }
-                    }
-                }
-                tbody {
-                    @for run in runs {
-                        tr {
-                            td { (parts::id("/runs", &run.id)) }
-                            td { (run.plugin) "/" (run.handler) }
-                            td { (parts::state(run.state)) @if let Some(cause) = run.cause { " " span.dim { (cause) } } }
-                            td { (parts::moment(&run.created, now)) }
-                            td { (parts::moment_or_none(run.finished.as_deref().or(run.due.as_deref()), now)) }
-                            td.number { (run.attempts_begun) }
-                            td.message { (run.last_message.as_deref().unwrap_or_default()) }
-                        }
-                    }
-                }
-            }
+            p.further { a href=(path) rel="next" { @if order == Sort::default() { "Older" } @else { "Next" } } }
         }
     }
 }

@@ -106,6 +106,23 @@ async function act(button) {
   else say(done || 'Done.');
 }
 
+// Browsers let a page copy only where nobody on the way could have changed it.
+async function copy(button) {
+  const { copy: text } = button.dataset;
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`Copied: ${text}`);
+  } catch {
+    getSelection().selectAllChildren(button.previousElementSibling);
+    say('This browser lets no page copy here: the text is selected, copy it by the keyboard.');
+  }
+}
+
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-copy]');
+  if (button) copy(button);
+});
+
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('button[data-send], button[data-bulk]');
   if (!button) return;

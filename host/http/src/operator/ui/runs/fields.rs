@@ -12,8 +12,12 @@ const SPANS: [(&str, Millis); 3] =
     [("last hour", Millis::HOUR), ("last day", Millis::DAY), ("last week", Millis(7 * Millis::DAY.0))];
 /// Text that runs have, by the name of its filter.
 const TEXTS: [(&str, &str); 3] = [("error", "error"), ("result", "result"), ("payload", "payload")];
+/// What can be so only once.
+const ONCE: [&str; 2] = ["since", "until"];
+/// What the form keeps and has no field for.
+const HIDDEN: [&str; 4] = ["event", "made_by", "sort", "columns"];
 /// What is folded away.
-const MORE: [&str; 14] = [
+const MORE: [&str; 13] = [
     "version",
     "since",
     "until",
@@ -27,7 +31,6 @@ const MORE: [&str; 14] = [
     "not_error",
     "not_result",
     "not_payload",
-    "event",
 ];
 
 pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup {
@@ -40,7 +43,14 @@ pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup
     let providers: Vec<String> = operator.providers.load().names().map(ToString::to_string).collect();
     let input = |name: &str, label: &str, list: &str| {
         let list = (!list.is_empty()).then_some(list);
-        html! { label { (label) input type="search" name=(name) value=(given.text(name)) list=[list] autocomplete="off"; } }
+        html! {
+            @for (value, is_first) in values(name, given) {
+                label {
+                    @if is_first { (label) } @else { "or " (label.to_lowercase()) }
+                    input type="search" name=(name) value=(value) list=[list] autocomplete="off";
+                }
+            }
+        }
     };
     let open = MORE.iter().any(|name| !given.text(name).is_empty());
     html! {
@@ -50,6 +60,9 @@ pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup
             (input("handler", "Handler", "handlers"))
             (input("provider", "Provider", "providers"))
             (input("schedule", "Schedule", ""))
+            @for (name, value) in given.kept().filter(|(name, _)| HIDDEN.contains(name)) {
+                input type="hidden" name=(name) value=(value);
+            }
             (input("error", "Text of the error", ""))
             button type="submit" { "Filter" }
             a href="/runs" { "Clear" }
@@ -68,7 +81,8 @@ pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup
                         @if at > 0 { ", " }
                         a href=(given.and("since", &now.minus(*span).show_seconds())) { (name) }
                     }
-                    ". Results and payloads are looked through for their first 256 KiB, in any case of letters; that takes \
+                    ". What is filled in twice fits where either does: after a search, each field has a second one for that. \
+                     Results and payloads are looked through for their first 256 KiB, in any case of letters; that takes \
                      longer, so that a page may say how far it came."
                 }
                 fieldset {
@@ -92,14 +106,23 @@ pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup
     }
 }
 
+/// What was given, and room for one more of which either may be so; each with whether it is the first.
+fn values<'a>(name: &'a str, given: &'a Given) -> impl Iterator<Item = (&'a str, bool)> {
+    let is_once = ONCE.contains(&name);
+    let values = given.texts(name).chain([""]).enumerate();
+    values.take_while(move |(at, _)| *at == 0 || !is_once).map(|(at, value)| (value, at == 0))
+}
+
 fn state(name: &str, label: &str, none: &str, given: &Given) -> Markup {
     html! {
-        label {
-            (label)
-            select name=(name) {
-                option value="" { (none) }
-                @for status in RunStatus::ALL {
-                    option value=(status.code()) selected[given.text(name) == status.code()] { (status.code()) }
+        @for (value, is_first) in values(name, given) {
+            label {
+                @if is_first { (label) } @else { "or " (label.to_lowercase()) }
+                select name=(name) {
+                    option value="" { @if is_first { (none) } @else { "none" } }
+                    @for status in RunStatus::ALL {
+                        option value=(status.code()) selected[value == status.code()] { (status.code()) }
+                    }
                 }
             }
         }
