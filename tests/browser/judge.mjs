@@ -32,8 +32,10 @@ export async function narrow(page, what, wrong) {
 
 // The last thing to do with a page: it is not brought up to date any more.
 export async function reachable(page, what, wrong) {
+  await page.evaluate(() => Object.defineProperty(document, 'hidden', { get: () => true }));
+  // What it asked for before comes still; the stream of news stays open.
+  await page.waitForNetworkIdle({ idleTime: 100, concurrency: 1 });
   const count = await page.evaluate(() => {
-    Object.defineProperty(document, 'hidden', { get: () => true });
     const shown = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && one.type !== 'radio';
     const all = document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]');
     globalThis.unreached = new Set([...all].filter(shown));

@@ -1,11 +1,9 @@
 // node login.mjs ORIGIN VIEWER OPERATOR ADMIN: each token logs in by the page, does what its role may, is refused the
 // rest, and logs out again. The pages that only an admin sees are accessible, too.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { within } from './browser.mjs';
+import { accessible } from './judge.mjs';
 
 const [origin, viewer, operator, admin] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCHEDULE = '/schedules/ticker.new-year';
 
 async function logIn(page, token) {
@@ -33,14 +31,8 @@ async function runNow(page) {
 async function judge(page, wrong) {
   await page.setBypassCSP(true);
   for (const path of ['/audit', '/tokens', '/login']) {
-    for (const scheme of ['light', 'dark']) {
-      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-      await page.goto(origin + path);
-      await page.evaluate(axe);
-      for (const { impact, id, nodes } of (await page.evaluate(() => globalThis.axe.run())).violations) {
-        if (['serious', 'critical'].includes(impact)) wrong.push(`${path} in ${scheme}: ${impact} ${id}: ${nodes[0].html}`);
-      }
-    }
+    await page.goto(origin + path);
+    await accessible(page, path, wrong);
   }
 }
 

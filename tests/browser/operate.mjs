@@ -17,9 +17,12 @@ async function press(page, label) {
 await within(origin, async (page, wrong) => {
   page.on('dialog', (dialog) => dialog.accept());
   await page.goto(`${origin}/`);
-  // The schedule fires each second, and nobody loads the page anew.
+  // The schedule fires each second, and nobody loads the page anew; whoever goes by the keyboard stays where they are.
+  const place = 'main a.card[href="/schedules"]';
+  await page.focus(place);
   const shown = await text(page, 'main');
   await page.waitForFunction((shown) => document.querySelector('main').textContent !== shown, {}, shown);
+  if (!(await page.$eval(place, (one) => one === document.activeElement))) wrong.push('the focus is lost when the page is brought up to date');
   await page.click('nav a[href="/runs"]');
   await page.waitForSelector('form.filter');
   await page.select('select[name="state"]', 'dead');

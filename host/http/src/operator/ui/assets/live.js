@@ -24,6 +24,23 @@ function isBusy() {
 let asking = false;
 let stale = false;
 
+// What the focus can be on, and by what it is known on a page that was made anew.
+const FOCUSABLE = 'a[href], button, summary, input, select, textarea, [tabindex]';
+const known = (one) => {
+  const names = [one.id, one.name, one.getAttribute('href'), one.dataset.send, one.ariaLabel].filter(Boolean);
+  return [one.tagName, ...(names.length > 0 ? names : [one.textContent])].join(' ');
+};
+const alike = (main, wanted) => [...main.querySelectorAll(FOCUSABLE)].filter((one) => known(one) === wanted);
+
+// Where the focus is, to be put there again: whoever goes by the keyboard must not begin at the top each time.
+function focusIn(main) {
+  const active = document.activeElement;
+  if (active === main || !main.contains(active)) return () => {};
+  const wanted = known(active);
+  const at = alike(main, wanted).indexOf(active);
+  return () => (alike(main, wanted)[at] ?? main).focus({ preventScroll: true });
+}
+
 // The page as it is now, in place of what is shown; what was unfolded stays so.
 async function refresh() {
   if (asking || document.hidden || isBusy()) {
@@ -39,10 +56,10 @@ async function refresh() {
     const shown = document.getElementById('main');
     if (answer.ok && fresh && fresh.innerHTML !== shown.innerHTML && !isBusy()) {
       const open = new Set([...shown.querySelectorAll('details[open]')].map((each) => each.id));
-      const focused = shown.contains(document.activeElement) ? document.activeElement.id : '';
+      const focus = focusIn(shown);
       for (const each of fresh.querySelectorAll('details')) each.open ||= open.has(each.id);
       shown.replaceChildren(...fresh.childNodes);
-      if (focused) document.getElementById(focused)?.focus();
+      focus();
     }
   } catch {
     stale = true;
