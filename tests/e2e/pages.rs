@@ -56,6 +56,7 @@ fn every_page_reads_well_in_light_and_dark_on_a_phone_and_without_a_script() {
             "/runs?state=dead",
             "/runs?error=nothing-says-this",
             "/runs?not_payload=nothing-says-this&count=true",
+            "/runs?sort=-duration&state=dead&state=succeeded&columns=run,state,source,topic,size,result,version,cpu,memory",
             &good,
             &bad,
             "/events",
@@ -75,6 +76,14 @@ fn every_page_reads_well_in_light_and_dark_on_a_phone_and_without_a_script() {
             "/system",
         ],
     );
+}
+
+#[test]
+fn an_operator_chooses_a_theme_an_order_and_columns_and_copies_an_id() {
+    let project = Project::with(&["welcome"]);
+    let host = project.serve();
+    let run = host.follow(&shop("user.created", "1", json!({ "data": { "name": "Ada" } })));
+    browse("lists.mjs", &host, &[run["id"].as_str().unwrap()]);
 }
 
 #[test]
