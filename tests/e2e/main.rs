@@ -24,6 +24,7 @@ mod harness;
 mod imports;
 mod kills;
 mod listeners;
+mod lists;
 mod live_schedules;
 mod once;
 mod pages;
