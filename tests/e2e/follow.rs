@@ -51,7 +51,7 @@ fn runs_are_followed_as_they_change() {
         let run: Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&run["state"], &run["handler"]), (&json!("succeeded"), &json!("count")));
     }
-    let narrowed = host.cli(&["runs", "list", "--follow", "--error", "x"]);
+    let narrowed = host.cli(&["runs", "list", "--follow", "--payload", "x"]);
     assert_eq!(narrowed.code, Some(2), "{narrowed:?}");
 }
 

@@ -25,6 +25,7 @@ mod harness;
 mod imports;
 mod kills;
 mod listeners;
+mod lists;
 mod live_schedules;
 mod oidc;
 mod once;

@@ -41,6 +41,14 @@ pub(crate) fn broken(id: &str) -> crate::harness::Webhook {
 }
 
 #[test]
+fn an_operator_chooses_a_theme_an_order_and_columns_and_copies_an_id() {
+    let project = Project::with(&["welcome"]);
+    let host = project.serve();
+    let run = host.follow(&shop("user.created", "1", json!({ "data": { "name": "Ada" } })));
+    browse("lists.mjs", &host, &[run["id"].as_str().unwrap()]);
+}
+
+#[test]
 fn an_operator_finds_a_failed_run_among_many_mends_it_and_sees_it_succeed() {
     let project = Project::with(&["welcome", "ticker"]);
     let host = project.serve();

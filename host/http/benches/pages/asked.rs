@@ -30,7 +30,7 @@ fn named(path: &str, ids: &Ids) -> String {
     let name = match before {
         "/runs/" | "/api/v1/runs/" => ids.run.to_string(),
         "/events/" | "/api/v1/events/" => ids.event.to_string(),
-        "/api/v1/suppressed/" => ids.suppressed.to_string(),
+        "/suppressed/" | "/api/v1/suppressed/" => ids.suppressed.to_string(),
         "/schedules/" | "/api/v1/schedules/" => "schedule-007".to_owned(),
         "/plugins/" | "/api/v1/plugins/" => "plugin-007".to_owned(),
         "/providers/" | "/api/v1/providers/" => "sender-007".to_owned(),
@@ -60,6 +60,13 @@ fn queries(ids: &Ids) -> Vec<String> {
     ];
     let mut paths = vec![
         "/?span=6h".to_owned(),
+        "/runs?sort=created".to_owned(),
+        "/runs?sort=-duration".to_owned(),
+        "/runs?sort=handler&state=dead&state=cancelled".to_owned(),
+        "/runs?columns=run,source,topic,size,result".to_owned(),
+        "/runs?sort=-duration&columns=run,source,topic,size,result&count=true".to_owned(),
+        format!("/runs?made_by={run}"),
+        format!("/runs?sort=-duration&cursor={run}"),
         "/?span=24h".to_owned(),
         format!("/runs?cursor={run}"),
         format!("/events?cursor={event}"),

@@ -51,7 +51,7 @@ pub(super) struct Asked {
 
 /// One value, or several of which any may be so.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a string, or a list of strings")]
 enum Texts {
     One(String),
     Several(Vec<String>),

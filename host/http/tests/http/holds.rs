@@ -79,7 +79,7 @@ async fn an_operator_makes_a_job_by_hand() {
 
     let same = host.write("POST", "/api/v1/handlers/welcome/repair/run", asked).await;
     assert_eq!(same.status, StatusCode::OK);
-    assert_eq!(same.json(), json!({ "run": run["id"], "new": false }));
+    assert_eq!(same.json(), json!({ "run": run["id"], "new": false, "waited": null }));
     let bare = host.post("/api/v1/handlers/welcome/digest/run").await;
     assert_eq!((bare.status, bare.json()["new"].clone()), (StatusCode::CREATED, json!(true)));
 }

@@ -2,14 +2,16 @@
 
 use axum::http::StatusCode;
 use hookbox_core::attempt::Outcome;
+use hookbox_core::clock::Clock;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::{Run, RunEvent};
 use hookbox_core::time::Millis;
+use hookbox_store::types::Claim;
 use serde_json::{Value, json};
 
 use crate::access_table::with_roles;
 use crate::harness::{Host, shop};
-use crate::operator::{attempt, claim, die, host, succeed, welcome};
+use crate::operator::{attempt, die, host, one, succeed, welcome};
 use crate::tokens::by;
 
 async fn deliver(host: &Host, id: &str) {
@@ -18,7 +20,7 @@ async fn deliver(host: &Host, id: &str) {
 
 /// Ends the next run, which took so long.
 async fn took(host: &Host, wall_us: u64, message: &str) -> Run {
-    let run = claim(host).await;
+    let run = host.store.claim(Claim { now: host.clock.now(), ..one() }).await.unwrap().remove(0);
     let mut attempt = attempt(&run, Outcome::Permanent { message: message.to_owned() });
     (attempt.cost.wall_us, attempt.cost.cpu_us) = (wall_us, 1);
     crate::operator::end(host, &run, RunEvent::FailedForGood { attempt, cause: DeadCause::Permanent }).await;
@@ -119,7 +121,7 @@ async fn columns_are_chosen_and_kept_with_a_search() {
     assert_eq!(usual, [true, false, false, false, false, false, false]);
     let (chosen, page) = headings("columns=run&columns=source&columns=topic&columns=size,duration").await;
     assert_eq!(chosen, [false, true, true, true, true, false, false]);
-    for shown in ["my-shop", "user.created", " B<", "30.0 ms", &made[0]] {
+    for shown in ["my-shop", "user.created", " B<", "30 ms", &made[0]] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     // The next page and the filter have them, too.
@@ -171,7 +173,7 @@ async fn of_a_filter_that_is_given_twice_either_may_fit() {
     }
     // A second field for each that was filled in.
     let page = host.get("/runs?error=one&error=two").await.body;
-    assert_eq!(page.matches("name=\"error\"").count(), 3, "{page}");
+    assert_eq!(page.matches("type=\"search\" name=\"error\"").count(), 3, "{page}");
     assert_eq!(page.matches("name=\"provider\"").count(), 1, "{page}");
     let bulk = async |filter: Value| {
         host.write("POST", "/api/v1/runs/replay", json!({ "filter": filter, "dry_run": true })).await

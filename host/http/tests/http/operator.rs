@@ -306,7 +306,7 @@ async fn every_mistake_has_the_same_shape_and_a_cure() {
         (
             "/api/v1/runs?colour=red".to_owned(),
             400,
-            "known: cursor, limit, state, plugin, handler, provider, version, event, schedule, since, until, error, result, payload, and most of them after not_",
+            "known: cursor, limit, sort, state, plugin, handler, provider, version, event, schedule, made_by, since, until, error, result, payload, and most of them after not_",
         ),
         ("/api/v1/events?state=dead".to_owned(), 400, "known: cursor, limit"),
         ("/api/v1/plugins?limit=1".to_owned(), 400, "known: none"),
@@ -322,8 +322,8 @@ async fn every_mistake_has_the_same_shape_and_a_cure() {
         ("/api/v1/events/%FF".to_owned(), 404, "no text"),
         ("/api/v1/schedules/weekly".to_owned(), 404, "there is no schedule weekly"),
         ("/api/v1/plugins/other".to_owned(), 404, "there is no plugin other"),
-        ("/api/v1/nothing".to_owned(), 404, "/api/v1/openapi.json"),
-        ("/elsewhere".to_owned(), 404, "/api/v1/openapi.json"),
+        ("/api/v1/nothing".to_owned(), 404, "/api/v1/openapi.json lists the paths"),
+        ("/elsewhere".to_owned(), 404, "/api/v1/openapi.json lists the paths"),
         ("/api/v1/schedules/nightly/run".to_owned(), 405, "Allow"),
     ] {
         let answer = host.get(&path).await;

@@ -116,7 +116,7 @@ fn foot(at: At) -> Markup {
             label.scripted {
                 "Theme"
                 select #theme autocomplete="off" {
-                    option value="" { "as the system" }
+                    option value="system" { "as the system" }
                     option value="light" { "light" }
                     option value="dark" { "dark" }
                 }

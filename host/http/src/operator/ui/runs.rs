@@ -200,6 +200,8 @@ fn bulk(given: &Given, filter: &RunFilter) -> Markup {
     let are = |terminal: bool| {
         !filter.status.is_empty() && filter.status.iter().all(|status| status.is_terminal() == terminal)
     };
+    let one_or_all = |values: Vec<&str>| if let [value] = values[..] { json!(value) } else { json!(values) };
+    let body: BTreeMap<&str, _> = body.into_iter().map(|(name, values)| (name, one_or_all(values))).collect();
     let body = json!(body).to_string();
     html! {
         div.actions.scripted {

@@ -21,7 +21,7 @@ function kept() {
 shown(kept());
 document.addEventListener('DOMContentLoaded', () => {
   const choice = document.getElementById('theme');
-  choice.value = document.documentElement.dataset.theme ?? '';
+  choice.value = document.documentElement.dataset.theme ?? 'system';
   choice.addEventListener('change', () => {
     shown(choice.value);
     try {
@@ -33,5 +33,5 @@ document.addEventListener('DOMContentLoaded', () => {
 addEventListener('storage', (event) => {
   if (event.key !== THEME) return;
   shown(event.newValue ?? '');
-  document.getElementById('theme').value = document.documentElement.dataset.theme ?? '';
+  document.getElementById('theme').value = document.documentElement.dataset.theme ?? 'system';
 });
