@@ -211,6 +211,7 @@ impl Host {
             trusted_proxies: project.config.server.trusted_proxies.clone(),
             listens_on: ingress_at.ip(),
         });
+        let config = Arc::new(ArcSwap::from_pointee(project.config.clone()));
         let private = operator::router(Operator {
             store: store.clone(),
             clock: clock.clone(),
@@ -231,6 +232,7 @@ impl Host {
             uploads,
             backed_up: backup::folders(&project.data, &project.plugins),
             changes,
+            config: config.clone(),
             alerts: alerts.clone(),
         });
         let public_limits = ServerLimits {
@@ -284,7 +286,7 @@ impl Host {
                 dev: project.dev,
                 files,
                 taken,
-                config: project.config,
+                config,
                 tls: tls.clone(),
                 operator_tls: operator_tls.clone(),
                 providers,

@@ -47,6 +47,7 @@ use axum::routing::{delete, get, post, put};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
+use hookbox_core::config::Config;
 use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
 use hookbox_core::limits::AllSettings;
@@ -114,6 +115,8 @@ pub struct Operator {
     /// Whose files a backup has beside the store.
     pub backed_up: Vec<Folder>,
     pub changes: Arc<Changes>,
+    /// hooks.yaml as it counts at this moment.
+    pub config: Arc<ArcSwap<Config>>,
     /// The same as whoever watches has.
     pub alerts: Arc<Alerts>,
 }

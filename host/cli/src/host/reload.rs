@@ -37,8 +37,8 @@ pub(crate) struct Live {
     pub(crate) args: ProjectArgs,
     /// Whether the secrets that `dev` made up count.
     pub(crate) dev: bool,
-    /// As it was at the start: some sections wait for the next one.
-    pub(crate) config: Config,
+    /// As it counts: some sections stay as they were at the start until the next one.
+    pub(crate) config: Arc<ArcSwap<Config>>,
     pub(crate) files: Vec<PathBuf>,
     /// As the files were when they were read for the start.
     pub(crate) taken: Vec<Stamp>,
@@ -160,14 +160,22 @@ impl Live {
         self.trust.replace(project.config.trust());
         self.engine_settings.store(Arc::new(engine_settings(&project)));
         self.alert_settings.store(Arc::new(settled));
+        self.config.store(Arc::new(self.counting(project.config)));
         if let Err(error) = self.plugins.reload().await {
             tracing::error!(%error, "some plugins keep their old settings");
         }
         Ok(())
     }
 
+    /// What of a changed hooks.yaml counts without a start.
+    fn counting(&self, new: Config) -> Config {
+        let old = self.config.load();
+        let (server, operator, tracing) = (old.server.clone(), old.operator.clone(), old.tracing.clone());
+        Config { server, operator, tracing, store: old.store.clone(), engine: old.engine, ..new }
+    }
+
     fn warn_of_restart(&self, new: &Config) {
-        let old = &self.config;
+        let old = self.config.load();
         let changed = [
             ("server", old.server != new.server),
             ("operator", old.operator != new.operator),

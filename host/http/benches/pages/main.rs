@@ -157,6 +157,7 @@ async fn router(store: Arc<dyn Store>) -> Router {
         queue_max: 1_000_000,
         uploads: Arc::new(Uploads::to(PathBuf::from("plugins"))),
         changes: Arc::new(Changes::new(fill::now())),
+        config: Arc::default(),
         alerts: Arc::new(alerts),
     })
 }

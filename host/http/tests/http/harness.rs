@@ -187,6 +187,7 @@ impl Host {
             uploads: Arc::new(Uploads::to(self.plugins.path().to_owned())),
             backed_up: vec![Folder { name: "plugins", path: self.plugins.path().to_owned() }],
             changes: Arc::clone(&self.changes),
+            config: Arc::default(),
             alerts: Arc::clone(&self.alerts),
         }
     }

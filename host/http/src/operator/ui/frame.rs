@@ -111,7 +111,7 @@ fn foot(at: At) -> Markup {
         footer {
             span { "hookbox " (env!("CARGO_PKG_VERSION")) }
             @if at != At::Outside { a href="/api/v1/openapi.json" { "API" } }
-            a href=(DOCS) rel="noreferrer" { "Manual" }
+            a href=(DOCS) rel="noreferrer" { "Documentation" }
             a href=(env!("CARGO_PKG_REPOSITORY")) rel="noreferrer" { "Source" }
             label.scripted {
                 "Theme"
