@@ -38,8 +38,15 @@ impl Draft {
         }
         let name = path.file_name().context("a backup needs the name of a file")?.to_string_lossy().into_owned();
         let draft = path.with_file_name(format!(".{name}.draft"));
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
-        let file = file.with_context(|| format!("cannot write {}", draft.display()))?;
+        // What somebody put there, or another backup writes, is not written over.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+        let file = file.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => anyhow::Error::from(Mistakes(vec![format!(
+                "{} is there already: another backup writes it, or one was cut off; remove it, or name another file",
+                draft.display()
+            )])),
+            _ => anyhow::Error::new(error).context(format!("cannot write {}", draft.display())),
+        })?;
         Ok(Draft { path: path.to_owned(), draft, file })
     }
 

@@ -240,7 +240,11 @@ impl Host {
             crowds: project.config.server.trusted_proxies.clone(),
             ..ServerLimits::default()
         };
-        let private_limits = ServerLimits { connections_max: OPERATOR_CONNECTIONS_MAX, ..ServerLimits::default() };
+        let private_limits = ServerLimits {
+            connections_max: OPERATOR_CONNECTIONS_MAX,
+            crowds: project.config.operator.trusted_proxies.clone(),
+            ..ServerLimits::default()
+        };
         let mut servers = vec![
             tokio::spawn(serve_until(ingress_listener, public, tls.clone(), public_limits, stopped.clone())),
             tokio::spawn(serve_until(operator_listener, private, operator_tls.clone(), private_limits, stopped)),

@@ -94,6 +94,7 @@ fn what_the_shipped_file_comments_out_is_good_too() {
     assert_eq!(full.retention, usual.retention);
     assert_eq!(full.rollback.map(|rule| rule.to_string()).as_deref(), Some("failures: 50%, over: 20"));
     assert_eq!(full.operator.token, Some(env("HOOKBOX_TOKEN")));
+    assert_eq!(full.operator.trusted_proxies, full.server.trusted_proxies);
     assert_eq!(full.providers[&provider("shop")].secrets, usual.providers[&provider("shop")].secrets);
     assert_eq!(full.providers[&provider("stripe")].tolerance, Some(Millis(300_000)));
     assert!(full.providers.contains_key(&provider("acme")) && full.providers.contains_key(&provider("acme_two")));
@@ -182,6 +183,7 @@ fn ranges_include_their_ends() {
         ("server: { limits: { per_source: $ } }", ["1/s", "100000/s"], ["0/s", "100001/s"]),
         ("server: { limits: { connections: $ } }", ["64", "1000000"], ["63", "1000001"]),
         ("server: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.0/33", "proxy"]),
+        ("operator: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.1/8", "proxy"]),
         ("providers: { stripe: { rate: $ } }", ["1/s", "100000/s"], ["0/s", "50"]),
         ("providers: { stripe: { allow_from: [$] } }", ["192.0.2.7", "2001:db8::/32"], ["any", "1.2.3"]),
         ("engine: { slots: $ }", ["1", "512"], ["0", "513"]),

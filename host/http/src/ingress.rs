@@ -5,7 +5,6 @@ mod challenge;
 mod charge;
 pub(crate) mod delivery;
 mod refused;
-mod source;
 mod take_in;
 mod trace;
 
@@ -40,6 +39,7 @@ use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::providers::Providers;
 use crate::share::{PART, Share, Shares};
+use crate::source;
 use crate::tally::{Tally, Turned};
 use answer::Taken;
 use charge::Sources;

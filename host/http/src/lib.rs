@@ -26,4 +26,5 @@ mod health;
 mod json;
 mod problem;
 mod share;
+mod source;
 mod view;

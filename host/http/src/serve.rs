@@ -1,6 +1,7 @@
 //! A router on a socket, with or without TLS: HTTP/1.1, every connection bounded, and a graceful end.
 
 mod connections;
+mod sending;
 
 use std::io;
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::share::{PART, Share, Shares};
 use crate::tls::Tls;
 use connections::{Activity, Connections};
+use sending::Sending;
 
 /// Headers of one request: senders write about twenty.
 pub const HEADERS_MAX: usize = 100;
@@ -191,11 +193,7 @@ impl Connection {
             request.extensions_mut().insert(peer);
             let (answered, activity) = (routes.call(request), activity.clone());
             activity.begin();
-            async move {
-                let answer = answered.await;
-                activity.end();
-                answer
-            }
+            async move { answered.await.map(|answer| answer.map(|body| Sending::new(body, activity))) }
         });
         // Whatever ends a connection is the sender's matter: a request of its own was answered or not.
         if let Err(error) = watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await {

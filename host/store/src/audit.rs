@@ -10,10 +10,10 @@ use crate::error::StoreError;
 use crate::keys;
 use crate::overlay::{Order, Read};
 use crate::query::PAGE_MAX;
-use crate::types::{AuditFilter, AuditPage, Audited, PageRequest};
+use crate::types::{AuditFilter, AuditPage, Audited, PageRequest, Total};
 use crate::values;
 
-/// Entries that one page looks at: what a filter leaves out is skipped in steps.
+/// Entries that one page, and one count, looks at: what a filter leaves out is skipped in steps.
 const LOOKED_AT_MAX: usize = 10_000;
 
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -66,7 +66,29 @@ pub(crate) fn page(tree: &dyn Read, page: PageRequest<u64>, filter: &AuditFilter
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(AuditPage { items, next })
+    Ok(AuditPage { items, next, total: total(tree, filter)? })
+}
+
+/// How many fit; of more than are looked at, those of the newest.
+fn total(tree: &dyn Read, filter: &AuditFilter) -> Result<Total, StoreError> {
+    let (mut total, mut looked_at) = (Total { count: 0, exact: true }, 0);
+    let all = *filter == AuditFilter::default();
+    tree.scan(&[keys::AUDIT], &keys::end_of(&[keys::AUDIT]), Order::Descending, &mut |key, stored| {
+        let Some(number) = keys::audit_number(key) else { return Ok(ControlFlow::Continue(())) };
+        if looked_at == LOOKED_AT_MAX {
+            total.exact = false;
+            return Ok(ControlFlow::Break(()));
+        }
+        looked_at += 1;
+        if all {
+            total.count += 1;
+        } else if let Some(row) = values::current(tree, key, stored)? {
+            let AuditV1 { entry, outcome } = codec::decode(&row)?;
+            total.count += u64::from(fits(&Audited { number, entry, outcome }, filter));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(total)
 }
 
 fn fits(one: &Audited, filter: &AuditFilter) -> bool {

@@ -36,6 +36,7 @@ pub(super) fn of(
         Login::Elsewhere => operator::Login::Elsewhere,
         Login::Everybody => operator::Login::Everybody,
     });
+    let access = access.behind(config.trusted_proxies.clone());
     let access = if config.tls.is_some() { access.over_tls() } else { access };
     let access = match &config.oidc {
         Some(oidc) => access.with_oidc(provider(project, oidc)?),

@@ -91,6 +91,8 @@ pub struct Operator {
     pub oidc: Option<Oidc>,
     /// What a Host header may say besides the listener's own address; lower case, without a port.
     pub hosts: Vec<String>,
+    /// Whose word on the source of a request is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Who has to log in to the operator's listener.
@@ -210,6 +212,7 @@ impl Default for Operator {
             login: Login::default(),
             oidc: None,
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -229,8 +232,9 @@ impl Operator {
         let oidc = section.take("oidc").and_then(Oidc::read);
         let hosts = section.list("hosts", 0..=HOSTS_MAX).unwrap_or_default();
         let hosts = hosts.iter().filter_map(|host| host.parsed(host_name)).collect();
+        let trusted_proxies = network::list(&mut section, "trusted_proxies");
         section.finish();
-        Operator { listen, token, tls, login, oidc, hosts }
+        Operator { listen, token, tls, login, oidc, hosts, trusted_proxies }
     }
 }
 

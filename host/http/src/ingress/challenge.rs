@@ -11,7 +11,8 @@ use hookbox_core::verify::{Delivery, Refusal, Reply};
 
 use super::answer::Taken;
 use super::refused::Refused;
-use super::{Receiver, shown, source, url_of};
+use super::{Receiver, shown, url_of};
+use crate::source;
 
 const ORIGIN: &str = "webhook-request-origin";
 const ORIGIN_BYTES_MAX: usize = 255;

@@ -18,15 +18,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hookbox_core::access::{AccessRows, Holder, Role, SecretHash, Session};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::secret::Secret;
 use hookbox_core::time::Timestamp;
+use ipnet::IpNet;
 
 use crate::problem::Problem;
+use crate::source;
 use caller::By;
 use cookie::Over;
 use origin::Names;
@@ -54,6 +56,7 @@ pub struct Access {
     over: Over,
     login: Login,
     oidc: Option<Arc<Oidc>>,
+    trusted_proxies: Vec<IpNet>,
     configured: Option<SecretHash>,
     throttle: Throttle,
     refusals: Mutex<Count>,
@@ -90,6 +93,7 @@ impl Access {
             over: Over::Plain,
             login: Login::default(),
             oidc: None,
+            trusted_proxies: Vec::new(),
             configured: token.map(|token| SecretHash::of(token.expose())),
             throttle: Throttle::default(),
             refusals: Mutex::default(),
@@ -112,6 +116,17 @@ impl Access {
     #[must_use]
     pub fn with_oidc(self, oidc: Oidc) -> Access {
         Access { oidc: Some(Arc::new(oidc)), login: Login::Everybody, ..self }
+    }
+
+    /// They are believed about whom a request comes from, and nobody else is.
+    #[must_use]
+    pub fn behind(self, trusted_proxies: Vec<IpNet>) -> Access {
+        Access { trusted_proxies, ..self }
+    }
+
+    /// Whose request it is.
+    fn address(&self, head: &request::Parts) -> IpAddr {
+        source::of(&head.headers, &head.extensions, &self.trusted_proxies)
     }
 
     fn oidc(&self) -> Option<&Arc<Oidc>> {

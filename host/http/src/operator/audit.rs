@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::time::Timestamp;
-use hookbox_store::types::{AuditFilter, Total};
+use hookbox_store::types::AuditFilter;
 
 use super::Api;
 use super::filter::bounded;
@@ -18,11 +18,8 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Aud
     for name in ["who", "text"] {
         query.text(name)?.map(|given| bounded(name, given)).transpose()?;
     }
-    let asked = query.page::<u64>()?;
-    let is_first = asked.before.is_none();
-    let page = operator.store.audited(asked, filter(&query)?).await?;
-    let total = Total { count: 0, exact: is_first && page.next.is_none() };
-    Ok(Json(Page::new(page.items.iter().map(AuditView::of), page.next, total)))
+    let page = operator.store.audited(query.page::<u64>()?, filter(&query)?).await?;
+    Ok(Json(Page::new(page.items.iter().map(AuditView::of), page.next, page.total)))
 }
 
 pub(super) fn filter(query: &Query) -> Result<AuditFilter, Problem> {

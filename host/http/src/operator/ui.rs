@@ -55,7 +55,7 @@ pub(super) fn routes() -> Routes {
         .route("/audit", get(audit::list))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}/revoke", post(tokens::revoke))
-        .route("/live", get(live::stream))
+        .route("/live", get(live::stream).layer(axum::Extension(live::Places::default())))
         .route("/assets/{name}", get(assets::show))
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Activity {
     opened: Instant,
-    /// Milliseconds after `opened` since when there is no request to answer; [`Activity::BUSY`] while there is one.
+    /// Milliseconds after `opened` since when there is nothing to answer; [`Activity::BUSY`] while there is.
     silent_since: AtomicU64,
 }
 
@@ -44,12 +44,17 @@ impl Activity {
         self.silent_since.store(self.age(), Ordering::Relaxed);
     }
 
+    /// A part of an answer is on its way; whoever does not take it within `long` is silent.
+    pub(super) fn sends_within(&self, long: Millis) {
+        self.silent_since.store(self.age().saturating_add(long.0).min(Activity::BUSY - 1), Ordering::Relaxed);
+    }
+
     fn age(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(Activity::BUSY - 1)
     }
 
     /// Long enough for an answer to be on its way.
-    fn is_silent_for(&self, long: Millis) -> bool {
+    pub(super) fn is_silent_for(&self, long: Millis) -> bool {
         let since = self.silent_since.load(Ordering::Relaxed);
         since != Activity::BUSY && self.age().saturating_sub(since) >= long.0
     }

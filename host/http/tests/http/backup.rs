@@ -35,3 +35,17 @@ async fn a_backup_is_asked_for_as_a_write() {
     let lured = host.operator().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(lured.status(), StatusCode::FORBIDDEN);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_nobody_reads_on_is_given_up_and_is_no_whole_one() {
+    let host = Host::new();
+    for n in 0..4 {
+        std::fs::write(host.plugins.path().join(format!("p{n}.wasm")), vec![n; 3 << 20]).unwrap();
+    }
+    let request = Request::post("/api/v1/backup").header("host", OPERATOR).header(JSON.0, JSON.1);
+    let answer = host.operator().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    let read = to_bytes(answer.into_body(), usize::MAX).await;
+    assert!(read.is_err(), "{} bytes", read.unwrap().len());
+}

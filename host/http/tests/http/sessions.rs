@@ -172,6 +172,45 @@ async fn wrong_tokens_are_slowed_down_and_right_ones_of_ours_are_not() {
 }
 
 #[tokio::test]
+async fn a_trusted_proxy_says_who_is_slowed_down_and_written_down() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush").behind(vec!["10.0.0.0/8".parse().unwrap()]));
+    let from = async |peer: &str, forwarded: &str, path: &str, with: (&str, &str), body: &str| {
+        let request = Request::post(path).header("host", OPERATOR).header(OWN.0, OWN.1).header(with.0, with.1);
+        let request = request.header("x-forwarded-for", forwarded).header("authorization", "Bearer admin");
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        if path == "/login" {
+            request.headers_mut().remove("authorization");
+        }
+        request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        ask(router.clone(), request).await.status
+    };
+    let log_in = async |peer: &str, forwarded: &str, token: &str| {
+        from(peer, forwarded, "/login", FORM, &format!("token={token}")).await
+    };
+    for _ in 0..10 {
+        assert_eq!(log_in("10.0.0.1", "198.51.100.7, 203.0.113.9", "hunter2").await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(log_in("10.0.0.1", "203.0.113.9", "hush").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(log_in("10.0.0.1", "198.51.100.7", "hush").await, StatusCode::SEE_OTHER, "another one by the proxy");
+    // Anybody else writes what they like there, and it says nothing.
+    for n in 0..10 {
+        assert_eq!(log_in("192.0.2.1", &format!("198.51.100.{n}"), "hunter2").await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(log_in("192.0.2.1", "198.51.100.99", "hush").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(log_in("10.0.0.2", "192.0.2.2", "hush").await, StatusCode::SEE_OTHER);
+    from("10.0.0.1", "198.51.100.8", NO_RUN, JSON, "{}").await;
+    from("192.0.2.3", "198.51.100.9", NO_RUN, JSON, "{}").await;
+    let audit = send(&router, "GET", "/api/v1/audit?limit=100", &[("authorization", "Bearer admin")], "").await.body;
+    for address in ["203.0.113.9", "198.51.100.7", "192.0.2.2", "198.51.100.8", "192.0.2.3"] {
+        assert!(audit.contains(&format!("\"{address}\"")), "{address}: {audit}");
+    }
+    for address in ["10.0.0.1", "198.51.100.99", "198.51.100.9"] {
+        assert!(!audit.contains(&format!("\"{address}\"")), "{address}: {audit}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_leads_to_the_login_and_back() {
     let router = with_roles().await.operator_with(with_token("hush"));
     let html = ("accept", "text/html,*/*;q=0.8");

@@ -221,3 +221,49 @@ async fn a_request_that_takes_too_long_is_cut_at_shutdown() {
     assert_eq!(server.served.await.unwrap(), Served { cut: 1 });
     assert!(is_closed(&mut stream).await && host.is_untouched());
 }
+
+/// Its answer is a part at once and one when it is told to.
+fn endless() -> (Router, std::sync::Arc<tokio::sync::Notify>) {
+    let more = std::sync::Arc::new(tokio::sync::Notify::new());
+    let told = more.clone();
+    let parts = futures::stream::unfold(0, move |n| {
+        let told = told.clone();
+        async move {
+            if n > 0 {
+                told.notified().await;
+            }
+            Some((Ok::<_, std::io::Error>("part\n"), n + 1))
+        }
+    });
+    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(axum::body::Body::from_stream(parts))));
+    let take = move || std::future::ready(body.lock().unwrap().take().unwrap());
+    let route = axum::routing::get(take);
+    (Router::new().route("/stream", route).route("/short", axum::routing::get(async || "short")), more)
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_its_next_part_makes_no_room_and_a_silent_connection_does() {
+    let (router, more) = endless();
+    let limits = ServerLimits { connections_max: 2, silent_for: Millis(0), ..ServerLimits::default() };
+    let server = Server::start(router, ServerLimits { crowds: vec!["127.0.0.0/8".parse().unwrap()], ..limits }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /stream HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("part\n") {
+        read.push(stream.read_u8().await.unwrap());
+    }
+    // One after the other needs the second place, which is the only one that is silent.
+    let mut silent = server.connect().await;
+    for _ in 0..3 {
+        let mut next = server.connect().await;
+        next.write_all(b"GET /short HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        assert!(answer(&mut next).await.ends_with("short"));
+        assert!(is_closed(&mut silent).await);
+        silent = next;
+    }
+    more.notify_one();
+    read.clear();
+    while !String::from_utf8_lossy(&read).contains("part\n") {
+        read.push(stream.read_u8().await.unwrap());
+    }
+}

@@ -170,3 +170,22 @@ async fn a_page_that_is_watched_is_told_of_changes_until_the_host_stops() {
         assert!(more.unwrap().starts_with(b":"), "only what keeps the connection open");
     }
 }
+
+#[tokio::test]
+async fn a_page_too_many_is_told_so_and_a_place_is_free_once_one_is_closed() {
+    let router = Host::new().operator();
+    let watch = async || {
+        let request = Request::get("/live").header("host", OPERATOR).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap()
+    };
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(watch().await);
+    }
+    assert!(open.iter().all(|answer| answer.status() == StatusCode::OK));
+    assert_eq!(watch().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let request = Request::get("/runs").header("host", OPERATOR).body(Body::empty()).unwrap();
+    assert_eq!(router.clone().oneshot(request).await.unwrap().status(), StatusCode::OK, "it reads by hand");
+    open.pop();
+    assert_eq!(watch().await.status(), StatusCode::OK);
+}

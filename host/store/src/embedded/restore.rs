@@ -35,7 +35,8 @@ pub struct Restored {
 }
 
 /// Makes the store of a backup in `data`, which must be empty or not there, and puts those of its plugins' files into
-/// `plugins` whose names are free. Returns once everything is on disk; after an error `data` is as it was.
+/// `plugins` whose names are free. Returns once everything is on disk; after an error both are as they were. Cut off, it
+/// leaves a folder that no host opens, and that the next restore clears.
 pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, BackupError> {
     let mut file = File::open(backup).map_err(|e| failed("open", backup, e))?;
     let contents = backup::check(BufReader::new(&file))?;
@@ -50,26 +51,43 @@ pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, B
     make_room(data)?;
     let building = data.join(RESTORING);
     let built = build(BufReader::new(&file), &building);
-    let moved = built.and_then(|(report, files)| move_up(data, &building).map(|()| (report, files)));
-    let (report, files) = moved.inspect_err(|_| {
+    let (mut put, mut kept) = (Vec::new(), Vec::new());
+    // A store is there only once its plugins are: cut off before, the next restore begins anew.
+    let moved = built.and_then(|(report, files)| {
+        put_plugins(plugins, files, &mut put, &mut kept)?;
+        move_up(data, &building).map(|()| report)
+    });
+    let report = moved.inspect_err(|_| {
+        for name in &put {
+            let _ = fs::remove_file(plugins.join(name));
+        }
         // What is left is taken away by the next restore.
         let _ = clear(data);
         let _ = if was_there { Ok(()) } else { fs::remove_dir(data) };
     })?;
-    let (mut put, mut kept) = (Vec::new(), Vec::new());
+    Ok(Restored { contents, report, plugins: put, kept })
+}
+
+fn put_plugins(
+    plugins: &Path,
+    files: Plugins,
+    put: &mut Vec<String>,
+    kept: &mut Vec<String>,
+) -> Result<(), BackupError> {
     for (name, bytes) in files {
         let at = plugins.join(&name);
         match fs::read(&at) {
             Ok(there) if there == bytes => {}
             Ok(_) => kept.push(name),
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(plugins).map_err(|e| failed("make", plugins, e))?;
                 write_new(&at, &bytes)?;
                 put.push(name);
             }
+            Err(error) => return Err(failed("read", &at, error)),
         }
     }
-    Ok(Restored { contents, report, plugins: put, kept })
+    Ok(())
 }
 
 /// Refuses a folder with anything in it, but for what a restore left that was cut off.

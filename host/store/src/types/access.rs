@@ -1,5 +1,6 @@
 //! Who is let in, and the log of what they did.
 
+use super::Total;
 use hookbox_core::access::{AccessToken, AuditEntry, AuditOutcome, SecretHash, Session, TokenName};
 use hookbox_core::time::Timestamp;
 
@@ -32,6 +33,8 @@ pub struct AuditPage {
     pub items: Vec<Audited>,
     /// There may be more before this one.
     pub next: Option<u64>,
+    /// Of all pages.
+    pub total: Total,
 }
 
 /// Which entries are shown.

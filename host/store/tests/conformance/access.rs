@@ -175,6 +175,7 @@ async fn the_log_is_read_in_pages_and_by_filter(world: &mut World) {
     loop {
         let page = world.audited(PageRequest { before, limit: 3 }, AuditFilter::default()).await.unwrap();
         seen.extend(page.items.iter().map(|one| one.entry.at));
+        assert_eq!((page.total.count, page.total.exact), (7, true), "of all pages");
         before = page.next;
         if before.is_none() {
             break;
@@ -182,7 +183,9 @@ async fn the_log_is_read_in_pages_and_by_filter(world: &mut World) {
     }
     assert_eq!(seen, (0..7).rev().map(later).collect::<Vec<_>>());
     let fits = async |filter: AuditFilter| {
-        let page = world.audited(PageRequest { before: None, limit: 2 }, filter).await.unwrap();
+        let page = world.audited(PageRequest { before: None, limit: 2 }, filter.clone()).await.unwrap();
+        let all = world.audited(PageRequest { before: None, limit: 100 }, filter).await.unwrap();
+        assert_eq!((page.total.count, page.total.exact), (all.items.len() as u64, true));
         page.items.iter().map(|one| one.entry.at.since(NOW).0).collect::<Vec<_>>()
     };
     assert_eq!(fits(AuditFilter { who: Some("ann".to_owned()), ..AuditFilter::default() }).await, [6, 4]);

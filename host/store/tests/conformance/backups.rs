@@ -225,6 +225,23 @@ fn a_file_that_is_cut_or_changed_anywhere_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn a_store_is_not_there_before_its_plugins_are() {
+    let folder = Restored { folder: TempDir::new().unwrap() };
+    fs::write(folder.path("file"), small()).unwrap();
+    fs::write(folder.path("plugins"), "in their place").unwrap();
+    folder.restore().unwrap_err();
+    assert_eq!(entries(folder.folder.path()), ["file", "plugins"], "a second one finds an empty place");
+    fs::remove_file(folder.path("plugins")).unwrap();
+    // Or it was cut off between the two: one of the files is there, and the store is in its building.
+    fs::create_dir_all(folder.path("data/restoring")).unwrap();
+    fs::create_dir(folder.path("plugins")).unwrap();
+    fs::write(folder.path("plugins/welcome.wasm"), "welcome.wasm").unwrap();
+    let restored = folder.restore().unwrap();
+    assert_eq!((restored.plugins.as_slice(), restored.kept.len()), (&["welcome.wasm.minisig".to_owned()][..], 0));
+    assert_eq!(folder.store().counts().events, 1);
+}
+
+#[test]
 fn a_backup_goes_into_an_empty_folder_alone() {
     let file = small();
     let restored = Restored::of(&file);

@@ -110,7 +110,7 @@ fn judge(operator: &Operator, head: &request::Parts) -> Result<(Option<Caller>, 
     };
     // Whoever comes to log in may show something that counts no longer.
     let open = rule.is_some_and(|rule| rule.least == Least::Anyone);
-    let who = access.who(&head.headers, origin::address(head), &operator.store.access(), at);
+    let who = access.who(&head.headers, access.address(head), &operator.store.access(), at);
     let caller = if open { who.unwrap_or(None) } else { who.map_err(nobody)? };
     let refused = |problem| Box::new(Refused { problem, caller: caller.clone(), rule });
     may(caller.as_ref(), found).map_err(refused)?;
@@ -156,10 +156,12 @@ async fn serve(
     request: Request,
     next: Next,
 ) -> Response {
+    let (head, body) = request.into_parts();
     let deed = rule.and_then(|rule| match rule.act {
-        Act::Do(what) => Some(deed(what, rule, request.uri().path(), origin_of(&request))),
+        Act::Do(what) => Some(deed(what, rule, head.uri.path(), operator.access.address(&head))),
         Act::Look | Act::Own => None,
     });
+    let request = Request::from_parts(head, body);
     let asked = REQUEST.scope(UnderWay::by(caller.clone()), async { (next.run(request).await, noted()) });
     let response = match deed {
         Some(deed) => to_the_end(operator, caller.clone(), deed, asked).await,
@@ -192,11 +194,6 @@ async fn to_the_end(
         response
     });
     done.await.unwrap_or_else(|_| Problem::damaged().into_response())
-}
-
-fn origin_of(request: &Request) -> std::net::IpAddr {
-    let peer = request.extensions().get::<crate::serve::Peer>();
-    peer.map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.0.to_canonical())
 }
 
 fn deed(what: &'static str, rule: &Rule, path: &str, address: std::net::IpAddr) -> Deed<'static> {
@@ -248,7 +245,7 @@ async fn refuse(operator: &Operator, head: &request::Parts, refused: Refused) ->
     if let (Some(caller), Some(rule)) = (&caller, rule)
         && let Act::Do(what) = rule.act
     {
-        let deed = deed(what, rule, head.uri.path(), origin::address(head));
+        let deed = deed(what, rule, head.uri.path(), operator.access.address(head));
         operator.refused(Some(caller), &deed, reason).await;
     }
     let wants_page = head.method == Method::GET

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use super::audit::Deed;
 use super::caller::{By, Caller, caller};
-use super::{At, cookie, origin};
+use super::{At, cookie};
 use crate::operator::ui::{self, parts};
 use crate::operator::{Api, BODY_BYTES_MAX, BODY_READ_TIMEOUT, Operator, bytes_of};
 use crate::problem::Problem;
@@ -74,7 +74,7 @@ pub(in crate::operator) async fn log_in(State(operator): Api, request: Request) 
     };
     let text = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value.as_str());
     let next = local(text("next"));
-    let address = origin::address(&head);
+    let address = operator.access.address(&head);
     let deed = Deed { what: "log in", object: String::new(), address };
     let at = At { now: operator.clock.now(), monotonic: operator.clock.monotonic() };
     let shown = text("token").trim();
@@ -136,7 +136,7 @@ pub(in crate::operator) async fn log_out(State(operator): Api, request: Request)
     }
     if let Some(caller) = caller()
         && let By::Session(hash) = caller.by
-        && let Err(problem) = end(&operator, &caller, hash, origin::address(&head)).await
+        && let Err(problem) = end(&operator, &caller, hash, operator.access.address(&head)).await
     {
         return problem.into_response();
     }

@@ -1,7 +1,7 @@
 //! Where a request comes from: a browser that was lured here may change nothing.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 
 use axum::http::header::{CONTENT_TYPE, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
 use axum::http::{HeaderMap, HeaderValue, request};
@@ -10,7 +10,6 @@ use super::cookie::Over;
 use super::table::Takes;
 use crate::json;
 use crate::problem::Problem;
-use crate::serve::Peer;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What those send along who pass on a request of somebody else.
@@ -141,12 +140,6 @@ pub(super) fn content_type(headers: &HeaderMap, takes: Takes) -> Result<(), Prob
         Takes::Form => Err(Problem::form_wanted()
             .because("send the header Content-Type: application/x-www-form-urlencoded; programs use the API")),
     }
-}
-
-/// Whose connection it is.
-pub(super) fn address(head: &request::Parts) -> IpAddr {
-    let peer = head.extensions.get::<Peer>().map(|Peer(address)| address.to_canonical());
-    peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The header's value where it is there once.

@@ -11,7 +11,7 @@ use maud::html;
 
 use super::super::audit::Deed;
 use super::super::caller::{By, Caller};
-use super::super::{At, cookie, login, origin};
+use super::super::{At, cookie, login};
 use super::{NoPerson, Oidc, Person};
 use crate::operator::{Api, Operator, ui};
 use crate::problem::Problem;
@@ -82,7 +82,7 @@ async fn welcome(operator: &Operator, head: &axum::http::request::Parts, person:
     let Person { name, role } = person;
     let name = AuditEntry::clipped(&name);
     let holder = Holder::Person { name: name.clone(), role };
-    let deed = Deed { what: "log in", object: String::new(), address: origin::address(head) };
+    let deed = Deed { what: "log in", object: String::new(), address: operator.access.address(head) };
     // Not yet a session: what is written down is who they are.
     let caller = Caller { who: name, role, by: By::Session(SecretHash::of(b"")) };
     match login::session(operator, &caller, holder, &deed).await {
@@ -102,7 +102,7 @@ async fn refused(operator: &Operator, head: &axum::http::request::Parts, why: No
         NoPerson::NoRole { .. } => Problem::forbidden(),
         NoPerson::Unknown | NoPerson::Refused(_) | NoPerson::Invalid(_) => Problem::token_wanted(),
     };
-    let address = origin::address(head);
+    let address = operator.access.address(head);
     tracing::warn!(reason = problem.code(), %address, "nobody was logged in from {address}: {why}");
     let deed = Deed { what: "log in", object: String::new(), address };
     operator.refused(None, &deed, problem.code()).await;

@@ -11,7 +11,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The peer. Where it is a trusted proxy: the first address of X-Forwarded-For, from the right, that is none. What
 /// stands further left was written by strangers. An address that does not parse ends the search.
-pub(super) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpNet]) -> IpAddr {
+pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpNet]) -> IpAddr {
     // Without a connection there is no address: this one is nobody's.
     let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| *address);
     let mut source = peer.to_canonical();
@@ -25,7 +25,7 @@ pub(super) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpNet]
     source
 }
 
-pub(super) fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+pub(crate) fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
