@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::inspect::{self, Print};
 use crate::output::plain;
 
-/// True where webhooks are taken.
+/// True where webhooks are taken and schedules are looked at.
 pub(crate) fn health(client: &Client, print: Print) -> Result<bool> {
     let health = client.get("health", &[])?;
     match print {

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::pulse::Pulse;
 use crate::time::Millis;
 
 /// Bounds of one, at most; what is above the last one is counted beside them.
@@ -127,11 +128,13 @@ impl Shared {
 #[derive(Debug)]
 pub struct Meters {
     lateness: Shared,
+    /// The loop that decides slots.
+    pub scheduler: Pulse,
 }
 
 impl Default for Meters {
     fn default() -> Meters {
-        Meters { lateness: Shared::new(Distribution::of_lateness()) }
+        Meters { lateness: Shared::new(Distribution::of_lateness()), scheduler: Pulse::default() }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod live_logs;
 pub mod name;
 pub mod plugin;
 pub mod policy;
+pub mod pulse;
 pub mod queue;
 pub mod rate;
 pub mod retry;

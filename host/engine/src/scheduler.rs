@@ -54,6 +54,8 @@ impl Scheduler {
 
     /// As [`Scheduler::new`], with other time zones than those built in.
     pub fn in_zones(parts: &Parts, zones: Zones) -> Scheduler {
+        // From here on it is waited for.
+        parts.meters.scheduler.beat(parts.clock.monotonic());
         Scheduler {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
@@ -70,6 +72,7 @@ impl Scheduler {
     pub async fn tick(&mut self) -> Millis {
         match self.decide_all().await {
             Ok(next) => {
+                self.beat();
                 let wait = next.map_or(LOOK_EVERY, |next| next.since(self.clock.now()).min(LOOK_EVERY));
                 // One that does not read stays due.
                 if self.unreadable.is_empty() { wait } else { wait.max(UNREADABLE_WAIT) }
@@ -112,7 +115,13 @@ impl Scheduler {
             if !gone_on {
                 return Ok(None);
             }
+            // After a long stop there are many rounds: it goes on all the same.
+            self.beat();
         }
+    }
+
+    fn beat(&self) {
+        self.meters.scheduler.beat(self.clock.monotonic());
     }
 
     /// Decides slots of one schedule; false where the store did not go on.

@@ -33,7 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bodies::Bodies;
 use crate::body::{self, Unread};
-use crate::health::{self, Detail};
+use crate::health::{self, Detail, Standing};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::pairing::Pairing;
 use crate::problem::Problem;
@@ -137,7 +137,9 @@ pub fn router(ingress: Ingress) -> Router {
 async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let ingress = &receiver.ingress;
     let detail = if ingress.listens_on.is_loopback() && is_local(&request) { Detail::Full } else { Detail::Status };
-    health::report(&*ingress.store, &ingress.lifecycle, &ingress.providers.load(), detail)
+    // Whether webhooks are taken: whoever balances load is not to take the host away for its schedules.
+    let standing = Standing::of(&*ingress.store, &ingress.lifecycle);
+    health::report(&*ingress.store, standing, None, &ingress.providers.load(), detail)
 }
 
 /// Whoever asks calls this host by a name of loopback: a proxy, and a page of another site, use names of their own.

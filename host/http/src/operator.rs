@@ -63,7 +63,7 @@ use crate::alerts::Alerts;
 use crate::bodies::Held;
 use crate::body::{self, Unread};
 use crate::changes::Changes;
-use crate::health::{self, Detail};
+use crate::health::{self, Detail, Standing};
 use crate::lifecycle::Lifecycle;
 use crate::pairing::Pairing;
 use crate::problem::Problem;
@@ -126,6 +126,16 @@ impl Operator {
     fn sources(&self) -> Sources {
         let (store, tally) = (Arc::clone(&self.store), Arc::clone(&self.tally));
         Sources { store, tally, spending: Arc::clone(&self.spending), clock: Arc::clone(&self.clock) }
+    }
+
+    /// How the host is: it takes webhooks, and looks at schedules.
+    fn standing(&self) -> Standing {
+        Standing::of(&*self.store, &self.lifecycle).and_scheduler(self.pass_age())
+    }
+
+    /// How long ago the scheduler finished a pass; nothing before it began.
+    fn pass_age(&self) -> Option<Millis> {
+        self.meters.scheduler.age(self.clock.monotonic())
     }
 
     /// Fails where so many more runs would be more than may wait.
@@ -239,7 +249,8 @@ fn routes(operator: &Arc<Operator>) -> Routes {
 
 async fn health(State(operator): Api, uri: Uri) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
-    Ok(health::report(&*operator.store, &operator.lifecycle, &operator.providers.load(), Detail::Full))
+    let providers = operator.providers.load();
+    Ok(health::report(&*operator.store, operator.standing(), operator.pass_age(), &providers, Detail::Full))
 }
 
 /// A request body that says nothing: no bytes, or an object without members.

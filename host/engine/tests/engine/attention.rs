@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hookbox_core::clock::Clock;
 use hookbox_core::cron::{Change, Zone, Zones};
 use hookbox_core::schedule::{Reason, Rules, Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
@@ -139,4 +140,21 @@ async fn others_have_their_turn_while_many_missed_slots_are_decided() {
     // Some steps for each of them; two share a turn.
     let turns = turns.load(Ordering::SeqCst);
     assert!(turns >= SCHEDULES, "{turns} turns beside {SCHEDULES} schedules of 20,000 slots");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_hangs_is_no_sign_of_life() {
+    let host = Host::new();
+    let age = || host.parts.meters.scheduler.age(host.clock.monotonic());
+    assert_eq!(age(), None, "there is no scheduler");
+    let mut scheduler = Scheduler::new(&host.parts);
+    assert_eq!(age(), Some(Millis(0)), "from its start on it is waited for");
+    host.clock.advance(Millis::MINUTE);
+    scheduler.tick().await;
+    assert_eq!(age(), Some(Millis(0)));
+    host.store.declare_schedules(vec![every(Millis::SECOND)], NOON).await.unwrap();
+    host.store.cut();
+    host.clock.advance(Millis::MINUTE);
+    assert!(tokio::time::timeout(Millis::HOUR.as_duration(), scheduler.tick()).await.is_err(), "it hangs");
+    assert_eq!(age(), Some(Millis::MINUTE));
 }

@@ -4,11 +4,14 @@ use serde::Serialize;
 
 #[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct HealthView {
-    /// `ok`, `starting`, `draining`, or `degraded` where the store takes nothing at this moment.
+    /// `ok`, `starting`, `draining`, or `degraded` where the store takes nothing at this moment or no schedule is looked at.
     pub(crate) status: &'static str,
     /// Why it is degraded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// How long ago the scheduler finished its last look at what is due: it looks each second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scheduler_pass_ms_ago: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) providers: Option<Vec<String>>,
     /// `plugin/handler`

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use hookbox_core::attempt::{Attempt, Cost, Log, LogLevel, LogLine, LogStream, Outcome, Output};
-use hookbox_core::clock::Monotonic;
+use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::host_call::{CallKind, Calls};
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ScheduleName};
 use hookbox_core::plugin::{DeclaredSchedule, Digest, Handler, PluginInfo, PolicyPatch, Trigger};
@@ -337,4 +337,28 @@ async fn every_mistake_has_the_same_shape_and_a_cure() {
     assert_view!("problem", host.get("/api/v1/runs?state=red").await);
     assert_eq!(host.get("/api/v1/schedules/nightly/run").await.header("allow"), "POST");
     assert_eq!(host.post("/api/v1/events").await.header("allow"), "GET,HEAD");
+}
+
+#[tokio::test]
+async fn a_scheduler_that_comes_round_no_more_is_told_and_draining_is_not_taken_for_it() {
+    let (host, _) = host().await;
+    host.meters.scheduler.beat(host.clock.monotonic());
+    host.clock.advance(Millis::MINUTE);
+    let answer = host.get("/api/v1/health").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["scheduler_pass_ms_ago"]), (200, &60_000.into()));
+    host.clock.advance(Millis::SECOND);
+    let answer = host.get("/api/v1/health").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (503, &"degraded".into()));
+    assert!(answer.json()["reason"].as_str().unwrap().contains("no pass for 61 s"), "{}", answer.body);
+    for page in ["/", "/system"] {
+        let page = host.get(page).await.body;
+        assert!(page.contains("no pass for 61 s"), "{page}");
+    }
+    assert!(host.get("/metrics").await.body.contains("hookbox_scheduler_pass_age_seconds 61"));
+    host.meters.scheduler.beat(host.clock.monotonic());
+    assert_eq!(host.get("/api/v1/health").await.status, 200, "it came round again");
+    host.clock.advance(Millis::HOUR);
+    host.lifecycle.begin_draining();
+    let draining = host.get("/api/v1/health").await.json();
+    assert_eq!((&draining["status"], &draining["reason"]), (&"draining".into(), &serde_json::Value::Null));
 }

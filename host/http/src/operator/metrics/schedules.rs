@@ -29,6 +29,10 @@ pub(super) async fn register(registry: &mut Registry, operator: &Operator) -> Re
     registry.register("slots_late_seconds", "How late the slots were that made a run, together", late);
     let lateness = Histogram::of_seconds(operator.meters.lateness());
     registry.register("slot_lateness_seconds", "How late a slot was that made a run, since the start", lateness);
+    let age = Gauge::<f64, AtomicU64>::default();
+    age.set(operator.pass_age().unwrap_or_default().0 as f64 / 1000.0);
+    let help = "How long ago the scheduler finished a pass, which it should each second; 0 before it begins";
+    registry.register("scheduler_pass_age_seconds", help, age);
     let standing = operator.store.schedule_counts(operator.clock.now());
     of_all(registry, &standing);
     if standing.active + standing.paused + standing.ended + standing.dry <= NAMED_MAX as u64 {

@@ -9,7 +9,7 @@ const HOST: &str = "host";
 
 pub(super) fn describe(api: &mut Document) {
     api.get(HOST, "/api/v1/health", "Say how the host is")
-        .answers::<HealthView>("200", "Webhooks are taken")
+        .answers::<HealthView>("200", "Webhooks are taken, and schedules looked at")
         .answers::<HealthView>("503", "They are not, or not yet");
     api.get(HOST, "/api/v1/openapi.json", "Show this document").answers_in(
         "200",

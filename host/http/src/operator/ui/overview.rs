@@ -89,6 +89,9 @@ fn verdict(operator: &Operator, schedules: &ScheduleCounts, look: Option<&Look>,
     if operator.lifecycle.phase() != Phase::Serving {
         return html! { div.verdict.warn { "The host is starting or stopping." } };
     }
+    if let Some(reason) = operator.standing().reason {
+        return html! { div.verdict.bad { "Not healthy: " (reason) } };
+    }
     let (bad, notes) = concerns(operator, schedules, look, lately);
     let list = |items: &[Markup]| html! { ul { @for item in items { li { (item) } } } };
     match (bad.is_empty(), notes.is_empty()) {
