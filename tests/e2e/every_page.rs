@@ -91,7 +91,9 @@ fn examples(ids: &Ids) -> Vec<Example> {
         pictured("dead-letters", "/runs?state=dead"),
         seen("/runs?error=nothing-says-this"),
         seen("/runs?not_payload=nothing-says-this&count=true"),
-        seen("/runs?sort=-duration&state=dead&state=succeeded&columns=run,state,source,topic,size,result,version,cpu,memory"),
+        seen(
+            "/runs?sort=-duration&state=dead&state=succeeded&columns=run,state,source,topic,size,result,version,cpu,memory",
+        ),
         refused(422, "/runs?since=yesterday"),
         seen(format!("/runs/{good}")),
         pictured("run", format!("/runs/{dead}")),
