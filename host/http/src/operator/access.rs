@@ -24,7 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hookbox_core::access::{AccessRows, Holder, Role, SecretHash, Session};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::secret::Secret;
-use hookbox_core::time::Timestamp;
+use hookbox_core::time::{Millis, Timestamp};
 use ipnet::IpNet;
 
 use crate::problem::Problem;
@@ -62,6 +62,9 @@ pub struct Access {
     refusals: Mutex<Count>,
     random: Random,
 }
+
+/// A role that the provider has taken away counts no longer than this.
+const SESSION_OF_PERSON_MAX: Millis = Millis(8 * Millis::HOUR.0);
 
 /// Who has to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -192,10 +195,14 @@ impl Access {
         }
     }
 
-    /// Where hooks.yaml has no provider any more, nobody is who it said.
+    /// Where hooks.yaml has no provider any more, nobody is who it said. Whether somebody still has the role is known to the
+    /// provider alone: it is asked again each day.
     fn session<'a>(&self, hash: &SecretHash, rows: &'a AccessRows, now: Timestamp) -> Option<(&'a Session, Role)> {
         let found = rows.session(hash, self.configured.as_ref(), now);
-        found.filter(|(session, _)| self.oidc.is_some() || !matches!(session.holder, Holder::Person { .. }))
+        found.filter(|(session, _)| match session.holder {
+            Holder::Person { .. } => self.oidc.is_some() && now.since(session.created) < SESSION_OF_PERSON_MAX,
+            _ => true,
+        })
     }
 
     /// By what a session is held that is begun with what lets the caller in.

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use futures::StreamExt;
 use hookbox_core::access::{SESSION_IDLE, SESSION_MAX, USED_STEP};
+use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_http::operator::{Access, Login};
 use hookbox_http::serve::Peer;
@@ -308,4 +309,22 @@ async fn a_token_of_the_same_name_made_anew_keeps_no_stream_of_the_old_one() {
         assert!(stream.next().await.is_none(), "who had the old one is told nothing more");
     }
     assert_eq!(page(&router, &session).await.status, StatusCode::SEE_OTHER, "nor is its session worth anything");
+}
+
+/// The proxy speaks TLS with the browser, and this listener does not.
+#[tokio::test]
+async fn a_session_begun_behind_a_proxy_that_speaks_tls_goes_on() {
+    let host = with_roles().await;
+    let token = Secret::new("hush").unwrap();
+    let access =
+        Access::new("127.0.0.1:5555".parse().unwrap(), &["ops.example.com".to_owned()], Some(&token), random());
+    let router = host.operator_with(access);
+    let request = Request::post("/login").header("host", "ops.example.com").header("origin", "https://ops.example.com");
+    let request = request.header(FORM.0, FORM.1).header("x-forwarded-proto", "https");
+    let answer = ask(router.clone(), request.body(Body::from("token=viewer&next=/runs")).unwrap()).await;
+    let session = cookie(&answer);
+    assert!(session.starts_with("__Host-") && answer.header("set-cookie").contains("; Secure"), "{answer:?}");
+    let request = Request::get("/runs").header("host", "ops.example.com").header("cookie", &session);
+    let page = ask(router, request.header("accept", "text/html").body(Body::empty()).unwrap()).await;
+    assert_eq!(page.status, StatusCode::OK, "{page:?}");
 }

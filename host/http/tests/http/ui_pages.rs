@@ -14,7 +14,7 @@ use hookbox_http::operator::Access;
 use serde_json::{Value, json};
 
 use crate::harness::{Host, NOW, OPERATOR, ask, random, shop};
-use crate::operator::{attempt, claim, end, host, target};
+use crate::operator::{attempt, claim, end, host, target, welcome};
 
 /// What stands behind an attribute, as a browser reads it.
 fn attribute<'p>(page: &'p str, name: &str) -> Vec<String> {
@@ -224,4 +224,39 @@ async fn pages_tell_of_secrets_by_age_imports_beside_grants_and_replays() {
     assert!(page.contains("Replay of") && page.contains(&dead), "{page}");
     let page = host.get("/plugins").await.body;
     assert!(page.contains("data-upload") && page.contains("type=\"file\""), "{page}");
+}
+
+#[tokio::test]
+async fn pages_offer_what_the_api_does_to_schedules_handlers_and_the_host() {
+    let host = Host::new();
+    host.store.put_plugin(welcome()).await.unwrap();
+    let nightly = json!({ "plugin": "welcome", "handler": "repair", "every": "1h" });
+    host.write("PUT", "/api/v1/schedules/hourly", nightly).await;
+    let page = host.get("/schedules/hourly").await.body;
+    let sends = attribute(&page, "data-send");
+    for path in ["run", "pause", "reset", "backfill"] {
+        assert!(sends.contains(&format!("/api/v1/schedules/hourly/{path}")), "{path}: {sends:?}");
+    }
+    assert_eq!(attribute(&page, "data-count"), ["slots"], "they are counted first");
+    let page = host.get("/plugins/welcome").await.body;
+    assert!(attribute(&page, "data-send").contains(&"/api/v1/handlers/welcome/repair/run".to_owned()), "{page}");
+    assert!(!page.contains("/api/v1/handlers/welcome/on-user/run"), "it takes events: {page}");
+    for (target, place) in [("welcome", "/plugins/welcome"), ("welcome/repair", "/plugins/welcome"), ("*", "/system")] {
+        let path = format!("/api/v1/holds/{target}");
+        let free = host.get(place).await.body;
+        assert!(attribute(&free, "data-send").contains(&path) && !free.contains("DELETE"), "{target}: {free}");
+        assert_eq!(host.write("PUT", &path, json!({ "note": "by <b>ann</b>" })).await.status, StatusCode::OK);
+        let held = host.get(place).await.body;
+        assert!(held.contains("data-method=\"DELETE\"") && held.contains("by &lt;b&gt;ann"), "{target}: {held}");
+        assert!(host.get("/system").await.body.contains(&format!("Release {target}")));
+        assert_eq!(host.write("DELETE", &path, json!({})).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_the_system_says_how_full_the_disk_is_and_what_limits_count() {
+    let page = Host::new().get("/system").await.body;
+    for part in [" free of ", "server.limits.body", "keep.dead", "1,000,000", "engine.slots", "/api/v1/openapi.json"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }

@@ -10,6 +10,7 @@ const PLAIN: &str = "hookbox_session";
 const SECURE: &str = "__Host-hookbox_session";
 /// A login by a provider that was begun. It comes along when the provider sends the browser back, which is another site.
 const BEGUN: &str = "hookbox_login";
+const SECURELY_BEGUN: &str = "__Host-hookbox_login";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
@@ -17,20 +18,29 @@ pub(super) enum Over {
     Tls,
 }
 
-/// Of the ids that a browser shows: there may be one of another host on the same machine. Over TLS a cookie counts that no
-/// other host can have set.
+/// Of the ids that a browser shows: there may be one of another host on the same machine. Where the listener speaks TLS, a
+/// cookie counts that no other host can have set; where it does not, a proxy in front may.
 pub(super) fn shown(headers: &HeaderMap, over: Over) -> Vec<SecretHash> {
-    named(headers, name(over))
+    match over {
+        Over::Plain => named(headers, &[SECURE, PLAIN]),
+        Over::Tls => named(headers, &[SECURE]),
+    }
 }
 
 /// The logins that it has begun.
-pub(super) fn begun_by(headers: &HeaderMap) -> Vec<SecretHash> {
-    named(headers, BEGUN)
+pub(super) fn begun_by(headers: &HeaderMap, over: Over) -> Vec<SecretHash> {
+    match over {
+        Over::Plain => named(headers, &[BEGUN]),
+        Over::Tls => named(headers, &[SECURELY_BEGUN]),
+    }
 }
 
 pub(super) fn begun(state: &str, over: Over) -> String {
-    let secure = if over == Over::Tls { "; Secure" } else { "" };
-    format!("{BEGUN}={state}; Path=/login; Max-Age=600; HttpOnly; SameSite=Lax{secure}")
+    let (name, secure) = match over {
+        Over::Plain => (BEGUN, ""),
+        Over::Tls => (SECURELY_BEGUN, "; Secure"),
+    };
+    format!("{name}={state}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax{secure}")
 }
 
 fn name(over: Over) -> &'static str {
@@ -40,10 +50,10 @@ fn name(over: Over) -> &'static str {
     }
 }
 
-fn named(headers: &HeaderMap, wanted: &str) -> Vec<SecretHash> {
+fn named(headers: &HeaderMap, wanted: &[&str]) -> Vec<SecretHash> {
     let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let ids = pairs.filter(|(name, _)| *name == wanted);
+    let ids = pairs.filter(|(name, _)| wanted.contains(name));
     ids.take(4).map(|(_, id)| SecretHash::of(id.as_bytes())).collect()
 }
 
@@ -76,7 +86,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, "a=b; hookbox_session=one".parse().unwrap());
         headers.append(COOKIE, "__Host-hookbox_session=two; hookbox_sessions=three; x".parse().unwrap());
-        assert_eq!(shown(&headers, Over::Plain), [SecretHash::of(b"one")]);
+        assert_eq!(
+            shown(&headers, Over::Plain),
+            [SecretHash::of(b"one"), SecretHash::of(b"two")],
+            "a proxy may speak TLS"
+        );
         assert_eq!(shown(&headers, Over::Tls), [SecretHash::of(b"two")], "any host below the domain can set the other");
         assert_eq!(shown(&HeaderMap::new(), Over::Plain), []);
     }

@@ -16,6 +16,9 @@ use crate::operator::ui::{self, parts};
 use crate::operator::{Api, BODY_BYTES_MAX, BODY_READ_TIMEOUT, Operator, bytes_of};
 use crate::problem::Problem;
 
+/// Of a path to go on to.
+const NEXT_BYTES_MAX: usize = 2048;
+
 /// Where to log in, and go on from there.
 pub(super) fn path_for(uri: &Uri) -> String {
     let wanted = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -27,8 +30,10 @@ pub(super) fn path_for(uri: &Uri) -> String {
 
 /// A path of this host, and never the address of another one.
 pub(super) fn local(next: &str) -> &str {
-    let is_local =
-        next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let is_local = next.len() <= NEXT_BYTES_MAX
+        && next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if is_local { next } else { "/" }
 }
 

@@ -7,6 +7,7 @@ mod exchange;
 mod pages;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookbox_core::access::{Role, SecretHash};
@@ -18,7 +19,9 @@ use openidconnect::core::CoreProviderMetadata;
 use openidconnect::{
     ClientId, ClientSecret, HttpRequest, HttpResponse, IssuerUrl, Nonce, PkceCodeVerifier, RedirectUrl,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::cookie::Over;
 
 pub(in crate::operator) use pages::{begin, come_back};
 
@@ -65,7 +68,7 @@ pub struct Oidc {
     fetch: Fetch,
     metadata: Mutex<Option<(Monotonic, CoreProviderMetadata)>>,
     under_way: Mutex<BTreeMap<SecretHash, UnderWay>>,
-    asking: Semaphore,
+    asking: Arc<Semaphore>,
 }
 
 /// A login that a browser has begun.
@@ -98,6 +101,13 @@ enum NoPerson {
     NoRole { name: String, claim: String },
 }
 
+/// Whether nobody on the way can read along.
+fn is_private(scheme: Option<&str>, host: Option<&str>) -> bool {
+    let host = host.unwrap_or_default().trim_matches(['[', ']']);
+    let is_local = || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    scheme == Some("https") || (scheme == Some("http") && is_local())
+}
+
 impl Oidc {
     /// Fails where a URL is none.
     pub fn new(parts: OidcParts) -> Result<Oidc, String> {
@@ -114,8 +124,31 @@ impl Oidc {
             fetch: parts.fetch,
             metadata: Mutex::default(),
             under_way: Mutex::default(),
-            asking: Semaphore::new(ASKING_MAX),
+            asking: Arc::new(Semaphore::new(ASKING_MAX)),
         })
+    }
+
+    /// What a browser speaks with this listener, by the address that the provider knows.
+    fn over(&self) -> Over {
+        if self.redirect.url().scheme() == "https" { Over::Tls } else { Over::Plain }
+    }
+
+    /// A turn to ask the provider, which lasts as long as the asking does, whether or not somebody still waits for it.
+    fn turn(&self) -> Result<OwnedSemaphorePermit, NoPerson> {
+        let turn = Arc::clone(&self.asking).try_acquire_owned();
+        turn.map_err(|_| NoPerson::Unreachable("too many log in at this moment: try again".to_owned()))
+    }
+
+    /// What it says of itself may name other hosts: the client's secret goes over TLS there, too, or stays in the machine.
+    fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+        let uri = request.uri();
+        if !is_private(uri.scheme_str(), uri.host()) {
+            return Err(FetchError(format!(
+                "{} is not asked: it does not begin with https://",
+                uri.host().unwrap_or("-")
+            )));
+        }
+        (self.fetch)(request)
     }
 
     /// What people know the provider by.
@@ -150,5 +183,25 @@ impl Oidc {
 
     fn forget(&self) {
         *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_provider_is_asked_where_nobody_reads_along() {
+        for (scheme, host, good) in [
+            ("https", "id.example.com", true),
+            ("http", "127.0.0.1", true),
+            ("http", "[::1]", true),
+            ("http", "localhost", true),
+            ("http", "id.example.com", false),
+            ("http", "localhost.example.com", false),
+            ("ftp", "127.0.0.1", false),
+        ] {
+            assert_eq!(is_private(Some(scheme), Some(host)), good, "{scheme}://{host}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::frame::{At, Frame, Page};
 use super::parts;
 use crate::operator::Api;
+use crate::operator::access::may;
 use crate::view::alert::{AlertView, AlertsView, ChannelView};
 
 pub(super) async fn show(State(operator): Api) -> Page {
@@ -85,8 +86,8 @@ fn channels(channels: &[ChannelView]) -> Markup {
                             td.number { (parts::number(channel.lost)) }
                             td.message { (channel.failure.as_deref().unwrap_or("-")) }
                             td {
-                                button.scripted type="button" data-send={ "/api/v1/alerts/channels/" (channel.name) "/test" }
-                                    data-done="The test was delivered." aria-label={ "Send a test to " (channel.name) } { "Send a test" }
+                                @if may("test alerts") { button.scripted type="button" data-send={ "/api/v1/alerts/channels/" (channel.name) "/test" }
+                                    data-done="The test was delivered." aria-label={ "Send a test to " (channel.name) } { "Send a test" } }
                             }
                         }
                     }

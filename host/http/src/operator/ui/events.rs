@@ -9,6 +9,7 @@ use maud::html;
 use super::frame::{At, Frame, Page};
 use super::{Unshown, parts, run, runs};
 use crate::operator::Api;
+use crate::operator::access::may;
 use crate::operator::events::RUNS_MAX;
 use crate::operator::query::{Named, Query};
 use crate::view::event::{EventDetailView, EventView};
@@ -96,8 +97,10 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<EventId>) -> Res
         h2 { "Runs" }
         @if of_it.is_empty() {
             p.dim { "It has reached no handler." }
-            div.actions.scripted {
-                button type="button" data-send={ "/api/v1/events/" (event.id) "/route" } data-done="It has runs now." { "Route it again" }
+            @if may("route event") {
+                div.actions.scripted {
+                    button type="button" data-send={ "/api/v1/events/" (event.id) "/route" } data-done="It has runs now." { "Route it again" }
+                }
             }
         } @else {
             (runs::table(&of_it, now))

@@ -2,9 +2,11 @@
 
 mod cost;
 mod reach;
+mod steer;
 mod upload;
 
 use axum::extract::State;
+use hookbox_core::hold::Holds;
 use hookbox_core::name::PluginName;
 use hookbox_core::time::Timestamp;
 use maud::{Markup, html};
@@ -12,6 +14,7 @@ use maud::{Markup, html};
 use super::frame::{At, Frame, Page};
 use super::{Unshown, parts};
 use crate::operator::Api;
+use crate::operator::access::may;
 use crate::operator::plugins::row;
 use crate::operator::query::Named;
 use crate::view::grants::GrantsView;
@@ -97,8 +100,9 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
                 dd { (parts::moment(&refused.at, now)) ": " (refused.reason) " (" code { (refused.code) } ")" }
             }
         }
+        (steer::hold(&operator.store.holds(), &name))
         h2 { "Handlers" }
-        (handlers(plugin))
+        (handlers(&operator.store.holds(), plugin))
         h2 { "Grants" }
         (granted(&view.grants))
         h2 { "Imports" }
@@ -113,7 +117,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
     }))
 }
 
-fn handlers(plugin: &PluginView) -> Markup {
+fn handlers(holds: &Holds, plugin: &PluginView) -> Markup {
     html! {
         @if plugin.handlers.is_empty() { p.dim { "None." } }
         dl {
@@ -131,6 +135,7 @@ fn handlers(plugin: &PluginView) -> Markup {
                     }
                     @if let Some(filter) = &handler.filter { ", where " code { (filter) } }
                     @if let Some(description) = &handler.description { span.dim { ". " (description) } }
+                    (steer::handler(holds, plugin, handler))
                 }
             }
         }
@@ -212,7 +217,7 @@ fn versions(plugin: &PluginView, now: Timestamp) -> Markup {
                                 @if let Some(how) = past.how { " " span.dim { (how) } }
                             }
                             td {
-                                @if past.ended.is_some() && Some(&past.digest) != plugin.digest.as_ref() {
+                                @if may("roll back plugin") && past.ended.is_some() && Some(&past.digest) != plugin.digest.as_ref() {
                                     button.scripted type="button"
                                         data-send={ "/api/v1/plugins/" (plugin.name) "/rollback" }
                                         data-body=(serde_json::json!({ "version": past.digest }))

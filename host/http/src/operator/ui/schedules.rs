@@ -1,5 +1,7 @@
 //! `GET /schedules` and `GET /schedules/NAME`.
 
+mod steer;
+
 use axum::extract::State;
 use axum::http::Uri;
 use hookbox_core::name::ScheduleName;
@@ -111,18 +113,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ScheduleName>)
             }
             @if let Some(left) = view.left { dt { "Slots left" } dd { (left) } }
         }
-        div.actions.scripted {
-            button type="button" data-send={ (path) "/run" } data-done="A run is on the queue." { "Run now" }
-            @if schedule.paused.is_some() {
-                button type="button" data-send={ (path) "/resume" } data-done="It goes on." { "Resume" }
-            } @else {
-                button type="button" data-send={ (path) "/pause" } data-done="It is paused." { "Pause" }
-            }
-            @if schedule.origin == "operator" {
-                button.danger type="button" data-send=(path) data-method="DELETE" data-to="/schedules"
-                    data-ask={ "Take the schedule " (schedule.name) " away?" } { "Remove" }
-            }
-        }
+        (steer::steer(&path, schedule))
         @match schedule.origin {
             "operator" => p { a href=(change) { "Change it" } },
             "config" => p.dim { "It is in hooks.yaml, and changed there." },

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use hookbox_core::config::{Config, StoreLocation};
+use hookbox_core::hold::Held;
 use hookbox_core::time::Millis;
 use maud::{Markup, html};
 
@@ -10,9 +11,6 @@ use super::{chart, parts};
 use crate::disk::Disk;
 use crate::operator::access::may;
 use crate::operator::{Api, Operator};
-
-/// What holds the whole host.
-const EVERYTHING: &str = "*";
 
 pub(super) async fn show(State(operator): Api) -> Page {
     let (counts, standing) = (operator.store.counts(), operator.standing());
@@ -51,7 +49,7 @@ pub(super) async fn show(State(operator): Api) -> Page {
 /// Whose runs wait until they are released.
 fn held(operator: &Operator) -> Markup {
     let (holds, now) = (operator.store.holds(), operator.clock.now());
-    let is_whole = holds.0.keys().any(|target| target.to_string() == EVERYTHING);
+    let is_whole = holds.0.contains_key(&Held::Host);
     html! {
         @if holds.0.is_empty() { p.dim { "Nothing is held." } }
         @else {
@@ -61,7 +59,7 @@ fn held(operator: &Operator) -> Markup {
                     tbody {
                         @for (target, hold) in &holds.0 {
                             tr {
-                                td { @if target.to_string() == EVERYTHING { "the whole host" } @else { code { (target) } } }
+                                td { @if *target == Held::Host { "the whole host" } @else { code { (target) } } }
                                 td { (parts::moment(&hold.since.to_string(), now)) }
                                 td.message { (hold.note.as_deref().unwrap_or_default()) }
                                 td {
@@ -78,7 +76,7 @@ fn held(operator: &Operator) -> Markup {
         }
         @if may("hold") && !is_whole {
             div.actions.scripted {
-                button.danger type="button" data-method="PUT" data-send={ "/api/v1/holds/" (EVERYTHING) }
+                button.danger type="button" data-method="PUT" data-send={ "/api/v1/holds/" (Held::Host) }
                     data-ask="Every run of every plugin will wait; webhooks are taken in as before. Go on?"
                     data-done="All runs wait." { "Hold the whole host" }
             }

@@ -55,6 +55,22 @@ type Provider = Client<
     EndpointMaybeSet,
 >;
 
+/// With a key that the provider alone has: never with the client's secret.
+const SIGNED_BY: [CoreJwsSigningAlgorithm; 10] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EcdsaP521Sha512,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+/// Of what a provider calls somebody.
+const NAME_CHARS_MAX: usize = 80;
+
 type Claims = IdTokenClaims<Further, CoreGenderClaim>;
 
 impl Oidc {
@@ -62,7 +78,7 @@ impl Oidc {
         let metadata = match self.known(at.monotonic) {
             Some(metadata) => metadata,
             None => {
-                let fetch = |request: HttpRequest| (self.fetch)(request);
+                let fetch = |request: HttpRequest| Oidc::fetch(self, request);
                 let metadata = CoreProviderMetadata::discover(&self.issuer, &fetch);
                 let metadata = metadata.map_err(|error| NoPerson::Unreachable(told(&error)))?;
                 self.learned(metadata.clone(), at.monotonic);
@@ -92,7 +108,7 @@ impl Oidc {
 
     /// Who it is, by the code that the browser came back with.
     pub(super) fn person(&self, at: At, code: String, login: UnderWay) -> Result<Person, NoPerson> {
-        let fetch = |request: HttpRequest| (self.fetch)(request);
+        let fetch = |request: HttpRequest| Oidc::fetch(self, request);
         let provider = self.provider(at)?;
         let request = provider.exchange_code(AuthorizationCode::new(code));
         let request = request.map_err(|error| NoPerson::Unreachable(told(&error)))?;
@@ -101,7 +117,8 @@ impl Oidc {
         let token = answer.extra_fields().id_token();
         let token = token.ok_or_else(|| NoPerson::Invalid("it has no ID token".to_owned()))?;
         let verify = |provider: &Provider| {
-            let verifier = provider.id_token_verifier().set_time_fn(move || at.now.to_utc());
+            let verifier =
+                provider.id_token_verifier().set_time_fn(move || at.now.to_utc()).set_allowed_algs(SIGNED_BY);
             token.claims(&verifier, &login.nonce).map_err(|error| NoPerson::Invalid(told(&error))).cloned()
         };
         // Its keys may have changed since it was asked for them: it is asked once more.
@@ -124,13 +141,24 @@ impl Oidc {
 
 /// Nobody can choose to be called as somebody else is, or as a token: only a verified e-mail address stands alone.
 fn name_of(claims: &Claims) -> String {
-    let email = claims.email().map(|email| email.as_str());
-    let subject = claims.subject().as_str();
-    match (email, claims.preferred_username().map(|name| name.as_str())) {
+    let email = claims.email().map(|email| plain(email.as_str()));
+    let subject = plain(claims.subject().as_str());
+    match (email, claims.preferred_username().map(|name| plain(name.as_str()))) {
         (Some(email), _) if claims.email_verified() == Some(true) => format!("oidc:{email}"),
         (Some(name), _) | (None, Some(name)) => format!("oidc:{name} {subject}"),
         (None, None) => format!("oidc:{subject}"),
     }
+}
+
+/// Short, in one line, and without what nobody sees: so a name cannot look like another one.
+fn plain(name: &str) -> String {
+    let is_unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let words = name.split_whitespace().map(|word| word.chars().filter(|c| !is_unseen(*c)).collect::<String>());
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ").chars().take(NAME_CHARS_MAX).collect()
 }
 
 /// The texts of a claim: one, or a list of them. A dot leads into an object, as in `realm_access.roles`.
@@ -161,6 +189,13 @@ fn told(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_cannot_look_like_another_one() {
+        assert_eq!(plain("  ann\n@exa\u{200b}mple.com \u{202e}  x"), "ann @example.com x");
+        assert_eq!(plain(&"a".repeat(500)).len(), NAME_CHARS_MAX);
+        assert_eq!(plain("\u{feff} "), "");
+    }
 
     #[test]
     fn a_claim_is_a_text_a_list_or_within_an_object() {

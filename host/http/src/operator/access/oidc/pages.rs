@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use hookbox_core::access::{AuditEntry, Holder, SecretHash};
 use maud::html;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::audit::Deed;
 use super::super::caller::{By, Caller};
+use super::super::cookie::Over;
 use super::super::{At, cookie, login};
 use super::{NoPerson, Oidc, Person};
 use crate::operator::{Api, Operator, ui};
@@ -27,12 +30,15 @@ fn parameter(uri: &Uri, wanted: &str) -> Option<String> {
 /// Asks the provider on a thread that may wait, a few at a time.
 async fn asked<T: Send + 'static>(
     oidc: &Arc<Oidc>,
+    turn: OwnedSemaphorePermit,
     ask: impl FnOnce(&Oidc) -> Result<T, NoPerson> + Send + 'static,
 ) -> Result<T, NoPerson> {
-    let busy = || NoPerson::Unreachable("too many log in at this moment: try again".to_owned());
-    let _turn = oidc.asking.try_acquire().map_err(|_| busy())?;
     let oidc = Arc::clone(oidc);
-    tokio::task::spawn_blocking(move || ask(&oidc)).await.map_err(|_| busy())?
+    let asking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        ask(&oidc)
+    });
+    asking.await.map_err(|_| NoPerson::Unreachable("the asking was cut off: try again".to_owned()))?
 }
 
 pub(in crate::operator) async fn begin(State(operator): Api, request: Request) -> Response {
@@ -45,10 +51,14 @@ pub(in crate::operator) async fn begin(State(operator): Api, request: Request) -
         (Err(problem), _) | (_, Err(problem)) => return problem.into_response(),
     };
     let (at, shown) = (moment(&operator), state.clone());
-    match asked(oidc, move |oidc| oidc.authorize(at, shown, nonce, next)).await {
+    let turn = match oidc.turn() {
+        Ok(turn) => turn,
+        Err(why) => return refused(&operator, &head, why).await,
+    };
+    match asked(oidc, turn, move |oidc| oidc.authorize(at, shown, nonce, next)).await {
         Ok((url, under_way)) => {
             oidc.remember(SecretHash::of(state.as_bytes()), under_way);
-            let cookie = cookie::begun(&state, operator.access.names.spoken(&head.headers, operator.access.over));
+            let cookie = cookie::begun(&state, oidc.over());
             (StatusCode::SEE_OTHER, [(LOCATION, url), (SET_COOKIE, cookie)]).into_response()
         }
         Err(why) => refused(&operator, &head, why).await,
@@ -59,8 +69,13 @@ pub(in crate::operator) async fn come_back(State(operator): Api, request: Reques
     let (head, _) = request.into_parts();
     let Some(oidc) = operator.access.oidc() else { return Problem::not_found().into_response() };
     let at = moment(&operator);
+    // Before the login is taken out, which can be done once.
+    let turn = match oidc.turn() {
+        Ok(turn) => turn,
+        Err(why) => return refused(&operator, &head, why).await,
+    };
     let state = parameter(&head.uri, "state").map(|state| SecretHash::of(state.as_bytes()));
-    let state = state.filter(|state| cookie::begun_by(&head.headers).contains(state));
+    let state = state.filter(|state| cookie::begun_by(&head.headers, oidc.over()).contains(state));
     let login = state.and_then(|state| oidc.recall(&state, at.monotonic));
     let (code, error) = (parameter(&head.uri, "code"), parameter(&head.uri, "error"));
     let person = match (login, code, error) {
@@ -69,16 +84,16 @@ pub(in crate::operator) async fn come_back(State(operator): Api, request: Reques
         (Some(_), None, None) => Err(NoPerson::Invalid("it has no code".to_owned())),
         (Some(login), Some(code), None) => {
             let next = login.next.clone();
-            asked(oidc, move |oidc| oidc.person(at, code, login)).await.map(|person| (person, next))
+            asked(oidc, turn, move |oidc| oidc.person(at, code, login)).await.map(|person| (person, next))
         }
     };
     match person {
-        Ok((person, next)) => welcome(&operator, &head, person, &next).await,
+        Ok((person, next)) => welcome(&operator, &head, oidc.over(), person, &next).await,
         Err(why) => refused(&operator, &head, why).await,
     }
 }
 
-async fn welcome(operator: &Operator, head: &axum::http::request::Parts, person: Person, next: &str) -> Response {
+async fn welcome(operator: &Operator, head: &Parts, over: Over, person: Person, next: &str) -> Response {
     let Person { name, role } = person;
     let name = AuditEntry::clipped(&name);
     let holder = Holder::Person { name: name.clone(), role };
@@ -87,7 +102,7 @@ async fn welcome(operator: &Operator, head: &axum::http::request::Parts, person:
     let caller = Caller { who: name, role, by: By::Session(SecretHash::of(b"")) };
     match login::session(operator, &caller, holder, &deed).await {
         Ok(id) => {
-            let cookie = cookie::set(&id, operator.access.names.spoken(&head.headers, operator.access.over));
+            let cookie = cookie::set(&id, over);
             // A redirect would still count as coming from the provider's site, and the cookie would stay behind.
             let page = ui::onwards("Logged in", next, html! { h1 { "Logged in" } p { a href=(next) { "Go on" } } });
             ([(SET_COOKIE, cookie)], page).into_response()
@@ -96,7 +111,7 @@ async fn welcome(operator: &Operator, head: &axum::http::request::Parts, person:
     }
 }
 
-async fn refused(operator: &Operator, head: &axum::http::request::Parts, why: NoPerson) -> Response {
+async fn refused(operator: &Operator, head: &Parts, why: NoPerson) -> Response {
     let problem = match why {
         NoPerson::Unreachable(_) => Problem::for_now(),
         NoPerson::NoRole { .. } => Problem::forbidden(),

@@ -157,8 +157,16 @@ document.addEventListener('click', async (event) => {
 // A form whose fields are the members of the body.
 async function submitted(form) {
   const body = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
-  const told = await call('POST', form.dataset.send, body);
-  if (form.dataset.goto && told.id) location.assign(form.dataset.goto + told.id);
+  if (body.text === undefined) delete body.content_type;
+  const { send: path, goto, count } = form.dataset;
+  if (count) {
+    const told = await call('POST', path, { ...body, dry_run: true });
+    if (told[count] === 0) return say('There is nothing to do.');
+    if (!confirm(`${told[count]} ${count}. Go on?`)) return;
+  }
+  const told = await call('POST', path, body);
+  const made = told.id ?? told.run;
+  if (goto && made) location.assign(goto + made);
   else say('Done.');
 }
 

@@ -2,8 +2,13 @@
 
 use maud::{Markup, html};
 
+use crate::operator::access::may;
+
 /// Of the plugin that the page is of, or of any.
 pub(super) fn upload(name: Option<&str>) -> Markup {
+    if !may("push plugin") {
+        return html! {};
+    }
     html! {
         h2 { "Upload" }
         p.dim {
