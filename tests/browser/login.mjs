@@ -28,6 +28,14 @@ async function runNow(page) {
   return page.evaluate(() => document.getElementById('said').textContent);
 }
 
+// What the host says to one who asks without a button.
+function forced(page) {
+  return page.evaluate(async (path) => {
+    const answer = await fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+    return answer.text();
+  }, `/api/v1${SCHEDULE}/run`);
+}
+
 async function judge(page, wrong) {
   await page.setBypassCSP(true);
   for (const path of ['/audit', '/tokens', '/login']) {
@@ -41,7 +49,9 @@ await within(origin, async (page, wrong) => {
   const nav = () => page.$eval('nav', (all) => all.textContent);
 
   await logIn(page, viewer);
-  const refused = await runNow(page);
+  const offered = await page.$$eval('main button', (all) => all.map((button) => button.textContent));
+  expect(offered.length === 0, `a viewer is offered what it may not do: ${offered}`);
+  const refused = await forced(page);
   expect(refused.includes('this needs the role operator'), `a viewer ran a schedule: ${refused}`);
   expect(!(await nav()).includes('Audit'), 'a viewer is shown what it may not see');
   // A browser tells of answers that refuse, as it should.

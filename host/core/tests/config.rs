@@ -183,7 +183,7 @@ fn ranges_include_their_ends() {
         ("server: { limits: { per_source: $ } }", ["1/s", "100000/s"], ["0/s", "100001/s"]),
         ("server: { limits: { connections: $ } }", ["64", "1000000"], ["63", "1000001"]),
         ("server: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.0/33", "proxy"]),
-        ("operator: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.1/8", "proxy"]),
+        ("operator: { trusted_proxies: [$] }", ["10.0.0.0/8", "::1"], ["10.0.0.0/33", "proxy"]),
         ("providers: { stripe: { rate: $ } }", ["1/s", "100000/s"], ["0/s", "50"]),
         ("providers: { stripe: { allow_from: [$] } }", ["192.0.2.7", "2001:db8::/32"], ["any", "1.2.3"]),
         ("engine: { slots: $ }", ["1", "512"], ["0", "513"]),
