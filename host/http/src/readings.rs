@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hookbox_core::alert::{Reading, Rules, Schedule, Sender, Tries};
 use hookbox_core::name::ScheduleName;
-use hookbox_core::schedule::Reason;
+use hookbox_core::schedule::{Reason, ScheduleRow};
 use hookbox_core::spending::Spending;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::{Store, StoreError};
@@ -16,10 +16,21 @@ use crate::tally::Tally;
 
 /// Late schedules that are told one by one.
 const LATE_MAX: usize = 100;
+/// Schedules that are read at one time.
+const PAGE: usize = 500;
+/// Of more schedules, those that are overdue are found, and of those that have fired late the first ones by name.
+const LOOKED_AT_MAX: usize = 10_000;
 /// So long it is told that a slot was late that has fired by now.
 const LATE_TOLD: Millis = Millis(10 * Millis::MINUTE.0);
 /// Refusals that are the operator's own doing, and no provider's.
 const OWN_DOING: [&str; 2] = ["starting", "draining"];
+
+/// How late the slot is that is due, or was the one that has fired lately.
+fn late(row: &ScheduleRow, now: Timestamp) -> Millis {
+    let overdue = row.due().map_or(Millis(0), |due| now.since(due));
+    let is_new = row.last_fired.is_some_and(|slot| now.since(slot.plus(row.lateness.last)) < LATE_TOLD);
+    if is_new { overdue.max(row.lateness.last) } else { overdue }
+}
 
 /// What is looked at.
 pub struct Sources<'a> {
@@ -81,16 +92,23 @@ impl Sources<'_> {
     async fn schedules(&self, rules: &Rules, now: Timestamp) -> Result<BTreeMap<ScheduleName, Schedule>, StoreError> {
         let mut schedules = BTreeMap::new();
         if let Some(most) = rules.schedule_late {
-            let due = self.store.due_schedules(now.minus(most), LATE_MAX).await?;
-            let rows = due.into_iter().chain(self.store.schedules(None, LATE_MAX).await?);
-            for row in rows {
-                let overdue = row.due().map_or(Millis(0), |due| now.since(due));
-                let is_new = row.last_fired.is_some_and(|slot| now.since(slot.plus(row.lateness.last)) < LATE_TOLD);
-                let late = if is_new { overdue.max(row.lateness.last) } else { overdue };
-                if late >= most {
-                    let last = row.last_fired.or(Some(row.anchor));
-                    schedules.insert(row.schedule.name.clone(), Schedule { late, last });
+            let mut rows = self.store.due_schedules(now.minus(most), PAGE).await?;
+            let (mut after, mut looked_at) = (None, 0);
+            loop {
+                for row in &rows {
+                    let late = late(row, now);
+                    if late >= most && schedules.len() < LATE_MAX {
+                        let last = row.last_fired.or(Some(row.anchor));
+                        schedules.insert(row.schedule.name.clone(), Schedule { late, last });
+                    }
                 }
+                if looked_at >= LOOKED_AT_MAX {
+                    break;
+                }
+                rows = self.store.schedules(after.as_ref(), PAGE).await?;
+                looked_at += rows.len();
+                let Some(last) = rows.last() else { break };
+                after = Some(last.schedule.name.clone());
             }
         }
         for name in rules.schedule_quiet.keys() {

@@ -57,7 +57,7 @@ impl Exporter {
             .with_endpoint(&endpoint)
             .with_headers(headers(project))
             .build()
-            .with_context(|| format!("tracing.endpoint: {endpoint} is no place for spans"))?;
+            .with_context(|| format!("tracing.endpoint: {} is no place for spans", shown(&endpoint)))?;
         let config = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE_MAX)
             .with_max_export_batch_size(BATCH_MAX)
@@ -70,7 +70,7 @@ impl Exporter {
         let resource = Resource::builder().with_service_name(named).with_attribute(version).build();
         processor.set_resource(&resource);
         let scope = InstrumentationScope::builder("hookbox").with_version(env!("CARGO_PKG_VERSION")).build();
-        tracing::info!("spans go to {endpoint}");
+        tracing::info!("spans go to {}", shown(&endpoint));
         Ok(Some(Exporter(Arc::new(Queue { processor, scope }))))
     }
 
@@ -94,6 +94,14 @@ fn endpoint(project: &Project) -> Option<String> {
     let of = |name: &str| project.environment.get(name).filter(|value| !value.is_empty());
     let named = project.config.tracing.endpoint.as_deref().map(below);
     named.or_else(|| of(TRACES_ENDPOINT).map(str::to_owned)).or_else(|| of(ENDPOINT).map(below))
+}
+
+/// Without a name and a password: in the environment there may be some.
+fn shown(endpoint: &str) -> String {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return "what is set".to_owned() };
+    let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{}", path.split(['?', '#']).next().unwrap_or_default())
 }
 
 /// `name=value` with commas between, as in the environment, and in `.env` too.
@@ -164,5 +172,22 @@ impl HttpClient for Sender {
         let answer = self.0.run(request.map(|body| body.to_vec()))?;
         let (head, mut body) = answer.into_parts();
         Ok(Response::from_parts(head, body.read_to_vec()?.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_shown_without_what_logs_in_there() {
+        for (endpoint, told) in [
+            ("http://127.0.0.1:4318/v1/traces", "http://127.0.0.1:4318/v1/traces"),
+            ("https://me:hush@id@collector.example.com/v1/traces?key=hush", "https://collector.example.com/v1/traces"),
+            ("https://me:hush@collector.example.com", "https://collector.example.com"),
+            ("me:hush@collector", "what is set"),
+        ] {
+            assert_eq!(shown(endpoint), told);
+        }
     }
 }

@@ -27,6 +27,7 @@ mod plugins;
 mod previews;
 mod protection;
 mod queue;
+mod readings;
 mod refusals;
 mod room;
 mod routing;

@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use super::frame::{At, Frame, Page};
 use super::{Unshown, chart, parts, run};
 use crate::operator::Api;
+use crate::operator::access::may;
 use crate::operator::query::{Named, Query};
 use crate::operator::schedules::detail;
 use crate::view::schedule::{ScheduleDetailView, ScheduleView};
@@ -24,7 +25,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
     let views: Vec<ScheduleView> = rows.iter().map(|row| ScheduleView::of(row, now)).collect();
     Ok(Frame::new(At::Schedules, "Schedules").page(html! {
         h1 { "Schedules" }
-        p { a.button href="/new-schedule" { "New schedule" } }
+        @if may("put schedule") { p { a.button href="/new-schedule" { "New schedule" } } }
         @if views.is_empty() {
             (parts::empty("No schedule yet. A plugin declares one, hooks.yaml does, or you:",
                 Some("hookbox schedules put NAME --plugin PLUGIN --handler HANDLER --cron '0 8 * * mon-fri'")))
@@ -115,9 +116,9 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ScheduleName>)
         }
         (steer::steer(&path, schedule))
         @match schedule.origin {
-            "operator" => p { a href=(change) { "Change it" } },
+            "operator" => @if may("put schedule") { p { a href=(change) { "Change it" } } },
             "config" => p.dim { "It is in hooks.yaml, and changed there." },
-            _ => p { a href=(change) { "Put one of your own in its place" } },
+            _ => @if may("put schedule") { p { a href=(change) { "Put one of your own in its place" } } },
         }
         (slots(&view, now))
         @if !view.open.is_empty() {
