@@ -4,8 +4,15 @@
 use hookbox_core::id::{EventId, RunId};
 use hookbox_http::operator::RULES;
 
-/// Streams, which end when their reader does, and files in the binary.
-const UNASKED: [&str; 4] = ["/live", "/api/v1/runs/stream", "/api/v1/runs/{id}/logs/stream", "/assets/{name}"];
+/// Streams, which end when their reader does, files in the binary, and what leads to a provider and back.
+const UNASKED: [&str; 6] = [
+    "/live",
+    "/api/v1/runs/stream",
+    "/api/v1/runs/{id}/logs/stream",
+    "/assets/{name}",
+    "/login/oidc",
+    "/login/callback",
+];
 
 pub(crate) struct Ids {
     pub(crate) run: RunId,
