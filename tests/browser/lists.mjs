@@ -1,25 +1,11 @@
-// node lists.mjs ORIGIN RUN: chooses a theme, which stays; sorts the list of runs by a heading, chooses its columns, and copies
-// an id.
+// node lists.mjs ORIGIN RUN: sorts the list of runs by a heading, chooses its columns, and copies an id.
 import { within } from './browser.mjs';
 
 const [origin, run] = process.argv.slice(2);
-const DARK = 'rgb(18, 21, 27)';
-
-const ground = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 const follow = (page, selector) => Promise.all([page.waitForNavigation(), page.click(selector)]);
 
 await within(origin, async (page, wrong) => {
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'light' }]);
   await page.goto(`${origin}/runs`);
-  if (await ground(page) === DARK) wrong.push('the system is light, and the page is dark');
-  await page.select('#theme', 'dark');
-  if (await ground(page) !== DARK) wrong.push('dark was chosen, and the page is not');
-  await page.reload();
-  if (await ground(page) !== DARK) wrong.push('dark was chosen, and is forgotten');
-  if (await page.$eval('#theme', (choice) => choice.value) !== 'dark') wrong.push('the choice does not say dark');
-  await page.select('#theme', 'system');
-  if (await ground(page) === DARK) wrong.push('the system counts again, and the page is dark');
-
   await follow(page, 'th a[href*="sort=handler"]');
   const sorted = () => page.$eval('th[aria-sort]', (head) => [head.textContent.trim().split(' ')[0], head.ariaSort].join());
   if (await sorted() !== 'Handler,ascending') wrong.push(`sorted by ${await sorted()}`);

@@ -1,5 +1,5 @@
-// node operate.mjs ORIGIN NEEDLE PAYLOAD: finds the failed run whose error says NEEDLE, mends its payload, replays it and
-// sees it succeed; then pauses a schedule and lets it go on. Nothing is reloaded by hand.
+// node operate.mjs ORIGIN NEEDLE PAYLOAD: finds the failed run whose error says NEEDLE, reads its log, mends its payload, replays
+// it and sees it at work and succeed; then pauses a schedule and lets it go on. Nothing is reloaded by hand.
 import { within } from './browser.mjs';
 
 const [origin, needle, payload] = process.argv.slice(2);
@@ -33,12 +33,20 @@ await within(origin, async (page, wrong) => {
 
   await Promise.all([page.waitForNavigation(), page.click('tbody a.id')]);
   if (!(await text(page, 'main')).includes(needle)) wrong.push('the run does not say why it failed');
+  const log = await text(page, 'ol.log');
+  for (const part of ['info an order of "Ada"', 'warn its total is "12 pounds"']) {
+    if (!log.includes(part)) wrong.push(`its log does not say ${part}: ${log}`);
+  }
   await page.click('#edit summary');
   await page.$eval('#edit textarea', (area, payload) => { area.value = payload; }, payload);
   await Promise.all([page.waitForNavigation(), press(page, 'Replay with this payload')]);
+  // It takes a moment, and what it logs meanwhile is seen.
+  await page.evaluate(() => { globalThis.loaded = 'once'; });
+  await until(page, '[data-under-way]', 'an order of "Ada"');
   await until(page, 'h1', 'succeeded');
+  if (await page.evaluate(() => globalThis.loaded) !== 'once') wrong.push('the page was loaded anew');
   const replay = await text(page, 'main');
-  for (const part of ['Replay of', 'greeted a user for', 'Welcome, Ada!']) {
+  for (const part of ['Replay of', 'an order of "Ada"', '"paid":1200']) {
     if (!replay.includes(part)) wrong.push(`the replay does not show ${part}`);
   }
 

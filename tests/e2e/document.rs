@@ -80,7 +80,7 @@ fn what_is_served_is_what_the_document_says() {
 }
 
 /// What a command has in place of each operation of the API; nothing where it is for other programs.
-const COMMANDS: [(&str, &str); 58] = [
+const COMMANDS: [(&str, &str); 62] = [
     ("GET /api/v1/events", "events list"),
     ("GET /api/v1/events/{id}", "events show"),
     ("POST /api/v1/events/{id}/route", "events route"),
@@ -134,8 +134,12 @@ const COMMANDS: [(&str, &str); 58] = [
     ("GET /api/v1/tokens", "tokens list"),
     ("POST /api/v1/tokens", "tokens create"),
     ("DELETE /api/v1/tokens/{name}", "tokens revoke"),
+    ("GET /api/v1/sessions", "sessions list"),
+    ("DELETE /api/v1/sessions/{id}", "sessions end"),
     ("GET /api/v1/audit", "audit"),
     ("POST /api/v1/backup", "backup"),
+    ("GET /api/v1/overview", "overview"),
+    ("GET /api/v1/system", "system"),
     ("GET /api/v1/health", "health"),
     ("GET /api/v1/openapi.json", ""),
     ("GET /metrics", ""),

@@ -9,7 +9,7 @@ use hookbox_http::operator::RULES;
 use serde_json::{Value, json};
 
 use crate::harness::receiver::Receiver;
-use crate::harness::{Host, Project, environment, said, shop, until};
+use crate::harness::{Host, Project, environment, now, said, shop, until};
 use crate::pages::{broken, browse, script, succeed};
 use crate::schedules::TICK;
 
@@ -19,7 +19,12 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 /// What is read by machines or leads on, below `/api/v1` apart.
 const NO_PAGES: [&str; 5] = ["/metrics", "/live", "/assets/{name}", "/login/oidc", "/login/callback"];
 /// A path, the one fault of its page, and how it is told.
-const FAULTS: [(&str, &str, &str); 9] = [
+const FAULTS: [(&str, &str, &str); 10] = [
+    (
+        "/folded",
+        r#"<details><summary>More</summary><img src="data:,"></details>"#,
+        "/folded in light: critical image-alt: <img",
+    ),
     ("/image", r#"<img src="data:,">"#, "/image in light: critical image-alt: <img"),
     ("/pale", r#"<p style="color: #aaa">pale"#, "/pale in light: serious color-contrast: <p"),
     ("/dim", r#"<p class="dim">dim"#, "/dim in dark: serious color-contrast: <p"),
@@ -70,17 +75,19 @@ struct Ids {
     event: String,
     unrouted: String,
     duplicate: String,
+    /// It is at work as long as it is looked at.
+    leased: String,
 }
 
 impl Ids {
     fn nobodys() -> Ids {
         let none = || "none".to_owned();
-        Ids { good: none(), dead: none(), event: none(), unrouted: none(), duplicate: none() }
+        Ids { good: none(), dead: none(), event: none(), unrouted: none(), duplicate: none(), leased: none() }
     }
 }
 
 fn examples(ids: &Ids) -> Vec<Example> {
-    let Ids { good, dead, event, unrouted, duplicate } = ids;
+    let Ids { good, dead, event, unrouted, duplicate, leased } = ids;
     let new = "/new-schedule?name=workdays&target=ticker/tick";
     vec![
         pictured("overview:960", "/"),
@@ -96,6 +103,7 @@ fn examples(ids: &Ids) -> Vec<Example> {
         ),
         refused(422, "/runs?since=yesterday"),
         seen(format!("/runs/{good}")),
+        seen(format!("/runs/{leased}")),
         pictured("run", format!("/runs/{dead}")),
         refused(404, "/runs/run_00000000000000000000000000"),
         pictured("events", "/events"),
@@ -165,14 +173,20 @@ fn lived_in(project: &Project) -> (Host<'_>, Ids) {
         &["tokens", "create", "ann", "--role", "operator", "--expires-in", "90d"],
         &["schedules", "run", "ticker.new-year"],
         &["schedules", "pause", "ticker.new-year"],
+        &["holds", "add", "steps/doomed", "--note", "until noon"],
     ] {
         host.cli(arguments).text();
     }
     until("a slot has fired", || (host.get(TICK)["counts"]["fired"] != 0).then_some(()));
     until("somebody is told", || (host.get("alerts")["firing"] != json!([])).then_some(()));
+    let slow = host.accept(&shop("slow", "5", json!({ "until": now() + 120_000 })));
+    let leased = until("it is at work", || {
+        let run = host.get("runs?state=leased")["items"][0].clone();
+        (run["event"] == slow.as_str()).then(|| text(&run["id"]))
+    });
     let duplicate = text(&host.get("suppressed")["items"][0]["id"]);
-    let ids =
-        Ids { good: text(&good["id"]), dead: text(&dead["id"]), event: text(&good["event"]), unrouted, duplicate };
+    let (good, dead, event) = (text(&good["id"]), text(&dead["id"]), text(&good["event"]));
+    let ids = Ids { good, dead, event, unrouted, duplicate, leased };
     (host, ids)
 }
 

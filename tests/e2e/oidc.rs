@@ -176,6 +176,59 @@ fn who_logged_in_by_a_provider_is_nobody_without_it() {
 }
 
 #[test]
+fn who_got_a_role_by_other_rules_logs_in_again_and_can_be_logged_out() {
+    let provider = Provider::start();
+    let project = project(&provider);
+    provider.knows(json!({ "email": "ann@example.com", "email_verified": true, "groups": ["ops", "root"] }));
+    let (mut browser, mut other) = (Browser::new(), Browser::new());
+    {
+        let host = project.serve();
+        assert_eq!(browser.log_in(&host).0, 200);
+        assert_eq!(other.log_in(&host).0, 200);
+        let (status, _, told) = browser.get(&host.api("sessions"));
+        let sessions: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(status, 200, "{told}");
+        let all = sessions["items"].as_array().unwrap();
+        assert!(all.iter().all(|one| one["who"] == "oidc:ann@example.com" && one["by"] == "provider"), "{told}");
+        assert_eq!(all.iter().filter(|one| one["own"] == true).count(), 1, "{told}");
+    }
+    let text = std::fs::read_to_string(project.path("hooks.yaml")).unwrap();
+    project.write("hooks.yaml", text.replace(r#""admin":["root"],"#, ""));
+    let host = project.serve();
+    assert_eq!(browser.who(&host).0, 401, "nobody is an admin any more");
+    assert_eq!(browser.log_in(&host).0, 200);
+    assert_eq!(browser.who(&host).1["role"], "operator");
+    assert_eq!(other.who(&host).0, 401);
+}
+
+#[test]
+fn an_address_gives_a_role_where_the_provider_has_verified_it() {
+    let provider = Provider::start();
+    let project = project(&provider);
+    let text = std::fs::read_to_string(project.path("hooks.yaml")).unwrap();
+    let by = |claim: &str, value: &str| {
+        let roles = format!(r#""claim":"{claim}","roles":{{"operator":["{value}"]}}"#);
+        let at = text.find(r#""roles""#).unwrap();
+        let end = at + text[at..].find('}').unwrap() + 1;
+        project.write("hooks.yaml", format!("{}{roles}{}", &text[..at], &text[end..]));
+    };
+    by("email", "ann@example.com");
+    {
+        let host = project.serve();
+        for (verified, status) in [(json!(false), 403), (json!(null), 403), (json!(true), 200)] {
+            provider.knows(json!({ "email": "ann@example.com", "email_verified": verified }));
+            assert_eq!(Browser::new().log_in(&host).0, status, "{verified}");
+        }
+    }
+    by("sub", "u-1");
+    provider.knows(json!({}));
+    assert_eq!(Browser::new().log_in(&project.serve()).0, 200);
+    by("nickname", "ann");
+    let refused = project.run(&["check"]);
+    assert!(refused.code == Some(2) && refused.out.contains("calls themselves"), "{refused:?}");
+}
+
+#[test]
 fn a_provider_that_is_not_there_is_told() {
     let provider = Provider::start();
     let project = project(&provider);

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Host, Project, marked, said, shop};
+use crate::harness::{Host, Project, marked, said, shop, until};
 
 const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// Among which the failed one is found.
@@ -50,8 +50,9 @@ fn an_operator_chooses_a_theme_an_order_and_columns_and_copies_an_id() {
 
 #[test]
 fn an_operator_finds_a_failed_run_among_many_mends_it_and_sees_it_succeed() {
-    let project = Project::with(&["welcome", "ticker"]);
+    let project = Project::with(&["welcome", "ticker", "steps"]);
     let host = project.serve();
+    let order = |total: serde_json::Value| json!({ "data": { "customer": "Ada", "total": total } });
     thread::scope(|scope| {
         for sender in 0..SENDERS {
             let host = &host;
@@ -59,7 +60,7 @@ fn an_operator_finds_a_failed_run_among_many_mends_it_and_sees_it_succeed() {
                 for number in 0..RUNS / SENDERS {
                     host.accept(&shop("user.created", &format!("{sender}-{number}"), json!({ "data": {} })));
                     if (sender, number) == (0, RUNS / SENDERS / 2) {
-                        host.accept(&broken("broken"));
+                        host.accept(&shop("checkout", "no-total", order(json!("12 pounds"))));
                     }
                 }
             });
@@ -67,8 +68,30 @@ fn an_operator_finds_a_failed_run_among_many_mends_it_and_sees_it_succeed() {
     });
     let ended = host.idle();
     assert!(ended["counts"]["succeeded"].as_u64().unwrap() >= RUNS, "{ended:#}");
-    let mended = json!({ "event_id": "mended", "type": "user.created", "data": { "name": "Ada" } }).to_string();
-    browse("operate.mjs", &host, &["no object, alas", &mended]);
+    browse("operate.mjs", &host, &["has no total", &order(json!(1200)).to_string()]);
+}
+
+#[test]
+fn an_operator_replays_keeps_holds_rolls_back_tests_takes_in_and_backfills() {
+    let project = Project::with(&["welcome", "ticker"]);
+    project.write("plugins/steps.wasm", marked("first..........."));
+    project.write("hooks.yaml", "alerts: { channels: { own: { handler: steps/link } } }\n");
+    let host = project.serve();
+    for number in 1..=3 {
+        host.follow(&broken(&number.to_string()));
+    }
+    host.follow(&shop("user.created", "4", json!({ "data": { "name": "Ada" } })));
+    assert_eq!(host.post(&shop("user.created", "4", json!({ "data": { "name": "Eve" } }))).status, 200);
+    let duplicate = host.get("suppressed")["items"][0]["id"].as_str().unwrap().to_owned();
+    let digest = || host.get("plugins/steps")["digest"].clone();
+    let first = digest();
+    project.write("plugins/steps.wasm", marked("second.........."));
+    until("the second version serves", || (digest() != first).then_some(()));
+    browse("buttons.mjs", &host, &[&duplicate]);
+    assert_eq!(digest(), first);
+    assert_eq!(host.get("holds")["items"], json!([]));
+    assert_eq!(host.get("searches")["items"][0]["name"], "no objects");
+    assert_eq!(host.idle()["counts"]["dead"], 6, "three, and their replays");
 }
 
 #[test]
@@ -88,4 +111,23 @@ fn somebody_chooses_light_or_dark_and_finds_it_so_again() {
     let project = Project::with(&[]);
     let host = project.serve();
     browse("theme.mjs", &host, &[]);
+}
+
+#[test]
+fn the_charts_go_on_after_a_restart() {
+    let project = Project::with(&["welcome"]);
+    {
+        let host = project.serve();
+        for number in 0..7 {
+            host.accept(&shop("user.created", &number.to_string(), json!({ "data": { "name": "Ada" } })));
+        }
+        host.idle();
+        host.stop();
+    }
+    let host = project.serve();
+    let lately = until("it has looked", || {
+        let overview = host.get("overview");
+        overview["lately"].is_object().then(|| overview["lately"].clone())
+    });
+    assert_eq!((&lately["accepted"], &lately["attempts"]), (&json!(7), &json!(7)), "{lately:#}");
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use crate::args::{AuditArgs, TokensCommand};
+use crate::args::{AuditArgs, SessionsCommand, TokensCommand};
 use crate::client::Client;
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
@@ -17,6 +17,16 @@ const TOKENS: [Column; 7] = [
     ("LAST USED", "used"),
     ("EXPIRES", "expires"),
     ("EXPIRED", "expired"),
+];
+const SESSIONS: [Column; 8] = [
+    ("ID", "id"),
+    ("WHO", "who"),
+    ("ROLE", "role"),
+    ("BY", "by"),
+    ("CREATED", "created"),
+    ("LAST USED", "used"),
+    ("ENDS", "ends"),
+    ("YOURS", "own"),
 ];
 const AUDIT: [Column; 8] = [
     ("AT", "at"),
@@ -57,6 +67,25 @@ pub(crate) fn tokens(client: &Client, command: TokensCommand, print: Print) -> R
                 return inspect::json(&revoked);
             }
             say!("{name} is revoked: it counts no longer, and whoever logged in with it is logged out");
+            Ok(())
+        }
+    }
+}
+
+pub(crate) fn sessions(client: &Client, command: SessionsCommand, print: Print) -> Result<()> {
+    match command {
+        SessionsCommand::List => {
+            inspect::list(&client.get("sessions", &[])?, &SESSIONS, "No browser is logged in.", print)
+        }
+        SessionsCommand::End { id } => {
+            if id.is_empty() || !id.chars().all(|c| c.is_ascii_hexdigit()) {
+                bail!(Mistakes(vec![format!("{id:?}: name a session, as `hookbox sessions list` shows it")]));
+            }
+            let ended = client.delete(&format!("sessions/{id}"))?;
+            if print == Print::Json {
+                return inspect::json(&ended);
+            }
+            say!("{} is logged out there", output::plain(&ended["who"]));
             Ok(())
         }
     }

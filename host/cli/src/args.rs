@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use access::{AuditArgs, TokensCommand};
+pub(crate) use access::{AuditArgs, SessionsCommand, TokensCommand};
 pub(crate) use alerts::AlertsCommand;
 pub(crate) use cron::{CronArgs, CronCommand, refusal as cron_refusal};
 pub(crate) use data::{BackupArgs, MigrateArgs, RestoreArgs};
@@ -170,6 +170,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TokensCommand,
     },
+    /// See which browsers are logged in, and log one out.
+    Sessions {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
     /// What was done by the operator API and the pages, by whom, and how it ended.
     Audit {
         #[command(flatten)]
@@ -179,6 +186,19 @@ pub(crate) enum Command {
     },
     /// Look at everything that a host stands on, and say the cure of what is wrong.
     Doctor(DoctorArgs),
+    /// Say whether all is well, what somebody should look at, and how it goes.
+    Overview {
+        #[command(flatten)]
+        operator: OperatorArgs,
+        /// With --json, what is looked back on: 1h, 6h or 24h.
+        #[arg(long)]
+        span: Option<String>,
+    },
+    /// Show the host itself: its release, its store and disk, and the limits that count.
+    System {
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
     /// Say how a running host is. Exits with 1 unless it takes webhooks.
     Health {
         #[command(flatten)]

@@ -14,14 +14,17 @@ mod alerts;
 mod asked;
 mod descriptors;
 mod guests;
+mod kept;
 mod listeners;
 mod otlp;
 mod plugins;
 mod reload;
+mod trend;
 mod trust;
 mod versions;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -39,7 +42,7 @@ use hookbox_http::alerts::Alerts;
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
-use hookbox_http::operator::{self, Operator};
+use hookbox_http::operator::{self, Listens, Operator};
 use hookbox_http::pairing::Pairing;
 use hookbox_http::serve::ServerLimits;
 use hookbox_http::tally::Tally;
@@ -91,6 +94,9 @@ pub(crate) struct Host {
     doers: Vec<JoinHandle<()>>,
     guests: tokio::runtime::Runtime,
     exporter: Option<Exporter>,
+    trend: Arc<Trend>,
+    looked_at: Sources,
+    data: PathBuf,
 }
 
 /// How a host came to its end.
@@ -195,7 +201,7 @@ impl Host {
             alerts: alerts.clone(),
             settings: alert_settings.clone(),
         };
-        let trend = Arc::new(Trend::default());
+        let trend = Arc::new(trend::read(&project.data));
         let looked_at =
             Sources { store: store.clone(), tally: tally.clone(), spending: spending.clone(), clock: clock.clone() };
         let public = ingress::router(Ingress {
@@ -212,6 +218,7 @@ impl Host {
             listens_on: ingress_at.ip(),
         });
         let config = Arc::new(ArcSwap::from_pointee(project.config.clone()));
+        let connections_max = descriptors::for_connections(project.config.server.connections_max as usize);
         let private = operator::router(Operator {
             store: store.clone(),
             clock: clock.clone(),
@@ -234,9 +241,10 @@ impl Host {
             changes,
             config: config.clone(),
             alerts: alerts.clone(),
+            listens: Listens { webhooks: ingress_at, operator: operator_at, connections_max },
         });
         let public_limits = ServerLimits {
-            connections_max: descriptors::for_connections(project.config.server.connections_max as usize),
+            connections_max,
             crowds: project.config.server.trusted_proxies.clone(),
             ..ServerLimits::default()
         };
@@ -284,7 +292,7 @@ impl Host {
             tokio::spawn(folder.watch(proposals)),
             tokio::spawn(plugins.clone().obey()),
             tokio::spawn(plugins.clone().judge()),
-            tokio::spawn(trend.watch(looked_at)),
+            tokio::spawn(trend::watch(trend.clone(), looked_at.clone(), project.data.clone())),
             tokio::spawn(reload::watch(reload::Live {
                 args: args.project.clone(),
                 dev: project.dev,
@@ -316,6 +324,9 @@ impl Host {
             doers,
             guests,
             exporter,
+            trend,
+            looked_at,
+            data: project.data.clone(),
         })
     }
 
@@ -346,6 +357,8 @@ impl Host {
             () = asked.again() => tracing::warn!("asked again: what still runs is cut, and counts as lost"),
         }
         self.guests.shutdown_background();
+        self.trend.take(&self.looked_at).await;
+        trend::write(self.trend, self.data).await;
         if let Some(exporter) = self.exporter {
             let _ = tokio::task::spawn_blocking(move || exporter.finish()).await;
         }

@@ -6,6 +6,7 @@
 mod crontab;
 mod django;
 mod entry;
+mod kinds;
 mod python;
 mod value;
 

@@ -138,9 +138,12 @@ fn run(cli: Cli) -> Result<u8> {
         }
         Command::Plugins { operator, command } => plugins::plugins(&client(&operator)?, command, print).map(|()| DONE),
         Command::Tokens { operator, command } => access::tokens(&client(&operator)?, command, print).map(|()| DONE),
+        Command::Sessions { operator, command } => access::sessions(&client(&operator)?, command, print).map(|()| DONE),
         Command::Audit { operator, args } => access::audit(&client(&operator)?, &args, print).map(|()| DONE),
         Command::Alerts { operator, command } => alerts::alerts(&client(&operator)?, command, print).map(|()| DONE),
         Command::Doctor(args) => doctor::doctor(&args, || client(&args.operator), print).map(done_or(FAILED)),
+        Command::Overview { operator, span } => health::overview(&client(&operator)?, span, print).map(|()| DONE),
+        Command::System { operator } => health::system(&client(&operator)?, print).map(|()| DONE),
         Command::Health { operator } => health::health(&client(&operator)?, print).map(done_or(FAILED)),
         Command::Completion { shell } => {
             shell::completion(shell);

@@ -117,12 +117,17 @@ pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Resu
     let path = format!("handlers/{plugin}/{handler}/run{}", waiting(args.wait));
     let made = client.post_json_waiting(&path, &Value::Object(asked), args.wait)?;
     if print == Print::Tables && made["new"] == false {
-        say!("none is made: {} has this key and is alive", output::plain(&made["run"]));
-        return Ok(());
+        say!("none is made: {} has this key and was alive", output::plain(&made["run"]));
     }
-    match made["waited"].is_null() {
-        true => inspect::made(&made, print),
-        false => ended(&made, print),
+    match (args.wait, made["waited"].is_null()) {
+        (Some(_), false) => ended(&made, print),
+        (Some(_), true) => {
+            inspect::made(&made, print)?;
+            let id = output::plain(&made["run"]);
+            bail!("nobody has waited for {id}: do so with `hookbox runs result {id} --wait 60`")
+        }
+        (None, _) if print == Print::Tables && made["new"] == false => Ok(()),
+        (None, _) => inspect::made(&made, print),
     }
 }
 

@@ -81,9 +81,24 @@ pub enum Holder {
     Configured(SecretHash),
     /// A token of that name. The session ends with it.
     Token(TokenName),
-    /// An identity provider said who it is, and that decided the role.
-    Person { name: String, role: Role },
+    /// As a hookbox wrote it that did not keep by which rules. Such a session is over.
+    PersonV1 { name: String, role: Role },
+    /// An identity provider said who it is, and rules of the configuration then decided the role.
+    Person { name: String, role: Role, rules: RulesHash },
 }
+
+/// The SHA-256 of what a role was given by: whoever has one by other rules logs in again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesHash([u8; 32]);
+
+/// What a session is called, which lets nobody in: the beginning of its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionId([u8; 8]);
+
+/// A text that names no session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be 16 hexadecimal digits, as the list of sessions shows them, got {0:?}")]
+pub struct NotASessionId(String);
 
 /// Everybody who is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -167,6 +182,30 @@ impl SecretHash {
     }
 }
 
+impl RulesHash {
+    pub fn of(rules: &[u8]) -> RulesHash {
+        RulesHash(Sha256::digest(rules).into())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&hex::encode(self.0))
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = NotASessionId;
+
+    fn from_str(text: &str) -> Result<SessionId, NotASessionId> {
+        let mut id = [0; 8];
+        match hex::decode_to_slice(text, &mut id) {
+            Ok(()) => Ok(SessionId(id)),
+            Err(_) => Err(NotASessionId(text.chars().take(40).collect())),
+        }
+    }
+}
+
 impl PartialEq for SecretHash {
     fn eq(&self, other: &SecretHash) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -203,7 +242,18 @@ impl AccessToken {
 impl Session {
     /// Whether it has been idle for too long, or is too old.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        now.since(self.used) >= SESSION_IDLE || now.since(self.created) >= SESSION_MAX
+        now >= self.ends()
+    }
+
+    /// When it is over, unless it is used before.
+    pub fn ends(&self) -> Timestamp {
+        self.used.plus(SESSION_IDLE).min(self.created.plus(SESSION_MAX))
+    }
+
+    pub fn id(&self) -> SessionId {
+        let mut id = [0; 8];
+        id.copy_from_slice(&self.hash.as_bytes()[..8]);
+        SessionId(id)
     }
 }
 
@@ -226,6 +276,7 @@ impl AccessRows {
         let role = match &session.holder {
             Holder::Configured(hash) => (configured == Some(hash)).then_some(Role::Admin),
             Holder::Token(name) => self.tokens.get(name).filter(|token| token.counts(now)).map(|token| token.role),
+            Holder::PersonV1 { .. } => None,
             Holder::Person { role, .. } => Some(*role),
         };
         Some((session, role?))
@@ -242,7 +293,7 @@ impl Holder {
         match self {
             Holder::Configured(_) => "configured",
             Holder::Token(name) => name.as_str(),
-            Holder::Person { name, .. } => name,
+            Holder::PersonV1 { name, .. } | Holder::Person { name, .. } => name,
         }
     }
 }
@@ -322,12 +373,14 @@ mod tests {
     #[test]
     fn a_session_has_the_role_of_what_it_was_begun_with_and_ends_with_it() {
         let configured = SecretHash::of(b"hush");
-        let person = Holder::Person { name: "ann".to_owned(), role: Role::Viewer };
+        let person = Holder::Person { name: "ann".to_owned(), role: Role::Viewer, rules: RulesHash::of(b"") };
+        let former = Holder::PersonV1 { name: "ann".to_owned(), role: Role::Viewer };
         let sessions = [
             session("a", Holder::Token(TokenName::parse("ci").unwrap())),
             session("b", Holder::Configured(configured)),
             session("c", person),
             session("d", Holder::Token(TokenName::parse("gone").unwrap())),
+            session("f", former),
         ];
         let rows = rows(&[token("ci", Role::Operator, Some(NOW.plus(Millis(9))))], &sessions);
         let role = |id: &str, configured: Option<SecretHash>, now| {
@@ -341,11 +394,22 @@ mod tests {
         assert_eq!(role("c", None, NOW), Some(Role::Viewer));
         assert_eq!(role("d", None, NOW), None);
         assert_eq!(role("e", None, NOW), None);
+        assert_eq!(role("f", None, NOW), None, "nobody knows by which rules");
+    }
+
+    #[test]
+    fn a_session_is_called_by_what_lets_nobody_in() {
+        let id = session("a", Holder::Token(TokenName::parse("ci").unwrap())).id();
+        assert_eq!(id.to_string(), "ca978112ca1bbdca");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for wrong in ["", "ca97", "ca978112ca1bbdcaf2", "ca978112ca1bbdcg"] {
+            assert!(wrong.parse::<SessionId>().is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
     fn a_session_is_over_when_it_is_idle_or_old() {
-        let holder = Holder::Person { name: "ann".to_owned(), role: Role::Viewer };
+        let holder = Holder::Token(TokenName::parse("ci").unwrap());
         let used_at = |used: Timestamp| Session { used, ..session("a", holder.clone()) };
         assert!(!used_at(NOW).is_over(NOW.plus(Millis(SESSION_IDLE.0 - 1))));
         assert!(used_at(NOW).is_over(NOW.plus(SESSION_IDLE)));

@@ -169,9 +169,11 @@ impl Scheduler {
                 let Some(slots) = self.slots(row) else { continue };
                 if row.next != next_of(&slots, row) {
                     self.move_next(&slots, row, now).await?;
+                    self.beat();
                 }
                 behind += u64::from(row.is_ahead_of_the_clock(now));
             }
+            self.beat();
             after = match rows.last() {
                 Some(last) if rows.len() == BATCH => Some(last.schedule.name.clone()),
                 _ => break,

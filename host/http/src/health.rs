@@ -22,6 +22,7 @@ pub(crate) enum Detail {
 const PASS_OVERDUE: Millis = Millis::MINUTE;
 
 /// How the host is, in a word, and why it is not well.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,

@@ -28,3 +28,4 @@ mod problem;
 mod share;
 mod source;
 mod view;
+mod words;

@@ -14,6 +14,7 @@ mod idempotency;
 mod jobs;
 mod metrics;
 mod openapi;
+pub(crate) mod overview;
 mod pairing;
 mod payload;
 mod plugins;
@@ -24,9 +25,11 @@ mod routing;
 mod runs;
 mod schedules;
 mod searches;
+mod sessions;
 mod sort;
 mod streams;
 mod suppressed;
+mod system;
 mod tokens;
 mod totals;
 mod ui;
@@ -34,6 +37,7 @@ mod unrouted;
 mod waits;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -119,6 +123,16 @@ pub struct Operator {
     pub config: Arc<ArcSwap<Config>>,
     /// The same as whoever watches has.
     pub alerts: Arc<Alerts>,
+    pub listens: Listens,
+}
+
+/// Where the host is reached, whatever hooks.yaml says.
+#[derive(Debug, Clone, Copy)]
+pub struct Listens {
+    pub webhooks: SocketAddr,
+    pub operator: SocketAddr,
+    /// Of those who send webhooks, as far as there are descriptors for them.
+    pub connections_max: usize,
 }
 
 impl Operator {
@@ -232,9 +246,13 @@ fn routes(operator: &Arc<Operator>) -> Routes {
         .route("/providers/{name}/pairing/close", post(pairing::close))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}", delete(tokens::revoke))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", delete(sessions::end_one))
         .route("/audit", get(audit::list))
         .route("/whoami", get(tokens::who_am_i))
         .route("/backup", post(backup::make))
+        .route("/overview", get(overview::show))
+        .route("/system", get(system::show))
         .route("/health", get(health))
         .route("/openapi.json", get(openapi::show));
     Routes::new()

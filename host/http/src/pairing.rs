@@ -132,6 +132,11 @@ impl Pairing {
         }
     }
 
+    /// For whom it is open, and whether something has come.
+    pub(crate) fn stands(&self, now: Monotonic) -> Option<(ProviderName, bool)> {
+        self.current(now).as_ref().map(|window| (window.provider.clone(), window.caught.is_some()))
+    }
+
     pub fn look(&self, provider: &ProviderName, now: Monotonic) -> Result<Seen, NotPaired> {
         let current = self.current(now);
         let window = current.as_ref().filter(|window| window.provider == *provider);

@@ -1,16 +1,16 @@
 //! How it went: what the host had done, looked at every few seconds and kept for a day, in memory.
 //!
-//! A look costs nothing where work is done: it reads counters that are there anyway. After a restart the day begins anew;
-//! what counts is in the store.
+//! A look costs nothing where work is done: it reads counters that are there anyway. The day can be written down and go on
+//! after a restart; what counts is in the store.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use hookbox_core::clock::Clock;
 use hookbox_core::spending::{Spending, TOOK_BUCKETS, Took};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
 
 use crate::tally::Tally;
 
@@ -29,10 +29,26 @@ pub struct Sources {
 }
 
 #[derive(Debug, Default)]
-pub struct Trend(Mutex<VecDeque<Look>>);
+pub struct Trend(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    looks: VecDeque<Look>,
+    /// What the counters of earlier starts had come to, of those that begin anew with each.
+    before: (u64, Took),
+}
+
+/// A day as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    looks: VecDeque<Look>,
+}
+
+const VERSION: u32 = 1;
 
 /// The counters at one moment. They grow from the start of the host, or have grown for longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Look {
     pub(crate) at: Timestamp,
     pub(crate) accepted: u64,
@@ -80,13 +96,29 @@ impl Sources {
     }
 }
 
+impl Book {
+    /// As if the counters had never begun anew.
+    fn onto(&self, look: Look) -> Look {
+        let (refused, took) = &self.before;
+        Look { refused: look.refused.saturating_add(*refused), took: look.took.with(took), ..look }
+    }
+}
+
 impl Trend {
-    /// Looks for as long as it is not dropped.
-    pub async fn watch(self: Arc<Trend>, sources: Sources) {
-        loop {
-            self.take(&sources).await;
-            tokio::time::sleep(Duration::from_millis(LOOK_EVERY.0)).await;
+    /// Goes on after what an earlier start has [`kept`](Trend::kept). Fails where that is of another release.
+    pub fn after(kept: &[u8]) -> Result<Trend, serde_json::Error> {
+        let Kept { version, mut looks } = serde_json::from_slice(kept)?;
+        if version != VERSION || !looks.iter().is_sorted_by(|one, next| one.at < next.at) {
+            return Err(serde::de::Error::custom("it is of another release, or its times are in no order"));
         }
+        looks.drain(..looks.len().saturating_sub(LOOKS_MAX));
+        let before = looks.back().map(|last| (last.refused, last.took)).unwrap_or_default();
+        Ok(Trend(Mutex::new(Book { looks, before })))
+    }
+
+    /// For the next start.
+    pub fn kept(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Kept { version: VERSION, looks: self.book().looks.clone() })
     }
 
     /// One look; none where the store is away.
@@ -97,20 +129,22 @@ impl Trend {
     }
 
     fn keep(&self, look: Look) {
-        let mut looks = self.looks();
+        let mut book = self.book();
+        let look = book.onto(look);
         // A clock that was put back: what came after is of no time that was.
-        while looks.back().is_some_and(|last| last.at >= look.at) {
-            looks.pop_back();
+        while book.looks.back().is_some_and(|last| last.at >= look.at) {
+            book.looks.pop_back();
         }
-        looks.push_back(look);
-        if looks.len() > LOOKS_MAX {
-            looks.pop_front();
+        book.looks.push_back(look);
+        if book.looks.len() > LOOKS_MAX {
+            book.looks.pop_front();
         }
     }
 
     /// The time up to `now` in `columns` equal parts, the oldest first; nothing in those that were not seen as a whole.
     pub(crate) fn columns(&self, now: Look, span: Millis, columns: usize) -> Vec<Option<Stretch>> {
-        let looks = self.looks();
+        let book = self.book();
+        let (looks, now) = (&book.looks, book.onto(now));
         let width = span.0 / columns.max(1) as u64;
         let edge = |back: u64| now.at.minus(Millis(width * back));
         // The last look at or before it.
@@ -130,13 +164,14 @@ impl Trend {
 
     /// The latest stretch that is as long, or as long as there is.
     pub(crate) fn lately(&self, now: Look, span: Millis) -> Option<Stretch> {
-        let looks = self.looks();
+        let book = self.book();
+        let (looks, now) = (&book.looks, book.onto(now));
         let after = looks.partition_point(|look| look.at <= now.at.minus(span));
         let start = looks.get(after.saturating_sub(1)).filter(|start| start.at < now.at)?;
         Some(Stretch::between(start, &now))
     }
 
-    fn looks(&self) -> MutexGuard<'_, VecDeque<Look>> {
+    fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -205,19 +240,45 @@ mod tests {
     }
 
     #[test]
+    fn a_day_goes_on_after_a_restart_as_if_nothing_had_begun_anew() {
+        let counted = |seconds: u64, accepted: u64, refused: u64, failed: u64| Look {
+            refused,
+            took: Took { buckets: std::array::from_fn(|at| if at == 3 { failed } else { 0 }), failed },
+            ..look(seconds, accepted)
+        };
+        let trend = Trend::default();
+        trend.keep(counted(100, 10, 5, 2));
+        trend.keep(counted(160, 20, 7, 3));
+        let trend = Trend::after(&trend.kept().unwrap()).unwrap();
+        // The store has counted on, what is in memory from nothing.
+        trend.keep(counted(220, 30, 1, 1));
+        let parts = trend.columns(counted(280, 45, 4, 1), Millis(180_000), 3);
+        let told: Vec<_> = parts.iter().flatten().map(|one| (one.accepted, one.refused, one.took.failed)).collect();
+        assert_eq!(told, [(10, 2, 1), (10, 1, 1), (15, 3, 0)]);
+        // A second restart goes on from both.
+        let trend = Trend::after(&trend.kept().unwrap()).unwrap();
+        trend.keep(counted(340, 50, 2, 0));
+        let parts = trend.columns(counted(400, 50, 3, 0), Millis(60_000), 1);
+        assert_eq!(parts[0].map(|one| (one.refused, one.took.failed)), Some((1, 0)));
+        for bad in ["", "{}", r#"{"version":2,"looks":[]}"#] {
+            assert!(Trend::after(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_day_of_looks_is_kept() {
         let trend = Trend::default();
         for n in 0..LOOKS_MAX as u64 + 10 {
             trend.keep(look(n, n));
         }
-        assert_eq!(trend.looks().len(), LOOKS_MAX);
+        assert_eq!(trend.book().looks.len(), LOOKS_MAX);
     }
 
     #[test]
     fn a_clock_that_is_put_back_leaves_no_look_from_a_time_to_come() {
         let trend = Trend::default();
         [look(100, 1), look(200, 2), look(50, 3)].into_iter().for_each(|look| trend.keep(look));
-        assert_eq!(trend.looks().len(), 1);
+        assert_eq!(trend.book().looks.len(), 1);
         assert_eq!(trend.lately(look(60, 5), Millis(60_000)).unwrap().accepted, 2);
     }
 

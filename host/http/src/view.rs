@@ -8,6 +8,7 @@ pub(crate) mod event;
 pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod hold;
+pub(crate) mod overview;
 pub(crate) mod pairing;
 pub(crate) mod payload;
 pub(crate) mod plugin;
@@ -19,6 +20,7 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod stream;
 pub(crate) mod suppressed;
+pub(crate) mod system;
 
 use hookbox_store::types::Total;
 use schemars::JsonSchema;

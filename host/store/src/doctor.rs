@@ -68,6 +68,7 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     check_aside(tree, ended.dead + ended.cancelled, &mut report)?;
     check_unrouted(tree, counts.unrouted, &mut report)?;
     check_suppressed(tree, &mut report)?;
+    check_made_by(tree, &mut report)?;
     check_parts(tree, &mut report)?;
     tree.scan(&[keys::KV], &keys::end_of(&[keys::KV]), Order::Ascending, &mut |key, stored| {
         report.kv_keys += 1;
@@ -164,6 +165,18 @@ fn check_suppressed(tree: &dyn Read, report: &mut Report) -> Result<(), StoreErr
     })
 }
 
+/// Every mark of who asked for a run is of a run that says the same, and every such run has one.
+fn check_made_by(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
+    tree.scan(&[keys::MADE_BY], &keys::end_of(&[keys::MADE_BY]), Order::Ascending, &mut |key, _| {
+        let ids = key.get(1..17).and_then(|id| id.first_chunk()).zip(key.get(17..).and_then(|id| id.first_chunk()));
+        let made = ids.map(|(maker, run)| (RunId::from_bytes(*maker), query::run(tree, RunId::from_bytes(*run))));
+        if !matches!(made, Some((maker, Ok(run))) if run.made_by == Some(maker)) {
+            report.fault("a run is marked as asked for by another, and is gone or was not".to_owned());
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
 /// Rows that belong to another row.
 fn check_parts(tree: &dyn Read, report: &mut Report) -> Result<(), StoreError> {
     for kind in [keys::CHUNK, keys::BODY, keys::DETAIL, keys::DEDUPE, keys::UNIQUE, keys::SUPPRESSED_OF] {
@@ -216,6 +229,10 @@ fn check_runs(
                     RunStatus::Dead => ended.dead += 1,
                     RunStatus::Cancelled => ended.cancelled += 1,
                     RunStatus::Pending | RunStatus::Leased => {}
+                }
+                let mark = run.made_by.map(|maker| tree.get(&keys::made_by(maker, id))).transpose()?;
+                if matches!(mark, Some(None)) {
+                    report.fault(format!("run {id} is not found by the run that asked for it"));
                 }
                 let work = match run.work {
                     Work::Event(event) => query::event(tree, event).map(|_| ()),

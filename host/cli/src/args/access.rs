@@ -25,6 +25,17 @@ pub(crate) enum TokensCommand {
     Whoami,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// Those that are logged in, the one that was used last first.
+    List,
+    /// Log it out at once, and end what it follows.
+    End {
+        /// As `hookbox sessions list` shows it.
+        id: String,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
     #[command(flatten)]

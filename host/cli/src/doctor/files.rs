@@ -59,12 +59,26 @@ fn data(folder: &Path, findings: &mut Findings) {
         let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
         Some((place, statvfs(place).ok()?))
     }) {
-        disk(place, &room, findings);
+        disk(place, &Room::of(&room), findings);
     }
 }
 
-fn disk(place: &Path, room: &StatVfs, findings: &mut Findings) {
-    let (free, shown) = (room.f_bavail.saturating_mul(room.f_frsize), place.display());
+/// Of a file system.
+struct Room {
+    free_bytes: u64,
+    inodes: u64,
+    free_inodes: u64,
+}
+
+impl Room {
+    fn of(told: &StatVfs) -> Room {
+        let free_bytes = told.f_bavail.saturating_mul(told.f_frsize);
+        Room { free_bytes, inodes: told.f_files, free_inodes: told.f_favail }
+    }
+}
+
+fn disk(place: &Path, room: &Room, findings: &mut Findings) {
+    let (free, shown) = (room.free_bytes, place.display());
     let what = format!("{} MiB are free where {shown} is", free >> 20);
     let cure = "free some room, or put `store` on a larger disk";
     match free {
@@ -73,7 +87,7 @@ fn disk(place: &Path, room: &StatVfs, findings: &mut Findings) {
         _ => findings.ok(DISK, what),
     }
     // Some file systems have no fixed number of them.
-    if let Some(per_cent) = room.f_favail.saturating_mul(100).checked_div(room.f_files) {
+    if let Some(per_cent) = room.free_inodes.saturating_mul(100).checked_div(room.inodes) {
         let what = format!("{per_cent} % of the inodes are free where {shown} is");
         match per_cent < FREE_INODES_LOW {
             true => findings.warning(DISK, what, "remove small files, or make a file system with more inodes"),
@@ -98,5 +112,30 @@ fn plugins(folder: &Path, findings: &mut Findings) {
             findings.warning(PART, what, format!("chmod o-w {shown}, or ask for signatures with trust.keys"));
         }
         Ok(_) => findings.ok(PART, format!("{shown} can be read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn a_disk_is_told_before_it_is_full() {
+        let found = |free_bytes: u64, inodes: u64, free_inodes: u64| {
+            let mut findings = Findings::default();
+            disk(Path::new("/data"), &Room { free_bytes, inodes, free_inodes }, &mut findings);
+            assert!(findings.0.iter().all(|finding| finding.part == DISK));
+            assert!(findings.0.iter().all(|finding| (finding.level == Level::Ok) == finding.cure.is_none()));
+            findings.0.into_iter().map(|finding| (finding.level, finding.what)).collect::<Vec<_>>()
+        };
+        let bytes = |level, mib| (level, format!("{mib} MiB are free where /data is"));
+        assert_eq!(found((256 << 20) - 1, 0, 0), [bytes(Level::Fault, 255)]);
+        assert_eq!(found(256 << 20, 0, 0), [bytes(Level::Warning, 256)]);
+        assert_eq!(found((2 << 30) - 1, 0, 0), [bytes(Level::Warning, 2047)]);
+        assert_eq!(found(2 << 30, 0, 0), [bytes(Level::Ok, 2048)]);
+        let inodes = |level, per_cent| (level, format!("{per_cent} % of the inodes are free where /data is"));
+        assert_eq!(found(2 << 30, 1000, 49)[1], inodes(Level::Warning, 4));
+        assert_eq!(found(2 << 30, 1000, 50)[1], inodes(Level::Ok, 5));
     }
 }

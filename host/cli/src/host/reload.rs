@@ -20,7 +20,7 @@ use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 use hookbox_http::tls::Tls;
 
-use super::alerts::{Channels, Settled};
+use super::alerts::Settled;
 use super::asked::Anew;
 use super::engine_settings;
 use super::plugins::Plugins;
@@ -117,10 +117,8 @@ pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
 /// hooks.yaml, `.env` and every file that they name.
 pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
     let folder = args.config.parent().unwrap_or(Path::new(""));
-    let of_providers = project.config.providers.values().flat_map(Provider::sources);
-    let of_plugins = project.config.plugins.values().flat_map(|plugin| plugin.secrets.values());
-    let of_channels = Channels::sources(&project.config);
-    let in_files = of_providers.chain(of_plugins).chain(of_channels).filter_map(|source| match source {
+    let sources = project.config.sources();
+    let in_files = sources.filter_map(|source| match source {
         SecretSource::File(path) => Some(folder.join(path)),
         SecretSource::Env(_) => None,
     });

@@ -10,7 +10,7 @@ use hookbox_core::time::{Millis, Timestamp};
 use serde_json::json;
 
 use super::value::{Call, Value};
-use super::{crontab, one_line, python};
+use super::{crontab, kinds, one_line, python};
 
 pub(super) struct Entry<'a> {
     pub(super) name: &'a str,
@@ -192,25 +192,32 @@ impl Entry<'_> {
                  a schedule of each day whose handler works out the hour and enqueues a job for it",
                 call = Value::Call(call.clone())
             )),
+            other if let Some(kind) = kinds::of_name(other) => {
+                lines.lines.push(kinds::line(kind, call)?);
+                lines.lines.extend(self.timezone()?.map(|zone| format!("timezone: {}", quoted(&zone.to_string()))));
+                Ok(())
+            }
             other => Err(format!("{other}(..) is none of Celery's own schedules: write cron: or every: for it")),
         }
     }
 
     fn cron(&self, expression: &str, lines: &mut Lines) -> Result<(), String> {
-        let zone = self.value.get("timezone").or(self.value.get("tz"));
-        let zone = match zone {
-            Some(Value::Text(text)) => Some(ZoneName::parse(text).map_err(|error| error.to_string())?),
-            _ => self.zone.clone(),
-        };
+        let zone = self.timezone()?;
         let checked = When::cron_with(expression, zone.clone().unwrap_or_default(), DayRule::And);
         checked.map_err(|error| format!("crontab {expression:?}: {error}"))?;
         lines.lines.push(format!("cron: {}", quoted(expression)));
-        lines.lines.extend(
-            zone.filter(|zone| *zone != ZoneName::default())
-                .map(|zone| format!("timezone: {}", quoted(&zone.to_string()))),
-        );
+        lines.lines.extend(zone.map(|zone| format!("timezone: {}", quoted(&zone.to_string()))));
         lines.lines.push("day_rule: and".to_owned());
         Ok(())
+    }
+
+    /// Unless it is the usual one.
+    fn timezone(&self) -> Result<Option<ZoneName>, String> {
+        let zone = match self.value.get("timezone").or(self.value.get("tz")) {
+            Some(Value::Text(text)) => Some(ZoneName::parse(text).map_err(|error| error.to_string())?),
+            _ => self.zone.clone(),
+        };
+        Ok(zone.filter(|zone| *zone != ZoneName::default()))
     }
 
     /// What the task gets.
@@ -278,6 +285,9 @@ impl Entry<'_> {
 
 /// What JSON says in the place of a call.
 fn written_out(members: &[(String, Value)]) -> Result<Value, String> {
+    if let Some(kind) = kinds::written_out(members) {
+        return Ok(kind);
+    }
     let map = Value::Map(members.to_vec());
     let call = |name: &str, value: &Value| match value {
         Value::Map(named) => Value::Call(Call { name: name.to_owned(), args: Vec::new(), named: named.clone() }),
@@ -332,7 +342,7 @@ fn millis(seconds: f64) -> Millis {
 }
 
 /// As YAML takes it whatever is in it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     json!(text).to_string()
 }
 

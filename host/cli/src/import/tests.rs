@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
-const FILES: [&str; 5] = ["documentation.py", "settings.py", "config.py", "plain.json", "dumpdata.json"];
+const FILES: [&str; 7] =
+    ["documentation.py", "settings.py", "config.py", "kinds.py", "kinds.json", "plain.json", "dumpdata.json"];
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/import/fixtures").join(name)

@@ -55,7 +55,7 @@ impl Oidc {
         let scopes = section.list("scopes", 0..=SCOPES_MAX);
         let scopes = scopes.map(|scopes| scopes.iter().filter_map(|scope| scope.parsed(text)).collect());
         let scopes = scopes.unwrap_or_else(|| ["profile", "email"].map(str::to_owned).to_vec());
-        let claim = section.parsed("claim", text).unwrap_or_else(|| "groups".to_owned());
+        let claim = section.parsed("claim", role_claim).unwrap_or_else(|| "groups".to_owned());
         let mut given = section.section("roles");
         let mut values = Vec::new();
         for (role, key) in [(Role::Admin, "admin"), (Role::Operator, "operator"), (Role::Viewer, "viewer")] {
@@ -100,6 +100,18 @@ fn secure_url(text: &str) -> Result<String, String> {
     match plain.is_none_or(local) {
         true => Ok(text),
         false => Err(format!("must begin with https://, since a secret is sent there, got {text:?}")),
+    }
+}
+
+/// What somebody may choose for themselves gives no role.
+fn role_claim(claim: &str) -> Result<String, String> {
+    const CHOSEN: [&str; 8] =
+        ["name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "website"];
+    match CHOSEN.contains(&claim) {
+        true => Err(format!(
+            "{claim} is what somebody calls themselves: name a claim that the provider decides, such as groups"
+        )),
+        false => text(claim),
     }
 }
 

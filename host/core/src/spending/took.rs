@@ -1,5 +1,7 @@
 //! How long attempts take, in a few buckets: enough to draw, and cheap to keep.
 
+use serde::{Deserialize, Serialize};
+
 use crate::attempt::Outcome;
 
 /// Upper bounds of how long attempts took, in microseconds; those above the last are counted behind it.
@@ -27,7 +29,7 @@ pub const TOOK_BOUNDS_US: [u64; TOOK_BUCKETS - 1] = [
 pub const TOOK_BUCKETS: usize = 20;
 
 /// Attempts of all handlers by how long they took, and those that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Took {
     pub buckets: [u64; TOOK_BUCKETS],
     pub failed: u64,
@@ -44,6 +46,17 @@ impl Took {
 
     pub fn attempts(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(&self, other: &Took) -> Took {
+        let mut both = *self;
+        for (bucket, more) in both.buckets.iter_mut().zip(other.buckets) {
+            *bucket = bucket.saturating_add(more);
+        }
+        both.failed = both.failed.saturating_add(other.failed);
+        both
     }
 
     /// What was added since an earlier one.

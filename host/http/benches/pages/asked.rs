@@ -18,6 +18,8 @@ pub(crate) struct Ids {
     pub(crate) run: RunId,
     pub(crate) event: EventId,
     pub(crate) suppressed: EventId,
+    /// Where the first page of a list ends that is in the order of duration.
+    pub(crate) in_order: String,
 }
 
 /// Paths with what stands where they have names, and with the queries that cost most.
@@ -48,7 +50,7 @@ fn named(path: &str, ids: &Ids) -> String {
 }
 
 fn queries(ids: &Ids) -> Vec<String> {
-    let Ids { run, event, .. } = ids;
+    let Ids { run, event, in_order, .. } = ids;
     let runs = [
         "state=succeeded",
         "state=dead",
@@ -73,7 +75,8 @@ fn queries(ids: &Ids) -> Vec<String> {
         "/runs?columns=run,source,topic,size,result".to_owned(),
         "/runs?sort=-duration&columns=run,source,topic,size,result&count=true".to_owned(),
         format!("/runs?made_by={run}"),
-        format!("/runs?sort=-duration&cursor={run}"),
+        format!("/runs?sort=-duration&cursor={in_order}"),
+        format!("/api/v1/runs?sort=-duration&cursor={in_order}"),
         "/?span=24h".to_owned(),
         format!("/runs?cursor={run}"),
         format!("/events?cursor={event}"),

@@ -4,18 +4,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hookbox_core::access::{AccessToken, AuditEntry, AuditOutcome, Role, SecretHash, TokenName, Via};
+use hookbox_core::access::{
+    AccessToken, AuditEntry, AuditOutcome, Holder, Role, SESSIONS_MAX, SecretHash, Session, TokenName, Via,
+};
 use hookbox_core::alert::{Book, Condition, Judged, Rule, Terms};
+use hookbox_core::attempt::{Cost, Executed, Outcome};
 use hookbox_core::clock::{Clock, Monotonic};
 use hookbox_core::hold::{Held, Hold};
+use hookbox_core::host_call::{CallKind, Calls};
 use hookbox_core::id::Mint;
 use hookbox_core::name::{HandlerName, HandlerRef, PluginName, ProviderName, ScheduleName};
 use hookbox_core::plugin::{Digest, Handler, PluginInfo, Trigger};
 use hookbox_core::policy::PolicyPatch;
 use hookbox_core::queue::Room;
 use hookbox_core::route::Pattern;
+use hookbox_core::run::RunStatus;
 use hookbox_core::schedule::{Origin, Rules, Schedule, ScheduleRow, When, decide};
 use hookbox_core::secret::Secret;
+use hookbox_core::spending::Spending;
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_core::verify::{ID_WINDOW, Scheme, Verifier};
 use hookbox_http::alerts::{Shown, Told};
@@ -50,6 +56,12 @@ pub(crate) async fn furnish(store: &Arc<dyn Store>) {
     schedules(store, &mint).await;
     for number in 0..TOKENS {
         store.change_access(AccessChange::NewToken(token(number))).await.unwrap();
+    }
+    for number in 0..SESSIONS_MAX as u64 {
+        let hash = SecretHash::of(&number.to_be_bytes());
+        let holder = Holder::Token(token(number % TOKENS).name);
+        let session = Session { hash, holder, created: now(), used: now() };
+        store.change_access(AccessChange::NewSession(session)).await.unwrap();
     }
     for number in 0..SEARCHES {
         let search = Search { name: format!("search {number}"), query: "state=dead&error=needle".to_owned() };
@@ -175,6 +187,19 @@ async fn others(store: &Arc<dyn Store>, mint: &Mint) {
     let unrouted = |_| NewEvent { runs: Vec::new(), ..event(mint, &target) };
     store.accept_all((0..2 * DUPLICATES).map(duplicate).collect()).await.unwrap();
     store.accept_all((0..UNROUTED).map(unrouted).collect()).await.unwrap();
+}
+
+/// Of every handler, that has done everything once.
+pub(crate) fn spending() -> Spending {
+    let spending = Spending::default();
+    let calls = CallKind::ALL.into_iter().map(|kind| (kind, Calls { number: 3, bytes_given: 7, bytes_answered: 7 }));
+    let cost = Cost { wall_us: 1500, cpu_us: 900, memory_peak_bytes: 1 << 20, calls: calls.collect() };
+    let executed = Executed { cost, ..Executed::bare(Outcome::Completed { output: None }) };
+    for number in 0..PLUGINS {
+        spending.add(&handler(number, "welcome"), &executed);
+        spending.finished(&handler(number, "welcome"), RunStatus::Succeeded);
+    }
+    spending
 }
 
 pub(crate) fn providers() -> Providers {

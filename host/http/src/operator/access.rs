@@ -27,6 +27,7 @@ use hookbox_core::secret::Secret;
 use hookbox_core::time::{Millis, Timestamp};
 use ipnet::IpNet;
 
+use super::Operator;
 use crate::problem::Problem;
 use crate::source;
 use caller::By;
@@ -34,7 +35,8 @@ use cookie::Over;
 use origin::Names;
 use throttle::{Count, Throttle};
 
-pub(super) use caller::{Caller, apart, caller, may, note};
+pub(super) use audit::Deed;
+pub(super) use caller::{Caller, apart, caller, may, note, own_session};
 pub(super) use guard::{Once, check, once};
 pub(super) use login::{form, log_in, log_out, show as show_login};
 pub use oidc::{CALLBACK, Fetch, FetchError, Oidc, OidcParts};
@@ -128,7 +130,7 @@ impl Access {
     }
 
     /// Whose request it is.
-    fn address(&self, head: &request::Parts) -> IpAddr {
+    pub(super) fn address(&self, head: &request::Parts) -> IpAddr {
         source::of(&head.headers, &head.extensions, &self.trusted_proxies)
     }
 
@@ -195,14 +197,32 @@ impl Access {
         }
     }
 
-    /// Where hooks.yaml has no provider any more, nobody is who it said. Whether somebody still has the role is known to the
-    /// provider alone: it is asked again each day.
+    /// Where hooks.yaml has another provider or gives other roles by now, nobody is who they were. Whether somebody is still in
+    /// their group is known to the provider alone: it is asked again each day.
     fn session<'a>(&self, hash: &SecretHash, rows: &'a AccessRows, now: Timestamp) -> Option<(&'a Session, Role)> {
         let found = rows.session(hash, self.configured.as_ref(), now);
         found.filter(|(session, _)| match session.holder {
-            Holder::Person { .. } => self.oidc.is_some() && now.since(session.created) < SESSION_OF_PERSON_MAX,
+            Holder::Person { rules, .. } => {
+                self.oidc.as_ref().is_some_and(|oidc| oidc.rules == rules)
+                    && now.since(session.created) < SESSION_OF_PERSON_MAX
+            }
             _ => true,
         })
+    }
+
+    /// Those that let somebody in at this moment, the one that was used last first.
+    pub(super) fn sessions<'a>(&self, rows: &'a AccessRows, now: Timestamp) -> Vec<(&'a Session, Role)> {
+        let mut all: Vec<_> = rows.sessions.keys().filter_map(|hash| self.session(hash, rows, now)).collect();
+        all.sort_by_key(|(session, _)| (std::cmp::Reverse(session.used), session.id()));
+        all
+    }
+
+    /// When it is over, unless it is used before.
+    pub(super) fn ends(&self, session: &Session) -> Timestamp {
+        match session.holder {
+            Holder::Person { .. } => session.ends().min(session.created.plus(SESSION_OF_PERSON_MAX)),
+            _ => session.ends(),
+        }
     }
 
     /// By what a session is held that is begun with what lets the caller in.
@@ -243,6 +263,12 @@ impl Access {
 struct At {
     now: Timestamp,
     monotonic: Monotonic,
+}
+
+/// Whether whoever asks would be let in at this moment, after a while of waiting.
+pub(super) fn is_still_in(operator: &Operator) -> bool {
+    let still = |caller| operator.access.still_is(&caller, &operator.store.access(), operator.clock.now());
+    caller().is_some_and(still)
 }
 
 /// Whoever may put code on this machine must have shown who they are.

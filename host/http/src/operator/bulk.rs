@@ -85,9 +85,11 @@ pub(super) async fn cancel(State(operator): Api, uri: Uri, body: Body) -> Result
         return Err(Problem::bad_parameter().because("state: only pending and leased runs can be cancelled"));
     }
     // One that has changed its state since it was found is not meant.
-    let which = match found.status[..] {
-        [RunStatus::Pending] => Cancellable::Pending,
-        [RunStatus::Leased] => Cancellable::Leased,
+    let is_meant =
+        |status| (found.status.is_empty() || found.status.contains(&status)) && !found.not.status.contains(&status);
+    let which = match (is_meant(RunStatus::Pending), is_meant(RunStatus::Leased)) {
+        (true, false) => Cancellable::Pending,
+        (false, true) => Cancellable::Leased,
         _ => Cancellable::Alive,
     };
     let done = sweep(&operator, &asked, found, Change::Cancel(which)).await;

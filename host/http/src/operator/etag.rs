@@ -82,6 +82,11 @@ impl Thing {
     }
 }
 
+/// Of a schedule as it is at this moment, for a page that changes it; nothing where there is none.
+pub(super) async fn of_schedule(operator: &Operator, name: &ScheduleName) -> Result<Option<String>, StoreError> {
+    Thing::Schedule(name.clone()).tag(operator).await
+}
+
 pub(super) async fn conditional(
     State((operator, edits)): State<(Arc<Operator>, Arc<Edits>)>,
     request: Request,

@@ -32,6 +32,10 @@ const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// What an answer says besides its body.
 const HEADERS: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
 
+/// What is kept of an answer, in place of all that it says.
+#[derive(Debug, Clone)]
+pub(super) struct Kept(pub(super) Bytes);
+
 /// Requests that this host works on.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay(Mutex<HashSet<RequestKey>>);
@@ -162,6 +166,7 @@ fn fingerprint(head: &request::Parts, body: &Bytes) -> [u8; 32] {
 async fn keep(operator: &Operator, key: RequestKey, once: Once, response: Response) -> Result<Response, Problem> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|_| Problem::damaged())?;
+    let kept = head.extensions.get::<Kept>().map_or_else(|| body.clone(), |Kept(kept)| kept.clone());
     let passes = head.status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&head.status);
     let text = |name: HeaderName| {
@@ -171,7 +176,7 @@ async fn keep(operator: &Operator, key: RequestKey, once: Once, response: Respon
     let answer = KeptAnswer {
         status: head.status.as_u16(),
         headers: HEADERS.into_iter().filter_map(text).collect(),
-        body: (once == Once::Answered && body.len() <= ANSWER_BYTES_MAX).then(|| body.to_vec()),
+        body: (once == Once::Answered && kept.len() <= ANSWER_BYTES_MAX).then(|| kept.to_vec()),
     };
     if let Err(error) = operator.store.end_request(key, (!passes).then_some(answer)).await {
         tracing::warn!(%error, "an answer with an idempotency key is not kept: {error}");

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::idempotency::Kept;
 use super::payload::{self, Written};
 use super::query::Query;
 use super::waits::{self, Wait, Waiting};
@@ -52,16 +53,28 @@ pub(super) async fn run(
     let target: HandlerRef = format!("{plugin}/{handler}")
         .parse()
         .map_err(|error| Problem::not_found().because(format!("in the path: {error}")))?;
-    let (run, new) = audited("run", &target, start(&operator, target.clone(), body).await)?;
-    // What was made is told in any case: who cannot wait looks later.
-    let ended = match wait {
-        Some(_) => waits::run(&operator, &waits, run, wait).await.ok(),
+    // Who cannot wait is told so before anything is made.
+    let place = match wait {
+        Some(wait) => Some((waits.place()?, wait)),
         None => None,
     };
-    let view = JobMadeView { run: run.to_string(), new, waited: ended.as_ref().map(WaitedView::of) };
+    let (run, new) = audited("run", &target, start(&operator, target.clone(), body).await)?;
+    let made = || JobMadeView { run: run.to_string(), new, waited: None };
+    let Some((place, wait)) = place else { return Ok(told(made())) };
+    // It is made, whatever keeps it from being looked at.
+    let ended = waits::ended(&operator, place, run, wait).await.ok();
+    let mut response = told(JobMadeView { waited: ended.as_ref().map(WaitedView::of), ..made() });
+    // How the run is at a later time is looked up then.
+    if let Ok(body) = serde_json::to_vec(&made()) {
+        response.extensions_mut().insert(Kept(body.into()));
+    }
+    Ok(response)
+}
+
+fn told(view: JobMadeView) -> Response {
     match view.new {
-        true => Ok(created(&format!("/api/v1/runs/{}", view.run), view)),
-        false => Ok((StatusCode::OK, axum::Json(view)).into_response()),
+        true => created(&format!("/api/v1/runs/{}", view.run), view),
+        false => (StatusCode::OK, axum::Json(view)).into_response(),
     }
 }
 

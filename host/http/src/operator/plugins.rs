@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::view::Page;
 use crate::view::change::ChangesView;
 use crate::view::grants::GrantsView;
-use crate::view::plugin::{PluginDetailView, PluginView};
+use crate::view::plugin::{HandlerCostView, PluginDetailView, PluginView};
 
 /// The longest wait for the host to obey: the largest plugins take ten seconds, and others may be before it.
 const ANSWER_TIMEOUT: Millis = Millis(120_000);
@@ -40,7 +40,8 @@ pub(super) async fn show(
     let row = row(&operator, &name)?;
     let denied = operator.store.denials(&name).await?;
     let grants = GrantsView::of(&operator.settings.load().of(&name));
-    Ok(Json(PluginDetailView::of(&row, grants, &denied)))
+    let cost = HandlerCostView::all(&operator.spending, &name);
+    Ok(Json(PluginDetailView::of(&row, grants, &denied, cost)))
 }
 
 /// What happened after `after`, a number of an earlier answer; without it, all that is remembered.

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::payload::{self, Payload, Written};
 use super::query::{Named, Query};
-use super::sort::{self, Among, Sort, Sorted};
+use super::sort::{self, Among, Cursor, Sort, Sorted};
 use super::waits::{self, Waiting};
 use super::{Api, Operator, asked_in, audited, created, filter, nothing_in, totals};
 use crate::json;
@@ -33,9 +33,9 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<RunsView
     let query = Query::read(&uri, &[&["cursor", "limit", "sort"], &filter::NAMES[..]].concat())?;
     let filter = filter::read(|name| query.texts(name))?;
     let sort = query.parsed::<Sort>("sort")?.unwrap_or_default();
-    let Sorted { page, among } = sort::runs(&operator, query.page::<RunId>()?, filter.clone(), sort).await?;
+    let Sorted { runs, next, among } = sort::runs(&operator, query.page::<Cursor>()?, filter.clone(), sort).await?;
     let total = totals::runs(&operator, &filter).await?;
-    let page = Page::new(page.runs.iter().map(RunView::of), page.next, total);
+    let page = Page::new(runs.iter().map(RunView::of), next, total);
     Ok(Json(RunsView { page, sorted: among.map(SortedView::of) }))
 }
 

@@ -1,13 +1,13 @@
 //! In which order runs are listed. By the time at which they were made the store has them all; by anything else a bounded
 //! number of the newest that fit are put in order.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use hookbox_core::id::RunId;
-use hookbox_core::run::Run;
-use hookbox_store::StoreError;
+use hookbox_core::id::{NotAnId, RunId};
+use hookbox_core::run::{Run, RunStatus};
+use hookbox_core::time::Millis;
 use hookbox_store::types::{Order, PageRequest, RunFilter, RunPage};
 
 use super::{Operator, found};
@@ -15,6 +15,8 @@ use crate::problem::Problem;
 
 /// Runs that are put in order at most.
 const SORTED_MAX: usize = 20_000;
+/// For a page behind the first one, which is among runs that were put in order before.
+const AGAIN_WITHIN: Millis = Millis(2000);
 /// Runs that the store is asked for at one time.
 const PAGE: usize = 500;
 
@@ -83,22 +85,10 @@ impl fmt::Display for Sort {
 }
 
 impl Sort {
-    /// Runs that have nothing to be compared come last both ways; among equals, the newest is first.
-    fn compare(self, one: &Run, other: &Run) -> Ordering {
-        let way = |order: Ordering| if self.is_descending { order.reverse() } else { order };
-        let order = match self.by {
-            By::Handler => way(one.target.cmp(&other.target)),
-            By::State => way(one.status().cmp(&other.status())),
-            _ => match (self.number(one), self.number(other)) {
-                (Some(one), Some(other)) => way(one.cmp(&other)),
-                (one, other) => one.is_none().cmp(&other.is_none()),
-            },
-        };
-        order.then_with(|| Reverse(one.id).cmp(&Reverse(other.id)))
-    }
-
-    fn number(self, run: &Run) -> Option<u64> {
-        match self.by {
+    fn value(self, run: &Run) -> Value {
+        let number = match self.by {
+            By::Handler => return Value::Text(run.target.to_string()),
+            By::State => RunStatus::ALL.iter().position(|status| *status == run.status()).map(|at| at as u64),
             By::Created => Some(run.created.0),
             By::Started => run.started().map(|at| at.0),
             By::Ended => run.finished_or_due().map(|at| at.0),
@@ -106,14 +96,88 @@ impl Sort {
             By::Duration => run.spent().map(|spent| spent.wall_us),
             By::Cpu => run.spent().map(|spent| spent.cpu_us),
             By::Memory => run.spent().map(|spent| spent.memory_peak_bytes),
-            By::Handler | By::State => None,
+        };
+        number.map_or(Value::Nothing, Value::Number)
+    }
+
+    /// Runs that have nothing to be compared come last both ways; among equals, the newest is first.
+    fn compare(self, (one, id): (&Value, RunId), (other, other_id): (&Value, RunId)) -> Ordering {
+        let order = match (one, other) {
+            (Value::Nothing, _) | (_, Value::Nothing) => (*one == Value::Nothing).cmp(&(*other == Value::Nothing)),
+            _ if self.is_descending => other.cmp(one),
+            _ => one.cmp(other),
+        };
+        order.then_with(|| other_id.cmp(&id))
+    }
+}
+
+/// What a run is compared by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Number(u64),
+    Text(String),
+    Nothing,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cursor {
+    /// In the order in which they were made.
+    Created(RunId),
+    Among(Place),
+}
+
+/// Behind a run as it was then, among the same runs as the page: whatever has become of it, and whatever has come since, a run
+/// is listed twice or left out only where it has changed its own place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    newest: RunId,
+    /// No older one is among them.
+    oldest: Option<RunId>,
+    id: RunId,
+    value: Value,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { newest, oldest, id, value } = match self {
+            Cursor::Created(id) => return id.fmt(f),
+            Cursor::Among(place) => place,
+        };
+        let oldest = oldest.map(|oldest| oldest.to_string()).unwrap_or_default();
+        write!(f, "{newest}.{oldest}.{id}.")?;
+        match value {
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Text(text) => f.write_str(text),
+            Value::Nothing => Ok(()),
         }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Cursor, NotAnId> {
+        let mut parts = text.splitn(4, '.');
+        let mut next = || parts.next().unwrap_or_default();
+        let (newest, oldest, id, value) = (next(), next(), next(), next());
+        if !text.contains('.') {
+            return newest.parse().map(Cursor::Created);
+        }
+        let oldest = if oldest.is_empty() { None } else { Some(oldest.parse()?) };
+        let value = match value.parse() {
+            Ok(number) => Value::Number(number),
+            Err(_) if value.is_empty() => Value::Nothing,
+            Err(_) => Value::Text(value.to_owned()),
+        };
+        Ok(Cursor::Among(Place { newest: newest.parse()?, oldest, id: id.parse()?, value }))
     }
 }
 
 /// A page of runs in some order.
 pub(super) struct Sorted {
-    pub(super) page: RunPage,
+    pub(super) runs: Vec<Run>,
+    pub(super) next: Option<Cursor>,
     /// Of what is in order; nothing where that is all there is.
     pub(super) among: Option<Among>,
 }
@@ -126,39 +190,40 @@ pub(super) struct Among {
     pub(super) oldest: Option<RunId>,
 }
 
-/// As [`found::runs`], in this order. The run that `page` goes on behind must still be there.
+/// As [`found::runs`], in this order.
 pub(super) async fn runs(
     operator: &Operator,
-    page: PageRequest<RunId>,
+    page: PageRequest<Cursor>,
     mut filter: RunFilter,
     sort: Sort,
 ) -> Result<Sorted, Problem> {
+    let other = || Problem::bad_parameter().because("cursor: is of a list in another order: begin with the first page");
     if sort.by == By::Created {
+        let before = match page.before {
+            Some(Cursor::Among(_)) => return Err(other()),
+            Some(Cursor::Created(id)) => Some(id),
+            None => None,
+        };
         filter.order = if sort.is_descending { Order::NewestFirst } else { Order::OldestFirst };
-        return Ok(Sorted { page: found::runs(operator, page, &filter).await?, among: None });
+        let RunPage { runs, next } = found::runs(operator, PageRequest { before, limit: page.limit }, &filter).await?;
+        return Ok(Sorted { runs, next: next.map(Cursor::Created), among: None });
     }
-    let behind = match page.before {
-        None => None,
-        Some(id) => match operator.store.run(id).await {
-            Ok(run) => Some(run),
-            Err(StoreError::NotFound(_)) => {
-                let cure = "cursor: its run is gone by now: begin with the first page";
-                return Err(Problem::bad_parameter().because(cure));
-            }
-            Err(error) => return Err(error.into()),
-        },
-    };
-    let is_behind = |run: &Run| behind.as_ref().is_none_or(|behind| sort.compare(run, behind) == Ordering::Greater);
+    match page.before {
+        None => first(operator, page.limit, &filter, sort).await,
+        Some(Cursor::Among(place)) => behind(operator, page.limit, &filter, sort, place).await,
+        Some(Cursor::Created(_)) => Err(other()),
+    }
+}
+
+/// The first page says among which runs the others are.
+async fn first(operator: &Operator, limit: usize, filter: &RunFilter, sort: Sort) -> Result<Sorted, Problem> {
     let begun = operator.clock.monotonic();
-    let (mut first, mut looked, mut before) = (Vec::new(), 0, None);
+    let (mut best, mut newest, mut before) = (Best::new(sort, limit), None, None);
     let oldest = loop {
         let RunPage { runs, next } = operator.store.runs(PageRequest { before, limit: PAGE }, filter.clone()).await?;
-        looked += runs.len();
-        first.extend(runs.into_iter().filter(is_behind));
-        // Only those are kept that the page may show.
-        first.sort_unstable_by(|one, other| sort.compare(one, other));
-        first.truncate(page.limit + 1);
-        let is_over = operator.clock.monotonic().since(begun) >= found::LOOK_FOR || looked >= SORTED_MAX;
+        newest = newest.or(runs.first().map(|run| run.id));
+        best.take(runs.into_iter());
+        let is_over = operator.clock.monotonic().since(begun) >= found::LOOK_FOR || best.looked >= SORTED_MAX;
         if next.is_none() || is_over {
             break next;
         }
@@ -166,11 +231,75 @@ pub(super) async fn runs(
         // Others have their turn.
         tokio::task::yield_now().await;
     };
-    let is_more = first.len() > page.limit;
-    first.truncate(page.limit);
-    let next = first.last().filter(|_| is_more).map(|run| run.id);
-    let among = Among { runs: looked as u64, oldest };
-    Ok(Sorted { page: RunPage { runs: first, next }, among: Some(among) })
+    Ok(best.page(newest, oldest))
+}
+
+async fn behind(
+    operator: &Operator,
+    limit: usize,
+    filter: &RunFilter,
+    sort: Sort,
+    Place { newest, oldest, id, value }: Place,
+) -> Result<Sorted, Problem> {
+    let begun = operator.clock.monotonic();
+    let mut best = Best::new(sort, limit);
+    let is_behind = |run: &Run| sort.compare((&sort.value(run), run.id), (&value, id)) == Ordering::Greater;
+    let mut before = Some(after(newest));
+    loop {
+        let RunPage { runs, next } = operator.store.runs(PageRequest { before, limit: PAGE }, filter.clone()).await?;
+        let among = runs.into_iter().filter(|run| oldest.is_none_or(|oldest| run.id >= oldest));
+        best.take(among.filter(is_behind));
+        if next.is_none_or(|next| oldest.is_some_and(|oldest| next <= oldest)) {
+            return Ok(best.page(Some(newest), oldest));
+        }
+        // The first page came as far in much less.
+        if operator.clock.monotonic().since(begun) >= AGAIN_WITHIN {
+            return Err(
+                Problem::for_now().because("it takes too long to put these runs in order: ask again, or for fewer")
+            );
+        }
+        before = next;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What is asked for before it is found.
+fn after(id: RunId) -> RunId {
+    RunId::from_bytes(u128::from_be_bytes(id.to_bytes()).saturating_add(1).to_be_bytes())
+}
+
+/// Those that the page may show, of all that were looked at.
+struct Best {
+    sort: Sort,
+    limit: usize,
+    looked: usize,
+    runs: Vec<(Value, Run)>,
+}
+
+impl Best {
+    fn new(sort: Sort, limit: usize) -> Best {
+        Best { sort, limit, looked: 0, runs: Vec::new() }
+    }
+
+    fn take(&mut self, runs: impl Iterator<Item = Run>) {
+        let (sort, before) = (self.sort, self.runs.len());
+        self.runs.extend(runs.map(|run| (sort.value(&run), run)));
+        self.looked += self.runs.len() - before;
+        self.runs.sort_unstable_by(|(one, run), (other, of)| sort.compare((one, run.id), (other, of.id)));
+        self.runs.truncate(self.limit + 1);
+    }
+
+    fn page(mut self, newest: Option<RunId>, oldest: Option<RunId>) -> Sorted {
+        let is_more = self.runs.len() > self.limit;
+        self.runs.truncate(self.limit);
+        let last = self.runs.last().filter(|_| is_more).zip(newest);
+        let place = last.map(|((value, run), newest)| Place { newest, oldest, id: run.id, value: value.clone() });
+        Sorted {
+            next: place.map(Cursor::Among),
+            among: Some(Among { runs: self.looked as u64, oldest }),
+            runs: self.runs.into_iter().map(|(_, run)| run).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +313,15 @@ mod tests {
                 assert_eq!(text.parse::<Sort>().unwrap().to_string(), text);
             }
         }
+        let (newest, id) = (RunId::from_bytes([2; 16]), RunId::from_bytes([1; 16]));
+        for value in [Value::Number(7), Value::Text("shop/welcome".to_owned()), Value::Nothing] {
+            for oldest in [None, Some(RunId::from_bytes([0; 16]))] {
+                let cursor = Cursor::Among(Place { newest, oldest, id, value: value.clone() });
+                assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+            }
+        }
+        assert_eq!(id.to_string().parse::<Cursor>().unwrap(), Cursor::Created(id));
+        assert!("run_1..".parse::<Cursor>().is_err());
         for bad in ["", "-", "--created", "createds", "Created", "plugin", "created,state"] {
             assert!(bad.parse::<Sort>().is_err(), "{bad}");
         }

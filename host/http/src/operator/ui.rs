@@ -25,7 +25,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::Operator;
 use super::routing::Routes;
 use crate::problem::Problem;
 use frame::{At, Frame};
@@ -55,6 +54,7 @@ pub(super) fn routes() -> Routes {
         .route("/audit", get(audit::list))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}/revoke", post(tokens::revoke))
+        .route("/sessions/{id}/end", post(tokens::end_session))
         .route("/live", get(live::stream).layer(axum::Extension(live::Places::default())))
         .route("/assets/{name}", get(assets::show))
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use hookbox_core::id::RunId;
 use hookbox_core::run::Run;
 use hookbox_store::StoreError;
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
-use super::Operator;
 use super::streams::until_changed;
+use super::{Operator, access};
 use crate::problem::Problem;
 
 /// Longest wait, in seconds.
@@ -58,17 +58,32 @@ impl FromStr for Wait {
 /// The run once it has ended, or as it is when the wait is over or the host goes down.
 pub(super) async fn run(operator: &Operator, waits: &Waits, id: RunId, wait: Option<Wait>) -> Result<Run, Problem> {
     let run = operator.store.run(id).await?;
-    let Some(Wait(wait)) = wait.filter(|_| !run.status().is_terminal()) else { return Ok(run) };
-    let _place = waits.place()?;
+    match wait.filter(|_| !run.status().is_terminal()) {
+        Some(wait) => Ok(ended(operator, waits.place()?, id, wait).await?),
+        None => Ok(run),
+    }
+}
+
+/// The same by somebody who has a place. Nobody is told who was let in no longer by then.
+pub(super) async fn ended(
+    operator: &Operator,
+    _place: SemaphorePermit<'_>,
+    id: RunId,
+    Wait(wait): Wait,
+) -> Result<Run, Problem> {
     let ended = tokio::time::timeout(wait, until_ended(operator, id)).await;
-    Ok(match ended {
+    let run = match ended {
         Ok(run) => run?,
         Err(_) => operator.store.run(id).await?,
-    })
+    };
+    match access::is_still_in(operator) {
+        true => Ok(run),
+        false => Err(Problem::token_wanted().because("what let you in counts no longer")),
+    }
 }
 
 impl Waits {
-    fn place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
+    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.0.try_acquire().map_err(|error| match error {
             TryAcquireError::NoPermits | TryAcquireError::Closed => Problem::for_now()
                 .because(format!("{WAITS_MAX} requests wait for a result: come again, or ask without wait")),

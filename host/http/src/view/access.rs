@@ -1,4 +1,4 @@
-use hookbox_core::access::AccessToken;
+use hookbox_core::access::{AccessToken, Holder, Role, Session};
 use hookbox_core::time::Timestamp;
 use hookbox_store::types::Audited;
 use schemars::JsonSchema;
@@ -27,6 +27,23 @@ pub(crate) struct NewTokenView {
     pub(crate) view: TokenView,
 }
 
+/// A browser that has logged in, without what lets it in.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct SessionView {
+    pub(crate) id: String,
+    pub(crate) who: String,
+    pub(crate) role: &'static str,
+    /// `token`, `configured` (the token of hooks.yaml), or `provider` (an identity provider said who it is).
+    pub(crate) by: &'static str,
+    pub(crate) created: String,
+    /// To within five minutes.
+    pub(crate) used: String,
+    /// Unless it is used before.
+    pub(crate) ends: String,
+    /// Whoever asks is here by it.
+    pub(crate) own: bool,
+}
+
 /// What somebody did.
 #[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct AuditView {
@@ -39,7 +56,8 @@ pub(crate) struct AuditView {
     pub(crate) address: String,
     pub(crate) what: String,
     pub(crate) object: String,
-    /// `done`, or the code of a problem; null while it is under way, and where the host stopped meanwhile.
+    /// `done`, the code of a problem, or for a backup `given-up` or `broken-off`; null while it is under way, and where the host
+    /// stopped meanwhile.
     pub(crate) result: Option<String>,
     pub(crate) detail: Option<String>,
 }
@@ -62,6 +80,25 @@ impl TokenView {
             used: token.used.map(|used| used.to_string()),
             expires: token.expires.map(|expires| expires.to_string()),
             expired: !token.counts(now),
+        }
+    }
+}
+
+impl SessionView {
+    pub(crate) fn of(session: &Session, role: Role, ends: Timestamp, own: bool) -> SessionView {
+        SessionView {
+            id: session.id().to_string(),
+            who: session.holder.name().to_owned(),
+            role: role.as_str(),
+            by: match session.holder {
+                Holder::Configured(_) => "configured",
+                Holder::Token(_) => "token",
+                Holder::PersonV1 { .. } | Holder::Person { .. } => "provider",
+            },
+            created: session.created.to_string(),
+            used: session.used.to_string(),
+            ends: ends.to_string(),
+            own,
         }
     }
 }

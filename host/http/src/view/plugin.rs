@@ -1,5 +1,9 @@
+use std::collections::BTreeMap;
+
 use hookbox_core::denial::Denial;
+use hookbox_core::name::PluginName;
 use hookbox_core::plugin::{Handler, Trigger};
+use hookbox_core::spending::Spending;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::{By, Ended, Ending, PastVersion, RejectedVersion, Standing, Trusted};
 use schemars::JsonSchema;
@@ -115,11 +119,51 @@ pub(crate) struct PluginDetailView {
     pub(crate) grants: GrantsView,
     /// What it tried and was denied, the latest first.
     pub(crate) denied: Vec<DenialView>,
+    /// Of its handlers, since the start of the host.
+    pub(crate) cost: Vec<HandlerCostView>,
+}
+
+/// What the attempts of a handler have cost.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct HandlerCostView {
+    pub(crate) handler: String,
+    pub(crate) attempts: u64,
+    /// All together.
+    pub(crate) wall_us: u64,
+    pub(crate) cpu_us: u64,
+    /// Of the one that took most.
+    pub(crate) memory_peak_bytes: u64,
+    pub(crate) log_bytes: u64,
+    /// How often each was made.
+    pub(crate) host_calls: BTreeMap<&'static str, u64>,
+}
+
+impl HandlerCostView {
+    pub(crate) fn all(spending: &Spending, plugin: &PluginName) -> Vec<HandlerCostView> {
+        let all = spending.all().into_iter().filter_map(|(handler, spent)| Some((handler?, spent)));
+        let own = all.filter(|(handler, _)| handler.plugin == *plugin);
+        own.map(|(handler, spent)| HandlerCostView {
+            handler: handler.handler.to_string(),
+            attempts: spent.attempts,
+            wall_us: spent.wall_us,
+            cpu_us: spent.cpu_us,
+            memory_peak_bytes: spent.memory_peak_bytes,
+            log_bytes: spent.log_bytes,
+            host_calls: spent.calls.made().map(|(kind, calls)| (kind.code(), calls.number)).collect(),
+        })
+        .collect()
+    }
 }
 
 impl PluginDetailView {
-    pub(crate) fn of(row: &PluginRow, grants: GrantsView, denied: &[Denial]) -> PluginDetailView {
-        PluginDetailView { plugin: PluginView::of(row), grants, denied: denied.iter().map(DenialView::of).collect() }
+    pub(crate) fn of(
+        row: &PluginRow,
+        grants: GrantsView,
+        denied: &[Denial],
+        cost: Vec<HandlerCostView>,
+    ) -> PluginDetailView {
+        let denied = denied.iter().map(DenialView::of).collect();
+        PluginDetailView { plugin: PluginView::of(row), grants, denied, cost }
     }
 }
 

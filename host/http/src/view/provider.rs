@@ -25,6 +25,8 @@ pub(crate) struct ProviderView {
     pub(crate) tolerance_ms: Option<u64>,
     /// How often each secret matched, by the place that it is in: one at 0 can be taken out after a rotation.
     pub(crate) secrets_matched: BTreeMap<String, u64>,
+    /// When each was written, by its place; null where that is not known, as of the environment.
+    pub(crate) secrets_written: BTreeMap<String, Option<String>>,
     #[serde(flatten)]
     pub(crate) counts: CountsView,
 }
@@ -67,12 +69,15 @@ impl ProviderView {
         };
         let tolerance_ms = scheme.tolerance().map(|tolerance| tolerance.0);
         let matched = |place: &String| (place.clone(), counted.secrets.get(place).copied().unwrap_or_default());
+        let written = |at: usize| live.secrets_written.get(at).copied().flatten().map(|written| written.to_string());
+        let written = live.secret_places.iter().enumerate().map(|(at, place)| (place.clone(), written(at)));
         ProviderView {
             name: name.to_string(),
             scheme: scheme.name().to_owned(),
             integrity,
             tolerance_ms,
             secrets_matched: live.secret_places.iter().map(matched).collect(),
+            secrets_written: written.collect(),
             counts: view(counted),
         }
     }

@@ -300,7 +300,7 @@ impl CostView {
 }
 
 impl LogLineView {
-    pub(super) fn of(line: &LogLine) -> LogLineView {
+    pub(crate) fn of(line: &LogLine) -> LogLineView {
         LogLineView {
             at: line.at.to_string(),
             stream: match line.stream {

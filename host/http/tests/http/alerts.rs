@@ -46,7 +46,7 @@ async fn what_is_wrong_and_what_was_is_told_by_the_api_and_the_page() {
         "name": "ops", "kind": "slack", "delivered": 3, "lost": 1, "waiting": 2, "failure": "it answered with 500",
     });
     assert_eq!(told["channels"], json!([channel]));
-    assert!(host.get("/").await.body.contains("1 alerts</a> fire"));
+    assert!(host.get("/").await.body.contains("alerts that fire: 1"));
     let page = host.get("/alerts").await.body;
     for part in
         ["wrong &lt;fails&gt;", "/api/v1/alerts/channels/ops/test", "it answered with 500", "aria-current=\"page\""]

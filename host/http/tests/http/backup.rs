@@ -21,6 +21,7 @@ async fn a_backup_is_whole_and_has_the_plugins() {
     let contents = backup::check(&bytes[..]).unwrap();
     assert_eq!((contents.files, contents.bytes), (1, bytes.len() as u64));
     assert_eq!(contents.head.time(), crate::harness::NOW);
+    assert_eq!(outcomes(&host).await, [("hand out backup", "done"), ("back up", "done")].map(written));
     let cut = backup::check(&bytes[..bytes.len() - 1]);
     assert!(matches!(cut, Err(BackupError::Broken(_))), "{cut:?}");
 }
@@ -46,6 +47,30 @@ async fn a_backup_that_nobody_reads_on_is_given_up_and_is_no_whole_one() {
     let answer = host.operator().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    assert_eq!(outcomes(&host).await, [("hand out backup", "given-up"), ("back up", "done")].map(written));
+    // Its place is free, though it is held on to.
+    let request = Request::post("/api/v1/backup").header("host", OPERATOR).header(JSON.0, JSON.1);
+    let second = host.operator().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(second.status(), StatusCode::OK);
+    backup::check(&to_bytes(second.into_body(), usize::MAX).await.unwrap()[..]).unwrap();
     let read = to_bytes(answer.into_body(), usize::MAX).await;
     assert!(read.is_err(), "{} bytes", read.unwrap().len());
+}
+
+fn written((what, result): (&str, &str)) -> (String, String) {
+    (what.to_owned(), result.to_owned())
+}
+
+/// What the audit log has of backups, the newest first, once the last one has ended.
+async fn outcomes(host: &Host) -> Vec<(String, String)> {
+    loop {
+        let audit = host.get("/api/v1/audit?text=back").await.json();
+        let text = |entry: &serde_json::Value, member: &str| entry[member].as_str().map(str::to_owned);
+        let entries = audit["items"].as_array().unwrap().iter();
+        let entries: Option<Vec<_>> = entries.map(|one| Some((text(one, "what")?, text(one, "result")?))).collect();
+        match entries.filter(|entries| entries.first().is_some_and(|(what, _)| what == "hand out backup")) {
+            Some(entries) => return entries,
+            None => tokio::task::yield_now().await,
+        }
+    }
 }

@@ -25,7 +25,7 @@ use hookbox_http::alerts::{Alerts, Test};
 use hookbox_http::changes::Changes;
 use hookbox_http::ingress::{self, Ingress, IngressLimits};
 use hookbox_http::lifecycle::Lifecycle;
-use hookbox_http::operator::{self, Access, Operator, Random};
+use hookbox_http::operator::{self, Access, Listens, Operator, Random};
 use hookbox_http::pairing::{Pairable, Pairing};
 use hookbox_http::providers::{LiveProvider, Providers};
 use hookbox_http::tally::Tally;
@@ -189,6 +189,11 @@ impl Host {
             changes: Arc::clone(&self.changes),
             config: Arc::default(),
             alerts: Arc::clone(&self.alerts),
+            listens: Listens {
+                webhooks: ([127, 0, 0, 1], 8080).into(),
+                operator: ([127, 0, 0, 1], 5555).into(),
+                connections_max: 1000,
+            },
         }
     }
 

@@ -90,8 +90,33 @@ async fn an_order_that_is_not_known_is_refused_with_those_that_are() {
         assert!(refused.body.contains("must be one of created, started, ended, handler, state"), "{refused:?}");
     }
     assert_eq!(host.get("/api/v1/runs?sort=created&sort=state").await.status, 422);
-    let gone = host.get("/api/v1/runs?sort=state&cursor=run_01JABCDEFGHJKMNPQRSTVWXYZ0").await;
-    assert!(gone.status == 422 && gone.body.contains("begin with the first page"), "{gone:?}");
+    let id = "run_01JABCDEFGHJKMNPQRSTVWXYZ0";
+    for other in [format!("sort=created&cursor={id}..{id}.0"), format!("sort=state&cursor={id}")] {
+        let refused = host.get(&format!("/api/v1/runs?{other}")).await;
+        assert!(refused.status == 422 && refused.body.contains("begin with the first page"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_an_order_fit_together_while_runs_come_and_go_on() {
+    let (host, made) = three_and_one().await;
+    let [slow, fast, middle, waiting] = [0, 1, 2, 3].map(|at| made[at].clone());
+    deliver(&host, "e-8").await;
+    let last = ids(&host, "state=pending&sort=-created").await.remove(0);
+    let first = host.get("/api/v1/runs?sort=duration&limit=4").await.json();
+    let next = first["next"].as_str().unwrap().to_owned();
+    let behind = async |next: &str| ids(&host, &format!("sort=duration&limit=4&cursor={next}")).await;
+    let listed: Vec<_> = first["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap()).collect();
+    assert_eq!(listed, [&fast, &middle, &slow, &last]);
+    assert_eq!(behind(&next).await, [waiting.clone()]);
+    host.clock.advance(Millis(1000));
+    deliver(&host, "e-9").await;
+    assert_eq!(behind(&next).await, [waiting.clone()], "what has come since is in the next list");
+    // Both that waited are done, and the page ended with one of them: what comes behind it is where it was.
+    took(&host, 5000, "quick").await;
+    took(&host, 1000, "quicker").await;
+    assert_eq!(behind(&next).await, Vec::<String>::new());
+    assert_eq!(ids(&host, "sort=duration&limit=2").await, [last, waiting]);
 }
 
 #[tokio::test]

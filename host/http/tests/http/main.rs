@@ -38,6 +38,7 @@ mod share;
 mod socket;
 mod streams;
 mod suppressed;
+mod system;
 mod tally;
 mod tls;
 mod tokens;

@@ -24,9 +24,13 @@ fn described(document: &Value) -> Operations {
 
 /// A path that fits, with a name or id of nothing.
 fn filled(path: &str) -> String {
-    let of_run = path.starts_with("/api/v1/runs");
+    let id = match path.split('/').nth(3) {
+        Some("runs") => "run_01JABCDEFGHJKMNPQRSTVWXYZ0",
+        Some("sessions") => "0123456789abcdef",
+        _ => "evt_01JABCDEFGHJKMNPQRSTVWXYZ0",
+    };
     let fill = |segment: &str| match segment {
-        "{id}" => format!("{}_01JABCDEFGHJKMNPQRSTVWXYZ0", if of_run { "run" } else { "evt" }),
+        "{id}" => id.to_owned(),
         segment if segment.starts_with('{') => "nothing".to_owned(),
         segment => segment.to_owned(),
     };

@@ -1,13 +1,21 @@
 //! What alerts are judged by.
 
-use hookbox_core::alert::Rules;
-use hookbox_core::name::ScheduleName;
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use hookbox_core::alert::{Rules, Tries};
+use hookbox_core::clock::Clock;
+use hookbox_core::name::{PluginName, ProviderName, ScheduleName};
+use hookbox_core::run::RunStatus;
 use hookbox_core::schedule::{Origin, Rules as Terms, Schedule, When};
 use hookbox_core::time::Millis;
 use hookbox_http::readings::Sources;
+use hookbox_store::PluginRow;
+use hookbox_store::catalogue::Rollbacks;
 
-use crate::harness::{Host, NOW};
-use crate::operator::{target, welcome};
+use crate::harness::{Host, NOW, shop};
+use crate::operator::{die, host, target, welcome};
 use crate::schedules::tick;
 
 /// More than one look reads at a time.
@@ -49,4 +57,44 @@ async fn of_many_schedules_one_that_fired_late_is_found_wherever_it_stands() {
     assert!(late[&last].late >= Millis(30_000), "{late:?}");
     let rules = Rules { schedule_late: Some(Millis::HOUR), ..Rules::default() };
     assert!(sources.read(&rules, now).await.unwrap().schedules.is_empty());
+}
+
+#[tokio::test]
+async fn each_number_is_what_the_host_has_counted() {
+    let (host, _) = host().await;
+    host.deliver(shop(r#"{"type":"user.created","event_id":"e-2"}"#)).await;
+    host.deliver(Request::post("/api/v1/webhooks/webhook/my-shop").body(Body::from("forged")).unwrap()).await;
+    die(&host).await;
+    host.spending.finished(&target("welcome", "on-user"), RunStatus::Dead);
+    host.spending.finished(&target("welcome", "on-user"), RunStatus::Succeeded);
+    let rolled_back = PluginRow { rollbacks: Rollbacks { by_host: 2, by_operator: 1 }, ..welcome() };
+    host.store.put_plugin(rolled_back).await.unwrap();
+    host.clock.advance(Millis(90_000));
+    let providers = host.providers.load();
+    let sources = Sources {
+        store: &*host.store,
+        tally: &host.tally,
+        spending: &host.spending,
+        providers: &providers,
+        data: host.plugins.path(),
+    };
+    let quiet = BTreeMap::from([(ScheduleName::parse("nightly").unwrap(), Millis::HOUR)]);
+    let rules = Rules { schedule_quiet: quiet, ..Rules::default() };
+    let reading = sources.read(&rules, host.clock.now()).await.unwrap();
+    assert_eq!(reading.dead, 1);
+    assert_eq!(reading.oldest, Millis(90_000), "one waits still");
+    assert_eq!(reading.handlers["welcome/on-user"], Tries { ended: 2, failed: 1 });
+    let sender = &reading.providers[&ProviderName::parse("my-shop").unwrap()];
+    assert_eq!((sender.accepted, sender.refused, sender.last_accepted), (2, 1, Some(NOW)));
+    assert_eq!(reading.rollbacks[&PluginName::parse("welcome").unwrap()], 2, "those of operators are no alert");
+    assert!((1..=100).contains(&reading.disk_free.unwrap()));
+    assert!(reading.schedules.contains_key(&ScheduleName::parse("nightly").unwrap()), "{:?}", reading.schedules);
+    host.write("PUT", "/api/v1/holds/welcome", serde_json::json!({})).await;
+    let held = sources.read(&rules, host.clock.now()).await.unwrap();
+    assert_eq!(held.oldest, Millis(0), "what is held waits because somebody wants it to");
+    host.lifecycle.begin_draining();
+    let refused = host.deliver(shop(r#"{"type":"user.created","event_id":"e-3"}"#)).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    let draining = sources.read(&rules, host.clock.now()).await.unwrap();
+    assert_eq!(draining.providers[&ProviderName::parse("my-shop").unwrap()].refused, 1, "the host's own doing");
 }

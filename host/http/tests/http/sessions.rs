@@ -85,6 +85,71 @@ async fn a_session_may_what_its_token_may_and_ends_with_it() {
 }
 
 #[tokio::test]
+async fn an_admin_sees_who_is_logged_in_and_logs_one_out() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let mut cookies = Vec::new();
+    for token in ["viewer", "viewer", "operator"] {
+        cookies.push(cookie(&log_in(&router, token).await));
+    }
+    let admin = ("authorization", "Bearer admin");
+    let list = async || send(&router, "GET", "/api/v1/sessions", &[admin], "").await;
+    let listed = list().await;
+    let sessions = listed.json()["items"].as_array().unwrap().clone();
+    assert_eq!(sessions.len(), 3, "{listed:?}");
+    for cookie in &cookies {
+        let id = cookie.split_once('=').unwrap().1;
+        assert!(!listed.body.contains(id), "nobody can take over a session by the list");
+        let own = send(&router, "GET", "/api/v1/sessions", &[("cookie", cookie)], "").await;
+        assert_eq!(own.status, StatusCode::FORBIDDEN, "who is here is for admins");
+    }
+    let operator = sessions.iter().find(|session| session["who"] == "operator").unwrap();
+    assert_eq!((operator["role"].as_str(), operator["by"].as_str()), (Some("operator"), Some("token")));
+    assert_eq!(operator["own"], false);
+    let path = format!("/api/v1/sessions/{}", operator["id"].as_str().unwrap());
+    let ended = send(&router, "DELETE", &path, &[admin, JSON], "").await;
+    assert!(ended.status == StatusCode::OK && ended.json()["who"] == "operator", "{ended:?}");
+    let inside: Vec<_> = {
+        let mut all = Vec::new();
+        for cookie in &cookies {
+            all.push(page(&router, cookie).await.status);
+        }
+        all
+    };
+    assert_eq!(inside, [StatusCode::OK, StatusCode::OK, StatusCode::SEE_OTHER], "the other two go on");
+    for gone in [path.as_str(), "/api/v1/sessions/0123456789abcdef", "/api/v1/sessions/me"] {
+        let answer = send(&router, "DELETE", gone, &[admin, JSON], "").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{gone} {answer:?}");
+    }
+    assert_eq!(list().await.json()["items"].as_array().unwrap().len(), 2);
+    let audit = send(&router, "GET", "/api/v1/audit?text=end%20session", &[admin], "").await;
+    assert!(audit.body.contains("of operator") && audit.body.contains("not-found"), "{}", audit.body);
+}
+
+#[tokio::test]
+async fn the_page_logs_a_browser_out_and_says_which_is_ones_own() {
+    let host = with_roles().await;
+    let router = host.operator_with(with_token("hush"));
+    let own = cookie(&log_in(&router, "admin").await);
+    let theirs = cookie(&log_in(&router, "viewer").await);
+    let shown = send(&router, "GET", "/tokens", &[("cookie", &own), ("accept", "text/html")], "").await;
+    assert_eq!(shown.body.matches(">you<").count(), 1, "{}", shown.body);
+    let listed = send(&router, "GET", "/api/v1/sessions", &[("cookie", &own)], "").await;
+    let listed = listed.json();
+    let by = |who: &str| {
+        let of = listed["items"].as_array().unwrap().iter().find(|session| session["who"] == who).unwrap();
+        assert_eq!(of["own"], who == "admin");
+        format!("/sessions/{}/end", of["id"].as_str().unwrap())
+    };
+    assert!(shown.body.contains(&by("viewer")), "{}", shown.body);
+    for (who, cookie) in [("viewer", &theirs), ("admin", &own)] {
+        let answer = send(&router, "POST", &by(who), &[OWN, FORM, ("cookie", &own)], "").await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/tokens"));
+        assert_eq!(page(&router, cookie).await.status, StatusCode::SEE_OTHER);
+    }
+}
+
+#[tokio::test]
 async fn a_write_with_a_cookie_says_where_it_comes_from() {
     let host = with_roles().await;
     let router = host.operator_with(with_token("hush"));

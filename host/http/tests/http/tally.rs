@@ -29,6 +29,8 @@ async fn an_operator_sees_what_came_and_why_some_of_it_was_refused() {
     assert_eq!(seen["duplicates_that_differ"], 1);
     assert_eq!(seen["refused"], json!({ "mismatch": 1 }));
     assert_eq!(seen["secrets_matched"], json!({ "env SECRET": 3 }));
+    let written = hookbox_core::time::Timestamp(NOW.0 - 3 * 86_400_000).to_string();
+    assert_eq!(seen["secrets_written"], json!({ "env SECRET": written }), "its age, and never its value");
     assert_eq!(seen["last_accepted"], NOW.to_string());
     let refusal = &seen["recent_refusals"][0];
     assert_eq!(refusal["cause"], "mismatch");

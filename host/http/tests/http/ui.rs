@@ -4,9 +4,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use futures::StreamExt;
 use hookbox_core::attempt::Outcome;
+use hookbox_core::clock::Clock;
 use hookbox_core::retry::DeadCause;
 use hookbox_core::run::RunEvent;
 use hookbox_core::time::Millis;
+use serde_json::json;
 use tower::ServiceExt;
 
 use crate::harness::{Answer, Host, OPERATOR, shop};
@@ -104,6 +106,13 @@ async fn an_empty_host_says_what_to_do() {
         ("/events", "hookbox send PROVIDER"),
         ("/schedules", "hookbox schedules put"),
         ("/plugins", "hookbox new"),
+        ("/suppressed", "hookbox check"),
+        ("/providers/my-shop", "hookbox verify --provider my-shop"),
+        ("/alerts", "hookbox check"),
+        ("/audit", "hookbox tokens create"),
+        ("/tokens", "hookbox tokens create"),
+        ("/runs?error=x", "hookbox runs list --follow"),
+        ("/events?unrouted=true", "hookbox routes"),
     ] {
         let answer = host.get(path).await;
         assert_page(path, &answer);
@@ -135,8 +144,11 @@ async fn the_overview_says_whether_all_is_well() {
     assert!(host.get("/").await.body.contains("Healthy: all is well."));
     let (host, ..) = with_dead_runs().await;
     let page = host.get("/").await.body;
-    assert!(page.contains("Healthy; somebody should look at this:") && page.contains("2 dead letters"), "{page}");
-    assert!(page.contains("the latest file of <a href=\"/plugins/welcome\">welcome</a> was refused"), "{page}");
+    assert!(
+        page.contains("Healthy; somebody should look at this:") && page.contains("wait for an operator: 2"),
+        "{page}"
+    );
+    assert!(page.contains("<a href=\"/plugins/welcome\">the latest file of welcome was refused</a>"), "{page}");
 }
 
 #[tokio::test]
@@ -156,15 +168,25 @@ async fn assets_are_kept_by_browsers_and_named_by_their_contents() {
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_watched_is_told_of_changes_until_the_host_stops() {
     let host = Host::new();
+    host.meters.scheduler.beat(host.clock.monotonic());
     let request = Request::get("/live").header("host", OPERATOR).body(Body::empty()).unwrap();
     let answer = host.operator().oneshot(request).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut told = answer.into_body().into_data_stream();
     let none = tokio::time::timeout(Millis(5000).as_duration(), told.next()).await;
     assert!(none.is_err(), "nothing has changed: {none:?}");
+    let changed = "event: changed\ndata: counts\n\n";
     host.deliver(shop(r#"{"type":"user.created","event_id":"e-1"}"#)).await;
     let first = told.next().await.unwrap().unwrap();
-    assert_eq!(first, "event: changed\ndata: counts\n\n", "a browser passes over an event without data");
+    assert_eq!(first, changed, "a browser passes over an event without data");
+    host.deliver(Request::post("/api/v1/webhooks/webhook/shop").body(Body::from("forged")).unwrap()).await;
+    assert_eq!(told.next().await.unwrap().unwrap(), changed, "what was refused is shown, too");
+    assert_eq!(host.write("PUT", "/api/v1/holds/*", json!({})).await.status, StatusCode::OK);
+    assert_eq!(told.next().await.unwrap().unwrap(), changed, "what somebody holds");
+    host.clock.advance(Millis(61_000));
+    assert_eq!(told.next().await.unwrap().unwrap(), changed, "schedules that nobody looks at");
+    let tick = told.next().await.unwrap().unwrap();
+    assert_eq!(tick, "event: changed\ndata: time\n\n", "what is counted nowhere shows up within ten seconds");
     host.lifecycle.begin_draining();
     while let Some(more) = told.next().await {
         assert!(more.unwrap().starts_with(b":"), "only what keeps the connection open");

@@ -35,8 +35,8 @@ pub struct Restored {
 }
 
 /// Makes the store of a backup in `data`, which must be empty or not there, and puts those of its plugins' files into
-/// `plugins` whose names are free. Returns once everything is on disk; after an error both are as they were. Cut off, it
-/// leaves a folder that no host opens, and that the next restore clears.
+/// `plugins` whose names are free. Returns once everything is on disk; after an error both are as they were, but for a folder
+/// of plugins that was made. Cut off, it leaves a folder that no host opens, and that the next restore clears.
 pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, BackupError> {
     let mut file = File::open(backup).map_err(|e| failed("open", backup, e))?;
     let contents = backup::check(BufReader::new(&file))?;
@@ -81,8 +81,9 @@ fn put_plugins(
             Ok(_) => kept.push(name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(plugins).map_err(|e| failed("make", plugins, e))?;
-                write_new(&at, &bytes)?;
+                // It may be there although an error is told.
                 put.push(name);
+                write_new(&at, &bytes)?;
             }
             Err(error) => return Err(failed("read", &at, error)),
         }
@@ -211,12 +212,20 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let draft: PathBuf = path.with_file_name(format!(".{name}.draft"));
     let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        // One of a restore that was cut off, or a link that would lead the bytes elsewhere.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&draft, path)
     };
-    write().map_err(|e| failed("write", path, e))?;
+    let written = write().inspect_err(|_| {
+        let _ = fs::remove_file(&draft);
+    });
+    written.map_err(|e| failed("write", path, e))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(durable::sync_path(folder)?)
 }

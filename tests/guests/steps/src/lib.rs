@@ -26,6 +26,19 @@ fn large(event: &Event) -> Result<Json<Value>> {
     Ok(Json(json!({ "delivery": event.delivery_id() })))
 }
 
+/// Fails with its log told, unless the order has a total; one that has takes a moment.
+#[on("shop/checkout", attempts = 1)]
+fn checkout(Json(order): Json<Value>) -> Result<Json<Value>> {
+    let (customer, total) = (&order["data"]["customer"], &order["data"]["total"]);
+    hookbox_sdk::info!("an order of {customer}");
+    let Some(pence) = total.as_u64() else {
+        hookbox_sdk::warn!("its total is {total}");
+        return Err(Error::permanent(format_args!("the order of {customer} has no total")));
+    };
+    std::thread::sleep(Duration::from_secs(4));
+    Ok(Json(json!({ "paid": pence })))
+}
+
 #[on("shop/broken")]
 fn broken() -> Result {
     Err(Error::permanent("nothing can be done"))

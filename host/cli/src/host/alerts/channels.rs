@@ -63,11 +63,6 @@ impl Channels {
         Ok(Channels { all, agent: client::agent()? })
     }
 
-    /// The sources of secrets of all channels.
-    pub(crate) fn sources(config: &hookbox_core::config::Config) -> impl Iterator<Item = &SecretSource> {
-        config.alerts.channels.values().filter_map(source)
-    }
-
     pub(super) fn kinds(&self) -> impl Iterator<Item = (&String, &'static str)> {
         self.all.iter().map(|(name, ready)| (name, ready.channel.kind()))
     }

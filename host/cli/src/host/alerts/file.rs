@@ -1,16 +1,14 @@
 //! The book of alerts on disk: one file, written as a whole.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use hookbox_core::alert::Book;
 use serde::{Deserialize, Serialize};
 
+use crate::host::kept;
+
 const NAME: &str = "alerts.json";
-const DRAFT: &str = ".alerts.json.draft";
 const VERSION: u32 = 1;
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -22,33 +20,21 @@ struct Kept {
 
 /// An empty one where there is no file.
 pub(super) fn read(data: &Path) -> Result<Book> {
-    let path = data.join(NAME);
-    let shown = path.display();
-    match fs::metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Book::default()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
-        Ok(metadata) => ensure!(metadata.len() <= BYTES_MAX, "{shown} is too large"),
-    }
-    let text = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-    let kept: Kept = serde_json::from_slice(&text).with_context(|| format!("{shown} does not read"))?;
-    ensure!(kept.version == VERSION, "{shown} is of another release");
+    let Some(text) = kept::read(data, NAME, BYTES_MAX)? else { return Ok(Book::default()) };
+    let kept: Kept = serde_json::from_slice(&text).with_context(|| format!("{NAME} does not read"))?;
+    ensure!(kept.version == VERSION, "{NAME} is of another release");
     Ok(kept.book)
 }
 
 /// Returns once it is on disk.
 pub(super) fn write(data: &Path, book: &Book) -> Result<()> {
-    let (path, draft) = (data.join(NAME), data.join(DRAFT));
-    let text = serde_json::to_vec(&Kept { version: VERSION, book: book.clone() })?;
-    let mut to = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    to.write_all(&text)?;
-    to.sync_all()?;
-    fs::rename(&draft, &path)?;
-    File::open(data)?.sync_all()?;
-    Ok(())
+    kept::write(data, NAME, &serde_json::to_vec(&Kept { version: VERSION, book: book.clone() })?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use hookbox_core::alert::{Condition, Judged, Rule, Terms};
     use hookbox_core::time::Timestamp;
 

@@ -6,6 +6,7 @@ use ruff_python_ast::{Expr, ExprCall, Number, Operator, UnaryOp};
 use ruff_text_size::Ranged;
 
 use super::{DEPTH_MAX, last_name, line_of};
+use crate::import::kinds;
 use crate::import::value::{Call, Value};
 
 /// Of a range.
@@ -165,6 +166,7 @@ impl Reader<'_> {
             },
             "range" => range(&call),
             "crontab" | "crontab.from_string" | "schedule" | "solar" => Some(Value::Call(call)),
+            name if kinds::of_name(name).is_some() => Some(Value::Call(call)),
             _ => None,
         }
     }

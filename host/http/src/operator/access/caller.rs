@@ -62,6 +62,14 @@ pub(in crate::operator) fn caller() -> Option<Caller> {
     REQUEST.try_with(|request| request.caller.clone()).ok().flatten()
 }
 
+/// The session that whoever asks is here by.
+pub(in crate::operator) fn own_session() -> Option<SecretHash> {
+    match caller()?.by {
+        By::Session(hash) => Some(hash),
+        By::Loopback | By::Configured | By::Token(..) => None,
+    }
+}
+
 /// Whether whoever asks may do what the audit log has under these words, such as "cancel run": what they may not is not
 /// offered to them.
 pub(in crate::operator) fn may(act: &str) -> bool {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookbox_core::access::{Role, SecretHash};
+use hookbox_core::access::{Role, RulesHash, SecretHash};
 use hookbox_core::clock::Monotonic;
 use hookbox_core::config::OidcRoles;
 use hookbox_core::secret::Secret;
@@ -19,6 +19,7 @@ use openidconnect::core::CoreProviderMetadata;
 use openidconnect::{
     ClientId, ClientSecret, HttpRequest, HttpResponse, IssuerUrl, Nonce, PkceCodeVerifier, RedirectUrl,
 };
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cookie::Over;
@@ -31,6 +32,8 @@ pub const CALLBACK: &str = "/login/callback";
 const BACK_WITHIN: Millis = Millis(10 * Millis::MINUTE.0);
 /// Logins that are under way; one more forgets the oldest.
 const UNDER_WAY_MAX: usize = 1000;
+/// Of one address (IPv6: one /64), so that nobody who begins many ends those of others.
+const UNDER_WAY_FROM_ONE_MAX: usize = 50;
 /// What the provider says of itself is asked for again after this: its keys change now and then.
 const KNOWN_FOR: Millis = Millis(10 * Millis::MINUTE.0);
 /// Questions to the provider at one time.
@@ -65,6 +68,8 @@ pub struct Oidc {
     redirect: RedirectUrl,
     scopes: Vec<String>,
     roles: OidcRoles,
+    /// Whoever was given a role by other ones logs in again.
+    pub(super) rules: RulesHash,
     fetch: Fetch,
     metadata: Mutex<Option<(Monotonic, CoreProviderMetadata)>>,
     under_way: Mutex<BTreeMap<SecretHash, UnderWay>>,
@@ -76,6 +81,13 @@ struct UnderWay {
     since: Monotonic,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
+    begun: Begun,
+}
+
+/// By whom, and where they want to go.
+struct Begun {
+    /// The share of their address.
+    from: u128,
     next: String,
 }
 
@@ -114,7 +126,9 @@ impl Oidc {
         let redirect = format!("{}{CALLBACK}", parts.url.trim_end_matches('/'));
         let secret = parts.client_secret.map(|secret| String::from_utf8(secret.expose().to_vec()));
         let secret = secret.transpose().map_err(|_| "client_secret: must be text".to_owned())?;
+        let rules = json!([parts.issuer, parts.client_id, parts.roles.claim, parts.roles.values]);
         Ok(Oidc {
+            rules: RulesHash::of(rules.to_string().as_bytes()),
             issuer: IssuerUrl::new(parts.issuer).map_err(|error| format!("issuer: {error}"))?,
             client_id: ClientId::new(parts.client_id),
             client_secret: secret.map(ClientSecret::new),
@@ -159,8 +173,11 @@ impl Oidc {
     fn remember(&self, state: SecretHash, login: UnderWay) {
         let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, other| login.since.since(other.since) < BACK_WITHIN);
-        if all.len() >= UNDER_WAY_MAX {
-            let oldest = all.iter().min_by_key(|(_, other)| other.since).map(|(state, _)| *state);
+        let own = all.values().filter(|other| other.begun.from == login.begun.from).count();
+        if own >= UNDER_WAY_FROM_ONE_MAX || all.len() >= UNDER_WAY_MAX {
+            let is_one = |other: &UnderWay| own < UNDER_WAY_FROM_ONE_MAX || other.begun.from == login.begun.from;
+            let oldest = all.iter().filter(|(_, other)| is_one(other)).min_by_key(|(_, other)| other.since);
+            let oldest = oldest.map(|(state, _)| *state);
             oldest.map(|oldest| all.remove(&oldest));
         }
         all.insert(state, login);
@@ -189,6 +206,37 @@ impl Oidc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn under_way(from: u128, since: u64) -> UnderWay {
+        let (nonce, verifier) = (Nonce::new("n".to_owned()), PkceCodeVerifier::new("v".repeat(43)));
+        UnderWay { since: Monotonic(since), nonce, verifier, begun: Begun { from, next: String::new() } }
+    }
+
+    #[test]
+    fn whoever_begins_many_logins_ends_their_own_and_no_others() {
+        let parts = OidcParts {
+            issuer: "https://id.example.com".to_owned(),
+            client_id: "hookbox".to_owned(),
+            client_secret: None,
+            url: "https://ops.example.com".to_owned(),
+            scopes: Vec::new(),
+            roles: OidcRoles { claim: "groups".to_owned(), values: Vec::new() },
+            fetch: Arc::new(|_| Err(FetchError("nobody is asked".to_owned()))),
+        };
+        let oidc = Oidc::new(parts).unwrap();
+        let state = |number: u64| SecretHash::of(&number.to_be_bytes());
+        oidc.remember(state(0), under_way(1, 0));
+        for number in 1..=2 * UNDER_WAY_MAX as u64 {
+            oidc.remember(state(number), under_way(2, number));
+        }
+        assert_eq!(oidc.under_way.lock().unwrap().len(), 1 + UNDER_WAY_FROM_ONE_MAX);
+        assert!(oidc.recall(&state(0), Monotonic(10)).is_some());
+        assert!(oidc.recall(&state(1), Monotonic(10)).is_none());
+        for number in 10_000..10_000 + 2 * UNDER_WAY_MAX as u64 {
+            oidc.remember(state(number), under_way(number.into(), number));
+        }
+        assert_eq!(oidc.under_way.lock().unwrap().len(), UNDER_WAY_MAX);
+    }
 
     #[test]
     fn the_provider_is_asked_where_nobody_reads_along() {

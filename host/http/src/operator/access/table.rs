@@ -97,6 +97,7 @@ pub const RULES: &[Rule] = &[
     look("/tokens", ADMIN),
     form("/tokens", ADMIN, Act::Do("create token")),
     form("/tokens/{name}/revoke", ADMIN, Act::Do("revoke token")),
+    form("/sessions/{id}/end", ADMIN, Act::Do("end session")),
     // Looking.
     look("/api/v1/whoami", METRICS),
     look("/api/v1/events", VIEWER),
@@ -122,6 +123,8 @@ pub const RULES: &[Rule] = &[
     look("/api/v1/providers", VIEWER),
     look("/api/v1/providers/{name}", VIEWER),
     look("/api/v1/providers/{name}/pairing", VIEWER),
+    look("/api/v1/overview", VIEWER),
+    look("/api/v1/system", VIEWER),
     look("/api/v1/alerts", VIEWER),
     look("/api/v1/openapi.json", VIEWER),
     // Steering.
@@ -154,6 +157,8 @@ pub const RULES: &[Rule] = &[
     look("/api/v1/tokens", ADMIN),
     change("POST", "/api/v1/tokens", ADMIN, "create token"),
     change("DELETE", "/api/v1/tokens/{name}", ADMIN, "revoke token"),
+    look("/api/v1/sessions", ADMIN),
+    change("DELETE", "/api/v1/sessions/{id}", ADMIN, "end session"),
     look("/api/v1/audit", ADMIN),
     // It has every payload.
     change("POST", "/api/v1/backup", ADMIN, "back up"),

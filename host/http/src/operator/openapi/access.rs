@@ -3,7 +3,7 @@ use serde_json::json;
 use super::document::{Document, time};
 use crate::operator::tokens;
 use crate::view::Page;
-use crate::view::access::{AuditView, NewTokenView, TokenView, WhoView};
+use crate::view::access::{AuditView, NewTokenView, SessionView, TokenView, WhoView};
 
 const ACCESS: &str = "access";
 
@@ -17,6 +17,10 @@ pub(super) fn describe(api: &mut Document) {
         .makes::<NewTokenView>("The token");
     api.delete(ACCESS, "/api/v1/tokens/{name}", "Revoke a token")
         .answers::<TokenView>("200", "It counts no longer, and its sessions have ended");
+    api.get(ACCESS, "/api/v1/sessions", "List browsers that have logged in")
+        .answers::<Page<SessionView>>("200", "The one that was used last first");
+    api.delete(ACCESS, "/api/v1/sessions/{id}", "Log a browser out")
+        .answers::<SessionView>("200", "It is let in no longer");
     let text = || json!({ "type": "string", "minLength": 1, "maxLength": 256 });
     api.get(ACCESS, "/api/v1/audit", "List what was done")
         .paged(json!({ "type": "string", "pattern": "^[0-9]{1,19}$" }))

@@ -305,6 +305,7 @@ fn in_path(path: &str) -> Vec<Value> {
             let schema = match before {
                 "runs" => id("run"),
                 "events" | "suppressed" => id("evt"),
+                "sessions" => json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
                 "schedules" => name_of("._-"),
                 "searches" => json!({ "type": "string", "minLength": 1, "maxLength": SEARCH_NAME_BYTES_MAX }),
                 "holds" => {

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::document::{Document, id};
+use super::document::Document;
 use crate::operator::searches::SearchView;
 use crate::operator::sort::By;
 use crate::operator::streams::NAMES as STREAMED;
@@ -21,7 +21,7 @@ pub(super) fn describe(api: &mut Document) {
              anything else the newest 20,000 that fit at most, and `sorted` says how many they were. A filter that is given \
              several times finds what fits any of its values, and after `not_` leaves out what fits any.",
         )
-        .paged(id("run"))
+        .paged(cursor())
         .query("sort", sorts(), "With - before it, the greatest or latest come first")
         .filtered()
         .answers::<runs::RunsView>("200", "A page");
@@ -97,4 +97,10 @@ fn sorts() -> Value {
 
 fn wait() -> Value {
     json!({ "type": "integer", "minimum": 0, "maximum": WAIT_SECONDS_MAX })
+}
+
+/// A run; in another order also which runs are in it, and where.
+fn cursor() -> Value {
+    let run = "run_[0-7][0-9A-HJKMNP-TV-Z]{25}";
+    json!({ "type": "string", "pattern": format!(r"^{run}(\.({run})?\.{run}\.[a-z0-9/._-]{{0,140}})?$") })
 }

@@ -21,7 +21,8 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
         h1 { "Audit" }
         (fields(&query))
         @if views.is_empty() {
-            (parts::empty("Nothing was done that fits. Whatever operators change is listed here, with its result.", None))
+            (parts::empty("Nothing was done that fits. Whatever operators change is listed here, with its result; who it was is told \
+                where each has a token:", Some("hookbox tokens create NAME --role operator")))
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Audit" {
                 table {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+pub(super) use crate::words::{count, duration, per_second, percent, span};
+
 /// Of the drawing; it is stretched to the width that it has on the page.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 110.0;
@@ -130,42 +132,6 @@ impl Series<'_> {
     }
 }
 
-/// Such as `12.5/s`.
-pub(super) fn per_second(value: f64) -> String {
-    format!("{}/s", short(value))
-}
-
-/// Of microseconds.
-pub(super) fn duration(us: f64) -> String {
-    match us {
-        _ if us < 0.5 => "0 s".to_owned(),
-        _ if us < 1000.0 => format!("{us:.0} us"),
-        _ if us < 1_000_000.0 => format!("{} ms", short(us / 1000.0)),
-        _ => format!("{} s", short(us / 1_000_000.0)),
-    }
-}
-
-/// Of milliseconds.
-pub(super) fn span(ms: f64) -> String {
-    duration(ms * 1000.0)
-}
-
-pub(super) fn percent(ratio: f64) -> String {
-    format!("{}%", short(ratio * 100.0))
-}
-
-pub(super) fn count(value: f64) -> String {
-    super::parts::number(value.max(0.0).round() as u64)
-}
-
-fn short(value: f64) -> String {
-    match value {
-        0.0 => "0".to_owned(),
-        _ if value < 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.0}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,21 +160,5 @@ mod tests {
         assert!(!drawn.contains("style="), "{drawn}");
         let empty = chart(vec![None, None], Shape::Line).draw().into_string();
         assert!(empty.contains("Nothing yet.") && !empty.contains("svg"), "{empty}");
-    }
-
-    #[test]
-    fn numbers_are_said_shortly() {
-        for (said, wanted) in [
-            (duration(0.0), "0 s"),
-            (duration(12.0), "12 us"),
-            (duration(1500.0), "1.5 ms"),
-            (duration(2_500_000.0), "2.5 s"),
-            (span(1200.0), "1.2 s"),
-            (percent(0.0), "0%"),
-            (percent(0.123), "12%"),
-            (count(1234.4), "1,234"),
-        ] {
-            assert_eq!(said, wanted);
-        }
     }
 }

@@ -33,7 +33,9 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
             @else { a href="/events?unrouted=true" { "Only those without a handler" } }
             " \u{b7} " a href="/suppressed" { "Duplicates" }
         }
-        @if views.is_empty() {
+        @if views.is_empty() && unrouted {
+            (parts::empty("Every event has reached a handler. What leads where is told by", Some("hookbox routes list")))
+        } @else if views.is_empty() {
             (parts::empty("No event here. Send one that is signed as its provider would:",
                 Some("hookbox send PROVIDER --type TYPE")))
         } @else {

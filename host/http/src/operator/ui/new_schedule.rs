@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::frame::{At, Frame, Page};
 use super::{Unshown, parts};
+use crate::operator::etag;
 use crate::operator::query::Query;
 use crate::operator::schedules::previewed;
 use crate::operator::{Api, Operator};
@@ -41,6 +42,9 @@ const RULES: [(&str, &str, &str); 8] = [
     ("missed_within", "If late by at most", "1d"),
     ("pause_after", "Paused after so many failures in a row", "never"),
 ];
+
+/// The tag of what is changed, as it was when the form was opened.
+const SEEN: &str = "seen";
 
 /// What was typed.
 struct Typed(Vec<(String, String)>);
@@ -83,7 +87,13 @@ pub(super) async fn show(State(operator): Api, uri: Uri) -> Result<Page, Unshown
     let given = super::query(&uri);
     let edited = Query::of(given.clone()).parsed::<ScheduleName>("edit")?;
     let typed = match &edited {
-        Some(name) => of_row(&operator.store.schedule(name).await?),
+        Some(name) => {
+            // Before the row: what changes in between is then not overwritten either.
+            let tag = etag::of_schedule(&operator, name).await?.unwrap_or_default();
+            let mut typed = of_row(&operator.store.schedule(name).await?);
+            typed.0.push((SEEN.to_owned(), tag));
+            typed
+        }
         None => Typed(given),
     };
     let title = if typed.of("name").is_empty() || edited.is_none() { "New schedule" } else { "Change a schedule" };
@@ -134,6 +144,7 @@ fn fields(operator: &Operator, typed: &Typed) -> Markup {
                 label.wide { "Payload, as JSON" textarea name="payload" spellcheck="false" { (typed.of("payload")) } }
             }
         }
+        @if !typed.of(SEEN).is_empty() { input type="hidden" name=(SEEN) value=(typed.of(SEEN)); }
         // What the form has no field for stays as it is.
         @for name in ["day_rule", "phase"].iter().chain(&Rules::OPTIONS) {
             @if !RULES.iter().any(|(shown, ..)| shown == name) && !typed.of(name).is_empty() {
@@ -159,6 +170,10 @@ async fn preview(operator: &Operator, typed: &Typed) -> Result<Markup, Unshown> 
         },
     };
     let view = previewed(operator, name.clone(), members.clone()).await?;
+    let is = match &name {
+        Some(name) => etag::of_schedule(operator, name).await?,
+        None => None,
+    };
     let now = operator.clock.now();
     Ok(html! {
         h2 { "What it means" }
@@ -171,14 +186,34 @@ async fn preview(operator: &Operator, typed: &Typed) -> Result<Markup, Unshown> 
             ol { @for slot in &view.upcoming { li { (slot.local) " " span.dim { "(" (parts::moment(&slot.slot, now)) ")" } } } }
         }
         @match (&name, view.good) {
-            (Some(name), true) => div.actions.scripted {
-                button type="button" data-send={ "/api/v1/schedules/" (name) } data-method="PUT"
-                    data-body=(Value::Object(members)) data-to={ "/schedules/" (name) } { "Save" }
-            },
+            (Some(name), true) => (save(name, Value::Object(members), is.as_deref(), typed.of(SEEN))),
             (None, true) => p.dim { "Give it a name to save it." },
             (_, false) => {},
         }
     })
+}
+
+/// Over what was seen, and nothing else: `is` is the tag of what has the name now.
+fn save(name: &ScheduleName, body: Value, is: Option<&str>, seen: &str) -> Markup {
+    let (over, words) = match is {
+        None => (None, "Save"),
+        Some(_) if !seen.is_empty() => (Some(seen), "Save"),
+        Some(is) => (Some(is), "Replace it"),
+    };
+    html! {
+        @if is.is_some() && seen.is_empty() {
+            p { (parts::state("note")) " There is a schedule " a href={ "/schedules/" (name) } { (name) } " already." }
+        } @else if is.is_some_and(|is| is != seen) {
+            p {
+                (parts::state("note")) " Somebody has changed " a href={ "/schedules/" (name) } { (name) } " meanwhile: "
+                a href={ "/new-schedule?edit=" (name) } { "begin with what it is now" } "."
+            }
+        }
+        div.actions.scripted {
+            button type="button" data-send={ "/api/v1/schedules/" (name) } data-method="PUT" data-over=(over.unwrap_or_default())
+                data-body=(body) data-to={ "/schedules/" (name) } { (words) }
+        }
+    }
 }
 
 fn mistakes(view: &PreviewView) -> Markup {

@@ -4,35 +4,26 @@ mod charts;
 
 use axum::extract::State;
 use axum::http::Uri;
-use hookbox_core::time::{Millis, Timestamp};
-use hookbox_store::types::{PageRequest, RunFilter, ScheduleCounts};
+use hookbox_core::time::Timestamp;
+use hookbox_store::types::{PageRequest, RunFilter};
 use maud::{Markup, html};
 
 use super::frame::{At, Frame, Page};
 use super::{Unshown, chart, parts, runs};
-use crate::lifecycle::Phase;
+use crate::operator::overview::{self, Concern, Overview, Verdict};
 use crate::operator::{Api, Operator};
 use crate::trend::{Look, Stretch};
 use crate::view::run::RunView;
-
-/// What counts as lately.
-const LATELY: Millis = Millis(5 * Millis::MINUTE.0);
-/// A run that could begin and has waited for so long waits too long.
-const OLDEST_MAX: Millis = Millis::MINUTE;
-/// Of the attempts that ended lately, so many may fail.
-const FAILURES_MAX: f64 = 0.5;
-/// Fewer attempts say nothing.
-const ATTEMPTS_MIN: u64 = 10;
 
 /// Of runs and of refusals, the latest.
 const LATEST: usize = 10;
 
 pub(super) async fn show(State(operator): Api, uri: Uri) -> Result<Page, Unshown> {
     let (counts, now) = (operator.store.counts(), operator.clock.now());
-    let schedules = operator.store.schedule_counts(now);
-    // While the store is away, the page says so all the same.
-    let look = operator.sources().look().await.ok();
-    let lately = look.and_then(|look| operator.trend.lately(look, LATELY));
+    let overview = overview::of(&operator).await;
+    let Overview { schedules, look, lately, .. } = &overview;
+    let asked = super::query(&uri).into_iter().find(|(name, _)| name == "span");
+    let span = asked.and_then(|(_, span)| span.parse().ok()).unwrap_or_default();
     let page = operator.store.runs(PageRequest { before: None, limit: LATEST }, RunFilter::default()).await;
     let latest: Vec<RunView> = page.map(|page| page.runs.iter().map(RunView::of).collect()).unwrap_or_default();
     let card = |path: &str, said: &str, what: &str| {
@@ -41,7 +32,7 @@ pub(super) async fn show(State(operator): Api, uri: Uri) -> Result<Page, Unshown
     let number = |path: &str, count: u64, what: &str| card(path, &parts::number(count), what);
     Ok(Frame::new(At::Overview, "Overview").page(html! {
         h1 { "Overview" }
-        (verdict(&operator, &schedules, look.as_ref(), lately.as_ref()))
+        (verdict(&overview))
         div.cards {
             (rates(lately.as_ref(), look.as_ref(), &card))
             (number("/runs?state=pending", counts.pending, "runs waiting"))
@@ -54,7 +45,7 @@ pub(super) async fn show(State(operator): Api, uri: Uri) -> Result<Page, Unshown
             (number("/providers", counts.duplicates, "duplicates"))
             (number("/schedules", schedules.all(), "schedules"))
         }
-        @if let Some(look) = look { (charts::all(&operator, look, charts::Span::of(&super::query(&uri)))) }
+        @if let Some(look) = look { (charts::all(&operator, *look, span)) }
         h2 { "Latest runs" }
         @if latest.is_empty() {
             (parts::empty("No run yet. Send a webhook that is signed as its provider would:",
@@ -82,64 +73,20 @@ fn rates(lately: Option<&Stretch>, look: Option<&Look>, card: &impl Fn(&str, &st
 }
 
 /// In one sentence, and where to look.
-fn verdict(operator: &Operator, schedules: &ScheduleCounts, look: Option<&Look>, lately: Option<&Stretch>) -> Markup {
-    if let Some(reason) = operator.store.failure() {
-        return html! { div.verdict.bad { "Not healthy: the store takes nothing at this moment: " (reason) } };
+fn verdict(overview: &Overview) -> Markup {
+    let kind = match overview.verdict {
+        Verdict::Healthy => "good",
+        Verdict::Attention | Verdict::Moving => "warn",
+        Verdict::Unhealthy => "bad",
+    };
+    html! {
+        div class={ "verdict " (kind) } {
+            (overview.said)
+            @if !overview.concerns.is_empty() {
+                ul { @for Concern { text, page } in &overview.concerns { li { a href=(page) { (text) } } } }
+            }
+        }
     }
-    if operator.lifecycle.phase() != Phase::Serving {
-        return html! { div.verdict.warn { "The host is starting or stopping." } };
-    }
-    if let Some(reason) = operator.standing().reason {
-        return html! { div.verdict.bad { "Not healthy: " (reason) } };
-    }
-    let (bad, notes) = concerns(operator, schedules, look, lately);
-    let list = |items: &[Markup]| html! { ul { @for item in items { li { (item) } } } };
-    match (bad.is_empty(), notes.is_empty()) {
-        (true, true) => html! { div.verdict.good { "Healthy: all is well." } },
-        (true, false) => html! { div.verdict.warn { "Healthy; somebody should look at this:" (list(&notes)) } },
-        (false, _) => html! { div.verdict.bad { "Not healthy:" (list(&[bad, notes].concat())) } },
-    }
-}
-
-/// What makes the host unhealthy, and what waits for somebody.
-fn concerns(
-    operator: &Operator,
-    schedules: &ScheduleCounts,
-    look: Option<&Look>,
-    lately: Option<&Stretch>,
-) -> (Vec<Markup>, Vec<Markup>) {
-    let (counts, catalogue) = (operator.store.counts(), operator.store.catalogue());
-    let (mut bad, mut notes) = (Vec::new(), Vec::new());
-    if let Some(look) = look.filter(|look| look.oldest > OLDEST_MAX) {
-        let waits = chart::span(look.oldest.0 as f64);
-        bad.push(html! { "a run that could begin waits since " (waits) ": " a href="/runs?state=pending" { "the queue" } " is behind" });
-    }
-    let failing = lately.filter(|lately| lately.took.attempts() >= ATTEMPTS_MIN).and_then(Stretch::failure_ratio);
-    if let Some(ratio) = failing.filter(|ratio| *ratio > FAILURES_MAX) {
-        bad.push(html! { (chart::percent(ratio)) " of the latest attempts failed: " a href="/runs?state=pending" { "runs that try again" } });
-    }
-    let holds = operator.store.holds();
-    let alerts = operator.alerts.shown().book.alerts.iter().filter(|alert| alert.resolved.is_none()).count() as u64;
-    if alerts > 0 {
-        notes.push(html! { a href="/alerts" { (parts::number(alerts)) " alerts" } " fire" });
-    }
-    if counts.dead > 0 {
-        notes.push(html! { a href="/runs?state=dead" { (parts::number(counts.dead)) " dead letters" } " wait for an operator" });
-    }
-    if counts.unrouted > 0 {
-        notes.push(html! { a href="/events?unrouted=true" { (parts::number(counts.unrouted)) " events" } " reached no handler" });
-    }
-    for row in catalogue.plugins().filter(|row| row.refused.is_some()) {
-        notes.push(html! { "the latest file of " a href={ "/plugins/" (row.name) } { (row.name) } " was refused" });
-    }
-    if !holds.0.is_empty() {
-        notes.push(html! { a href="/system" { (holds.0.len()) " targets are held" } ": their runs wait" });
-    }
-    let attention: u64 = schedules.attention.iter().sum();
-    if attention > 0 {
-        notes.push(html! { a href="/schedules" { (parts::number(attention)) " schedules" } " want a look" });
-    }
-    (bad, notes)
 }
 
 fn refusals(operator: &Operator, now: Timestamp) -> Markup {

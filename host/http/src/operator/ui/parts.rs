@@ -3,6 +3,8 @@
 use hookbox_core::time::Timestamp;
 use maud::{Markup, html};
 
+pub(super) use crate::words::{bytes, number};
+
 /// A state or an outcome, with its colour: the word alone says it, too.
 pub(super) fn state(code: &str) -> Markup {
     let kind = match code {
@@ -38,26 +40,6 @@ fn apart(at: Timestamp, now: Timestamp) -> String {
         (Some(ago), _) => format!("{ago} ago"),
         (None, Some(ahead)) => format!("in {ahead}"),
         (None, None) => "now".to_owned(),
-    }
-}
-
-pub(super) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-pub(super) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
     }
 }
 
@@ -115,13 +97,6 @@ mod tests {
             (0, "10 days ago"),
         ] {
             assert_eq!(apart(Timestamp(at), now), said);
-        }
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (value, said) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(number(value), said);
         }
     }
 

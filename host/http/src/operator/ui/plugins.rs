@@ -18,7 +18,7 @@ use crate::operator::access::may;
 use crate::operator::plugins::row;
 use crate::operator::query::Named;
 use crate::view::grants::GrantsView;
-use crate::view::plugin::{PluginDetailView, PluginView, TriggerView};
+use crate::view::plugin::{HandlerCostView, PluginDetailView, PluginView, TriggerView};
 use crate::view::reach::DenialView;
 use cost::cost;
 use reach::imports;
@@ -73,7 +73,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
     let row = row(&operator, &name)?;
     let denied = operator.store.denials(&name).await?;
     let grants = GrantsView::of(&operator.settings.load().of(&name));
-    let view = PluginDetailView::of(&row, grants, &denied);
+    let view = PluginDetailView::of(&row, grants, &denied, HandlerCostView::all(&operator.spending, &name));
     let (plugin, now) = (&view.plugin, operator.clock.now());
     let title = format!("Plugin {}", plugin.name);
     Ok(Frame::new(At::Plugins, &title).page(html! {
@@ -108,7 +108,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
         h2 { "Imports" }
         (imports(&plugin.imports, &view.grants))
         h2 { "Cost" }
-        (cost(&operator.spending, &name))
+        (cost(&view.cost))
         h2 { "Denied" }
         (denials(&view.denied, now))
         h2 { "Versions" }

@@ -12,7 +12,6 @@ use super::{Unshown, parts};
 use crate::operator::Api;
 use crate::operator::query::Named;
 use crate::problem::Problem;
-use crate::providers::LiveProvider;
 use crate::view::provider::{CountsView, ProviderView};
 
 pub(super) async fn list(State(operator): Api) -> Page {
@@ -84,7 +83,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ProviderName>)
             dt { "Last accepted" } dd { (parts::moment_or_none(view.counts.last_accepted.as_deref(), now)) }
         }
         h2 { "Secrets" }
-        (secrets(provider, &view, now))
+        (secrets(&view, now))
         @if view.counts.last_accepted.is_none() {
             (parts::empty("Nothing was accepted since the host started. Send a webhook that is signed as it would be, or look \
                 why one does not verify:",
@@ -96,7 +95,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ProviderName>)
 }
 
 /// By the places that they are in; none is shown.
-fn secrets(provider: &LiveProvider, view: &ProviderView, now: Timestamp) -> Markup {
+fn secrets(view: &ProviderView, now: Timestamp) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Secrets" {
             table {
@@ -104,13 +103,12 @@ fn secrets(provider: &LiveProvider, view: &ProviderView, now: Timestamp) -> Mark
                     tr { th scope="col" { "Where it is" } th scope="col" { "Written" } th.number scope="col" { "Deliveries that it signed" } }
                 }
                 tbody {
-                    @for (at, place) in provider.secret_places.iter().enumerate() {
-                        @let written = provider.secrets_written.get(at).copied().flatten();
+                    @for (place, written) in &view.secrets_written {
                         tr {
                             td { code { (place) } }
                             td {
                                 @match written {
-                                    Some(written) => (parts::moment(&written.to_string(), now)),
+                                    Some(written) => (parts::moment(written, now)),
                                     None => span.dim { "not known: the environment does not tell" },
                                 }
                             }

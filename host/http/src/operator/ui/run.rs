@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use hookbox_core::id::RunId;
+use hookbox_core::live_logs::SoFar;
 use hookbox_core::run::{Run, Work};
 use hookbox_core::time::Timestamp;
 use hookbox_store::StoreError;
@@ -16,7 +17,7 @@ use crate::operator::query::Named;
 use crate::operator::runs::{Old, work_of};
 use crate::operator::{Api, Operator};
 use crate::view::payload::{DataView, PayloadView};
-use crate::view::run::{AttemptView, JobView, RunDetailView, RunView};
+use crate::view::run::{AttemptView, JobView, LogLineView, RunDetailView, RunView};
 
 /// Runs that it asked for, as far as they are shown with it.
 const CHILDREN_MAX: usize = 20;
@@ -37,6 +38,7 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
     let now = operator.clock.now();
     let replays = replays(&operator, &run).await?;
     let children = children(&operator, run.id).await?;
+    let under_way = (view.state == "leased").then(|| operator.live_logs.of(run.id, 0)).flatten();
     let title = format!("Run of {}/{}", view.plugin, view.handler);
     Ok(Frame::new(At::Runs, &title).page(html! {
         h1 { (title) " " (parts::state(view.state)) }
@@ -44,7 +46,11 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<RunId>) -> Resul
         (together(&attempts, &revoked))
         (actions(&view, payload.as_ref()))
         h2 { "Attempts" }
-        @if attempts.is_empty() { p.dim { "None has ended yet." } }
+        @match &under_way {
+            Some(so_far) => (going_on(so_far)),
+            None if attempts.is_empty() => p.dim { "None has ended yet." },
+            None => {},
+        }
         @for attempt in attempts.iter().rev() { (of_attempt(attempt, now)) }
         @if !revoked.is_empty() {
             h2 { "Put back" }
@@ -192,6 +198,32 @@ fn actions(run: &RunView, payload: Option<&PayloadView>) -> Markup {
     }
 }
 
+/// What it has written so far; the page asks again by itself.
+fn going_on(so_far: &SoFar) -> Markup {
+    html! {
+        section.attempt data-under-way {
+            h3 { "Attempt " (so_far.attempt) " " (parts::state("under way")) }
+            @if so_far.lines.is_empty() {
+                p.dim { "It has logged nothing yet." }
+            } @else {
+                ol.log aria-label={ "Log of attempt " (so_far.attempt) } {
+                    @for line in &so_far.lines { (of_line(&LogLineView::of(line))) }
+                }
+            }
+        }
+    }
+}
+
+fn of_line(line: &LogLineView) -> Markup {
+    html! {
+        li class=(line.level) {
+            time.dim datetime=(line.at) { (line.at) } " "
+            span.level { (line.level) } " " (line.message)
+            @for (name, value) in &line.fields { " " span.dim { (name) "=" } (value) }
+        }
+    }
+}
+
 fn of_attempt(attempt: &AttemptView, now: Timestamp) -> Markup {
     let cost = &attempt.cost;
     html! {
@@ -215,13 +247,7 @@ fn of_attempt(attempt: &AttemptView, now: Timestamp) -> Markup {
             }
             @if !attempt.log.lines.is_empty() || attempt.log.bytes_dropped > 0 {
                 ol.log aria-label={ "Log of attempt " (attempt.number) } {
-                    @for line in &attempt.log.lines {
-                        li class=(line.level) {
-                            time.dim datetime=(line.at) { (line.at) } " "
-                            span.level { (line.level) } " " (line.message)
-                            @for (name, value) in &line.fields { " " span.dim { (name) "=" } (value) }
-                        }
-                    }
+                    @for line in &attempt.log.lines { (of_line(line)) }
                     @if attempt.log.bytes_dropped > 0 {
                         li.warn { (parts::bytes(attempt.log.bytes_dropped)) " more were over the limit and are dropped" }
                     }

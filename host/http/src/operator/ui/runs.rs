@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::Uri;
-use hookbox_core::id::RunId;
 use hookbox_core::run::RunStatus;
 use hookbox_core::time::Timestamp;
 use hookbox_store::Counts;
-use hookbox_store::types::{RunFilter, RunPage, Search};
+use hookbox_store::types::{RunFilter, Search};
 use maud::{Markup, html};
 use serde_json::json;
 
@@ -19,7 +18,7 @@ use super::frame::{At, Frame, Page};
 use super::{Unshown, parts};
 use crate::operator::access::may;
 use crate::operator::query::Query;
-use crate::operator::sort::{self, Among, By, Sort, Sorted};
+use crate::operator::sort::{self, Among, Cursor, Sort, Sorted};
 use crate::operator::{Api, Operator, filter, found};
 use columns::Rows;
 
@@ -71,11 +70,12 @@ impl Given {
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown> {
     let given = Given(super::query(&uri).into_iter().filter(|(_, value)| !value.is_empty()).collect());
     let query = Query::of(given.0.clone());
-    let (filter, asked) = (filter::read(|name| query.texts(name))?, query.page::<RunId>()?);
+    let (filter, asked) = (filter::read(|name| query.texts(name))?, query.page::<Cursor>()?);
     let order = query.parsed::<Sort>("sort")?.unwrap_or_default();
-    let Sorted { page, among } = sort::runs(&operator, asked, filter.clone(), order).await?;
+    let limit = asked.limit;
+    let Sorted { runs, next, among } = sort::runs(&operator, asked, filter.clone(), order).await?;
     let columns = Columns::of(given.texts("columns"));
-    let rows = Rows::of(&operator, &page.runs, &columns).await?;
+    let rows = Rows::of(&operator, &runs, &columns).await?;
     let searches = operator.store.searches().await?;
     let total = total(&operator, &given, &filter).await?;
     let dead = given.filters().eq([("state", RunStatus::Dead.code())]);
@@ -91,15 +91,15 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
         (bulk(&given, &filter))
         @if !rows.is_empty() {
             (columns::sortable_table(&rows, &columns, &given, order, now))
-        } @else if page.next.is_some() {
-            (parts::empty("No run fits among those that were looked through.", None))
+        } @else if next.is_some() {
+            (parts::empty("No run fits among those that were looked through: search further, or by", Some("hookbox runs list")))
         } @else if given.0.iter().any(|(name, _)| name != "cursor") {
-            (parts::empty("No run fits. Runs of webhooks and schedules are listed here as they come.", None))
+            (parts::empty("No run fits. Those of webhooks and schedules are listed here as they come, and by", Some("hookbox runs list --follow")))
         } @else {
             (parts::empty("No run yet. Send a webhook that is signed as its provider would:",
                 Some("hookbox send PROVIDER --type TYPE")))
         }
-        (further(&given, &page, asked.limit, order, now))
+        (further(&given, next.as_ref(), runs.len() < limit, order, now))
     }))
 }
 
@@ -179,7 +179,7 @@ fn kept(searches: &[Search], given: &Given) -> Markup {
                 }
             }
         }
-        @if given.filters().next().is_some() && may("keep search") {
+        @if given.kept().next().is_some() && may("keep search") {
             details.edit.scripted #keep {
                 summary { "Keep this search" }
                 form.filter data-keep=(given.query()) {
@@ -197,35 +197,42 @@ fn bulk(given: &Given, filter: &RunFilter) -> Markup {
     for (name, value) in given.filters() {
         body.entry(name).or_default().push(value);
     }
-    let are = |terminal: bool| {
-        !filter.status.is_empty() && filter.status.iter().all(|status| status.is_terminal() == terminal)
-    };
+    if body.is_empty() {
+        return html! {};
+    }
+    // Where no state is chosen, dead letters are replayed, and what is alive is cancelled.
+    let (is_open, are) = (filter.status.is_empty(), |terminal: bool| {
+        filter.status.iter().all(|status| status.is_terminal() == terminal)
+    });
     let one_or_all = |values: Vec<&str>| if let [value] = values[..] { json!(value) } else { json!(values) };
     let body: BTreeMap<&str, _> = body.into_iter().map(|(name, values)| (name, one_or_all(values))).collect();
     let body = json!(body).to_string();
     html! {
         div.actions.scripted {
             @if are(true) && may("replay runs") {
-                button type="button" data-bulk="/api/v1/runs/replay" data-filter=(body) { "Replay all that fit" }
+                button type="button" data-bulk="/api/v1/runs/replay" data-filter=(body) {
+                    @if is_open { "Replay the dead letters that fit" } @else { "Replay all that fit" }
+                }
             }
             @if are(false) && may("cancel runs") {
-                button.danger type="button" data-bulk="/api/v1/runs/cancel" data-filter=(body) { "Cancel all that fit" }
+                button.danger type="button" data-bulk="/api/v1/runs/cancel" data-filter=(body) {
+                    @if is_open { "Cancel those that wait or run" } @else { "Cancel all that fit" }
+                }
             }
         }
     }
 }
 
 /// Where this page is not the last; and where it gave up, that it did.
-fn further(given: &Given, page: &RunPage, limit: usize, order: Sort, now: Timestamp) -> Markup {
-    let Some(next) = page.next else { return html! {} };
+fn further(given: &Given, next: Option<&Cursor>, is_short: bool, order: Sort, now: Timestamp) -> Markup {
+    let Some(next) = next else { return html! {} };
     let path = given.and("cursor", &next.to_string());
-    let is_by_time = order.by == By::Created;
     html! {
-        @if is_by_time && page.runs.len() < limit {
+        @if let Cursor::Created(id) = next && is_short {
             p.further {
                 "The time for one page is over: runs were looked through "
                 @if order.is_descending { "back to " } @else { "up to " }
-                (parts::moment(&next.time().to_string(), now)) ". "
+                (parts::moment(&id.time().to_string(), now)) ". "
                 a href=(path) rel="next" { "Search further" }
             }
         } @else {

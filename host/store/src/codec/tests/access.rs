@@ -1,6 +1,8 @@
 //! The stored forms of tokens, sessions and the audit log.
 
-use hookbox_core::access::{AccessToken, AuditEntry, AuditOutcome, Holder, Role, SecretHash, Session, TokenName, Via};
+use hookbox_core::access::{
+    AccessToken, AuditEntry, AuditOutcome, Holder, Role, RulesHash, SecretHash, Session, TokenName, Via,
+};
 
 use super::*;
 use crate::audit::AuditV1;
@@ -19,8 +21,13 @@ fn tokens_sessions_and_what_was_done() {
     };
     golden("token", &encode(&token).unwrap());
     assert_eq!(decode::<AccessToken>(&encode(&token).unwrap()).unwrap(), token);
-    let person = Holder::Person { name: "ann".to_owned(), role: Role::Viewer };
-    let holders = [("configured", Holder::Configured(hash)), ("token", Holder::Token(name)), ("person", person)];
+    let (ann, role) = ("ann".to_owned(), Role::Viewer);
+    let holders = [
+        ("configured", Holder::Configured(hash)),
+        ("token", Holder::Token(name)),
+        ("person", Holder::PersonV1 { name: ann.clone(), role }),
+        ("person-by-rules", Holder::Person { name: ann, role, rules: RulesHash::of(b"ops") }),
+    ];
     for (kind, holder) in holders {
         let session = Session { hash, holder, created: NOW, used: NOW };
         golden(&format!("session-{kind}"), &encode(&session).unwrap());

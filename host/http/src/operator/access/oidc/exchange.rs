@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::At;
-use super::{NoPerson, Oidc, Person, UnderWay};
+use super::{Begun, NoPerson, Oidc, Person, UnderWay};
 
 /// Every claim that is no standard one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ impl Oidc {
         at: At,
         state: String,
         nonce: String,
-        next: String,
+        begun: Begun,
     ) -> Result<(String, UnderWay), NoPerson> {
         let provider = self.provider(at)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
@@ -103,7 +103,7 @@ impl Oidc {
         let asked = provider.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce);
         let asked = asked.add_scopes(self.scopes.iter().cloned().map(Scope::new)).set_pkce_challenge(challenge);
         let (url, _, nonce) = asked.url();
-        Ok((url.to_string(), UnderWay { since: at.monotonic, nonce, verifier, next }))
+        Ok((url.to_string(), UnderWay { since: at.monotonic, nonce, verifier, begun }))
     }
 
     /// Who it is, by the code that the browser came back with.
@@ -131,7 +131,12 @@ impl Oidc {
 
     fn judged(&self, claims: &Claims) -> Result<Person, NoPerson> {
         let name = name_of(claims);
-        let said = said(&claims.additional_claims().all, &self.roles.claim);
+        let all = serde_json::to_value(claims).map_err(|error| NoPerson::Invalid(error.to_string()))?;
+        let said = match &self.roles.claim[..] {
+            // Anybody may say that they have an address.
+            "email" if claims.email_verified() != Some(true) => Vec::new(),
+            claim => said(&all, claim),
+        };
         match self.roles.role(&said) {
             Some(role) => Ok(Person { name, role }),
             None => Err(NoPerson::NoRole { name, claim: self.roles.claim.clone() }),
@@ -162,7 +167,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The texts of a claim: one, or a list of them. A dot leads into an object, as in `realm_access.roles`.
-fn said(claims: &Map<String, Value>, claim: &str) -> Vec<String> {
+fn said(claims: &Value, claim: &str) -> Vec<String> {
     let found = claims.get(claim).or_else(|| {
         let (first, rest) = claim.split_once('.')?;
         rest.split('.').try_fold(claims.get(first)?, |value, part| value.get(part))
@@ -205,7 +210,7 @@ mod tests {
             "realm_access": { "roles": ["admin"] },
             "https://example.com/groups": ["far"],
         });
-        let claims = claims.as_object().unwrap();
+        let claims = &claims;
         assert_eq!(said(claims, "role"), ["ops"]);
         assert_eq!(said(claims, "groups"), ["ops", "dev"]);
         assert_eq!(said(claims, "realm_access.roles"), ["admin"]);

@@ -13,11 +13,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::audit::Deed;
 use super::super::caller::{By, Caller};
-use super::super::cookie::Over;
 use super::super::{At, cookie, login};
-use super::{NoPerson, Oidc, Person};
+use super::{Begun, NoPerson, Oidc, Person};
 use crate::operator::{Api, Operator, ui};
 use crate::problem::Problem;
+use crate::share;
 
 fn moment(operator: &Operator) -> At {
     At { now: operator.clock.now(), monotonic: operator.clock.monotonic() }
@@ -55,7 +55,8 @@ pub(in crate::operator) async fn begin(State(operator): Api, request: Request) -
         Ok(turn) => turn,
         Err(why) => return refused(&operator, &head, why).await,
     };
-    match asked(oidc, turn, move |oidc| oidc.authorize(at, shown, nonce, next)).await {
+    let from = share::key(operator.access.address(&head));
+    match asked(oidc, turn, move |oidc| oidc.authorize(at, shown, nonce, Begun { from, next })).await {
         Ok((url, under_way)) => {
             oidc.remember(SecretHash::of(state.as_bytes()), under_way);
             let cookie = cookie::begun(&state, oidc.over());
@@ -83,26 +84,26 @@ pub(in crate::operator) async fn come_back(State(operator): Api, request: Reques
         (Some(_), _, Some(error)) => Err(NoPerson::Refused(AuditEntry::clipped(&error))),
         (Some(_), None, None) => Err(NoPerson::Invalid("it has no code".to_owned())),
         (Some(login), Some(code), None) => {
-            let next = login.next.clone();
+            let next = login.begun.next.clone();
             asked(oidc, turn, move |oidc| oidc.person(at, code, login)).await.map(|person| (person, next))
         }
     };
     match person {
-        Ok((person, next)) => welcome(&operator, &head, oidc.over(), person, &next).await,
+        Ok((person, next)) => welcome(&operator, &head, oidc, person, &next).await,
         Err(why) => refused(&operator, &head, why).await,
     }
 }
 
-async fn welcome(operator: &Operator, head: &Parts, over: Over, person: Person, next: &str) -> Response {
+async fn welcome(operator: &Operator, head: &Parts, oidc: &Oidc, person: Person, next: &str) -> Response {
     let Person { name, role } = person;
     let name = AuditEntry::clipped(&name);
-    let holder = Holder::Person { name: name.clone(), role };
+    let holder = Holder::Person { name: name.clone(), role, rules: oidc.rules };
     let deed = Deed { what: "log in", object: String::new(), address: operator.access.address(head) };
     // Not yet a session: what is written down is who they are.
     let caller = Caller { who: name, role, by: By::Session(SecretHash::of(b"")) };
     match login::session(operator, &caller, holder, &deed).await {
         Ok(id) => {
-            let cookie = cookie::set(&id, over);
+            let cookie = cookie::set(&id, oidc.over());
             // A redirect would still count as coming from the provider's site, and the cookie would stay behind.
             let page = ui::onwards("Logged in", next, html! { h1 { "Logged in" } p { a href=(next) { "Go on" } } });
             ([(SET_COOKIE, cookie)], page).into_response()

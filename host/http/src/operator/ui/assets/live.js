@@ -17,12 +17,25 @@ function isBusy() {
   const main = document.getElementById('main');
   const active = document.activeElement;
   const types = active && main.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
-  const open = main.querySelector('details[open].edit, details[open].more, form[data-preview]') !== null;
-  return types || open || !getSelection().isCollapsed;
+  const open = main.querySelector('details[open].edit, form[data-preview]') !== null;
+  const filled = [...main.querySelectorAll('input, select, textarea')].some(isFilled);
+  return types || open || filled || !getSelection().isCollapsed;
+}
+
+// Whether somebody has changed a field: it would be lost.
+function isFilled(field) {
+  if (field.type === 'checkbox' || field.type === 'radio') return field.checked !== field.defaultChecked;
+  if (field.type === 'file') return field.files.length > 0;
+  if (field.tagName !== 'SELECT') return field.type !== 'hidden' && field.value !== field.defaultValue;
+  const first = [...field.options].findIndex((option) => option.defaultSelected);
+  return field.selectedIndex !== Math.max(first, 0);
 }
 
 let asking = false;
 let stale = false;
+// A page that takes the host long is asked for less often: for a fiftieth of the time at most.
+const REST = 50;
+let restsUntil = 0;
 
 // What the focus can be on, and by what it is known on a page that was made anew.
 const FOCUSABLE = 'a[href], button, summary, input, select, textarea, [tabindex]';
@@ -43,7 +56,8 @@ function focusIn(main) {
 
 // The page as it is now, in place of what is shown; what was unfolded stays so.
 async function refresh() {
-  if (asking || document.hidden || isBusy()) {
+  const began = performance.now();
+  if (asking || document.hidden || began < restsUntil || isBusy()) {
     stale = true;
     return;
   }
@@ -65,6 +79,7 @@ async function refresh() {
     stale = true;
   } finally {
     asking = false;
+    restsUntil = began + REST * (performance.now() - began);
   }
 }
 
@@ -81,12 +96,17 @@ function listen() {
 // A page that was left may be kept by the browser, and would keep its connection, of which there are few.
 addEventListener('pagehide', () => source?.close());
 addEventListener('pageshow', listen);
-setInterval(() => { if (stale) refresh(); }, 2000);
+// What an attempt writes while it is under way is counted nowhere.
+setInterval(() => { if (stale || document.querySelector('[data-under-way]')) refresh(); }, 2000);
 document.addEventListener('visibilitychange', () => { if (!document.hidden && stale) refresh(); });
 
-function call(method, path, body) {
-  return send(method, path, { 'content-type': 'application/json' }, body === undefined ? '{}' : JSON.stringify(body));
+function call(method, path, body, headers) {
+  const json = { 'content-type': 'application/json', ...headers };
+  return send(method, path, json, body === undefined ? '{}' : JSON.stringify(body));
 }
+
+// An edit is of what was seen: of this, or of nothing.
+const over = (tag) => tag === undefined ? {} : tag ? { 'if-match': tag } : { 'if-none-match': '*' };
 
 async function send(method, path, headers, body) {
   const answer = await fetch(path, { method, headers, body });
@@ -117,7 +137,7 @@ async function bulk(button) {
 async function act(button) {
   const { send, method = 'POST', ask, body, goto, to, done } = button.dataset;
   if (ask && !confirm(ask)) return;
-  const told = await call(method, send, body && JSON.parse(body));
+  const told = await call(method, send, body && JSON.parse(body), over(button.dataset.over));
   if (goto && told.id) location.assign(goto + told.id);
   else if (to) location.assign(to);
   else say(done || 'Done.');
@@ -173,6 +193,8 @@ async function submitted(form) {
 // A search gets a name.
 async function kept(form) {
   const name = form.elements.name.value.trim();
+  const there = [...document.querySelectorAll('nav.searches a')].some((search) => search.textContent === name);
+  if (there && !confirm(`There is a search ${name}. Replace it?`)) return;
   await call('PUT', `/api/v1/searches/${encodeURIComponent(name)}`, { query: form.dataset.keep });
   form.closest('details').open = false;
   form.reset();

@@ -1,32 +1,11 @@
 //! The charts of the overview.
 
-use hookbox_core::time::Millis;
 use maud::{Markup, html};
 
 use super::super::chart::{self, Chart, Series, Shape};
 use crate::operator::Operator;
+use crate::operator::overview::{COLUMNS, Span};
 use crate::trend::{Look, Stretch};
-
-const COLUMNS: usize = 60;
-/// What can be looked back on, by the name that it has in the address.
-const SPANS: [(&str, &str, Millis); 3] =
-    [("1h", "an hour", Millis::HOUR), ("6h", "6 hours", Millis(6 * Millis::HOUR.0)), ("24h", "a day", Millis::DAY)];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    name: &'static str,
-    words: &'static str,
-    long: Millis,
-}
-
-impl Span {
-    pub(super) fn of(query: &[(String, String)]) -> Span {
-        let asked = query.iter().find(|(name, _)| name == "span").map_or("", |(_, value)| value.as_str());
-        let [first, ..] = SPANS;
-        let (name, words, long) = SPANS.into_iter().find(|(name, ..)| *name == asked).unwrap_or(first);
-        Span { name, words, long }
-    }
-}
 
 pub(super) fn all(operator: &Operator, now: Look, span: Span) -> Markup {
     let columns = operator.trend.columns(now, span.long, COLUMNS);
@@ -86,11 +65,11 @@ pub(super) fn all(operator: &Operator, now: Look, span: Span) -> Markup {
     html! {
         h2 { "How it went over " (span.words) }
         p {
-            @for (at, (name, words, _)) in SPANS.iter().enumerate() {
+            @for (at, other) in Span::ALL.iter().enumerate() {
                 @if at > 0 { " \u{b7} " }
-                a href={ "/?span=" (name) } aria-current=[(*name == span.name).then_some("true")] { (words) }
+                a href={ "/?span=" (other.name) } aria-current=[(*other == span).then_some("true")] { (other.words) }
             }
-            span.dim { " Kept in memory for a day, and begun anew when the host starts." }
+            span.dim { " Kept for a day, over restarts." }
         }
         div.charts { @for chart in &charts { (chart.draw()) } }
     }

@@ -1,14 +1,11 @@
 //! What the handlers of a plugin have cost since the start of the host.
 
-use hookbox_core::name::PluginName;
-use hookbox_core::spending::Spending;
 use maud::{Markup, html};
 
 use super::super::{chart, parts};
+use crate::view::plugin::HandlerCostView;
 
-pub(super) fn cost(spending: &Spending, plugin: &PluginName) -> Markup {
-    let all = spending.all().into_iter().filter_map(|(handler, spent)| Some((handler?, spent)));
-    let own: Vec<_> = all.filter(|(handler, _)| handler.plugin == *plugin).collect();
+pub(super) fn cost(own: &[HandlerCostView]) -> Markup {
     if own.is_empty() {
         return html! { p.dim { "None of its handlers has run since the host started." } };
     }
@@ -28,10 +25,10 @@ pub(super) fn cost(spending: &Spending, plugin: &PluginName) -> Markup {
                     }
                 }
                 tbody {
-                    @for (handler, spent) in &own {
+                    @for spent in own {
                         @let each = |us: u64| chart::duration(us as f64 / spent.attempts.max(1) as f64);
                         tr {
-                            td { (handler.handler) }
+                            td { (spent.handler) }
                             td.number { (parts::number(spent.attempts)) }
                             td.number { (each(spent.wall_us)) }
                             td.number { (each(spent.cpu_us)) }
@@ -39,8 +36,8 @@ pub(super) fn cost(spending: &Spending, plugin: &PluginName) -> Markup {
                             td.number { (parts::bytes(spent.memory_peak_bytes)) }
                             td.number { (parts::bytes(spent.log_bytes)) }
                             td.message {
-                                @for (at, (kind, calls)) in spent.calls.made().enumerate() {
-                                    @if at > 0 { ", " } (parts::number(calls.number)) " " (kind.code())
+                                @for (at, (kind, calls)) in spent.host_calls.iter().enumerate() {
+                                    @if at > 0 { ", " } (parts::number(*calls)) " " (kind)
                                 }
                             }
                         }

@@ -1,0 +1,84 @@
+//! Mails go over TLS, to whoever shows the certificate that is trusted, and the password with them.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::{Value, json};
+
+use crate::harness::Project;
+
+const SINK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mail/sink.py");
+const PASSWORD: &str = "hush-mail-31";
+
+/// Another program, which takes mails.
+struct Sink {
+    child: Child,
+    told: Lines<BufReader<ChildStdout>>,
+    port: u16,
+}
+
+impl Sink {
+    fn start(project: &Project, mode: &str) -> Sink {
+        let mut command = Command::new("python3");
+        command.arg(SINK).arg(mode).args([project.path("mail.pem"), project.path("mail.key")]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = told.next().unwrap().unwrap().parse().unwrap();
+        Sink { child, told, port }
+    }
+
+    fn next(&mut self) -> Value {
+        serde_json::from_str(&self.told.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// A name of this machine that is not that of loopback, where plain text would do.
+fn own_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_mail_is_sent_over_tls_from_the_start_or_once_it_is_spoken() {
+    for (mode, scheme, name) in [("smtps", "smtps", "localhost".to_owned()), ("starttls", "smtp", own_name())] {
+        let project = Project::with(&[]).env("MAIL_PASSWORD", PASSWORD).env("SSL_CERT_FILE", "trusted.pem");
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec![name.clone()]).unwrap();
+        project.write("mail.pem", cert.pem());
+        project.write("mail.key", signing_key.serialize_pem());
+        project.write("trusted.pem", cert.pem());
+        let mut sink = Sink::start(&project, mode);
+        let mail = json!({
+            "server": format!("{scheme}://{name}:{}", sink.port),
+            "from": "hookbox@example.com",
+            "to": ["ops@example.com"],
+            "user": "hookbox",
+            "password": { "env": "MAIL_PASSWORD" },
+        });
+        project.write("hooks.yaml", json!({ "alerts": { "channels": { "mail": { "mail": mail } } } }).to_string());
+        {
+            let host = project.serve();
+            let sent = host.cli(&["alerts", "test", "mail"]);
+            assert_eq!(sent.code, Some(0), "{mode}: {sent:?}");
+            let taken = sink.next();
+            assert_eq!(taken["login"], json!(["hookbox", PASSWORD]), "{mode}");
+            assert!(taken["mail"].as_str().unwrap().contains("To: ops@example.com"), "{taken}");
+        }
+        // Somebody else stands there.
+        let other = generate_simple_self_signed(vec![name]).unwrap();
+        project.write("trusted.pem", other.cert.pem());
+        let host = project.serve();
+        let refused = host.cli(&["alerts", "test", "mail"]);
+        assert!(refused.code == Some(1) && refused.err.contains("was not taken"), "{mode}: {refused:?}");
+        assert!(sink.next()["broken"].is_string(), "{mode}: and nothing was said to it");
+        drop(host);
+        assert!(!project.output().contains(PASSWORD));
+    }
+}
