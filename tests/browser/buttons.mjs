@@ -4,9 +4,15 @@ import { within } from './browser.mjs';
 
 const [origin, duplicate] = process.argv.slice(2);
 
-const until = (page, selector, wanted) => page.waitForFunction(
-  (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted), {}, selector, wanted,
-);
+async function until(page, selector, wanted, wrong) {
+  const says = (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted);
+  try {
+    await page.waitForFunction(says, {}, selector, wanted);
+  } catch (error) {
+    const shown = await page.$$eval(selector, (all) => all.map((one) => one.textContent).join());
+    throw new Error(`${page.url()} does not say ${wanted}, but ${shown}: ${wrong.join()}`, { cause: error });
+  }
+}
 
 async function press(page, label) {
   const button = await page.waitForSelector(`xpath///main//button[normalize-space()='${label}']`, { visible: true });
@@ -14,6 +20,9 @@ async function press(page, label) {
 }
 
 await within(origin, async (page, wrong) => {
+  page.on('response', (answer) => {
+    if (answer.status() >= 400) wrong.push(`${answer.url()} is answered with ${answer.status()}`);
+  });
   const asked = [];
   page.on('dialog', (dialog) => {
     asked.push(dialog.message());
@@ -26,17 +35,17 @@ await within(origin, async (page, wrong) => {
 
   await page.goto(`${origin}/runs?error=no+object`);
   await press(page, 'Replay the dead letters that fit');
-  await until(page, '#said', '3 of 3 runs: done.');
+  await until(page, '#said', '3 of 3 runs: done.', wrong);
   expect('3 runs. Go on?');
   await page.click('#keep summary');
   await page.type('#keep input', 'no objects');
   await page.click('#keep button');
-  await until(page, 'nav.searches', 'no objects');
+  await until(page, 'nav.searches', 'no objects', wrong);
 
   await page.goto(`${origin}/plugins/welcome`);
   await press(page, 'Hold welcome');
   await press(page, 'Release welcome');
-  await until(page, '#said', 'Its runs go on.');
+  await until(page, '#said', 'Its runs go on.', wrong);
   expect('will wait until it is released');
 
   await page.goto(`${origin}/plugins/steps`);
@@ -46,7 +55,7 @@ await within(origin, async (page, wrong) => {
 
   await page.goto(`${origin}/alerts`);
   await press(page, 'Send a test');
-  await until(page, '#said', 'The test was delivered.');
+  await until(page, '#said', 'The test was delivered.', wrong);
 
   await page.goto(`${origin}/suppressed/${duplicate}`);
   await Promise.all([page.waitForNavigation(), press(page, 'Take it in')]);
@@ -55,10 +64,12 @@ await within(origin, async (page, wrong) => {
 
   await page.goto(`${origin}/schedules/ticker.tick`);
   await page.click('#backfill summary');
-  await page.type('#backfill input[name="from"]', '2026-01-01T00:00:00Z');
-  await page.type('#backfill input[name="to"]', '2026-01-01T00:00:10Z');
+  // It fires each second since the host began.
+  const ago = (seconds) => new Date(Date.now() - 1000 * seconds).toISOString();
+  await page.type('#backfill input[name="from"]', ago(5));
+  await page.type('#backfill input[name="to"]', ago(1));
   await press(page, 'Count, then run');
-  await until(page, '#said', 'Done.');
+  await until(page, '#said', 'Done.', wrong);
   expect('slots. Go on?');
   if (asked.length > 0) wrong.push(`asked too much: ${asked}`);
 });

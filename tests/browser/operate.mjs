@@ -46,7 +46,7 @@ await within(origin, async (page, wrong) => {
   await until(page, 'h1', 'succeeded');
   if (await page.evaluate(() => globalThis.loaded) !== 'once') wrong.push('the page was loaded anew');
   const replay = await text(page, 'main');
-  for (const part of ['Replay of', 'an order of "Ada"', '"paid":1200']) {
+  for (const part of ['Replay of', 'an order of "Ada"', '"paid": 1200']) {
     if (!replay.includes(part)) wrong.push(`the replay does not show ${part}`);
   }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
+use std::net::ToSocketAddrs;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -43,7 +44,10 @@ impl Drop for Sink {
 
 /// A name of this machine that is not that of loopback, where plain text would do.
 fn own_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
+    let known = (name.as_str(), 0).to_socket_addrs();
+    assert!(known.is_ok(), "this machine does not know its own name {name}: put it into /etc/hosts");
+    name
 }
 
 #[test]

@@ -223,9 +223,11 @@ fn an_address_gives_a_role_where_the_provider_has_verified_it() {
     by("sub", "u-1");
     provider.knows(json!({}));
     assert_eq!(Browser::new().log_in(&project.serve()).0, 200);
-    by("nickname", "ann");
-    let refused = project.run(&["check"]);
-    assert!(refused.code == Some(2) && refused.out.contains("calls themselves"), "{refused:?}");
+    for chosen in ["nickname", "nickname#en", "phone_number", "address.country"] {
+        by(chosen, "ann");
+        let refused = project.run(&["check"]);
+        assert!(refused.code == Some(2) && refused.out.contains("says of themselves"), "{chosen}: {refused:?}");
+    }
 }
 
 #[test]

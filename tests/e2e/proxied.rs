@@ -48,7 +48,7 @@ impl Nginx {
         }
         project.write("nginx.conf", text);
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).is_file());
-        let mut command = Command::new(program.expect("nginx is missing: run tests/run"));
+        let mut command = Command::new(program.unwrap_or_else(|| panic!("nginx is missing: run tests/run")));
         command.arg("-p").arg(project.path("")).arg("-c").arg(project.path("nginx.conf")).args(["-g", "daemon off;"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         until("nginx listens", || TcpStream::connect(("127.0.0.1", tls)).ok());

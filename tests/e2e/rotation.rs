@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use ureq::http::Request;
+
 use crate::harness::{Host, Project, SHOP, Sender, until};
 
 const OLD: Sender = Sender { secret: "hush-old-91c2", ..SHOP };
@@ -184,4 +186,31 @@ fn a_secret_that_cannot_be_used_ends_the_start_with_the_reason() {
             assert!(secret.trim().len() < 5 || !told.contains(secret.trim()), "the secret is told: {told}");
         }
     }
+}
+
+#[test]
+fn every_secret_in_a_file_is_read_anew_and_one_that_waits_for_a_start_is_told() {
+    let project = Project::with(&["welcome"]);
+    project.write("ops.key", "old-token-of-operators");
+    project.write("stripe.key", "old-key");
+    let request =
+        "{ to: POST https://api.example.com, headers: { authorization: { name: stripe, file: stripe.key } } }";
+    let config = format!(
+        "operator: {{ token: {{ file: ops.key }} }}\nplugins: {{ welcome: {{ grants: {{ http: [ {request} ] }} }} }}\n"
+    );
+    place(&project, "hooks.yaml", &config);
+    let host = project.serve();
+    let let_in = |token: &str| {
+        let asked = Request::get(host.api("whoami")).header("Authorization", format!("Bearer {token}"));
+        host.request(asked.body(Vec::new()).unwrap()).status == 200
+    };
+    let told = || project.log_lines("the secret of operator.token has changed");
+    place(&project, "stripe.key", "new-key");
+    taken_over(&project, 1);
+    assert_eq!(told(), 0);
+    place(&project, "ops.key", "new-token-of-operators");
+    until("it is told", || (told() == 1).then_some(()));
+    assert!(let_in("old-token-of-operators") && !let_in("new-token-of-operators"), "it counts from the next start");
+    drop(host);
+    assert!(!project.output().contains("-token-of-"));
 }

@@ -121,6 +121,7 @@ impl Host {
         let operator_listen = args.operator.unwrap_or(project.config.operator.listen);
         let (providers, plugin_settings, token) =
             project::together(live_providers(&project), project.plugin_settings(), project.operator_token())?;
+        let fixed = reload::Fixed::of(&project)?;
         let providers = Arc::new(ArcSwap::from_pointee(providers));
         let plugin_settings = Arc::new(ArcSwap::from_pointee(plugin_settings));
         let trust = Arc::new(LiveTrust::new(project.config.trust()));
@@ -309,6 +310,7 @@ impl Host {
                 alert_settings,
                 plugins,
                 anew,
+                fixed,
             })),
         ];
         Ok(Host {

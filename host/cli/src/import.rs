@@ -122,7 +122,15 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
     let mut names = BTreeSet::new();
     let (mut body, mut carried, mut left) = (String::new(), 0, found.unread.len());
     for named in &found.entries {
-        let entry = Entry { name: &named.name, value: &named.entry, place: &named.place, zone: &zone, plugin, now };
+        let entry = Entry {
+            name: &named.name,
+            value: &named.entry,
+            place: &named.place,
+            zone: &zone,
+            nearer: None,
+            plugin,
+            now,
+        };
         match entry.carry(&mut names) {
             Outcome::Carried(text) => {
                 carried += 1;

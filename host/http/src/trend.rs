@@ -19,6 +19,9 @@ pub const LOOK_EVERY: Millis = Millis(20_000);
 /// A day of them: about a megabyte.
 pub const LOOKS_MAX: usize = 24 * 60 * 3 + 1;
 
+/// Where two looks are further apart, nobody looked in between.
+const GAP_MAX: Millis = Millis(3 * LOOK_EVERY.0);
+
 /// What is looked at.
 #[derive(Clone)]
 pub struct Sources {
@@ -147,10 +150,11 @@ impl Trend {
         let (looks, now) = (&book.looks, book.onto(now));
         let width = span.0 / columns.max(1) as u64;
         let edge = |back: u64| now.at.minus(Millis(width * back));
-        // The last look at or before it.
+        // The last look at or before it, unless nobody looked for a while.
         let seen = |at: Timestamp| {
             let after = looks.partition_point(|look| look.at <= at);
-            after.checked_sub(1).and_then(|before| looks.get(before)).copied()
+            let before = after.checked_sub(1).and_then(|before| looks.get(before)).copied();
+            before.filter(|look| at.since(look.at) <= GAP_MAX)
         };
         (1..=columns as u64)
             .rev()
@@ -167,7 +171,12 @@ impl Trend {
         let book = self.book();
         let (looks, now) = (&book.looks, book.onto(now));
         let after = looks.partition_point(|look| look.at <= now.at.minus(span));
-        let start = looks.get(after.saturating_sub(1)).filter(|start| start.at < now.at)?;
+        // Not over a time in which there was no host.
+        let next = |at: usize| looks.get(at + 1).map_or(now.at, |next| next.at);
+        let gap =
+            (0..looks.len()).rev().find(|at| looks.get(*at).is_some_and(|look| next(*at).since(look.at) > GAP_MAX));
+        let first = after.saturating_sub(1).max(gap.map_or(0, |gap| gap + 1));
+        let start = looks.get(first).filter(|start| start.at < now.at)?;
         Some(Stretch::between(start, &now))
     }
 
@@ -260,6 +269,13 @@ mod tests {
         trend.keep(counted(340, 50, 2, 0));
         let parts = trend.columns(counted(400, 50, 3, 0), Millis(60_000), 1);
         assert_eq!(parts[0].map(|one| (one.refused, one.took.failed)), Some((1, 0)));
+        // Where the host was away for long, it is not said to have done little.
+        let trend = Trend::after(&trend.kept().unwrap()).unwrap();
+        trend.keep(counted(4000, 60, 0, 0));
+        let now = counted(4030, 90, 0, 0);
+        let lately = trend.lately(now, Millis(300_000)).unwrap();
+        assert_eq!((lately.span, lately.accepted), (Millis(30_000), 30));
+        assert_eq!(trend.columns(now, Millis(300_000), 5).into_iter().flatten().count(), 0);
         for bad in ["", "{}", r#"{"version":2,"looks":[]}"#] {
             assert!(Trend::after(bad.as_bytes()).is_err(), "{bad}");
         }

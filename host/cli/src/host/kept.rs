@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
@@ -21,6 +22,9 @@ pub(super) fn read(data: &Path, name: &str, bytes_max: u64) -> Result<Option<Vec
 
 /// Only its owner may read it. Returns once it is on disk.
 pub(super) fn write(data: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    // A write that nobody waits for any more may still be under way.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (path, draft) = (data.join(name), data.join(format!(".{name}.draft")));
     let mut to = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     to.write_all(bytes)?;

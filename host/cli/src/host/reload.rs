@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
+use hookbox_core::access::SecretHash;
 use hookbox_core::config::{Config, Provider, SecretSource};
 use hookbox_core::limits::AllSettings;
+use hookbox_core::secret::Secret;
 use hookbox_core::time::Millis;
 use hookbox_core::verify::ID_WINDOW;
 use hookbox_engine::Settings;
@@ -52,6 +54,21 @@ pub(crate) struct Live {
     pub(crate) alert_settings: Arc<ArcSwap<Settled>>,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) anew: Anew,
+    pub(crate) fixed: Fixed,
+}
+
+/// Secrets that count as they were at the start, until the next one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fixed {
+    token: Option<SecretHash>,
+    oidc: Option<SecretHash>,
+}
+
+impl Fixed {
+    pub(crate) fn of(project: &Project) -> Result<Fixed> {
+        let hash = |secret: Option<Secret>| secret.map(|secret| SecretHash::of(secret.expose()));
+        Ok(Fixed { token: hash(project.operator_token()?), oidc: hash(project.oidc_secret()?) })
+    }
 }
 
 pub(crate) type Stamp = Option<FileStamp>;
@@ -150,7 +167,7 @@ impl Live {
         if let (Some(tls), Some(texts)) = (&self.operator_tls, project.operator_tls_texts()?) {
             texts.replace(tls)?;
         }
-        self.warn_of_restart(&project.config);
+        self.warn_of_restart(&project.config, &Fixed::of(&project)?);
         self.files = files(&project, &self.args);
         self.reserved.store(Arc::new(reserved));
         self.providers.store(Arc::new(providers));
@@ -172,7 +189,7 @@ impl Live {
         Config { server, operator, tracing, store: old.store.clone(), engine: old.engine, ..new }
     }
 
-    fn warn_of_restart(&self, new: &Config) {
+    fn warn_of_restart(&self, new: &Config, secrets: &Fixed) {
         let old = self.config.load();
         let changed = [
             ("server", old.server != new.server),
@@ -183,6 +200,13 @@ impl Live {
         ];
         for (section, _) in changed.into_iter().filter(|(_, changed)| *changed) {
             tracing::warn!("hooks.yaml: {section} has changed: it counts from the next start");
+        }
+        let secrets = [
+            ("operator.token", secrets.token != self.fixed.token),
+            ("operator.oidc.client_secret", secrets.oidc != self.fixed.oidc),
+        ];
+        for (secret, _) in secrets.into_iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("the secret of {secret} has changed: the old one counts until the next start");
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Entry<'a> {
     pub(super) value: &'a Value,
     pub(super) place: &'a str,
     pub(super) zone: &'a Option<ZoneName>,
+    /// That its schedule names, in the place of any other.
+    pub(super) nearer: Option<ZoneName>,
     pub(super) plugin: Option<&'a PluginName>,
     pub(super) now: Timestamp,
 }
@@ -150,7 +152,10 @@ impl Entry<'_> {
                 Ok(span) => every(span.0 as f64 / 1000.0, relative, lines),
                 Err(_) => Err(format!("its schedule is {text:?}: write five fields of cron, or every: 30s")),
             },
-            Value::Map(members) => self.rule(&written_out(members)?, relative, lines),
+            Value::Map(members) => match kinds::written_out(members) {
+                Some((kind, zone)) => self.within(zone)?.rule(&kind, relative, lines),
+                None => self.rule(&written_out(members)?, relative, lines),
+            },
             Value::Code(code) => {
                 Err(format!("its schedule is made by code, which is not run ({code}): write cron: or every: for it"))
             }
@@ -193,8 +198,10 @@ impl Entry<'_> {
                 call = Value::Call(call.clone())
             )),
             other if let Some(kind) = kinds::of_name(other) => {
-                lines.lines.push(kinds::line(kind, call)?);
-                lines.lines.extend(self.timezone()?.map(|zone| format!("timezone: {}", quoted(&zone.to_string()))));
+                let (call, zone) = kinds::without_zone(call);
+                lines.lines.push(kinds::line(kind, &call)?);
+                let zone = self.within(zone)?.timezone()?;
+                lines.lines.extend(zone.map(|zone| format!("timezone: {}", quoted(&zone.to_string()))));
                 Ok(())
             }
             other => Err(format!("{other}(..) is none of Celery's own schedules: write cron: or every: for it")),
@@ -211,8 +218,21 @@ impl Entry<'_> {
         Ok(())
     }
 
+    /// The same in a zone that its schedule names.
+    fn within(&self, zone: Option<Value>) -> Result<Entry<'_>, String> {
+        let zone = match zone {
+            Some(Value::Text(text)) => Some(ZoneName::parse(&text).map_err(|error| error.to_string())?),
+            Some(other) => return Err(format!("its time zone is {other}: write `timezone:` for it")),
+            None => self.nearer.clone(),
+        };
+        Ok(Entry { nearer: zone, ..*self })
+    }
+
     /// Unless it is the usual one.
     fn timezone(&self) -> Result<Option<ZoneName>, String> {
+        if let Some(nearer) = &self.nearer {
+            return Ok(Some(nearer.clone()).filter(|zone| *zone != ZoneName::default()));
+        }
         let zone = match self.value.get("timezone").or(self.value.get("tz")) {
             Some(Value::Text(text)) => Some(ZoneName::parse(text).map_err(|error| error.to_string())?),
             _ => self.zone.clone(),
@@ -285,9 +305,6 @@ impl Entry<'_> {
 
 /// What JSON says in the place of a call.
 fn written_out(members: &[(String, Value)]) -> Result<Value, String> {
-    if let Some(kind) = kinds::written_out(members) {
-        return Ok(kind);
-    }
     let map = Value::Map(members.to_vec());
     let call = |name: &str, value: &Value| match value {
         Value::Map(named) => Value::Call(Call { name: name.to_owned(), args: Vec::new(), named: named.clone() }),

@@ -1,5 +1,5 @@
 //! Schedules by name, as some projects have them beside Celery's own: `daily("09:00")`, `weekly(day="mon", hour=9)`,
-//! `{"every_minutes": 15}`, or `{"kind": "hourly", "minute": 30}`.
+//! `{"every_minutes": 15}`, or `{"kind": "hourly", "minute": 30}`. What is not understood to its last word is not carried.
 
 use hookbox_core::cron::kinds;
 
@@ -7,6 +7,9 @@ use super::value::{Call, Value};
 
 /// Six with `crontab`.
 const KINDS: [&str; 5] = ["every_minutes", "hourly", "daily", "weekly", "monthly"];
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const FIELDS: [&str; 5] = ["minute", "hour", "day_of_week", "day_of_month", "month_of_year"];
+const ZONES: [&str; 2] = ["timezone", "tz"];
 
 /// By the last part of a name: some write `schedules.daily(..)`.
 pub(super) fn of_name(name: &str) -> Option<&'static str> {
@@ -14,81 +17,146 @@ pub(super) fn of_name(name: &str) -> Option<&'static str> {
     KINDS.into_iter().find(|kind| *kind == last)
 }
 
-/// The call that a map stands for.
-pub(super) fn written_out(members: &[(String, Value)]) -> Option<Value> {
-    let call = |kind: &str, args: Vec<Value>, named| Value::Call(Call { name: kind.to_owned(), args, named });
-    if let Some((name, value)) = members.iter().find(|(name, _)| KINDS.contains(&name.as_str())) {
+/// The schedule that a map stands for, and the time zone that it names.
+pub(super) fn written_out(members: &[(String, Value)]) -> Option<(Value, Option<Value>)> {
+    let of = |wanted: &[&str]| members.iter().find(|(name, _)| wanted.contains(&name.as_str()));
+    let zone = of(&ZONES).map(|(_, zone)| zone.clone());
+    let rest = |without: &str| -> Vec<(String, Value)> {
+        let others = members.iter().filter(|(name, _)| name != without && !ZONES.contains(&name.as_str()));
+        others.cloned().collect()
+    };
+    let call = |kind: &str, args, named| Value::Call(Call { name: kind.to_owned(), args, named });
+    if let Some((name, value)) = of(&KINDS) {
+        let mut others = rest(name);
         return Some(match value {
-            Value::Map(named) => call(name, Vec::new(), named.clone()),
-            other => call(name, vec![other.clone()], Vec::new()),
+            Value::Map(named) => {
+                others.extend(named.iter().cloned());
+                (call(name, Vec::new(), others), zone)
+            }
+            other => (call(name, vec![other.clone()], others), zone),
         });
     }
-    let is_kind = |name: &str| matches!(name, "kind" | "type");
-    let (_, kind) = members.iter().find(|(name, _)| is_kind(name))?;
+    let (name, kind) = of(&["kind", "type"])?;
     let Value::Text(kind) = kind else { return None };
-    let named: Vec<_> = members.iter().filter(|(name, _)| !is_kind(name)).cloned().collect();
-    match kind.as_str() {
-        "crontab" => Some(call(kind, Vec::new(), named)),
-        "cron" => named.into_iter().find_map(|(name, value)| (name != "timezone").then_some(value)),
-        _ => of_name(kind).map(|kind| call(kind, Vec::new(), named)),
+    let named = rest(name);
+    let read = match (kind.as_str(), &named[..]) {
+        ("cron" | "crontab", [(name, value @ Value::Text(_))])
+            if matches!(&name[..], "expression" | "cron" | "crontab") =>
+        {
+            value.clone()
+        }
+        ("cron" | "crontab", named) => {
+            let is_field = |(name, _): &(String, Value)| FIELDS.contains(&name.as_str());
+            (!named.is_empty() && named.iter().all(is_field)).then(|| call("crontab", Vec::new(), named.to_vec()))?
+        }
+        (kind, _) => call(of_name(kind)?, Vec::new(), named),
+    };
+    Some((read, zone))
+}
+
+/// The time zone that a call names, and the call without it.
+pub(super) fn without_zone(call: &Call) -> (Call, Option<Value>) {
+    let (zones, named): (Vec<_>, Vec<_>) =
+        call.named.iter().cloned().partition(|(name, _)| ZONES.contains(&name.as_str()));
+    let zone = zones.into_iter().next_back().map(|(_, zone)| zone);
+    (Call { named, ..call.clone() }, zone)
+}
+
+/// Arguments that are taken out one by one, so that what is left is what nobody understood.
+struct Arguments {
+    args: std::vec::IntoIter<Value>,
+    named: Vec<(String, Value)>,
+}
+
+impl Arguments {
+    /// One of these names, or else the next place.
+    fn take(&mut self, names: &[&str]) -> Option<Value> {
+        match self.named.iter().position(|(name, _)| names.contains(&name.as_str())) {
+            Some(at) => Some(self.named.remove(at).1),
+            None => self.args.next(),
+        }
     }
+
+    fn number(&mut self, names: &[&str], most: i64) -> Option<Option<i64>> {
+        match self.take(names) {
+            None => Some(None),
+            Some(Value::Int(number)) if (0..=most).contains(&number) => Some(Some(number)),
+            Some(_) => None,
+        }
+    }
+
+    /// `09:00`, from one text, or from an hour and a minute.
+    fn clock(&mut self) -> Option<String> {
+        match self.take(&["at", "time", "hour"])? {
+            Value::Text(text) => Some(text),
+            Value::Int(hour @ 0..=23) => {
+                let minute = self.number(&["minute"], 59)?.unwrap_or(0);
+                Some(format!("{hour:02}:{minute:02}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// A weekday has its name: whether 0 is a Sunday or a Monday differs from one project to the next.
+    fn weekday(&mut self) -> Option<String> {
+        let Value::Text(text) = self.take(&["day_of_week", "weekday", "day"])? else { return None };
+        if let Some((day, clock)) = text.split_once(' ') {
+            return Some(format!("{} {clock}", short(day)?));
+        }
+        let day = short(&text)?;
+        Some(format!("{day} {}", self.clock()?))
+    }
+
+    fn day_of_month(&mut self) -> Option<String> {
+        match self.take(&["day_of_month", "day", "date"])? {
+            Value::Text(text) if text.contains(' ') => Some(text),
+            Value::Int(day) => Some(format!("{day} {}", self.clock()?)),
+            _ => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.args.len() == 0 && self.named.is_empty()
+    }
+}
+
+/// The whole name of a day, or its first three letters: no list and no range.
+fn short(day: &str) -> Option<String> {
+    let day = day.to_ascii_lowercase();
+    let found = WEEKDAYS.into_iter().find(|name| *name == day || name.get(..3) == Some(&day))?;
+    found.get(..3).map(str::to_ascii_uppercase)
 }
 
 /// The line of hooks.yaml.
 pub(super) fn line(kind: &str, call: &Call) -> Result<String, String> {
-    let unknown = || format!("{}: write `{kind}:` for it", Value::Call(call.clone()));
+    let unknown = || format!("{}: write `{kind}:` or `cron:` for it", Value::Call(call.clone()));
+    let mut arguments = Arguments { args: call.args.clone().into_iter(), named: call.named.clone() };
+    let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     let (text, checked) = match kind {
-        "every_minutes" | "hourly" => {
-            let name = if kind == "hourly" { "minute" } else { "minutes" };
-            let number = match call.argument(0, name) {
-                None if kind == "hourly" => 0,
-                Some(Value::Int(number)) => u32::try_from(*number).map_err(|_| unknown())?,
-                _ => return Err(unknown()),
-            };
-            let checked = if kind == "hourly" { kinds::hourly(number) } else { kinds::every_minutes(number) };
-            (number.to_string(), checked)
+        "every_minutes" => {
+            let minutes = arguments.number(&["minutes"], i64::from(u32::MAX)).flatten().ok_or_else(unknown)?;
+            (minutes.to_string(), kinds::every_minutes(number(minutes)))
+        }
+        "hourly" => {
+            let minute = arguments.number(&["minute"], 59).ok_or_else(unknown)?.unwrap_or(0);
+            (minute.to_string(), kinds::hourly(number(minute)))
         }
         "daily" => {
-            let at = clock(call, 0).ok_or_else(unknown)?;
-            (at.clone(), kinds::daily(&at))
+            let at = arguments.clock().ok_or_else(unknown)?;
+            (super::entry::quoted(&at), kinds::daily(&at))
+        }
+        "weekly" => {
+            let at = arguments.weekday().ok_or_else(unknown)?;
+            (super::entry::quoted(&at), kinds::weekly(&at))
         }
         _ => {
-            let at = day_and_clock(kind, call).ok_or_else(unknown)?;
-            (at.clone(), if kind == "weekly" { kinds::weekly(&at) } else { kinds::monthly(&at) })
+            let at = arguments.day_of_month().ok_or_else(unknown)?;
+            (super::entry::quoted(&at), kinds::monthly(&at))
         }
     };
+    if !arguments.is_empty() {
+        return Err(unknown());
+    }
     checked.map_err(|error| error.to_string())?;
-    Ok(match kind {
-        "every_minutes" | "hourly" => format!("{kind}: {text}"),
-        _ => format!("{kind}: {}", super::entry::quoted(&text)),
-    })
-}
-
-/// `09:00`, from one text, or from an hour and a minute.
-fn clock(call: &Call, place: usize) -> Option<String> {
-    let text = ["at", "time"].into_iter().find_map(|name| call.argument(usize::MAX, name));
-    match text.or_else(|| call.argument(place, "hour"))? {
-        Value::Text(text) => Some(text.clone()),
-        Value::Int(hour @ 0..=23) => match call.argument(place + 1, "minute") {
-            None => Some(format!("{hour:02}:00")),
-            Some(Value::Int(minute @ 0..=59)) => Some(format!("{hour:02}:{minute:02}")),
-            Some(_) => None,
-        },
-        _ => None,
-    }
-}
-
-/// A weekday has its name: whether 0 is a Sunday or a Monday differs from one project to the next.
-fn day_and_clock(kind: &str, call: &Call) -> Option<String> {
-    let names = if kind == "weekly" { ["day_of_week", "weekday", "day"] } else { ["day_of_month", "day", "date"] };
-    let named = names.into_iter().find_map(|name| call.argument(usize::MAX, name));
-    match named.or_else(|| call.argument(0, "at"))? {
-        // Both in one.
-        Value::Text(text) if named.is_none() && text.contains(' ') => Some(text.clone()),
-        Value::Text(day) if kind == "weekly" => {
-            Some(format!("{} {}", day.get(..3)?.to_ascii_uppercase(), clock(call, usize::from(named.is_none()))?))
-        }
-        Value::Int(day) if kind == "monthly" => Some(format!("{day} {}", clock(call, usize::from(named.is_none()))?)),
-        _ => None,
-    }
+    Ok(format!("{kind}: {text}"))
 }

@@ -206,3 +206,55 @@ proptest! {
         let _ = python::read(&format!("beat_schedule = {text}"));
     }
 }
+
+#[test]
+fn a_named_schedule_is_carried_to_its_last_word_or_left() {
+    let made = |schedule: &str| {
+        let made = python(&format!("beat_schedule = {{'x': {{'task': 'a.b', 'schedule': {schedule}}}}}\n")).unwrap();
+        match made.carried {
+            1 => made
+                .text
+                .rsplit_once("handler: \"b\"\n")
+                .unwrap()
+                .1
+                .lines()
+                .map(str::trim)
+                .collect::<Vec<_>>()
+                .join("; "),
+            _ => "left".to_owned(),
+        }
+    };
+    for (schedule, carried) in [
+        (r#"daily("09:00", tz="Asia/Tokyo")"#, r#"daily: "09:00"; timezone: "Asia/Tokyo""#),
+        (r#"daily(hour=9, minute=5)"#, r#"daily: "09:05""#),
+        (r#"daily(9, 5)"#, r#"daily: "09:05""#),
+        (r#"weekly("Sunday", 9)"#, r#"weekly: "SUN 09:00""#),
+        (r#"weekly("sun 09:30")"#, r#"weekly: "SUN 09:30""#),
+        (r#"weekly(hour=9, day="tue")"#, r#"weekly: "TUE 09:00""#),
+        (r#"monthly(1, 6, 30)"#, r#"monthly: "1 06:30""#),
+        (r#"monthly(hour=6, day=31)"#, r#"monthly: "31 06:00""#),
+        (
+            r#"{"kind": "cron", "expression": "0 2 * * *", "timezone": "Asia/Tokyo"}"#,
+            r#"cron: "0 2 * * *"; timezone: "Asia/Tokyo"; day_rule: and"#,
+        ),
+        (r#"{"kind": "cron", "hour": 5, "minute": 0}"#, r#"cron: "0 5 * * *"; day_rule: and"#),
+        (r#"{"every_minutes": 20}"#, "every_minutes: 20"),
+        (r#"weekly("mon-fri", 9)"#, "left"),
+        (r#"weekly(day_of_week="mon,wed,fri", hour=9)"#, "left"),
+        (r#"weekly("monthly", 9)"#, "left"),
+        (r#"weekly(1, 9)"#, "left"),
+        (r#"hourly(minute=30, hours="9-17")"#, "left"),
+        (r#"hourly(30, 5)"#, "left"),
+        (r#"hourly(60)"#, "left"),
+        (r#"daily(hour=9, second=30)"#, "left"),
+        (r#"daily(24)"#, "left"),
+        (r#"daily("09:00", tz=zone())"#, "left"),
+        (r#"daily()"#, "left"),
+        (r#"monthly(32, 6)"#, "left"),
+        (r#"{"kind": "cron", "minutes": 5}"#, "left"),
+        (r#"{"daily": "09:00", "weekday": "mon"}"#, "left"),
+        (r#"{"kind": "yearly", "day": 1}"#, "left"),
+    ] {
+        assert_eq!(made(schedule), carried, "{schedule}");
+    }
+}

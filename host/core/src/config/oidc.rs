@@ -103,13 +103,32 @@ fn secure_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// What somebody may choose for themselves gives no role.
+/// Of the claims that OpenID Connect itself defines two say who somebody is; the others may be what they call themselves.
 fn role_claim(claim: &str) -> Result<String, String> {
-    const CHOSEN: [&str; 8] =
-        ["name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "website"];
-    match CHOSEN.contains(&claim) {
+    const CHOSEN: [&str; 18] = [
+        "name",
+        "given_name",
+        "family_name",
+        "middle_name",
+        "nickname",
+        "preferred_username",
+        "profile",
+        "picture",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "locale",
+        "phone_number",
+        "phone_number_verified",
+        "address",
+        "updated_at",
+        "email_verified",
+    ];
+    let first = claim.split(['.', '#']).next().unwrap_or(claim);
+    match CHOSEN.contains(&first) {
         true => Err(format!(
-            "{claim} is what somebody calls themselves: name a claim that the provider decides, such as groups"
+            "{claim} is what somebody says of themselves: name a claim that the provider decides, such as groups"
         )),
         false => text(claim),
     }

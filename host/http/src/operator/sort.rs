@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// Runs that are put in order at most.
 const SORTED_MAX: usize = 20_000;
 /// For a page behind the first one, which is among runs that were put in order before.
-const AGAIN_WITHIN: Millis = Millis(2000);
+const AGAIN_WITHIN: Millis = Millis(10 * found::LOOK_FOR.0);
 /// Runs that the store is asked for at one time.
 const PAGE: usize = 500;
 
@@ -131,6 +131,7 @@ pub(super) enum Cursor {
 /// is listed twice or left out only where it has changed its own place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
+    sort: Sort,
     newest: RunId,
     /// No older one is among them.
     oldest: Option<RunId>,
@@ -140,12 +141,12 @@ pub(super) struct Place {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { newest, oldest, id, value } = match self {
+        let Place { sort, newest, oldest, id, value } = match self {
             Cursor::Created(id) => return id.fmt(f),
             Cursor::Among(place) => place,
         };
         let oldest = oldest.map(|oldest| oldest.to_string()).unwrap_or_default();
-        write!(f, "{newest}.{oldest}.{id}.")?;
+        write!(f, "{newest}.{oldest}.{id}.{sort}.")?;
         match value {
             Value::Number(number) => write!(f, "{number}"),
             Value::Text(text) => f.write_str(text),
@@ -158,9 +159,9 @@ impl FromStr for Cursor {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Cursor, NotAnId> {
-        let mut parts = text.splitn(4, '.');
+        let mut parts = text.splitn(5, '.');
         let mut next = || parts.next().unwrap_or_default();
-        let (newest, oldest, id, value) = (next(), next(), next(), next());
+        let (newest, oldest, id, sort, value) = (next(), next(), next(), next(), next());
         if !text.contains('.') {
             return newest.parse().map(Cursor::Created);
         }
@@ -170,7 +171,8 @@ impl FromStr for Cursor {
             Err(_) if value.is_empty() => Value::Nothing,
             Err(_) => Value::Text(value.to_owned()),
         };
-        Ok(Cursor::Among(Place { newest: newest.parse()?, oldest, id: id.parse()?, value }))
+        let sort = sort.parse().unwrap_or_default();
+        Ok(Cursor::Among(Place { sort, newest: newest.parse()?, oldest, id: id.parse()?, value }))
     }
 }
 
@@ -210,8 +212,8 @@ pub(super) async fn runs(
     }
     match page.before {
         None => first(operator, page.limit, &filter, sort).await,
-        Some(Cursor::Among(place)) => behind(operator, page.limit, &filter, sort, place).await,
-        Some(Cursor::Created(_)) => Err(other()),
+        Some(Cursor::Among(place)) if place.sort == sort => behind(operator, page.limit, &filter, sort, place).await,
+        Some(_) => Err(other()),
     }
 }
 
@@ -239,18 +241,20 @@ async fn behind(
     limit: usize,
     filter: &RunFilter,
     sort: Sort,
-    Place { newest, oldest, id, value }: Place,
+    Place { newest, oldest, id, value, .. }: Place,
 ) -> Result<Sorted, Problem> {
     let begun = operator.clock.monotonic();
-    let mut best = Best::new(sort, limit);
+    let (mut best, mut looked) = (Best::new(sort, limit), 0);
     let is_behind = |run: &Run| sort.compare((&sort.value(run), run.id), (&value, id)) == Ordering::Greater;
     let mut before = Some(after(newest));
     loop {
         let RunPage { runs, next } = operator.store.runs(PageRequest { before, limit: PAGE }, filter.clone()).await?;
-        let among = runs.into_iter().filter(|run| oldest.is_none_or(|oldest| run.id >= oldest));
-        best.take(among.filter(is_behind));
-        if next.is_none_or(|next| oldest.is_some_and(|oldest| next <= oldest)) {
-            return Ok(best.page(Some(newest), oldest));
+        let among: Vec<Run> = runs.into_iter().filter(|run| oldest.is_none_or(|oldest| run.id >= oldest)).collect();
+        looked += among.len();
+        best.take(among.into_iter().filter(is_behind));
+        let is_over = next.is_none_or(|next| oldest.is_some_and(|oldest| next <= oldest)) || looked >= SORTED_MAX;
+        if is_over {
+            return Ok(Best { looked, ..best }.page(Some(newest), oldest));
         }
         // The first page came as far in much less.
         if operator.clock.monotonic().since(begun) >= AGAIN_WITHIN {
@@ -293,9 +297,12 @@ impl Best {
         let is_more = self.runs.len() > self.limit;
         self.runs.truncate(self.limit);
         let last = self.runs.last().filter(|_| is_more).zip(newest);
-        let place = last.map(|((value, run), newest)| Place { newest, oldest, id: run.id, value: value.clone() });
+        let sort = self.sort;
+        let place = |((value, run), newest): (&(Value, Run), RunId)| {
+            Cursor::Among(Place { sort, newest, oldest, id: run.id, value: value.clone() })
+        };
         Sorted {
-            next: place.map(Cursor::Among),
+            next: last.map(place),
             among: Some(Among { runs: self.looked as u64, oldest }),
             runs: self.runs.into_iter().map(|(_, run)| run).collect(),
         }
@@ -316,7 +323,8 @@ mod tests {
         let (newest, id) = (RunId::from_bytes([2; 16]), RunId::from_bytes([1; 16]));
         for value in [Value::Number(7), Value::Text("shop/welcome".to_owned()), Value::Nothing] {
             for oldest in [None, Some(RunId::from_bytes([0; 16]))] {
-                let cursor = Cursor::Among(Place { newest, oldest, id, value: value.clone() });
+                let sort = Sort { by: By::Cpu, is_descending: true };
+                let cursor = Cursor::Among(Place { sort, newest, oldest, id, value: value.clone() });
                 assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
             }
         }

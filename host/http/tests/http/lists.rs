@@ -91,7 +91,12 @@ async fn an_order_that_is_not_known_is_refused_with_those_that_are() {
     }
     assert_eq!(host.get("/api/v1/runs?sort=created&sort=state").await.status, 422);
     let id = "run_01JABCDEFGHJKMNPQRSTVWXYZ0";
-    for other in [format!("sort=created&cursor={id}..{id}.0"), format!("sort=state&cursor={id}")] {
+    for other in [
+        format!("sort=created&cursor={id}..{id}.state.0"),
+        format!("sort=-state&cursor={id}..{id}.state.0"),
+        format!("sort=state&cursor={id}..{id}..0"),
+        format!("sort=state&cursor={id}"),
+    ] {
         let refused = host.get(&format!("/api/v1/runs?{other}")).await;
         assert!(refused.status == 422 && refused.body.contains("begin with the first page"), "{refused:?}");
     }
@@ -108,10 +113,12 @@ async fn pages_of_an_order_fit_together_while_runs_come_and_go_on() {
     let behind = async |next: &str| ids(&host, &format!("sort=duration&limit=4&cursor={next}")).await;
     let listed: Vec<_> = first["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap()).collect();
     assert_eq!(listed, [&fast, &middle, &slow, &last]);
-    assert_eq!(behind(&next).await, [waiting.clone()]);
+    assert_eq!(behind(&next).await, std::slice::from_ref(&waiting));
+    let second = host.get(&format!("/api/v1/runs?sort=duration&limit=4&cursor={next}")).await.json();
+    assert_eq!((&first["sorted"], &second["sorted"]), (&json!({ "runs": 5, "since": null }), &first["sorted"]));
     host.clock.advance(Millis(1000));
     deliver(&host, "e-9").await;
-    assert_eq!(behind(&next).await, [waiting.clone()], "what has come since is in the next list");
+    assert_eq!(behind(&next).await, std::slice::from_ref(&waiting), "what has come since is in the next list");
     // Both that waited are done, and the page ended with one of them: what comes behind it is where it was.
     took(&host, 5000, "quick").await;
     took(&host, 1000, "quicker").await;

@@ -188,11 +188,11 @@ async fn a_schedule_is_previewed_in_words_and_dates_and_saved_as_it_was_shown() 
     let again: Value = serde_json::from_str(&attribute(&page, "data-body")[0]).unwrap();
     assert_eq!(again, sent);
     let tag = host.get(path).await.header("etag").to_owned();
-    assert_eq!(attribute(&page, "data-over"), [tag.clone()]);
+    assert_eq!(attribute(&page, "data-over"), std::slice::from_ref(&tag));
     let fields = "name=weekdays&target=welcome%2Frepair&kind=hourly&when=30";
     let page = host.get(&format!("/new-schedule?{fields}")).await.body;
     assert!(page.contains("already") && page.contains("Replace it"), "{page}");
-    assert_eq!(attribute(&page, "data-over"), [tag.clone()]);
+    assert_eq!(attribute(&page, "data-over"), std::slice::from_ref(&tag));
     // Somebody else was faster.
     let other = json!({ "plugin": "welcome", "handler": "repair", "hourly": 15 });
     assert_eq!(host.write("PUT", path, other).await.status, StatusCode::OK);

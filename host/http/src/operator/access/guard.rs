@@ -33,6 +33,8 @@ const SAFE: [(HeaderName, &str); 5] = [
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "same-origin"),
 ];
+/// With what the script of an open page asks.
+const REFRESH: HeaderName = HeaderName::from_static("hookbox-refresh");
 /// Two years: what those who keep lists of such hosts ask for.
 const TLS_ONLY: (HeaderName, &str) = (STRICT_TRANSPORT_SECURITY, "max-age=63072000");
 
@@ -51,7 +53,9 @@ pub(in crate::operator) async fn check(
     let (head, body) = request.into_parts();
     let mut response = match judge(&operator, &head) {
         Ok((caller, rule)) => {
-            if let Some(caller) = &caller {
+            if let Some(caller) = &caller
+                && !is_by_itself(&head)
+            {
                 used(&operator, caller).await;
             }
             serve(&operator, caller, rule, Request::from_parts(head, body), next).await
@@ -72,6 +76,11 @@ pub(in crate::operator) async fn check(
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// An open page asks by itself, which is no use of a session: one that nobody sits at ends all the same.
+fn is_by_itself(head: &request::Parts) -> bool {
+    head.method.is_safe() && (head.uri.path() == "/live" || head.headers.contains_key(REFRESH))
 }
 
 /// What an idempotency key means to a request.

@@ -102,5 +102,5 @@ fn wait() -> Value {
 /// A run; in another order also which runs are in it, and where.
 fn cursor() -> Value {
     let run = "run_[0-7][0-9A-HJKMNP-TV-Z]{25}";
-    json!({ "type": "string", "pattern": format!(r"^{run}(\.({run})?\.{run}\.[a-z0-9/._-]{{0,140}})?$") })
+    json!({ "type": "string", "pattern": format!(r"^{run}(\.({run})?\.{run}\.-?[a-z]+\.[a-z0-9/._-]{{0,140}})?$") })
 }

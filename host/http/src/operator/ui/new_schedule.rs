@@ -201,7 +201,9 @@ fn save(name: &ScheduleName, body: Value, is: Option<&str>, seen: &str) -> Marku
         Some(is) => (Some(is), "Replace it"),
     };
     html! {
-        @if is.is_some() && seen.is_empty() {
+        @if is.is_none() && !seen.is_empty() {
+            p { (parts::state("note")) " There is no schedule " (name) " any more: saving makes it again." }
+        } @else if is.is_some() && seen.is_empty() {
             p { (parts::state("note")) " There is a schedule " a href={ "/schedules/" (name) } { (name) } " already." }
         } @else if is.is_some_and(|is| is != seen) {
             p {

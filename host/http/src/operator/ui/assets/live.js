@@ -33,8 +33,10 @@ function isFilled(field) {
 
 let asking = false;
 let stale = false;
-// A page that takes the host long is asked for less often: for a fiftieth of the time at most.
+// A page that takes long is asked for less often, but for whoever has pressed something: for a fiftieth of the time at most,
+// and each ten seconds at least.
 const REST = 50;
+const REST_MAX = 10_000;
 let restsUntil = 0;
 
 // What the focus can be on, and by what it is known on a page that was made anew.
@@ -55,16 +57,20 @@ function focusIn(main) {
 }
 
 // The page as it is now, in place of what is shown; what was unfolded stays so.
-async function refresh() {
+async function refresh(atOnce = false) {
   const began = performance.now();
-  if (asking || document.hidden || began < restsUntil || isBusy()) {
+  if (asking || document.hidden || (began < restsUntil && !atOnce) || isBusy()) {
     stale = true;
+    if (atOnce) restsUntil = 0;
     return;
   }
   asking = true;
   stale = false;
+  restsUntil = 0;
   try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+    // Nobody is there for it: it keeps no session from its end.
+    const headers = { accept: 'text/html', 'hookbox-refresh': '1' };
+    const answer = await fetch(location.href, { headers });
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     const fresh = page.getElementById('main');
     const shown = document.getElementById('main');
@@ -75,11 +81,11 @@ async function refresh() {
       shown.replaceChildren(...fresh.childNodes);
       focus();
     }
+    restsUntil = began + Math.min(REST * (performance.now() - began), REST_MAX);
   } catch {
     stale = true;
   } finally {
     asking = false;
-    restsUntil = began + REST * (performance.now() - began);
   }
 }
 
@@ -90,7 +96,7 @@ function listen() {
   source = new EventSource('/live');
   source.addEventListener('open', () => { live.textContent = 'live'; });
   source.addEventListener('error', () => { live.textContent = 'not connected: what is shown may be old'; });
-  source.addEventListener('changed', refresh);
+  source.addEventListener('changed', () => refresh());
 }
 
 // A page that was left may be kept by the browser, and would keep its connection, of which there are few.
@@ -134,13 +140,15 @@ async function bulk(button) {
   say(`${await sweep({ all: true })} of ${matched} runs: done.`);
 }
 
+// True where it leads to another page.
 async function act(button) {
   const { send, method = 'POST', ask, body, goto, to, done } = button.dataset;
-  if (ask && !confirm(ask)) return;
+  if (ask && !confirm(ask)) return false;
   const told = await call(method, send, body && JSON.parse(body), over(button.dataset.over));
-  if (goto && told.id) location.assign(goto + told.id);
-  else if (to) location.assign(to);
+  const place = goto && told.id ? goto + told.id : to;
+  if (place) location.assign(place);
   else say(done || 'Done.');
+  return place !== undefined;
 }
 
 // Browsers let a page copy only where nobody on the way could have changed it.
@@ -164,13 +172,14 @@ document.addEventListener('click', async (event) => {
   const button = event.target.closest('button[data-send], button[data-bulk]');
   if (!button) return;
   button.disabled = true;
+  let leaves = false;
   try {
-    await (button.dataset.bulk ? bulk(button) : act(button));
+    leaves = button.dataset.bulk ? await bulk(button) : await act(button);
   } catch (error) {
     say(error.message);
   } finally {
     button.disabled = false;
-    refresh();
+    if (!leaves) refresh(true);
   }
 });
 
@@ -200,7 +209,7 @@ async function kept(form) {
   form.reset();
   form.querySelector('input').blur();
   say(`The search ${name} is kept.`);
-  refresh();
+  refresh(true);
 }
 
 // A component, and its signature where it has one. The host answers when it serves, or says why it does not.
