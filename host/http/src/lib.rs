@@ -24,6 +24,7 @@ mod bodies;
 mod body;
 mod health;
 mod json;
+mod load;
 mod problem;
 mod share;
 mod source;

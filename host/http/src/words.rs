@@ -16,7 +16,8 @@ pub(crate) fn bytes(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        1_048_576..10_737_418_240 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
     }
 }
 
@@ -59,6 +60,19 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_said_in_the_unit_that_fits() {
+        for (said, wanted) in [
+            (bytes(1023), "1023 B"),
+            (bytes(1025), "2 KiB"),
+            (bytes(1 << 20), "1.0 MiB"),
+            (bytes((10 << 30) - 1), "10240.0 MiB"),
+            (bytes(258 << 30), "258.0 GiB"),
+        ] {
+            assert_eq!(said, wanted);
+        }
+    }
 
     #[test]
     fn numbers_are_grouped() {

@@ -12,6 +12,7 @@ use hookbox_core::time::Millis;
 use super::query::Query;
 use super::{Api, Operator};
 use crate::disk::Disk;
+use crate::load;
 use crate::problem::Problem;
 use crate::view::system::{LimitView, SystemView};
 use crate::words;
@@ -35,6 +36,8 @@ pub(super) fn of(operator: &Operator) -> SystemView {
         store_bytes: bytes_in(&operator.data, FOLDERS_DEEP),
         disk_free_bytes: disk.as_ref().map(|disk| disk.free_bytes),
         disk_size_bytes: disk.as_ref().map(|disk| disk.size_bytes),
+        load_average: load::average(),
+        cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64),
         queue: counts.pending,
         queue_max: operator.queue_max,
         attempts: counts.attempts,

@@ -18,6 +18,9 @@ pub(crate) struct SystemView {
     /// Null where the system does not tell.
     pub(crate) disk_free_bytes: Option<u64>,
     pub(crate) disk_size_bytes: Option<u64>,
+    /// Of the machine, over 1, 5 and 15 minutes; null where the system does not tell.
+    pub(crate) load_average: Option<[f64; 3]>,
+    pub(crate) cpus: u64,
     /// Runs that wait, and how many may.
     pub(crate) queue: u64,
     pub(crate) queue_max: u64,

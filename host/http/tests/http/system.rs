@@ -62,6 +62,7 @@ async fn the_system_is_told_as_it_counts_and_not_as_it_was_configured() {
     assert_eq!(limit("operator.listen"), "127.0.0.1:5555, without TLS");
     assert_eq!(limit("server.limits.connections"), "1,000", "as many as there are descriptors for");
     assert!(system["disk_free_bytes"].as_u64() > Some(0) && system["disk_size_bytes"].as_u64() > Some(0));
+    assert!(system["load_average"].as_array().is_some_and(|load| load.len() == 3) && system["cpus"].as_u64() > Some(0));
     std::fs::create_dir_all(host.plugins.path().join("versions")).unwrap();
     std::fs::write(host.plugins.path().join("versions/one"), [0; 5000]).unwrap();
     let grown = host.get("/api/v1/system").await.json();

@@ -27,6 +27,10 @@ pub(super) async fn show(State(operator): Api) -> Page {
                 dt { "Disk of the store" }
                 dd { (parts::bytes(free)) " free of " (parts::bytes(size)) " (" (chart::percent(free as f64 / size.max(1) as f64)) ")" }
             }
+            @if let Some([one, five, fifteen]) = system.load_average {
+                dt { "Load of the machine" }
+                dd { (one) ", " (five) ", " (fifteen) " over 1, 5 and 15 minutes, with " (system.cpus) " processors" }
+            }
             dt { "Queue" } dd { (parts::number(system.queue)) " of at most " (parts::number(system.queue_max)) " runs wait" }
             dt { "Attempts" } dd { (parts::number(system.attempts)) }
             dt { "Runs pruned" } dd { (parts::number(system.runs_pruned)) }
