@@ -11,10 +11,10 @@ use crate::component::{self, Text};
 use crate::http;
 use crate::server::{self, Heard, SHOP};
 
-/// Of CPU time, for those that want all of it: over soon.
+/// What most guests are allowed of CPU time: enough for an attack, and over soon.
 const CPU: Millis = Millis(100);
-/// For those that something else must end, on a slow machine and in a host that is not optimized, too.
-const AMPLE: Millis = Millis(1_000);
+/// For those whose attack copies megabytes, on a slow machine and in a host that is not optimized, too.
+const AMPLE: Millis = Millis(1000);
 /// And of wall time: one that waits is told apart from one that computes on a slow machine, too.
 const TIMEOUT: Millis = Millis(20_000);
 
@@ -179,11 +179,13 @@ impl Guest {
         self
     }
 
+    /// Its attack takes more of the CPU than most.
+    pub(crate) fn ample(self) -> Guest {
+        self.settings(|settings| settings.cpu = AMPLE)
+    }
+
     pub(crate) fn ends(mut self, verdict: Verdict) -> Guest {
         self.verdict = verdict;
-        if verdict != Verdict::CpuExhausted && self.settings.cpu == CPU {
-            self.settings.cpu = AMPLE;
-        }
         self
     }
 

@@ -94,8 +94,16 @@ pub(crate) fn guests() -> Vec<Guest> {
             ))
             .ends(Verdict::Completes)
             .check(is_plain),
-        guest("prints-to-standard-output-without-end").job(&print("stdout")).ends(Verdict::Completes).check(is_cut),
-        guest("prints-to-standard-error-without-end").job(&print("stderr")).ends(Verdict::Completes).check(is_cut),
+        guest("prints-to-standard-output-without-end")
+            .ample()
+            .job(&print("stdout"))
+            .ends(Verdict::Completes)
+            .check(is_cut),
+        guest("prints-to-standard-error-without-end")
+            .ample()
+            .job(&print("stderr"))
+            .ends(Verdict::Completes)
+            .check(is_cut),
         guest("prints-a-megabyte-at-once")
             .text(|text| text.pages = 20)
             .job("(call $print (call $stdout) (i32.const 65536) (i32.const 1000000) (i32.const 256)) (call $done)")

@@ -40,6 +40,7 @@ pub(crate) fn guests() -> Vec<Guest> {
             .ends(Verdict::Says("at most 3 jobs and events (limits.queue_items)"))
             .check(|executed| assert_eq!(executed.effects.jobs.len(), 3)),
         guest("enqueues-a-quarter-of-a-megabyte-each-time")
+            .ample()
             .text(|text| text.pages = 8)
             .job(&flood(&enqueue("@\"job\"", "(i32.const 65536) (i32.const 262144)")))
             .ends(Verdict::Says("limits.queue_data"))
