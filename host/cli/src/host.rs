@@ -19,11 +19,11 @@ mod listeners;
 mod otlp;
 mod plugins;
 mod reload;
+mod settings;
 mod trend;
 mod trust;
 mod versions;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,15 +32,13 @@ use arc_swap::ArcSwap;
 use hookbox_core::clock::Clock;
 use hookbox_core::distribution::Meters;
 use hookbox_core::id::Mint;
-use hookbox_core::name::HandlerRef;
-use hookbox_core::plugin::PolicyPatch;
 use hookbox_core::queue::Room;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Millis;
-use hookbox_engine::{Declarer, Engine, Parts, RunEnded, Settings};
+use hookbox_engine::{Declarer, Engine, Parts, RunEnded};
 use hookbox_http::alerts::Alerts;
 use hookbox_http::changes::Changes;
-use hookbox_http::ingress::{self, Ingress, IngressLimits};
+use hookbox_http::ingress::{self, Ingress};
 use hookbox_http::lifecycle::Lifecycle;
 use hookbox_http::operator::{self, Listens, Operator};
 use hookbox_http::pairing::Pairing;
@@ -66,6 +64,7 @@ use asked::{Anew, Asked};
 use listeners::{bind, serve_until};
 use otlp::Exporter;
 use plugins::{Plugins, Trials, scan, take_proposals};
+use settings::{engine_settings, ingress_limits};
 use trust::LiveTrust;
 use versions::Versions;
 
@@ -128,17 +127,8 @@ impl Host {
         let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
         let alert_settings = Arc::new(ArcSwap::from_pointee(Settled::of(&project)?));
-        let limits = IngressLimits {
-            body_bytes_max: usize::try_from(project.config.server.body_bytes_max)?,
-            bodies_bytes_max: usize::try_from(project.config.server.bodies_bytes_max)?,
-            in_flight_max: project.config.server.in_flight_max as usize,
-            queue_max: project.config.server.queue_max,
-            per_source: project.config.server.per_source,
-            ..IngressLimits::default()
-        };
-
+        let limits = ingress_limits(&project)?;
         let tls = project.tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
-
         let operator_tls = project.operator_tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
 
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&project.data)?);
@@ -367,31 +357,6 @@ impl Host {
         tracing::info!("stopped");
         Ok(end)
     }
-}
-
-pub(crate) fn engine_settings(project: &Project) -> Settings {
-    let mut settings = Settings {
-        schedules: project.config.schedules.clone(),
-        retention: project.config.retention,
-        rollbacks: project.config.rollbacks(),
-        ..Settings::default()
-    };
-    for (name, plugin) in &project.config.plugins {
-        settings.plugins.insert(name.clone(), PolicyPatch { timeout: plugin.timeout, ..PolicyPatch::default() });
-        settings.kv_bytes.insert(name.clone(), plugin.kv_bytes);
-        let filters = plugin.filters.iter();
-        settings.filters.extend(
-            filters.map(|(handler, filter)| {
-                (HandlerRef { plugin: name.clone(), handler: handler.clone() }, filter.clone())
-            }),
-        );
-        let handlers = plugin
-            .handlers
-            .iter()
-            .map(|(handler, patch)| (HandlerRef { plugin: name.clone(), handler: handler.clone() }, patch.clone()));
-        settings.handlers.extend(handlers.collect::<HashMap<_, _>>());
-    }
-    settings
 }
 
 fn random_seed() -> Result<[u8; 32]> {

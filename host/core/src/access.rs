@@ -1,5 +1,7 @@
 //! Who may use the operator's listener: roles, tokens, sessions, and the audit log of what they did.
 
+mod session;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +10,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub use self::session::{
+    Holder, NotASessionId, RulesHash, SESSION_IDLE, SESSION_MAX, SESSIONS_MAX, Session, SessionId,
+};
 pub use crate::name::TokenName;
 use crate::time::{Millis, Timestamp};
 
 /// Tokens at one time: one for each person and machine.
 pub const TOKENS_MAX: usize = 100;
-/// Browser sessions at one time; one more ends the one that was used longest ago.
-pub const SESSIONS_MAX: usize = 1000;
-/// A session that is not used for so long is over.
-pub const SESSION_IDLE: Millis = Millis(8 * Millis::HOUR.0);
-/// No session is longer, however much it is used.
-pub const SESSION_MAX: Millis = Millis(7 * Millis::DAY.0);
 /// When a token or session was last used is kept this exactly, so that not every request is a write.
 pub const USED_STEP: Millis = Millis(5 * Millis::MINUTE.0);
 /// Of each text in an entry of the audit log, in characters.
@@ -62,43 +61,6 @@ pub struct AccessToken {
     /// From then on it counts no longer.
     pub expires: Option<Timestamp>,
 }
-
-/// A browser that has logged in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// Of the id in its cookie.
-    pub hash: SecretHash,
-    pub holder: Holder,
-    pub created: Timestamp,
-    /// To within [`USED_STEP`].
-    pub used: Timestamp,
-}
-
-/// By what somebody logged in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Holder {
-    /// The token that the configuration names. The session ends with it.
-    Configured(SecretHash),
-    /// A token of that name. The session ends with it.
-    Token(TokenName),
-    /// As a hookbox wrote it that did not keep by which rules. Such a session is over.
-    PersonV1 { name: String, role: Role },
-    /// An identity provider said who it is, and rules of the configuration then decided the role.
-    Person { name: String, role: Role, rules: RulesHash },
-}
-
-/// The SHA-256 of what a role was given by: whoever has one by other rules logs in again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RulesHash([u8; 32]);
-
-/// What a session is called, which lets nobody in: the beginning of its hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SessionId([u8; 8]);
-
-/// A text that names no session.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be 16 hexadecimal digits, as the list of sessions shows them, got {0:?}")]
-pub struct NotASessionId(String);
 
 /// Everybody who is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -182,30 +144,6 @@ impl SecretHash {
     }
 }
 
-impl RulesHash {
-    pub fn of(rules: &[u8]) -> RulesHash {
-        RulesHash(Sha256::digest(rules).into())
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&hex::encode(self.0))
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = NotASessionId;
-
-    fn from_str(text: &str) -> Result<SessionId, NotASessionId> {
-        let mut id = [0; 8];
-        match hex::decode_to_slice(text, &mut id) {
-            Ok(()) => Ok(SessionId(id)),
-            Err(_) => Err(NotASessionId(text.chars().take(40).collect())),
-        }
-    }
-}
-
 impl PartialEq for SecretHash {
     fn eq(&self, other: &SecretHash) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -239,24 +177,6 @@ impl AccessToken {
     }
 }
 
-impl Session {
-    /// Whether it has been idle for too long, or is too old.
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.ends()
-    }
-
-    /// When it is over, unless it is used before.
-    pub fn ends(&self) -> Timestamp {
-        self.used.plus(SESSION_IDLE).min(self.created.plus(SESSION_MAX))
-    }
-
-    pub fn id(&self) -> SessionId {
-        let mut id = [0; 8];
-        id.copy_from_slice(&self.hash.as_bytes()[..8]);
-        SessionId(id)
-    }
-}
-
 impl AccessRows {
     /// The token that somebody shows. Every one is compared, so that the time says nothing of which.
     pub fn token(&self, shown: &SecretHash, now: Timestamp) -> Option<&AccessToken> {
@@ -285,16 +205,6 @@ impl AccessRows {
     /// Whether a token is there that still counts and may do everything.
     pub fn has_admin(&self, now: Timestamp) -> bool {
         self.tokens.values().any(|token| token.role == Role::Admin && token.counts(now))
-    }
-}
-
-impl Holder {
-    pub fn name(&self) -> &str {
-        match self {
-            Holder::Configured(_) => "configured",
-            Holder::Token(name) => name.as_str(),
-            Holder::PersonV1 { name, .. } | Holder::Person { name, .. } => name,
-        }
     }
 }
 
@@ -395,26 +305,5 @@ mod tests {
         assert_eq!(role("d", None, NOW), None);
         assert_eq!(role("e", None, NOW), None);
         assert_eq!(role("f", None, NOW), None, "nobody knows by which rules");
-    }
-
-    #[test]
-    fn a_session_is_called_by_what_lets_nobody_in() {
-        let id = session("a", Holder::Token(TokenName::parse("ci").unwrap())).id();
-        assert_eq!(id.to_string(), "ca978112ca1bbdca");
-        assert_eq!(id.to_string().parse(), Ok(id));
-        for wrong in ["", "ca97", "ca978112ca1bbdcaf2", "ca978112ca1bbdcg"] {
-            assert!(wrong.parse::<SessionId>().is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn a_session_is_over_when_it_is_idle_or_old() {
-        let holder = Holder::Token(TokenName::parse("ci").unwrap());
-        let used_at = |used: Timestamp| Session { used, ..session("a", holder.clone()) };
-        assert!(!used_at(NOW).is_over(NOW.plus(Millis(SESSION_IDLE.0 - 1))));
-        assert!(used_at(NOW).is_over(NOW.plus(SESSION_IDLE)));
-        let end = NOW.plus(SESSION_MAX);
-        assert!(!used_at(end).is_over(end.minus(Millis(1))));
-        assert!(used_at(end).is_over(end), "it was used a moment ago, and is too old");
     }
 }

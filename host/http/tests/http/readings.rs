@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use hookbox_core::alert::{Rules, Tries};
+use hookbox_core::alert::{Reading, Rules, Tries};
 use hookbox_core::clock::Clock;
 use hookbox_core::name::{PluginName, ProviderName, ScheduleName};
 use hookbox_core::run::RunStatus;
 use hookbox_core::schedule::{Origin, Rules as Terms, Schedule, When};
-use hookbox_core::time::Millis;
+use hookbox_core::time::{Millis, Timestamp};
 use hookbox_http::readings::Sources;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::Rollbacks;
@@ -20,6 +20,17 @@ use crate::schedules::tick;
 
 /// More than one look reads at a time.
 const SCHEDULES: usize = 1_100;
+
+async fn read(host: &Host, rules: &Rules, now: Timestamp) -> Reading {
+    let sources = Sources {
+        store: &*host.store,
+        tally: &host.tally,
+        spending: &host.spending,
+        providers: &host.providers.load(),
+        data: host.plugins.path(),
+    };
+    sources.read(rules, now).await.unwrap()
+}
 
 #[tokio::test]
 async fn of_many_schedules_one_that_fired_late_is_found_wherever_it_stands() {
@@ -43,20 +54,12 @@ async fn of_many_schedules_one_that_fired_late_is_found_wherever_it_stands() {
     let last = name(SCHEDULES - 1);
     let now = NOW.plus(Millis(2 * Millis::MINUTE.0 - 1_000));
     tick(&host, last.as_str(), now).await;
-    let providers = host.providers.load();
-    let sources = Sources {
-        store: &*host.store,
-        tally: &host.tally,
-        spending: &host.spending,
-        providers: &providers,
-        data: host.plugins.path(),
-    };
     let rules = Rules { schedule_late: Some(Millis(30_000)), ..Rules::default() };
-    let late = sources.read(&rules, now).await.unwrap().schedules;
+    let late = read(&host, &rules, now).await.schedules;
     assert_eq!(late.keys().collect::<Vec<_>>(), [&last]);
     assert!(late[&last].late >= Millis(30_000), "{late:?}");
     let rules = Rules { schedule_late: Some(Millis::HOUR), ..Rules::default() };
-    assert!(sources.read(&rules, now).await.unwrap().schedules.is_empty());
+    assert!(read(&host, &rules, now).await.schedules.is_empty());
 }
 
 #[tokio::test]
@@ -70,17 +73,9 @@ async fn each_number_is_what_the_host_has_counted() {
     let rolled_back = PluginRow { rollbacks: Rollbacks { by_host: 2, by_operator: 1 }, ..welcome() };
     host.store.put_plugin(rolled_back).await.unwrap();
     host.clock.advance(Millis(90_000));
-    let providers = host.providers.load();
-    let sources = Sources {
-        store: &*host.store,
-        tally: &host.tally,
-        spending: &host.spending,
-        providers: &providers,
-        data: host.plugins.path(),
-    };
     let quiet = BTreeMap::from([(ScheduleName::parse("nightly").unwrap(), Millis::HOUR)]);
     let rules = Rules { schedule_quiet: quiet, ..Rules::default() };
-    let reading = sources.read(&rules, host.clock.now()).await.unwrap();
+    let reading = read(&host, &rules, host.clock.now()).await;
     assert_eq!(reading.dead, 1);
     assert_eq!(reading.oldest, Millis(90_000), "one waits still");
     assert_eq!(reading.handlers["welcome/on-user"], Tries { ended: 2, failed: 1 });
@@ -90,11 +85,11 @@ async fn each_number_is_what_the_host_has_counted() {
     assert!((1..=100).contains(&reading.disk_free.unwrap()));
     assert!(reading.schedules.contains_key(&ScheduleName::parse("nightly").unwrap()), "{:?}", reading.schedules);
     host.write("PUT", "/api/v1/holds/welcome", serde_json::json!({})).await;
-    let held = sources.read(&rules, host.clock.now()).await.unwrap();
+    let held = read(&host, &rules, host.clock.now()).await;
     assert_eq!(held.oldest, Millis(0), "what is held waits because somebody wants it to");
     host.lifecycle.begin_draining();
     let refused = host.deliver(shop(r#"{"type":"user.created","event_id":"e-3"}"#)).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-    let draining = sources.read(&rules, host.clock.now()).await.unwrap();
+    let draining = read(&host, &rules, host.clock.now()).await;
     assert_eq!(draining.providers[&ProviderName::parse("my-shop").unwrap()].refused, 1, "the host's own doing");
 }
