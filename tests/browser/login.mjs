@@ -73,6 +73,8 @@ await within(origin, async (page, wrong) => {
   await page.goto(`${origin}/tokens`);
   await page.type('input[name=name]', 'made-here');
   await Promise.all([page.waitForNavigation(), page.click('main form.filter button')]);
+  // It is told once, and stays while the page is brought up to date.
+  await page.evaluate(() => refresh(true));
   const token = await page.$eval('#token', (code) => code.textContent);
   expect(token.startsWith('hbx_'), `no token: ${token}`);
   await page.goto(`${origin}/tokens`);

@@ -29,6 +29,22 @@ await within(origin, async (page, wrong) => {
   await until(page, '#preview', '09:30');
   const slots = await page.$$('#preview ol li');
   if (slots.length !== 10) wrong.push(`the preview has ${slots.length} slots`);
+  // What is typed is not yet what would be saved.
+  const type = (name, text) => page.evaluate((name, text) => {
+    const field = document.querySelector(`[name="${name}"]`);
+    field.value = text;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    return document.querySelector('#preview button')?.disabled;
+  }, name, text);
+  if (await type('when', 'MON 10:30') !== true) wrong.push('what was typed before can still be saved');
+  await until(page, '#preview', '10:30');
+  // Longer than an address may be.
+  await type('payload', JSON.stringify('x'.repeat(80_000)));
+  await until(page, '#said', 'nothing can be saved here');
+  if (await page.$('#preview button')) wrong.push('what has no preview can be saved');
+  wrong.splice(0, wrong.length, ...wrong.filter((told) => !told.includes('the server responded with a status of 431')));
+  await type('payload', '');
+  await until(page, '#preview', '10:30');
   await Promise.all([page.waitForNavigation(), press(page, 'Save')]);
   await until(page, 'h1', 'Schedule workdays');
   await press(page, 'Pause');

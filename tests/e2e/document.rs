@@ -80,7 +80,7 @@ fn what_is_served_is_what_the_document_says() {
 }
 
 /// What a command has in place of each operation of the API; nothing where it is for other programs.
-const COMMANDS: [(&str, &str); 62] = [
+const COMMANDS: [(&str, &str); 63] = [
     ("GET /api/v1/events", "events list"),
     ("GET /api/v1/events/{id}", "events show"),
     ("POST /api/v1/events/{id}/route", "events route"),
@@ -101,6 +101,7 @@ const COMMANDS: [(&str, &str); 62] = [
     ("POST /api/v1/runs/replay", "runs replay"),
     ("POST /api/v1/handlers/{plugin}/{handler}/run", "enqueue"),
     ("GET /api/v1/searches", "searches list"),
+    ("GET /api/v1/searches/{name}", "searches show"),
     ("PUT /api/v1/searches/{name}", "searches keep"),
     ("DELETE /api/v1/searches/{name}", "searches drop"),
     ("GET /api/v1/holds", "holds list"),

@@ -17,6 +17,9 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
             let empty = "No searches. Keep one with `hookbox searches keep NAME --state dead`.";
             inspect::list(&client.get("searches", &[])?, &SEARCHES, empty, print)
         }
+        SearchesCommand::Show { name } => {
+            inspect::show(&client.get(&format!("searches/{}", escaped(&name)), &[])?, print)
+        }
         SearchesCommand::Keep { name, filter, sort, columns } => {
             let shown =
                 [("sort", sort), ("columns", columns)].into_iter().filter_map(|(name, value)| Some((name, value?)));

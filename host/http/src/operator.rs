@@ -47,7 +47,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use hookbox_core::clock::Clock;
@@ -221,7 +221,7 @@ fn routes(operator: &Arc<Operator>) -> Routes {
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/replay", post(runs::replay))
         .route("/searches", get(searches::list))
-        .route("/searches/{name}", put(searches::keep).delete(searches::drop))
+        .route("/searches/{name}", get(searches::show).put(searches::keep).delete(searches::drop))
         .route("/handlers/{plugin}/{handler}/run", post(jobs::run).with_state(waits))
         .route("/holds", get(holds::list))
         .route("/holds/{*target}", get(holds::show).put(holds::hold).delete(holds::release))

@@ -20,6 +20,10 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Code(pub(crate) &'static str);
 
+/// Some of what was asked for is done or will be, though the answer tells of a problem; among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done;
+
 #[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
@@ -33,6 +37,8 @@ pub(crate) struct Problem {
     more: Option<Box<More>>,
     #[serde(skip)]
     header: Option<(&'static str, Cow<'static, str>)>,
+    #[serde(skip)]
+    done: bool,
 }
 
 /// What few problems have to tell.
@@ -103,7 +109,7 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Problem {
-        Problem { kind, title, status: status.as_u16(), detail: None, more: None, header: None }
+        Problem { kind, title, status: status.as_u16(), detail: None, more: None, header: None, done: false }
     }
 
     pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
@@ -131,6 +137,12 @@ impl Problem {
 
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Problem {
         self.header = Some((name, value.into()));
+        self
+    }
+
+    /// Some of what was asked for is done or will be: under an idempotency key it must not begin a second time.
+    pub(crate) fn and_done(mut self) -> Problem {
+        self.done = true;
         self
     }
 
@@ -180,11 +192,14 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        let (header, code) = (self.header.take(), Code(self.code()));
+        let (header, code, done) = (self.header.take(), Code(self.code()), self.done);
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response.extensions_mut().insert(code);
+        if done {
+            response.extensions_mut().insert(Done);
+        }
         if let Some((name, value)) = header
             && let Ok(value) = HeaderValue::from_str(&value)
         {

@@ -232,6 +232,8 @@ pub(crate) enum HoldsCommand {
 pub(crate) enum SearchesCommand {
     /// All of them.
     List,
+    /// Show what one looks for.
+    Show { name: String },
     /// Keep one under a name, in place of one that has it.
     Keep {
         name: String,

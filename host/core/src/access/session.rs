@@ -15,6 +15,8 @@ pub const SESSIONS_MAX: usize = 1000;
 pub const SESSION_IDLE: Millis = Millis(8 * Millis::HOUR.0);
 /// No session is longer, however much it is used.
 pub const SESSION_MAX: Millis = Millis(7 * Millis::DAY.0);
+/// A clock may be put back so far, as by a time server each now and then.
+const CLOCK_STEP: Millis = Millis(5 * Millis::MINUTE.0);
 
 /// A browser that has logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,9 +80,10 @@ impl FromStr for SessionId {
 }
 
 impl Session {
-    /// Whether it has been idle for too long, or is too old.
+    /// Whether it has been idle for too long, or is too old. One that will only begin was begun while the clock was wrong, and
+    /// nobody knows how old it is.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.ends()
+        now >= self.ends() || self.created.since(now) > CLOCK_STEP
     }
 
     /// When it is over, unless it is used before.
@@ -134,5 +137,10 @@ mod tests {
         let end = NOW.plus(SESSION_MAX);
         assert!(!used_at(end).is_over(end.minus(Millis(1))));
         assert!(used_at(end).is_over(end), "it was used a moment ago, and is too old");
+    }
+    #[test]
+    fn a_session_from_the_future_is_over() {
+        assert!(!session("a").is_over(NOW.minus(CLOCK_STEP)));
+        assert!(session("a").is_over(NOW.minus(CLOCK_STEP).minus(Millis(1))));
     }
 }

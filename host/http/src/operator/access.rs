@@ -45,7 +45,7 @@ pub use table::{Act, Least, RULES, Rule, Takes};
 
 /// Tokens begin so, that scanners of source code know one that was committed by mistake.
 const TOKEN_PREFIX: &str = "hbx_";
-/// Refusals that are written down in ten minutes.
+/// Refusals of each kind that are written down in ten minutes.
 const REFUSALS: u32 = 10;
 
 /// Where 256 random bits come from.
@@ -61,8 +61,15 @@ pub struct Access {
     trusted_proxies: Vec<IpNet>,
     configured: Option<SecretHash>,
     throttle: Throttle,
-    refusals: Mutex<Count>,
+    refusals: Mutex<Refusals>,
     random: Random,
+}
+
+/// Those that were written down.
+#[derive(Default)]
+struct Refusals {
+    of_callers: Count,
+    of_strangers: Count,
 }
 
 /// A role that the provider has taken away counts no longer than this.
@@ -234,11 +241,12 @@ impl Access {
         }
     }
 
-    fn writes_down_refusal(&self, now: Monotonic) -> bool {
+    fn writes_down_refusal(&self, of_caller: bool, now: Monotonic) -> bool {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = refusals.wait(REFUSALS, now).is_none();
+        let count = if of_caller { &mut refusals.of_callers } else { &mut refusals.of_strangers };
+        let is_free = count.wait(REFUSALS, now).is_none();
         if is_free {
-            refusals.add(now);
+            count.add(now);
         }
         is_free
     }

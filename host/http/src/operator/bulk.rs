@@ -44,7 +44,7 @@ pub(super) struct Asked {
     #[serde(default)]
     again: bool,
     limit: Option<usize>,
-    /// Where the request before ended.
+    /// Where the request before ended, or began: `next` or `cursor` of its answer.
     #[schemars(with = "Option<String>")]
     cursor: Option<RunId>,
 }
@@ -63,6 +63,18 @@ impl Texts {
             Texts::One(text) => vec![text],
             Texts::Several(texts) => texts.iter().map(String::as_str).collect(),
         }
+    }
+}
+
+/// The store failed when it was done with some runs already.
+struct Stopped {
+    done: usize,
+    problem: Problem,
+}
+
+impl<E: Into<Problem>> From<E> for Stopped {
+    fn from(error: E) -> Stopped {
+        Stopped { done: 0, problem: error.into() }
     }
 }
 
@@ -141,25 +153,27 @@ impl Asked {
     }
 
     /// Counting changes nothing, and is not audited.
-    fn audited(&self, what: &'static str, done: Result<BulkView, Problem>) -> Result<BulkView, Problem> {
+    fn audited(&self, what: &'static str, done: Result<BulkView, Stopped>) -> Result<BulkView, Problem> {
+        let runs = done.as_ref().map_or_else(|stopped| stopped.done, |view| view.done);
+        let done = done.map_err(|stopped| stopped.problem);
         if self.dry_run {
             return counted(done);
         }
         let each = self.filter.iter().flat_map(|(name, texts)| texts.all().into_iter().map(move |text| (name, text)));
         let filter: Vec<String> = each.map(|(name, text)| format!("{name}={text}")).collect();
         let filter: String = filter.join(" ").chars().filter(|c| !c.is_control()).collect();
-        let runs = done.as_ref().map_or(0, |view| view.done);
         audited(what, format!("[{filter}] {runs}"), done)
     }
 }
 
-async fn sweep(operator: &Operator, asked: &Asked, filter: RunFilter, change: Change) -> Result<BulkView, Problem> {
+async fn sweep(operator: &Operator, asked: &Asked, filter: RunFilter, change: Change) -> Result<BulkView, Stopped> {
     let now = operator.clock.now();
     // Runs that come in meanwhile, and those that are made here, are left out.
     let start = operator.mint.run(now);
     let mut before = asked.cursor.map_or(start, |cursor| cursor.min(start));
     let (limit, mut found, mut next) = (asked.limit.unwrap_or(RUNS_MAX), Vec::new(), None);
-    let mut view = BulkView { dry_run: asked.dry_run, matched: 0, done: 0, left_out: 0, next: None };
+    let cursor = before.to_string();
+    let mut view = BulkView { dry_run: asked.dry_run, matched: 0, done: 0, left_out: 0, cursor, next: None };
     for _ in 0..PAGES_MAX {
         let page = PageRequest { before: Some(before), limit: PAGE.min(limit - view.matched) };
         let page = operator.store.runs(page, filter.clone()).await?;
@@ -180,7 +194,16 @@ async fn sweep(operator: &Operator, asked: &Asked, filter: RunFilter, change: Ch
         // The oldest first: where runs wait for one another, they go on in their old order.
         found.reverse();
         for batch in found.chunks(BATCH) {
-            let done = change.apply(operator, batch).await?;
+            let done = match change.apply(operator, batch).await {
+                Ok(done) => done,
+                Err(error) if view.done > 0 => {
+                    let done = view.done;
+                    let told =
+                        format!("it was done with {done} runs, and not with the rest: ask for them anew ({error})");
+                    return Err(Stopped { done, problem: Problem::from(error).because(told).and_done() });
+                }
+                Err(error) => return Err(error.into()),
+            };
             view.done += done;
             view.left_out += batch.len() - done;
         }

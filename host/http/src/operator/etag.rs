@@ -3,6 +3,7 @@
 //! A tag stands for what operators change (the declaration of a schedule, its pause), not for what the host counts
 //! meanwhile: an edit does not fail because a slot has fired.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -13,6 +14,8 @@ use axum::response::{IntoResponse, Response};
 use hookbox_core::hold::Held;
 use hookbox_core::name::{PluginName, ScheduleName};
 use hookbox_store::StoreError;
+use hookbox_store::types::Search;
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
@@ -37,22 +40,27 @@ enum Thing {
     Schedule(ScheduleName),
     Plugin(PluginName),
     Hold(Held),
+    Search(String),
 }
 
 impl Thing {
-    /// What a path is about, and whether it is that thing itself.
-    fn at(path: &str) -> Option<(Thing, bool)> {
+    /// What a request is about, and whether it is that thing itself. A path is read as the routes read it: each part of it may
+    /// have its signs escaped.
+    fn at(method: &Method, path: &str) -> Option<(Thing, bool)> {
         let (noun, rest) = path.strip_prefix("/api/v1/")?.split_once('/')?;
         if noun == "holds" {
-            return rest.parse().ok().map(|held| (Thing::Hold(held), true));
+            return unescaped(rest)?.parse().ok().map(|held| (Thing::Hold(held), true));
         }
         let (name, verb) = rest.split_once('/').map_or((rest, None), |(name, verb)| (name, Some(verb)));
+        let name = unescaped(name)?;
         let thing = match noun {
             "schedules" => Thing::Schedule(name.parse().ok()?),
             "plugins" => Thing::Plugin(name.parse().ok()?),
+            "searches" => Thing::Search(name.into_owned()),
             _ => return None,
         };
-        let changes_nothing = matches!(verb, Some("run" | "backfill")) || (verb.is_none() && name == "preview");
+        // Nothing is posted to a thing itself but the question of what it would be.
+        let changes_nothing = matches!(verb, Some("run" | "backfill")) || (verb.is_none() && method == Method::POST);
         (!changes_nothing).then_some((thing, verb.is_none()))
     }
 
@@ -68,18 +76,33 @@ impl Thing {
                 let serves = row.active.as_ref().map(|active| (active.digest, active.since));
                 format!("{serves:?} {:?} {:?}", row.missing_since, row.rejected)
             }),
+            Thing::Search(name) => {
+                let searches = operator.store.searches().await?;
+                searches.into_iter().find(|search| search.name == *name).map(|search| search.query)
+            }
             Thing::Hold(held) => operator.store.holds().0.get(held).map(|hold| format!("{hold:?}")),
         };
-        Ok(shown.map(|shown| {
-            let hash = Sha256::digest(shown);
-            format!("\"{}\"", hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>())
-        }))
+        Ok(shown.map(tag_of))
     }
 
     fn place(&self) -> usize {
         let hash = Sha256::digest(format!("{self:?}"));
         usize::from(hash[0]) % PLACES
     }
+}
+
+fn unescaped(text: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(text).decode_utf8().ok()
+}
+
+fn tag_of(shown: String) -> String {
+    let hash = Sha256::digest(shown);
+    format!("\"{}\"", hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+/// Of a search, for whoever has it before them.
+pub(super) fn of_search(search: &Search) -> String {
+    tag_of(search.query.clone())
 }
 
 /// Of a schedule as it is at this moment, for a page that changes it; nothing where there is none.
@@ -92,7 +115,9 @@ pub(super) async fn conditional(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some((thing, whole)) = Thing::at(request.uri().path()) else { return next.run(request).await };
+    let Some((thing, whole)) = Thing::at(request.method(), request.uri().path()) else {
+        return next.run(request).await;
+    };
     if request.method().is_safe() {
         let response = next.run(request).await;
         return if whole { tagged(&operator, &thing, response).await } else { response };
@@ -150,19 +175,26 @@ mod tests {
     #[test]
     fn what_can_be_edited_is_told_by_its_path() {
         let schedule = |whole| Some((Thing::Schedule("nightly".parse().unwrap()), whole));
+        let hold = |held: &str| Some((Thing::Hold(held.parse().unwrap()), true));
         for (path, thing) in [
             ("/api/v1/schedules/nightly", schedule(true)),
+            ("/api/v1/schedules/%6eightly", schedule(true)),
+            ("/api/v1/schedules/preview", Some((Thing::Schedule("preview".parse().unwrap()), true))),
             ("/api/v1/schedules/nightly/pause", schedule(false)),
             ("/api/v1/schedules/nightly/run", None),
-            ("/api/v1/schedules/preview", None),
             ("/api/v1/schedules", None),
-            ("/api/v1/holds/*", Some((Thing::Hold(Held::Host), true))),
-            ("/api/v1/holds/a/work", Some((Thing::Hold("a/work".parse().unwrap()), true))),
+            ("/api/v1/holds/*", hold("*")),
+            ("/api/v1/holds/%2A", hold("*")),
+            ("/api/v1/holds/a/work", hold("a/work")),
+            ("/api/v1/holds/a%2Fwork", hold("a/work")),
+            ("/api/v1/searches/my%20own", Some((Thing::Search("my own".to_owned()), true))),
+            ("/api/v1/searches", None),
             ("/api/v1/plugins/welcome/rollback", Some((Thing::Plugin("welcome".parse().unwrap()), false))),
             ("/api/v1/runs/cancel", None),
             ("/schedules/nightly", None),
         ] {
-            assert_eq!(Thing::at(path), thing, "{path}");
+            assert_eq!(Thing::at(&Method::PUT, path), thing, "{path}");
         }
+        assert_eq!(Thing::at(&Method::POST, "/api/v1/schedules/preview"), None);
     }
 }

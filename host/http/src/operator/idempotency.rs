@@ -2,7 +2,7 @@
 //! done once.
 //!
 //! That a request has begun is on disk before it is done, and so is its answer before it is sent. Where the host ends in
-//! between, nobody knows what became of it: it is refused from then on, and never done twice.
+//! between, or the handler breaks off, nobody knows what became of it: it is refused from then on, and never done twice.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::{self, Once};
 use super::{BODY_READ_TIMEOUT, Operator, bytes_of};
-use crate::problem::Problem;
+use crate::problem::{Done, Problem};
 
 pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// On an answer that is given once more.
@@ -93,11 +93,8 @@ async fn answer(
     });
     match done.await {
         Ok(answered) => answered,
-        // Its handler has panicked: that is no answer.
-        Err(_) => {
-            operator.store.end_request(key, None).await?;
-            Err(Problem::damaged())
-        }
+        // Its handler has panicked: nobody knows how far it came.
+        Err(_) => Err(Problem::damaged()),
     }
 }
 
@@ -111,8 +108,8 @@ async fn first(
     match operator.store.begin_request(key, fingerprint(&head, &body), operator.clock.now()).await? {
         Begun::New => {}
         Begun::UnderWay => {
-            let cure = "the host ended while it worked on this request, and what became of it is not known: look at what \
-                        it was to change, and use another key where it is still to be done";
+            let cure = "the host broke off while it worked on this request, and what became of it is not known: look at \
+                        what it was to change, and use another key where it is still to be done";
             return Err(Problem::key_under_way().because(cure));
         }
         Begun::Other => {
@@ -162,13 +159,14 @@ fn fingerprint(head: &request::Parts, body: &Bytes) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// What failed on our side, or was not let in, may be asked again with the same key.
+/// What failed on our side, or was not let in, may be asked again with the same key; but not what is done in part, or will be.
 async fn keep(operator: &Operator, key: RequestKey, once: Once, response: Response) -> Result<Response, Problem> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|_| Problem::damaged())?;
     let kept = head.extensions.get::<Kept>().map_or_else(|| body.clone(), |Kept(kept)| kept.clone());
-    let passes = head.status.is_server_error()
-        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&head.status);
+    let passes = (head.status.is_server_error()
+        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&head.status))
+        && head.extensions.get::<Done>().is_none();
     let text = |name: HeaderName| {
         let value = head.headers.get(&name)?.to_str().ok()?.to_owned();
         Some((name.as_str().to_owned(), value))

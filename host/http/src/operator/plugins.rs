@@ -85,7 +85,7 @@ async fn answer(operator: &Operator, name: &PluginName, command: &PluginCommand)
     };
     let Some(answered) = answered else {
         let told = format!("the host has not come to it yet, and will: look with `hookbox plugins show {name}`");
-        return Err(Problem::for_now().because(told));
+        return Err(Problem::for_now().because(told).and_done());
     };
     let Some(answer) = answered else {
         let told = format!(

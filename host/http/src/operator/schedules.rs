@@ -26,8 +26,11 @@ pub(super) use put::{preview, previewed, put};
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<ScheduleView>>, Problem> {
     let query = Query::read(&uri, &["cursor", "limit"])?;
     let page = query.page::<ScheduleName>()?;
-    let rows = operator.store.schedules(page.before.as_ref(), page.limit).await?;
-    let next = rows.last().filter(|_| rows.len() == page.limit).map(|last| last.schedule.name.clone());
+    // One more tells whether there is another page.
+    let mut rows = operator.store.schedules(page.before.as_ref(), page.limit + 1).await?;
+    let further = rows.len() > page.limit;
+    rows.truncate(page.limit);
+    let next = rows.last().filter(|_| further).map(|last| last.schedule.name.clone());
     let now = operator.clock.now();
     let total = Total { count: operator.store.schedule_counts(now).all(), exact: true };
     Ok(Json(Page::new(rows.iter().map(|row| ScheduleView::of(row, now)), next, total)))

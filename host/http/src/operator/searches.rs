@@ -45,6 +45,20 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Json<Page<Sea
     Ok(Json(Page::whole(searches.into_iter().map(SearchView::of))))
 }
 
+pub(super) async fn show(
+    State(operator): Api,
+    Named(name): Named<String>,
+    uri: Uri,
+) -> Result<Json<SearchView>, Problem> {
+    Query::read(&uri, &[])?;
+    let found = operator.store.searches().await?.into_iter().find(|search| search.name == name);
+    found.map(|search| Json(SearchView::of(search))).ok_or_else(|| missing(&name))
+}
+
+fn missing(name: &str) -> Problem {
+    Problem::not_found().because(format!("no search has the name {name:?}"))
+}
+
 /// In place of one that has the name.
 pub(super) async fn keep(
     State(operator): Api,
@@ -71,7 +85,7 @@ pub(super) async fn drop(
     let dropped = operator.store.drop_search(&name).await.map_err(Problem::from);
     match audited("drop search", format!("{name:?}"), dropped)? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found().because(format!("no search has the name {name:?}"))),
+        false => Err(missing(&name)),
     }
 }
 

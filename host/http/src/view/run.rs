@@ -338,6 +338,8 @@ pub(crate) struct BulkView {
     pub(crate) done: usize,
     /// Of those: it cannot be done, or was done before.
     pub(crate) left_out: usize,
+    /// `cursor` of another request that is to be about the same runs, without those that have come in since.
+    pub(crate) cursor: String,
     /// `cursor` of the next request; null where all were looked at.
     pub(crate) next: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! A store whose disk is gone: it answers questions and takes nothing in, or webhooks as it is told to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -25,6 +26,8 @@ pub(crate) struct Faulty {
     webhooks: Mutex<Webhooks>,
     /// A claim that comes just after runs were listed.
     overtakes: Mutex<Option<Claim>>,
+    /// How often runs can be cancelled.
+    cancels: AtomicUsize,
 }
 
 /// What it does with webhooks.
@@ -40,7 +43,8 @@ pub(crate) enum Webhooks {
 
 impl Faulty {
     pub(crate) fn with(error: StoreError) -> Faulty {
-        Faulty { inner: MemoryStore::new().unwrap(), error, webhooks: Mutex::default(), overtakes: Mutex::default() }
+        let (webhooks, overtakes, cancels) = (Mutex::default(), Mutex::default(), AtomicUsize::new(usize::MAX));
+        Faulty { inner: MemoryStore::new().unwrap(), error, webhooks, overtakes, cancels }
     }
 
     /// What has no faults.
@@ -51,6 +55,10 @@ impl Faulty {
     /// Runs are listed and cancelled, and between the two this claim is made.
     pub(crate) fn overtaken_by(&self, claim: Claim) {
         *self.overtakes.lock().unwrap() = Some(claim);
+    }
+
+    pub(crate) fn cancels(&self, times: usize) {
+        self.cancels.store(times, Ordering::SeqCst);
     }
 
     pub(crate) fn webhooks(&self, webhooks: Webhooks) {
@@ -113,7 +121,10 @@ impl Store for Faulty {
         cause: CancelCause,
         now: Timestamp,
     ) -> Result<Vec<RunId>, StoreError> {
-        self.inner.cancel(runs, which, cause, now).await
+        match self.cancels.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |times| times.checked_sub(1)) {
+            Ok(_) => self.inner.cancel(runs, which, cause, now).await,
+            Err(_) => self.fail(),
+        }
     }
     async fn expire(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
         self.fail()
@@ -287,11 +298,17 @@ impl Store for Faulty {
     async fn total(&self, _: Listed) -> Result<Total, StoreError> {
         self.fail()
     }
-    async fn begin_request(&self, _: RequestKey, _: [u8; 32], _: Timestamp) -> Result<Begun, StoreError> {
-        self.fail()
+    async fn begin_request(&self, key: RequestKey, of: [u8; 32], now: Timestamp) -> Result<Begun, StoreError> {
+        match self.works() {
+            true => self.inner.begin_request(key, of, now).await,
+            false => self.fail(),
+        }
     }
-    async fn end_request(&self, _: RequestKey, _: Option<KeptAnswer>) -> Result<(), StoreError> {
-        self.fail()
+    async fn end_request(&self, key: RequestKey, answer: Option<KeptAnswer>) -> Result<(), StoreError> {
+        match self.works() {
+            true => self.inner.end_request(key, answer).await,
+            false => self.fail(),
+        }
     }
     async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.fail()

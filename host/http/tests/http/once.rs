@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use hookbox_store::Store;
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::{Begun, REQUEST_KEPT_FOR, RequestKey};
+use hookbox_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::access_table::with_roles;
+use crate::faulty::{Faulty, Webhooks};
 use crate::harness::{Answer, Host, JSON, NOW, OPERATOR, ask};
-use crate::operator::{die, host};
+use crate::operator::{die, host, one, welcome};
+use crate::plugins::twice;
+use crate::queue::deliver;
 
 async fn send(host: &Host, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let mut request = Request::builder().method(method).uri(path).header("host", OPERATOR).header(JSON.0, JSON.1);
@@ -113,6 +116,41 @@ async fn what_fails_on_our_side_may_be_asked_again() {
     assert_eq!(made.status, 201, "{}", made.body);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_will_be_done_in_any_case_is_not_begun_again() {
+    let host = Host::new();
+    host.store.put_plugin(twice()).await.unwrap();
+    let path = "/api/v1/plugins/welcome/rollback";
+    let roll_back = async || send(&host, "POST", path, &[("idempotency-key", "back")], &json!({})).await;
+    let first = roll_back().await;
+    assert_eq!((first.status.as_u16(), first.header("idempotency-replayed")), (503, ""), "{}", first.body);
+    let again = roll_back().await;
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (503, "true"), "{}", again.body);
+    assert_eq!(again.body, first.body);
+}
+
+#[tokio::test]
+async fn what_was_done_in_part_is_not_begun_again() {
+    let store = Arc::new(Faulty::with(StoreError::Unavailable("the disk is full".to_owned())));
+    store.webhooks(Webhooks::Work);
+    store.inner().put_plugin(welcome()).await.unwrap();
+    let host = Host::over(store.clone());
+    // One more than a commit takes.
+    for number in 0..257 {
+        deliver(&host, &number.to_string()).await;
+    }
+    let cancel = async || {
+        store.overtaken_by(one());
+        store.cancels(1);
+        send(&host, "POST", "/api/v1/runs/cancel", &[("idempotency-key", "part")], &json!({ "all": true })).await
+    };
+    let first = cancel().await;
+    assert!(first.status == 503 && first.body.contains("done with 256 runs"), "{}", first.body);
+    let again = cancel().await;
+    assert_eq!((again.header("idempotency-replayed"), &again.body), ("true", &first.body));
+    assert_eq!(store.counts().cancelled, 256);
+}
+
 #[tokio::test]
 async fn an_edit_of_what_was_not_seen_is_refused() {
     let (host, _) = host().await;
@@ -168,6 +206,31 @@ async fn a_hold_and_a_plugin_have_tags_too() {
     assert_eq!(send(&host, "POST", rollback, &[("if-match", "\"x\"")], &json!({})).await.status, 412);
     let seen = [("if-match", plugin.header("etag"))];
     assert_eq!(send(&host, "POST", rollback, &seen, &json!({})).await.status, 409, "it has no earlier version");
+}
+
+#[tokio::test]
+async fn a_search_has_a_tag_and_an_escaped_path_is_the_same_thing() {
+    let (host, _) = host().await;
+    let (path, escaped) = ("/api/v1/searches/my%20own", "/api/v1/searches/%6dy%20own");
+    let put = async |path: &str, condition: (&str, &str)| {
+        send(&host, "PUT", path, &[condition], &json!({ "query": "state=dead" })).await.status.as_u16()
+    };
+    assert_eq!(host.get(path).await.status, 404);
+    assert_eq!(put(path, ("if-none-match", "*")).await, 200);
+    assert_eq!(put(escaped, ("if-none-match", "*")).await, 412);
+    let seen = host.get(path).await;
+    assert_eq!((seen.json()["query"].as_str(), seen.header("etag").len()), (Some("state=dead"), 26));
+    assert_eq!(send(&host, "DELETE", escaped, &[("if-match", "\"x\"")], &json!({})).await.status, 412);
+    let shown = host.get("/runs").await.body;
+    assert!(shown.contains(&seen.header("etag").replace('"', "&quot;")), "the page knows what it shows: {shown}");
+    assert_eq!(send(&host, "DELETE", path, &[("if-match", seen.header("etag"))], &json!({})).await.status, 204);
+
+    host.write("PUT", "/api/v1/holds/welcome/on-user", json!({})).await;
+    let hold = "/api/v1/holds/welcome%2Fon-user";
+    assert_eq!(send(&host, "DELETE", hold, &[("if-match", "\"x\"")], &json!({})).await.status, 412);
+    let preview = "/api/v1/schedules/preview";
+    assert_eq!(send(&host, "PUT", preview, &[("if-none-match", "*")], &hourly()).await.status, 201);
+    assert_eq!(send(&host, "PUT", preview, &[("if-none-match", "*")], &hourly()).await.status, 412);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn name() -> PluginName {
 }
 
 /// Two versions served.
-fn twice() -> PluginRow {
+pub(crate) fn twice() -> PluginRow {
     let mut row = welcome();
     let info = row.active.as_ref().unwrap().info.clone();
     row.activated(Digest([3; 32]), info, NOW.plus(Millis(5)));

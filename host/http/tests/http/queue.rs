@@ -15,7 +15,7 @@ use crate::faulty::{Faulty, Webhooks};
 use crate::harness::{Answer, Host, Logs, shop};
 use crate::operator::{attempt, claim, die, end, host, one, succeed, welcome};
 
-async fn deliver(host: &Host, id: &str) -> String {
+pub(crate) async fn deliver(host: &Host, id: &str) -> String {
     let body = json!({ "type": "user.created", "event_id": id, "customer": id }).to_string();
     let accepted = host.deliver(shop(&body)).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.body);
@@ -198,6 +198,17 @@ async fn a_bulk_replay_goes_on_where_it_ended_and_does_not_meet_what_it_made() {
     }
     assert_eq!((done, requests), (5, 3));
     assert_eq!(host.store.counts().dead, 10);
+}
+
+#[tokio::test]
+async fn a_bulk_change_is_of_what_was_counted_and_not_of_what_came_since() {
+    let (host, _) = graveyard(2).await;
+    let dry = host.write("POST", "/api/v1/runs/replay", json!({ "dry_run": true })).await;
+    assert_eq!(counted(&dry), (2, 0, 0));
+    deliver(&host, "later").await;
+    die(&host).await;
+    let asked = json!({ "all": true, "cursor": dry.json()["cursor"] });
+    assert_eq!(counted(&host.write("POST", "/api/v1/runs/replay", asked).await), (2, 2, 0));
 }
 
 #[tokio::test]

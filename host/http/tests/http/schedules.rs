@@ -364,6 +364,9 @@ async fn schedules_are_listed_by_name_page_by_page() {
         path = format!("/api/v1/schedules?limit=2&cursor={next}");
     }
     assert_eq!(seen, ["a", "b", "c", "nightly"]);
+    assert_eq!(path, "/api/v1/schedules?limit=2&cursor=b", "a page that is full and the last leads nowhere");
+    assert!(host.get("/schedules?limit=3").await.body.contains(">Older<"));
+    assert!(!host.get("/schedules?limit=4").await.body.contains(">Older<"));
 }
 
 #[tokio::test]

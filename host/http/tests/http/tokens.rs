@@ -137,6 +137,13 @@ async fn refusals_do_not_push_everything_else_out_of_the_log() {
         assert_eq!(ask(router.clone(), request).await.status, StatusCode::FORBIDDEN);
     }
     assert_eq!(audit(&host, "").await.len(), 10);
+    // What strangers try is counted by itself.
+    for _ in 0..15 {
+        let request = Request::post("/login").header("host", OPERATOR).header("origin", format!("http://{OPERATOR}"));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        ask(router.clone(), request.body(Body::from("token=wrong")).unwrap()).await;
+    }
+    assert_eq!(audit(&host, "?who=nobody").await.len(), 10);
 }
 
 #[tokio::test]

@@ -40,9 +40,10 @@ impl Operator {
         }
     }
 
-    /// Somebody was refused. Only some are written down, so that nobody can push everything else out of the log.
+    /// Somebody was refused. Only some are written down, so that nobody can push everything else out of the log; of those who
+    /// were let in as many as of strangers, so that no noise hides what they tried.
     pub(super) async fn refused(&self, caller: Option<&Caller>, deed: &Deed<'_>, code: &str) {
-        if !self.access.writes_down_refusal(self.clock.monotonic()) {
+        if !self.access.writes_down_refusal(caller.is_some(), self.clock.monotonic()) {
             return;
         }
         // A store that takes nothing does not keep anybody from being refused.

@@ -112,6 +112,7 @@ pub const RULES: &[Rule] = &[
     look("/api/v1/runs/stream", VIEWER),
     look("/api/v1/runs/{id}/logs/stream", VIEWER),
     look("/api/v1/searches", VIEWER),
+    look("/api/v1/searches/{name}", VIEWER),
     look("/api/v1/holds", VIEWER),
     look("/api/v1/holds/{*target}", VIEWER),
     look("/api/v1/schedules", VIEWER),

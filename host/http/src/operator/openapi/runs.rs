@@ -74,10 +74,17 @@ pub(super) fn describe(api: &mut Document) {
         .makes::<JobMadeView>("The run that was made");
     api.get(SEARCHES, "/api/v1/searches", "List the searches that are kept")
         .answers::<Page<SearchView>>("200", "All of them");
+    api.get(SEARCHES, "/api/v1/searches/{name}", "Show a search that is kept")
+        .answers::<SearchView>("200", "What it looks for")
+        .tagged();
     api.put(SEARCHES, "/api/v1/searches/{name}", "Keep a search for the list of runs")
+        .conditional()
         .body::<searches::Asked>()
-        .answers::<SearchView>("200", "It is kept");
-    api.delete(SEARCHES, "/api/v1/searches/{name}", "Forget a search").says_nothing("204", "It is forgotten");
+        .answers::<SearchView>("200", "It is kept")
+        .tagged();
+    api.delete(SEARCHES, "/api/v1/searches/{name}", "Forget a search")
+        .conditional()
+        .says_nothing("204", "It is forgotten");
     api.get(HOLDS, "/api/v1/holds", "List what is held").answers::<Page<HoldView>>("200", "All of it");
     api.get(HOLDS, "/api/v1/holds/{target}", "Show what is held").answers::<HoldView>("200", "It is held").tagged();
     api.put(HOLDS, "/api/v1/holds/{target}", "Hold the runs of the host (`*`), a plugin or a handler")

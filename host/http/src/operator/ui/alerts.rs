@@ -51,7 +51,7 @@ fn table(label: &str, alerts: &[AlertView], now: Timestamp) -> Markup {
                             td { (alert.rule) }
                             td { (alert.about) }
                             td.message { (alert.text) }
-                            td { (parts::moment(&alert.since, now)) }
+                            td { (parts::exact(&alert.since, now)) }
                             td { (parts::moment_or_none(alert.resolved.as_deref(), now)) }
                         }
                     }

@@ -39,7 +39,7 @@ pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown
                     tbody {
                         @for view in &views {
                             tr {
-                                td { (parts::moment(&view.at, now)) }
+                                td { (parts::exact(&view.at, now)) }
                                 td { (view.who) " " span.dim { (view.via) @if let Some(role) = view.role { ", " (role) } } }
                                 td { (view.what) }
                                 td.message {

@@ -93,7 +93,7 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<EventId>) -> Res
             dt { "Source" } dd { (event.source) }
             dt { "Topic" } dd { code { (event.topic) } }
             @if let Some(subject) = &event.subject { dt { "Subject" } dd { (subject) } }
-            dt { "Time" } dd { (parts::moment(&event.time, now)) }
+            dt { "Time" } dd { (parts::exact(&event.time, now)) }
             @for (name, value) in &event.attributes { dt { (name) } dd { (value) } }
         }
         h2 { "Runs" }

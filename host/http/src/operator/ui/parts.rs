@@ -23,6 +23,12 @@ pub(super) fn moment(at: &str, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(at) { (said) } }
 }
 
+/// A moment on a page about one thing: when exactly, and how long ago that is.
+pub(super) fn exact(at: &str, now: Timestamp) -> Markup {
+    let said = at.parse::<Timestamp>().map_or_else(|_| String::new(), |at| format!(" ({})", apart(at, now)));
+    html! { time datetime=(at) { (at) (said) } }
+}
+
 pub(super) fn moment_or_none(at: Option<&str>, now: Timestamp) -> Markup {
     at.map_or_else(|| html! { span.none { "-" } }, |at| moment(at, now))
 }

@@ -82,7 +82,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
         dl {
             @if let Some(version) = &plugin.version { dt { "Version" } dd { (version) } }
             @if let Some(digest) = &plugin.digest { dt { "Digest" } dd { code { (digest) } } }
-            @if let Some(since) = &plugin.since { dt { "Serves since" } dd { (parts::moment(since, now)) } }
+            @if let Some(since) = &plugin.since { dt { "Serves since" } dd { (parts::exact(since, now)) } }
             @if let Some(trust) = &plugin.trust {
                 dt { "Trusted" }
                 dd {
@@ -94,10 +94,10 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<PluginName>) -
             }
             @if plugin.trial_failed { dt { "Trial" } dd { "failed, and no earlier version could serve" } }
             @if plugin.on_trial { dt { "On trial" } dd { "its first attempts are counted" } }
-            @if let Some(missing) = &plugin.missing_since { dt { "Missing since" } dd { (parts::moment(missing, now)) } }
+            @if let Some(missing) = &plugin.missing_since { dt { "Missing since" } dd { (parts::exact(missing, now)) } }
             @if let Some(refused) = &plugin.refused {
                 dt { "Refused" }
-                dd { (parts::moment(&refused.at, now)) ": " (refused.reason) " (" code { (refused.code) } ")" }
+                dd { (parts::exact(&refused.at, now)) ": " (refused.reason) " (" code { (refused.code) } ")" }
             }
         }
         (steer::hold(&operator.store.holds(), &name))

@@ -140,9 +140,9 @@ fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
                 }
             }
             @if let Some(message) = &run.last_message { dt { "Last message" } dd { (message) } }
-            dt { "Made" } dd { (parts::moment(&run.created, now)) }
-            @if let Some(due) = &run.due { dt { "Due" } dd { (parts::moment(due, now)) } }
-            @if let Some(finished) = &run.finished { dt { "Ended" } dd { (parts::moment(finished, now)) } }
+            dt { "Made" } dd { (parts::exact(&run.created, now)) }
+            @if let Some(due) = &run.due { dt { "Due" } dd { (parts::exact(due, now)) } }
+            @if let Some(finished) = &run.finished { dt { "Ended" } dd { (parts::exact(finished, now)) } }
             @if let Some(event) = &run.event { dt { "Event" } dd { (parts::id("/events", event)) } }
             @if let Some(job) = job {
                 dt { "Job of" }
@@ -151,14 +151,14 @@ fn facts(run: &RunView, job: Option<&JobView>, now: Timestamp) -> Markup {
                         Some(name) => a href={ "/schedules/" (name) } { (job.origin) },
                         None => (job.origin),
                     }
-                    ", slot " (parts::moment(&job.scheduled_at, now))
+                    ", slot " (parts::exact(&job.scheduled_at, now))
                 }
             }
             @if let Some(maker) = &run.made_by { dt { "Asked for by" } dd { (parts::id("/runs", maker)) } }
             @if let Some(parent) = &run.parent { dt { "Replay of" } dd { (parts::id("/runs", parent)) } }
             @if let Some(replayed) = &run.replayed { dt { "Replayed as" } dd { (parts::id("/runs", replayed)) } }
             @if let Some(key) = &run.key { dt { "Key" } dd { code { (key) } @if let Some(order) = run.order { ", in order of " (order) } } }
-            @if let Some(expires) = &run.expires { dt { "Begins before" } dd { (parts::moment(expires, now)) } }
+            @if let Some(expires) = &run.expires { dt { "Begins before" } dd { (parts::exact(expires, now)) } }
             dt { "Idempotency key" } dd { code { (run.idempotency_key) } }
             dt { "Attempts begun" } dd { (run.attempts_begun) @if run.drains > 0 { ", put back " (run.drains) " times" } }
         }
@@ -180,7 +180,9 @@ fn actions(run: &RunView, payload: Option<&PayloadView>) -> Markup {
     if !may("replay run") {
         return html! {};
     }
-    let text = payload.and_then(|payload| payload.data.text());
+    let text = payload.and_then(|payload| payload.data.text()).unwrap_or_default();
+    let crlf = text.contains("\r\n") && !text.replace("\r\n", "").contains('\n');
+    // A browser leaves out a line end that a text begins with.
     html! {
         div.actions.scripted {
             @if payload.is_some() {
@@ -190,7 +192,7 @@ fn actions(run: &RunView, payload: Option<&PayloadView>) -> Markup {
                 summary { "Edit and replay" }
                 form data-send={ (path) "/replay" } data-goto="/runs/" {
                     label { "Content type" input name="content_type" value=[payload.map(|payload| &payload.content_type)]; }
-                    label { "Payload" textarea name="text" required spellcheck="false" { (text.unwrap_or_default()) } }
+                    label { "Payload" textarea name="text" required spellcheck="false" data-crlf[crlf] { "\n" (text) } }
                     button type="submit" { "Replay with this payload" }
                 }
             }
@@ -231,7 +233,7 @@ fn of_attempt(attempt: &AttemptView, now: Timestamp) -> Markup {
             h3 { "Attempt " (attempt.number) " " (parts::state(attempt.outcome)) }
             @if let Some(message) = &attempt.message { p { (message) } }
             p.dim {
-                "began " (parts::moment(&attempt.started, now))
+                "began " (parts::exact(&attempt.started, now))
                 ", took " (chart::duration(cost.wall_us as f64)) ", " (chart::duration(cost.cpu_us as f64)) " of CPU, "
                 (parts::bytes(cost.memory_peak_bytes)) " of memory"
                 @if let Some(version) = &attempt.version { ", version " a href={ "/runs?version=" (version) } { code { (version) } } }

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::frame::{At, Frame, Page};
 use super::{Unshown, parts};
 use crate::operator::access::may;
+use crate::operator::etag;
 use crate::operator::query::Query;
 use crate::operator::sort::{self, Among, Cursor, Sort, Sorted};
 use crate::operator::{Api, Operator, filter, found};
@@ -168,7 +169,7 @@ fn kept(searches: &[Search], given: &Given) -> Markup {
             nav.searches aria-label="Kept searches" {
                 @for search in searches {
                     span.search {
-                        a href={ "/runs?" (search.query) } { (search.name) }
+                        a href={ "/runs?" (search.query) } data-over=(etag::of_search(search)) { (search.name) }
                         @if may("drop search") {
                             button.scripted type="button" data-method="DELETE"
                                 data-send={ "/api/v1/searches/" (parts::escaped(&search.name)) }

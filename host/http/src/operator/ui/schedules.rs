@@ -19,8 +19,11 @@ use crate::view::schedule::{ScheduleDetailView, ScheduleView};
 pub(super) async fn list(State(operator): Api, uri: Uri) -> Result<Page, Unshown> {
     let given = super::query(&uri);
     let page = Query::of(given.clone()).page::<ScheduleName>()?;
-    let rows = operator.store.schedules(page.before.as_ref(), page.limit).await?;
-    let next = rows.last().filter(|_| rows.len() == page.limit).map(|last| last.schedule.name.to_string());
+    // One more tells whether there is another page.
+    let mut rows = operator.store.schedules(page.before.as_ref(), page.limit + 1).await?;
+    let further = rows.len() > page.limit;
+    rows.truncate(page.limit);
+    let next = rows.last().filter(|_| further).map(|last| last.schedule.name.to_string());
     let now = operator.clock.now();
     let views: Vec<ScheduleView> = rows.iter().map(|row| ScheduleView::of(row, now)).collect();
     Ok(Frame::new(At::Schedules, "Schedules").page(html! {
@@ -96,7 +99,7 @@ pub(super) async fn show(State(operator): Api, Named(name): Named<ScheduleName>)
             @if let Some(pause) = &schedule.paused {
                 dt { "Paused" }
                 dd {
-                    (parts::moment(&pause.since, now))
+                    (parts::exact(&pause.since, now))
                     @if let Some(note) = &pause.note { ": " (note) }
                     @if let Some(failures) = pause.failures { ", after " (failures) " failures in a row" }
                 }
@@ -151,7 +154,7 @@ fn slots(view: &ScheduleDetailView, now: Timestamp) -> Markup {
                     tbody {
                         @for slot in &view.recent {
                             tr {
-                                td { (parts::moment(&slot.slot, now)) @if slot.slots > 1 { " and " (slot.slots - 1) " before" } }
+                                td { (parts::exact(&slot.slot, now)) @if slot.slots > 1 { " and " (slot.slots - 1) " before" } }
                                 td { (parts::state(slot.verdict)) @if let Some(why) = slot.why { " " (why) } }
                                 td.number { (slot.late_ms) " ms" }
                                 td { @if let Some(run) = &slot.run { (parts::id("/runs", run)) } }

@@ -79,8 +79,8 @@ pub(super) async fn show(State(operator): Api, Named(id): Named<EventId>) -> Res
             dt { "Topic" } dd { code { (event.topic) } }
             dt { "Body" } dd { (body(&suppressed)) }
             dt { "Times" } dd { (parts::number(suppressed.times)) }
-            dt { "Came" } dd { (parts::moment(&event.time, now)) }
-            dt { "Last" } dd { (parts::moment(&suppressed.last, now)) }
+            dt { "Came" } dd { (parts::exact(&event.time, now)) }
+            dt { "Last" } dd { (parts::exact(&suppressed.last, now)) }
         }
         @if may("release duplicate") {
             p { "Where it was no duplicate, take it in: it becomes an event, with the runs that it would have if it came anew." }

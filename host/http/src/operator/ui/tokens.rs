@@ -54,11 +54,11 @@ fn page(operator: &Operator, made: Option<Result<NewTokenView, Problem>>) -> Pag
     Frame::new(At::Tokens, "Tokens").page(html! {
         h1 { "Tokens" }
         @match &made {
-            Some(Ok(new)) => div.verdict.good role="status" {
+            Some(Ok(new)) => div.verdict.good role="status" data-once {
                 "This is " (new.view.name) ", shown once. Keep it now:"
                 pre { code #token { (new.token) } }
             },
-            Some(Err(problem)) => p.verdict.bad role="alert" { (problem.detail().unwrap_or(problem.title())) },
+            Some(Err(problem)) => p.verdict.bad role="alert" data-once { (problem.detail().unwrap_or(problem.title())) },
             None => {},
         }
         @if all.is_empty() {

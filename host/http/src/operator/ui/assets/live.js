@@ -12,12 +12,12 @@ function say(text) {
   setTimeout(() => line.remove(), 8000);
 }
 
-// Somebody who types, chooses or has something open is not disturbed.
+// Somebody who types, chooses or has something open is not disturbed, and what is told only once stays.
 function isBusy() {
   const main = document.getElementById('main');
   const active = document.activeElement;
   const types = active && main.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
-  const open = main.querySelector('details[open].edit, form[data-preview]') !== null;
+  const open = main.querySelector('details[open].edit, form[data-preview], [data-once]') !== null;
   const filled = [...main.querySelectorAll('input, select, textarea')].some(isFilled);
   return types || open || filled || !getSelection().isCollapsed;
 }
@@ -122,22 +122,25 @@ async function send(method, path, headers, body) {
   return told;
 }
 
-// The same request again from where the one before ended; first only counted, then asked.
+// The same request again from where the one before ended; first only counted, then asked. What comes in while somebody reads
+// the question is not meant.
 async function bulk(button) {
   const body = { filter: JSON.parse(button.dataset.filter) };
-  const sweep = async (more) => {
-    let [sum, cursor] = [0, null];
+  const sweep = async (more, from) => {
+    let [runs, began, cursor] = [0, null, from];
     do {
       const told = await call('POST', button.dataset.bulk, { ...body, ...more, ...(cursor && { cursor }) });
-      sum += more.dry_run ? told.matched : told.done;
+      runs += more.dry_run ? told.matched - told.left_out : told.done;
+      began ??= told.cursor;
       cursor = told.next;
     } while (cursor);
-    return sum;
+    return { runs, began };
   };
-  const matched = await sweep({ dry_run: true });
-  if (matched === 0) return say('No run fits.');
-  if (!confirm(`${button.textContent.trim()}: ${matched} runs. Go on?`)) return;
-  say(`${await sweep({ all: true })} of ${matched} runs: done.`);
+  const { runs, began } = await sweep({ dry_run: true }, null);
+  if (runs === 0) return say('No run fits.');
+  if (!confirm(`${button.textContent.trim()}: ${runs} runs. Go on?`)) return;
+  const done = await sweep({ all: true }, began);
+  say(`${done.runs} of ${runs} runs: done.`);
 }
 
 // True where it leads to another page.
@@ -183,9 +186,10 @@ document.addEventListener('click', async (event) => {
   }
 });
 
-// A form whose fields are the members of the body.
+// A form whose fields are the members of the body. A browser gives each line of a text another end than it may have had.
 async function submitted(form) {
   const body = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
+  for (const { name } of form.querySelectorAll('[data-crlf]')) body[name] = body[name]?.replace(/\r?\n/g, '\r\n');
   if (body.text === undefined) delete body.content_type;
   const { send: path, goto, count } = form.dataset;
   if (count) {
@@ -202,9 +206,9 @@ async function submitted(form) {
 // A search gets a name.
 async function kept(form) {
   const name = form.elements.name.value.trim();
-  const there = [...document.querySelectorAll('nav.searches a')].some((search) => search.textContent === name);
+  const there = [...document.querySelectorAll('nav.searches a')].find((search) => search.textContent === name);
   if (there && !confirm(`There is a search ${name}. Replace it?`)) return;
-  await call('PUT', `/api/v1/searches/${encodeURIComponent(name)}`, { query: form.dataset.keep });
+  await call('PUT', `/api/v1/searches/${encodeURIComponent(name)}`, { query: form.dataset.keep }, over(there?.dataset.over ?? ''));
   form.closest('details').open = false;
   form.reset();
   form.querySelector('input').blur();
@@ -248,19 +252,25 @@ let asked = 0;
 async function preview(form) {
   const number = asked += 1;
   const fields = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
+  let [fresh, why] = [null, ''];
   try {
     const answer = await fetch(`${form.getAttribute('action')}?${fields}`, { headers: { accept: 'text/html' } });
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    const fresh = page.getElementById(form.dataset.preview);
-    if (number === asked && fresh) document.getElementById(form.dataset.preview).replaceChildren(...fresh.childNodes);
+    fresh = answer.ok ? page.getElementById(form.dataset.preview) : null;
+    why = `the host answers with ${answer.status}`;
   } catch (error) {
-    say(error.message);
+    why = error.message;
   }
+  if (number !== asked) return;
+  document.getElementById(form.dataset.preview).replaceChildren(...(fresh?.childNodes ?? []));
+  if (!fresh) say(`No preview, so that nothing can be saved here: ${why}. What is too long for a page goes by the command line.`);
 }
 
 document.addEventListener('input', (event) => {
   const form = event.target.closest('form[data-preview]');
   if (!form) return;
+  // They would save what was typed before.
+  for (const button of document.getElementById(form.dataset.preview).querySelectorAll('button')) button.disabled = true;
   clearTimeout(typed);
   typed = setTimeout(preview, 200, form);
 });
