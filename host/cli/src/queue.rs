@@ -193,6 +193,7 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
         event,
         schedule,
         made_by,
+        replayed,
         since,
         until,
         error,
@@ -214,7 +215,8 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
         ("result", result),
         ("payload", in_payload),
     ];
-    let once = [("made_by", made_by), ("since", since), ("until", until)];
+    let replayed = replayed.map(|replayed| replayed.to_string());
+    let once = [("made_by", made_by), ("replayed", &replayed), ("since", since), ("until", until)];
     let several = several.into_iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value.clone())));
     let once = once.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
     several.chain(once).chain(not.iter().cloned()).collect()

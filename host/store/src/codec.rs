@@ -30,7 +30,9 @@ const BODY_INLINE_MAX: usize = 2048;
 
 /// Of a job in a trace.
 const JOB_VERSION: u8 = 2;
-pub(crate) const COUNTS_FORM: u8 = 3;
+pub(crate) const COUNTS_FORM: u8 = 4;
+/// Without how many of the dead were replayed: nothing is one zero.
+const COUNTS_WITHOUT_REPLAYED: u8 = 3;
 /// Without what was added at the end: zeros of one byte each.
 const COUNTS_WITHOUT_SLOTS: u8 = 2;
 const COUNTS_OF_SLOTS: usize = 7;
@@ -63,7 +65,8 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, StoreError> {
     };
     match bytes.split_first() {
         Some((&COUNTS_FORM, rest)) => return read(rest),
-        Some((&COUNTS_WITHOUT_SLOTS, rest)) => return read(&[rest, &[0; COUNTS_OF_SLOTS]].concat()),
+        Some((&COUNTS_WITHOUT_REPLAYED, rest)) => return read(&[rest, &[0]].concat()),
+        Some((&COUNTS_WITHOUT_SLOTS, rest)) => return read(&[rest, &[0; COUNTS_OF_SLOTS + 1]].concat()),
         _ => {}
     }
     let old: CountsV1 = decode(bytes)?;
@@ -82,6 +85,7 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, StoreError> {
         runs_pruned: old.runs_pruned,
         kv_writes: old.kv_writes,
         runs,
+        dead_replayed: None,
         ..Counts::default()
     })
 }

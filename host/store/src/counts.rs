@@ -4,7 +4,7 @@
 use hookbox_core::schedule::SlotCounts;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Events taken in.
     pub events: u64,
@@ -33,4 +33,41 @@ pub struct Counts {
     pub slots: SlotCounts,
     /// How late those of them were, together, that made a run; in milliseconds.
     pub slots_late_ms: u64,
+    /// Of the dead: those that were replayed. Nothing only in what an earlier release wrote, until a store is opened that
+    /// has it: then they are counted.
+    pub dead_replayed: Option<u64>,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            events: 0,
+            unrouted: 0,
+            duplicates: 0,
+            duplicates_differ: 0,
+            succeeded: 0,
+            dead: 0,
+            cancelled: 0,
+            pending: 0,
+            leased: 0,
+            attempts: 0,
+            runs_pruned: 0,
+            kv_writes: 0,
+            runs: 0,
+            slots: SlotCounts::default(),
+            slots_late_ms: 0,
+            dead_replayed: Some(0),
+        }
+    }
+}
+
+impl Counts {
+    /// Dead letters that nobody has replayed.
+    pub fn dead_left(&self) -> u64 {
+        self.dead.saturating_sub(self.dead_replayed.unwrap_or(0))
+    }
+
+    pub(crate) fn dead_replayed(&mut self, change: impl FnOnce(u64) -> u64) {
+        self.dead_replayed = self.dead_replayed.map(change);
+    }
 }

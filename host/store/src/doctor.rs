@@ -65,6 +65,10 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     if counted != there {
         report.fault(format!("runs succeeded, dead and cancelled are {there:?}, counted are {counted:?}"));
     }
+    let (counted, there) = (counts.dead_replayed.unwrap_or(0), query::dead_replayed(tree)?);
+    if counted != there {
+        report.fault(format!("dead letters that were replayed are {there}, counted are {counted}"));
+    }
     check_aside(tree, ended.dead + ended.cancelled, &mut report)?;
     check_unrouted(tree, counts.unrouted, &mut report)?;
     check_suppressed(tree, &mut report)?;

@@ -23,7 +23,7 @@ use crate::keys;
 use crate::overlay::{Order, Read};
 use crate::types::{EventPage, EventRecord, KvPage, PageRequest};
 use crate::values;
-pub(crate) use runs::runs;
+pub(crate) use runs::{dead_replayed, runs};
 pub(crate) use searches::searches;
 
 /// Rows of a page at most.

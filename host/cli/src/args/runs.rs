@@ -114,6 +114,9 @@ pub(crate) struct RunFilterArgs {
     /// Asked for by an attempt of this run: its jobs, and runs of its events.
     #[arg(long, value_name = "ID")]
     pub(crate) made_by: Option<String>,
+    /// Whether it was replayed: `--state dead --replayed false` is what is left to look at.
+    #[arg(long, value_name = "true|false")]
+    pub(crate) replayed: Option<bool>,
     /// Made at this time or later, such as 2026-11-20T09:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,

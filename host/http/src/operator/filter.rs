@@ -9,7 +9,7 @@ use hookbox_store::types::{Excluded, Order, RunFilter};
 use crate::problem::Problem;
 
 /// Those that begin with `not_` leave out what the same name without it would find.
-pub(super) const NAMES: [&str; 21] = [
+pub(super) const NAMES: [&str; 22] = [
     "state",
     "plugin",
     "handler",
@@ -18,6 +18,7 @@ pub(super) const NAMES: [&str; 21] = [
     "event",
     "schedule",
     "made_by",
+    "replayed",
     "since",
     "until",
     "error",
@@ -54,6 +55,7 @@ pub(super) fn read<'a>(texts: impl Fn(&str) -> Vec<&'a str>) -> Result<RunFilter
         event: parsed(&texts, "event")?,
         schedule: parsed(&texts, "schedule")?,
         made_by: once(&texts, "made_by")?,
+        replayed: once::<bool>(&texts, "replayed")?,
         since: once(&texts, "since")?,
         until: once(&texts, "until")?,
         error: words("error")?,

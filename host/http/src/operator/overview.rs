@@ -184,7 +184,7 @@ fn notes(operator: &Operator, schedules: &ScheduleCounts) -> Vec<Concern> {
     };
     let alerts = operator.alerts.shown().book.alerts.iter().filter(|alert| alert.resolved.is_none()).count();
     count("/alerts", "alerts that fire", alerts as u64);
-    count("/runs?state=dead", "dead letters that wait for an operator", counts.dead);
+    count("/runs?state=dead&replayed=false", "dead letters that wait for an operator", counts.dead_left());
     count("/events?unrouted=true", "events that reached no handler", counts.unrouted);
     count("/system", "held targets, whose runs wait", holds.0.len() as u64);
     count("/schedules", "schedules that want a look", schedules.attention.iter().sum());

@@ -306,7 +306,7 @@ async fn every_mistake_has_the_same_shape_and_a_cure() {
         (
             "/api/v1/runs?colour=red".to_owned(),
             400,
-            "known: cursor, limit, sort, state, plugin, handler, provider, version, event, schedule, made_by, since, until, error, result, payload, and most of them after not_",
+            "known: cursor, limit, sort, state, plugin, handler, provider, version, event, schedule, made_by, replayed, since, until, error, result, payload, and most of them after not_",
         ),
         ("/api/v1/events?state=dead".to_owned(), 400, "known: cursor, limit"),
         ("/api/v1/plugins?limit=1".to_owned(), 400, "known: none"),

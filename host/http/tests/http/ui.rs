@@ -149,6 +149,13 @@ async fn the_overview_says_whether_all_is_well() {
         "{page}"
     );
     assert!(page.contains("<a href=\"/plugins/welcome\">the latest file of welcome was refused</a>"), "{page}");
+    let left = async || host.get("/api/v1/runs?state=dead&replayed=false").await.json()["total"].clone();
+    assert_eq!(left().await, serde_json::json!({ "count": 2, "exact": true }));
+    host.write("POST", "/api/v1/runs/replay", serde_json::json!({ "all": true })).await;
+    assert!(!host.get("/").await.body.contains("wait for an operator"), "each was replayed");
+    assert_eq!(left().await["count"], 0);
+    assert_eq!(host.get("/api/v1/runs?replayed=true").await.json()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(host.get("/api/v1/runs?replayed=yes").await.status, 422);
 }
 
 #[tokio::test]

@@ -377,13 +377,16 @@ fn the_small_rows() {
         assert_eq!(kv_is_expired(&row, NOW).unwrap(), expires.is_some());
     }
     let counts = Counts { events: 1, unrouted: 2, duplicates: 3, runs_pruned: 4, kv_writes: 5, ..Counts::default() };
+    let counts = Counts { dead_replayed: None, ..counts };
     // The form without the number of runs is read: those that are kept and those that were pruned.
     assert_eq!(decode_counts(&kept("counts")).unwrap(), Counts { runs: 4, ..counts });
     let counts = Counts { runs: 6, ..counts };
     assert_eq!(decode_counts(&kept("counts-v2")).unwrap(), counts, "the form without slots is read");
     let slots = SlotCounts { fired: 7, missed: 300, overlap_skipped: 8, buffered: 9, dropped: 10, paused: 11 };
     let counts = Counts { slots, slots_late_ms: 12_345, ..counts };
-    golden("counts-v3", &encode_counts(&counts).unwrap());
+    assert_eq!(decode_counts(&kept("counts-v3")).unwrap(), counts, "the form without what was replayed is read");
+    let counts = Counts { dead_replayed: Some(300), ..counts };
+    golden("counts-v4", &encode_counts(&counts).unwrap());
     assert_eq!(decode_counts(&encode_counts(&counts).unwrap()).unwrap(), counts);
     let hold = Hold::new(NOW, Some("the shop is down"));
     golden("hold", &encode(&hold).unwrap());

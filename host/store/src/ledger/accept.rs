@@ -4,7 +4,7 @@ use hookbox_core::body_schema;
 use hookbox_core::encoding;
 use hookbox_core::event::{Event, JobOrigin};
 use hookbox_core::id::{EventId, JobId, RunId};
-use hookbox_core::run::{CancelCause, Run, RunState, Work};
+use hookbox_core::run::{CancelCause, Run, RunState, RunStatus, Work};
 use hookbox_core::time::Timestamp;
 
 use super::Ledger;
@@ -178,6 +178,9 @@ impl Ledger<'_> {
         let work = self.work_again(stored.run.work, new, replay.edited, now)?.ok_or_else(|| {
             StoreError::Conflict(format!("the payload of {run} has been pruned: it cannot be replayed"))
         })?;
+        if stored.run.status() == RunStatus::Dead && stored.run.replayed.is_none() {
+            self.counts.dead_replayed(|runs| runs + 1);
+        }
         stored.run.replayed = Some(new);
         let (row, _) = stored.encode()?;
         values::replace(&mut self.tree, keys::ended_run(run), &row)?;

@@ -134,7 +134,12 @@ impl Ledger<'_> {
         }
         self.counts.runs_pruned += 1;
         match run.status() {
-            RunStatus::Dead => self.counts.dead = self.counts.dead.saturating_sub(1),
+            RunStatus::Dead => {
+                self.counts.dead = self.counts.dead.saturating_sub(1);
+                if run.replayed.is_some() {
+                    self.counts.dead_replayed(|runs| runs.saturating_sub(1));
+                }
+            }
             RunStatus::Cancelled => self.counts.cancelled = self.counts.cancelled.saturating_sub(1),
             _ => self.counts.succeeded = self.counts.succeeded.saturating_sub(1),
         }

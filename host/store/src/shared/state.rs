@@ -115,6 +115,11 @@ impl Loaded {
             Some(row) => codec::decode_counts(&row)?,
             None => Counts::default(),
         };
+        let dead_replayed = match counts.dead_replayed {
+            Some(counted) => counted,
+            None => query::dead_replayed(tree)?,
+        };
+        let counts = Counts { dead_replayed: Some(dead_replayed), ..counts };
         let catalogue = Catalogue::new(query::plugins(tree)?).commanded(query::plugin_commands(tree)?);
         let (holds, access) = (query::holds(tree)?, audit::access(tree)?);
         let index = index.done();

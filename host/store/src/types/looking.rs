@@ -25,6 +25,8 @@ pub struct RunFilter {
     pub schedule: Vec<ScheduleName>,
     /// An attempt of this run has asked for them: jobs that it enqueued, and runs of events that it emitted.
     pub made_by: Option<RunId>,
+    /// Whether an operator has replayed them.
+    pub replayed: Option<bool>,
     /// Made at this time or later.
     pub since: Option<Timestamp>,
     /// Made before this time.
@@ -74,6 +76,7 @@ impl RunFilter {
             && any(&self.handler, |handler| run.target.handler == *handler)
             && any(&self.event, |event| run.work == Work::Event(*event))
             && self.made_by.is_none_or(|maker| run.made_by == Some(maker))
+            && self.replayed.is_none_or(|replayed| run.replayed.is_some() == replayed)
             && self.since.is_none_or(|since| run.created >= since)
             && self.until.is_none_or(|until| run.created < until)
             && any(&self.version, |version| has_run_on(run, version))

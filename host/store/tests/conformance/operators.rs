@@ -103,6 +103,19 @@ async fn what_was_replayed_is_not_replayed_again_unless_asked(world: &mut World)
     assert_eq!(made, Replayed { made: vec![again[0].1], left_out: 0 });
     assert_eq!(world.run(run).await.unwrap().replayed, Some(again[0].1));
     assert_eq!(world.counts().pending, 2);
+    let other = buried(world, "b/work").await.id;
+    let left = |world: &World| (world.counts().dead, world.counts().dead_left(), world.counts().dead_replayed);
+    assert_eq!(left(world), (2, 1, Some(1)));
+    for (replayed, found) in [(true, run), (false, other)] {
+        let filter = RunFilter { status: vec![RunStatus::Dead], replayed: Some(replayed), ..RunFilter::default() };
+        let page = world.runs(PageRequest { before: None, limit: 9 }, filter).await.unwrap();
+        assert_eq!(page.runs.iter().map(|run| run.id).collect::<Vec<_>>(), [found]);
+    }
+    world.pause();
+    assert_eq!(left(world), (2, 1, Some(1)));
+    let nothing = Retention { dead_max: 0, ..Retention::default() };
+    while world.prune(later(9), nothing).await.unwrap().more {}
+    assert_eq!(left(world), (0, 0, Some(0)));
 }
 
 async fn what_cannot_be_replayed_is_left_out(world: &mut World) {

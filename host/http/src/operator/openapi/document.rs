@@ -242,7 +242,7 @@ impl Operation<'_> {
 
     pub(super) fn filtered_by(self, name: &str) -> Self {
         let (schema, description) = of_filter(name);
-        let once = ["since", "until", "made_by"].contains(&name);
+        let once = ["since", "until", "made_by", "replayed"].contains(&name);
         let several = json!({ "type": "array", "items": schema, "minItems": 1, "maxItems": filter::VALUES_MAX });
         self.query(name, if once { schema } else { several }, description)
     }
@@ -348,6 +348,7 @@ fn of_filter(name: &str) -> (Value, &'static str) {
         "event" => (id("evt"), "On this event"),
         "schedule" => (name_of("._-"), "Of this schedule"),
         "made_by" => (id("run"), "Asked for by an attempt of this run: its jobs, and runs of its events"),
+        "replayed" => (json!({ "type": "boolean" }), "An operator has replayed it, or not"),
         "since" => (time(), "Made at this time or later"),
         "until" => (time(), "Made before this time"),
         "error" => (text(), "The last attempt failed with a message that contains this, in any case"),

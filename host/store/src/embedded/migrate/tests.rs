@@ -127,6 +127,30 @@ fn rows_of_every_release_are_written_anew_and_say_the_same() {
 }
 
 #[test]
+fn what_an_earlier_release_did_not_count_is_counted_when_its_store_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::open(folder.path(), Faults::default()).unwrap();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/golden/run-v6-dead.hex");
+    let dead = codec::decode_run(RunId::from_bytes([1; 16]), &bytes_of(&fs::read_to_string(golden).unwrap())).unwrap();
+    let mut rows = Changed::new();
+    for (n, replayed) in [(1, None), (2, Some(RunId::from_bytes([9; 16]))), (3, None)] {
+        let run = hookbox_core::run::Run { id: RunId::from_bytes([n; 16]), replayed, ..dead.run.clone() };
+        rows.insert(keys::aside(run.id), Some(vec![0]));
+        let (row, _) = codec::StoredRun::new(run.clone()).encode().unwrap();
+        rows.insert(keys::ended_run(run.id), Some([&[0], row.as_slice()].concat()));
+    }
+    let counts = crate::counts::Counts { dead: 3, dead_replayed: None, ..Default::default() };
+    let mut row = codec::encode_counts(&counts).unwrap();
+    // As it was written before there was such a count at its end.
+    (row[0], _) = (3, row.pop());
+    rows.insert(keys::COUNTS.to_vec(), Some([&[0], row.as_slice()].concat()));
+    disk.write(rows).unwrap();
+    disk.close();
+    let counts = crate::Store::counts(&crate::embedded::SledStore::open(folder.path()).unwrap());
+    assert_eq!((counts.dead_replayed, counts.dead_left()), (Some(1), 2));
+}
+
+#[test]
 fn a_migration_that_is_cut_off_is_finished_by_the_next() {
     let golden = golden();
     let folder = tempfile::tempdir().unwrap();

@@ -17,7 +17,8 @@ const ONCE: [&str; 2] = ["since", "until"];
 /// What the form keeps and has no field for.
 const HIDDEN: [&str; 4] = ["event", "made_by", "sort", "columns"];
 /// What is folded away.
-const MORE: [&str; 13] = [
+const MORE: [&str; 14] = [
+    "replayed",
     "version",
     "since",
     "until",
@@ -67,11 +68,12 @@ pub(super) fn form(operator: &Operator, given: &Given, now: Timestamp) -> Markup
             button type="submit" { "Filter" }
             a href="/runs" { "Clear" }
             details.more #more open[open] {
-                summary { "More: version, time, result, payload, and what to leave out" }
+                summary { "More: version, time, result, payload, replayed or not, and what to leave out" }
                 div.filter {
                     (input("version", "Version (its digest, or how that begins)", ""))
                     (input("result", "Text of the result", ""))
                     (input("payload", "Text of the payload", ""))
+                    (replayed(given))
                     (input("since", "Made since", ""))
                     (input("until", "Made before", ""))
                 }
@@ -111,6 +113,19 @@ fn values<'a>(name: &'a str, given: &'a Given) -> impl Iterator<Item = (&'a str,
     let is_once = ONCE.contains(&name);
     let values = given.texts(name).chain([""]).enumerate();
     values.take_while(move |(at, _)| *at == 0 || !is_once).map(|(at, value)| (value, at == 0))
+}
+
+fn replayed(given: &Given) -> Markup {
+    html! {
+        label {
+            "Replayed"
+            select name="replayed" {
+                @for (value, label) in [("", "any"), ("true", "yes"), ("false", "not yet")] {
+                    option value=(value) selected[given.text("replayed") == value] { (label) }
+                }
+            }
+        }
+    }
 }
 
 fn state(name: &str, label: &str, none: &str, given: &Given) -> Markup {
