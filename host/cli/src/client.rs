@@ -1,6 +1,7 @@
 //! Speaks to the operator API of a running host.
 
 pub(crate) mod events;
+mod refused;
 
 use std::io::Read;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use crate::environment;
 use crate::project::Mistakes;
+pub(crate) use refused::Refused;
 
 /// The longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -160,9 +162,7 @@ impl Client {
         if status.is_success() || (status == StatusCode::SERVICE_UNAVAILABLE && body.get("queue").is_some()) {
             return Ok(body);
         }
-        let told = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or("no reason given");
-        let cause = body["cause"].as_str().map(|cause| format!(", {cause}")).unwrap_or_default();
-        bail!("{told} ({status}{cause})")
+        bail!(Refused::of(&response, &body))
     }
 }
 

@@ -101,7 +101,8 @@ fn place(target: &str) -> Result<String> {
     }
 }
 
-pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Result<()> {
+/// False where it was waited for, and has not succeeded.
+pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Result<bool> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let handler = args.handler.split_once('/');
     let Some((plugin, handler)) = handler.filter(|(plugin, handler)| plugin.chars().chain(handler.chars()).all(plain))
@@ -124,10 +125,11 @@ pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Resu
         (Some(_), true) => {
             inspect::made(&made, print)?;
             let id = output::plain(&made["run"]);
-            bail!("nobody has waited for {id}: do so with `hookbox runs result {id} --wait 60`")
+            eprintln!("nobody has waited for {id}: do so with `hookbox runs result {id} --wait 60`");
+            Ok(false)
         }
-        (None, _) if print == Print::Tables && made["new"] == false => Ok(()),
-        (None, _) => inspect::made(&made, print),
+        (None, _) if print == Print::Tables && made["new"] == false => Ok(true),
+        (None, _) => inspect::made(&made, print).map(|()| true),
     }
 }
 
@@ -135,8 +137,8 @@ fn waiting(wait: Option<u64>) -> String {
     wait.map(|seconds| format!("?wait={seconds}")).unwrap_or_default()
 }
 
-/// How a run is that was waited for. One that failed is a failure here, too.
-fn ended(made: &Value, print: Print) -> Result<()> {
+/// How a run is that was waited for. One that failed is a failure here, too, and told beside the answer, not behind it.
+fn ended(made: &Value, print: Print) -> Result<bool> {
     let (waited, id) = (&made["waited"], output::plain(&made["run"]));
     match print {
         Print::Json => inspect::json(made)?,
@@ -146,12 +148,13 @@ fn ended(made: &Value, print: Print) -> Result<()> {
         }
     }
     match waited["state"].as_str() {
-        Some("succeeded") => Ok(()),
+        Some("succeeded") => return Ok(true),
         Some("pending" | "leased") => {
-            bail!("{id} has not ended: wait on with `hookbox runs result {id} --wait 60`")
+            eprintln!("{id} has not ended: wait on with `hookbox runs result {id} --wait 60`");
         }
-        _ => bail!("{id} is {}", output::plain(&waited["state"])),
+        _ => eprintln!("{id} is {}", output::plain(&waited["state"])),
     }
+    Ok(false)
 }
 
 /// A payload as the API takes it: text where it is text.
@@ -317,4 +320,19 @@ pub(crate) fn agreed(question: &str) -> Result<bool> {
 
 fn mistake(cure: &str) -> Mistakes {
     Mistakes(vec![cure.to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_waited_for_and_failed_is_an_answer_and_no_error_behind_it() {
+        for (state, done) in [("succeeded", true), ("dead", false), ("cancelled", false), ("leased", false)] {
+            let made = json!({ "run": "run_1", "waited": { "state": state } });
+            for print in [Print::Json, Print::Tables] {
+                assert_eq!(ended(&made, print).unwrap(), done, "{state}");
+            }
+        }
+    }
 }

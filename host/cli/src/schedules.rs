@@ -2,7 +2,7 @@
 
 mod reset;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::time::Millis;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
+use crate::{DONE, FAILED, MISTAKE};
 
 const SCHEDULES: [Column; 9] = [
     ("NAME", "name"),
@@ -31,12 +32,17 @@ const RECENT: [Column; 5] =
 
 const VERDICTS: [&str; 6] = ["fired", "buffered", "missed", "overlap_skipped", "dropped", "paused"];
 
-/// False where a part of it was not done, and that is said.
-pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<bool> {
-    if let SchedulesCommand::Reset { all: true, yes, .. } = command {
-        return reset::all(client, yes, print);
+/// The exit code, where what there is to say is said.
+pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<u8> {
+    match command {
+        SchedulesCommand::Reset { all: true, yes, .. } => {
+            reset::all(client, yes, print).map(|whole| if whole { DONE } else { FAILED })
+        }
+        SchedulesCommand::Put(args) if args.dry_run => {
+            try_out(client, &args, print).map(|good| if good { DONE } else { MISTAKE })
+        }
+        command => one(client, command, print).map(|()| DONE),
     }
-    one(client, command, print).map(|()| true)
 }
 
 fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
@@ -138,18 +144,19 @@ fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
 }
 
 fn put(client: &Client, args: &PutArgs, print: Print) -> Result<()> {
-    let place = place(&args.name)?;
-    let asked = asked(args)?;
-    if args.dry_run {
-        return preview(&client.post_json(&format!("schedules/preview?name={}", args.name), &asked)?, print);
-    }
-    let made = client.put_json(&place, &asked)?;
+    let made = client.put_json(&place(&args.name)?, &asked(args)?)?;
     if print == Print::Json {
         return inspect::json(&made);
     }
     warned(&made);
     say!("{} fires {}; its next slot is {}", args.name, output::plain(&made["when"]["words"]), next(&made));
     Ok(())
+}
+
+/// False where it would not be made.
+fn try_out(client: &Client, args: &PutArgs, print: Print) -> Result<bool> {
+    place(&args.name)?;
+    preview(&client.post_json(&format!("schedules/preview?name={}", args.name), &asked(args)?)?, print)
 }
 
 /// The schedule with the keys of hooks.yaml.
@@ -203,16 +210,21 @@ fn warned(answer: &Value) {
     }
 }
 
-fn preview(answer: &Value, print: Print) -> Result<()> {
+/// JSON has the mistakes in the answer itself: nothing may come behind it.
+fn preview(answer: &Value, print: Print) -> Result<bool> {
     let mistakes: Vec<String> = answer["mistakes"].as_array().into_iter().flatten().map(mistake).collect();
     if print == Print::Json {
-        inspect::json(answer)?;
-    } else if answer["when"].is_object() {
+        return inspect::json(answer).map(|()| mistakes.is_empty());
+    }
+    if answer["when"].is_object() {
         warned(answer);
         say!("It would fire {}.", output::plain(&answer["when"]["words"]));
         upcoming(answer);
     }
-    if mistakes.is_empty() { Ok(()) } else { bail!(Mistakes(mistakes)) }
+    for mistake in &mistakes {
+        eprintln!("{mistake}");
+    }
+    Ok(mistakes.is_empty())
 }
 
 fn mistake(mistake: &Value) -> String {
@@ -330,6 +342,15 @@ fn rules(row: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_preview_with_a_mistake_is_an_answer_and_no_error_behind_it() {
+        let mistake = json!({ "path": "cron", "message": "has no such day" });
+        for print in [Print::Json, Print::Tables] {
+            assert!(!preview(&json!({ "mistakes": [mistake] }), print).unwrap());
+            assert!(preview(&json!({ "mistakes": [] }), print).unwrap());
+        }
+    }
 
     #[test]
     fn one_that_has_ended_and_one_whose_rule_gives_no_later_time_are_told_apart() {
