@@ -1,7 +1,10 @@
 //! Speaks to the operator API of a running host.
 
 pub(crate) mod events;
+mod patience;
 mod refused;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 use std::io::Read;
 use std::time::Duration;
@@ -14,6 +17,7 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use crate::environment;
 use crate::project::Mistakes;
+pub(crate) use patience::Patience;
 pub(crate) use refused::Refused;
 
 /// The longest wait for an answer.

@@ -35,10 +35,24 @@ impl Refused {
         }
     }
 
+    /// Whether the same question gets the same answer whenever it is asked.
+    pub(super) fn is_final(&self) -> bool {
+        let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status);
+        self.status.is_client_error() && !passes
+    }
+
     /// Whether what was asked must be written otherwise.
     pub(crate) fn is_mistake(&self) -> bool {
         let wrong = [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY].contains(&self.status);
         wrong && self.kind != REFUSED_PLUGIN
+    }
+}
+
+#[cfg(test)]
+impl Refused {
+    pub(super) fn with(status: u16, retry_after: Option<Duration>) -> Refused {
+        let status = StatusCode::from_u16(status).unwrap();
+        Refused { told: format!("so it is ({status})"), status, kind: String::new(), retry_after }
     }
 }
 
