@@ -253,9 +253,11 @@ struct Sum {
     matched: u64,
     done: u64,
     left_out: u64,
+    /// Where the first request has begun; null of a host that does not tell.
+    start: Value,
 }
 
-/// Counts, asks, and does it.
+/// Counts, asks, and does it with those that were counted: runs that come while somebody is asked are not meant.
 fn change_all(client: &Client, change: &Change, bulk: &BulkArgs, print: Print) -> Result<()> {
     let filter = filter_body(&bulk.filter);
     if filter.is_empty() && !bulk.all && !bulk.dry_run {
@@ -277,6 +279,9 @@ fn change_all(client: &Client, change: &Change, bulk: &BulkArgs, print: Print) -
     }
     asked.insert("dry_run".to_owned(), json!(false));
     asked.insert("all".to_owned(), json!(bulk.all));
+    if counted.start.is_string() {
+        asked.insert("cursor".to_owned(), counted.start.clone());
+    }
     let sum = if runs > 0 { sweep(client, change, asked)? } else { counted };
     let (done, word) = (sum.done, format!("are {}", change.done));
     tell(&sum, &word, done, print)
@@ -291,6 +296,9 @@ fn sweep(client: &Client, change: &Change, mut asked: Map<String, Value>) -> Res
         sum.matched += number("matched");
         sum.done += number("done");
         sum.left_out += number("left_out");
+        if !asked.contains_key("cursor") {
+            sum.start = part["cursor"].clone();
+        }
         if part["next"].is_null() {
             return Ok(sum);
         }
@@ -299,7 +307,7 @@ fn sweep(client: &Client, change: &Change, mut asked: Map<String, Value>) -> Res
 }
 
 fn tell(sum: &Sum, what: &str, runs: u64, print: Print) -> Result<()> {
-    let Sum { matched, done, left_out } = *sum;
+    let Sum { matched, done, left_out, .. } = *sum;
     if print == Print::Json {
         return inspect::json(&json!({ "matched": matched, "done": done, "left_out": left_out }));
     }
@@ -325,6 +333,34 @@ fn mistake(cure: &str) -> Mistakes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::scripted::{Scripted, in_json};
+
+    /// The bodies of what is asked to cancel all runs, where the first count is answered so.
+    fn asked_after(counted: Value) -> Vec<Value> {
+        let more = json!({ "matched": 2, "done": 2, "left_out": 0, "next": "run_3" });
+        let rest = json!({ "matched": 1, "done": 1, "left_out": 0, "next": null });
+        let host = Scripted::answering([counted, rest.clone(), more, rest].iter().map(in_json).collect());
+        let bulk = BulkArgs { all: true, yes: true, ..BulkArgs::default() };
+        cancel(&host.client(), None, &bulk, Print::Json).unwrap();
+        let body = |asked: &String| serde_json::from_str(asked.rsplit("\r\n").next().unwrap()).unwrap();
+        host.asked().iter().map(body).collect()
+    }
+
+    #[test]
+    fn what_is_done_to_many_begins_where_they_were_counted() {
+        let counted = json!({ "matched": 2, "done": 0, "left_out": 0, "cursor": "run_9", "next": "run_5" });
+        let asked = asked_after(counted);
+        let cursors: Vec<_> = asked.iter().map(|asked| (&asked["dry_run"], &asked["cursor"])).collect();
+        let (yes, no) = (&json!(true), &json!(false));
+        let [first, second, third] = &["run_5", "run_9", "run_3"].map(Value::from);
+        assert_eq!(cursors, [(yes, &Value::Null), (yes, first), (no, second), (no, third)]);
+    }
+
+    #[test]
+    fn of_a_host_that_does_not_tell_it_begins_with_the_newest() {
+        let asked = asked_after(json!({ "matched": 2, "done": 0, "left_out": 0, "next": "run_5" }));
+        assert_eq!((&asked[2]["dry_run"], &asked[2]["cursor"]), (&json!(false), &Value::Null));
+    }
 
     #[test]
     fn a_run_that_was_waited_for_and_failed_is_an_answer_and_no_error_behind_it() {

@@ -159,7 +159,7 @@ fn excluded(text: &str) -> Result<(&'static str, String), String> {
     found.map(|(_, name)| (name, value.to_owned())).ok_or_else(|| format!("{name:?} is not known; known: {known}"))
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct BulkArgs {
     #[command(flatten)]
     pub(crate) filter: RunFilterArgs,
