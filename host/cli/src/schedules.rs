@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{BackfillArgs, PutArgs, SchedulesCommand};
 use crate::body_file;
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
@@ -53,13 +53,15 @@ fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
         }
         SchedulesCommand::Show { name } => show(&client.get(&place(&name)?, &[])?, print),
         SchedulesCommand::Put(args) => put(client, &args, print),
-        SchedulesCommand::Remove { name } => {
-            let removed = client.delete(&place(&name)?)?;
+        SchedulesCommand::Remove { name, once, condition } => {
+            let remove = Write::delete(place(&name)?, "schedules list").once(&once)?.on_condition(&condition);
+            let removed = client.write(&remove)?;
             let left = removed["origin"].as_str().map(|origin| format!("; the one of {} counts again", of(origin)));
             told(&removed, &format!("{name} is removed{}", left.unwrap_or_default()), print)
         }
-        SchedulesCommand::Pause { name, note } => {
-            let paused = client.post_json(&format!("{}/pause", place(&name)?), &json!({ "note": note }))?;
+        SchedulesCommand::Pause { name, note, once, condition } => {
+            let pause = change(&name, "pause")?.with(&json!({ "note": note }));
+            let paused = client.write(&pause.once(&once)?.on_condition(&condition))?;
             let since = output::plain(&paused["paused"]["since"]);
             told(
                 &paused,
@@ -67,13 +69,20 @@ fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
                 print,
             )
         }
-        SchedulesCommand::Resume { name } => {
-            let resumed = client.post(&format!("{}/resume", place(&name)?))?;
+        SchedulesCommand::Resume { name, once, condition } => {
+            let resumed = client.write(&change(&name, "resume")?.once(&once)?.on_condition(&condition))?;
             told(&resumed, &format!("{name} goes on: its next slot is {}", next(&resumed)), print)
         }
-        SchedulesCommand::Run { name } => inspect::made(&client.post(&format!("{}/run", place(&name)?))?, print),
+        SchedulesCommand::Run { name, once } => {
+            let run = Write::post(format!("{}/run", place(&name)?), format!("runs list --schedule {name}"));
+            inspect::made(&client.write(&run.once(&once)?)?, print)
+        }
         SchedulesCommand::Backfill(args) => backfill(client, &args, print),
-        SchedulesCommand::Reset { name, yes, .. } => reset::one(client, &name.unwrap_or_default(), yes, print),
+        SchedulesCommand::Reset { name, yes, once, condition, .. } => {
+            let name = name.unwrap_or_default();
+            let reset = change(&name, "reset")?.once(&once)?.on_condition(&condition);
+            reset::one(client, &name, &reset, yes, print)
+        }
     }
 }
 
@@ -81,6 +90,11 @@ fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
 fn place(name: &str) -> Result<String> {
     let name = ScheduleName::parse(name).map_err(|error| Mistakes(vec![error.to_string()]))?;
     Ok(format!("schedules/{name}"))
+}
+
+/// A change of one that is there.
+fn change(name: &str, verb: &str) -> Result<Write> {
+    Ok(Write::post(format!("{}/{verb}", place(name)?), format!("schedules show {name}")))
 }
 
 fn told(answer: &Value, text: &str, print: Print) -> Result<()> {
@@ -115,9 +129,10 @@ fn of(origin: &str) -> &str {
 }
 
 fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
-    let BackfillArgs { name, from, to, dry_run } = args;
+    let BackfillArgs { name, from, to, dry_run, once } = args;
     let asked = json!({ "from": from, "to": to, "dry_run": dry_run });
-    let answer = client.post_json(&format!("{}/backfill", place(name)?), &asked)?;
+    let backfill = Write::post(format!("{}/backfill", place(name)?), format!("runs list --schedule {name}"));
+    let answer = client.write(&backfill.with(&asked).patiently().once(once)?)?;
     let number = |member: &str| answer[member].as_u64().unwrap_or_default();
     if print == Print::Json {
         return inspect::json(&answer);
@@ -144,7 +159,8 @@ fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
 }
 
 fn put(client: &Client, args: &PutArgs, print: Print) -> Result<()> {
-    let made = client.put_json(&place(&args.name)?, &asked(args)?)?;
+    let put = Write::put(place(&args.name)?, format!("schedules show {}", args.name)).with(&asked(args)?);
+    let made = client.write(&put.once(&args.once)?.on_condition(&args.condition))?;
     if print == Print::Json {
         return inspect::json(&made);
     }
@@ -156,7 +172,7 @@ fn put(client: &Client, args: &PutArgs, print: Print) -> Result<()> {
 /// False where it would not be made.
 fn try_out(client: &Client, args: &PutArgs, print: Print) -> Result<bool> {
     place(&args.name)?;
-    preview(&client.post_json(&format!("schedules/preview?name={}", args.name), &asked(args)?)?, print)
+    preview(&client.ask(&format!("schedules/preview?name={}", args.name), &asked(args)?)?, print)
 }
 
 /// The schedule with the keys of hooks.yaml.
@@ -255,6 +271,7 @@ fn show(row: &Value, print: Print) -> Result<()> {
         line("", format!("not by {}: {}", of(other["origin"].as_str().unwrap_or("?")), text(&other["why"])));
     }
     line("state", state(row));
+    line("etag", text(&row["etag"]));
     if row["attention"].is_object() {
         line("attention", attention(&row["attention"]));
     }

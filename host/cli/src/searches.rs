@@ -4,12 +4,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::SearchesCommand;
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::Column;
 use crate::queue;
 
 const SEARCHES: [Column; 2] = [("NAME", "name"), ("QUERY", "query")];
+/// The command that shows what became of one.
+const LOOK: &str = "searches list";
 
 pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) -> Result<()> {
     match command {
@@ -17,7 +19,7 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
             let empty = "No searches. Keep one with `hookbox searches keep NAME --state dead`.";
             inspect::list(&client.get("searches", &[])?, &SEARCHES, empty, print)
         }
-        SearchesCommand::Keep { name, filter, sort, columns } => {
+        SearchesCommand::Keep { name, filter, sort, columns, once } => {
             let shown =
                 [("sort", sort), ("columns", columns)].into_iter().filter_map(|(name, value)| Some((name, value?)));
             let pairs = queue::filter(&filter)
@@ -25,11 +27,11 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
                 .chain(shown)
                 .map(|(name, value)| format!("{name}={}", escaped(&value)));
             let query = pairs.collect::<Vec<_>>().join("&");
-            let kept = client.put_json(&format!("searches/{}", escaped(&name)), &json!({ "query": query }))?;
+            let kept = client.write(&Write::put(place(&name), LOOK).with(&json!({ "query": query })).once(&once)?)?;
             inspect::show(&kept, print)
         }
-        SearchesCommand::Drop { name } => {
-            client.delete(&format!("searches/{}", escaped(&name)))?;
+        SearchesCommand::Drop { name, once } => {
+            client.write(&Write::delete(place(&name), LOOK).once(&once)?)?;
             match print {
                 Print::Json => inspect::json(&json!({ "dropped": name }))?,
                 Print::Tables => say!("{name} is forgotten"),
@@ -37,6 +39,11 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
             Ok(())
         }
     }
+}
+
+/// The path of a search below `/api/v1`.
+fn place(name: &str) -> String {
+    format!("searches/{}", escaped(name))
 }
 
 /// As a part of an address.

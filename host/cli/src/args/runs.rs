@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::PageArgs;
+use super::{ConditionArgs, OnceArgs, PageArgs};
 use crate::output::Column;
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +51,8 @@ pub(crate) enum RunsCommand {
         id: Option<String>,
         #[command(flatten)]
         bulk: BulkArgs,
+        #[command(flatten)]
+        once: OnceArgs,
     },
     /// Make new runs of the same work, or of one run with another payload.
     Replay {
@@ -63,6 +65,8 @@ pub(crate) enum RunsCommand {
         /// Those, too, that were replayed before.
         #[arg(long)]
         again: bool,
+        #[command(flatten)]
+        once: OnceArgs,
     },
 }
 
@@ -202,6 +206,8 @@ pub(crate) struct EnqueueArgs {
     /// Wait so long for the run to end, and tell how it is then.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=60))]
     pub(crate) wait: Option<u64>,
+    #[command(flatten)]
+    pub(crate) once: OnceArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -220,11 +226,19 @@ pub(crate) enum HoldsCommand {
         /// Why.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
     /// Release what is held.
     Remove {
         /// As it was held.
         target: String,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
 }
 
@@ -244,7 +258,13 @@ pub(crate) enum SearchesCommand {
         /// Which columns its page has, with commas between them.
         #[arg(long, value_name = "NAMES")]
         columns: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
     },
     /// Forget one.
-    Drop { name: String },
+    Drop {
+        name: String,
+        #[command(flatten)]
+        once: OnceArgs,
+    },
 }
