@@ -152,13 +152,20 @@ fn every_operation_of_the_api_has_a_command() {
     let host = project.serve();
     let document = host.get("openapi.json");
     for (path, operations) in document["paths"].as_object().unwrap() {
-        for method in operations.as_object().unwrap().keys() {
+        for (method, described) in operations.as_object().unwrap() {
             let operation = format!("{} {path}", method.to_uppercase());
             let command = COMMANDS.iter().find(|(known, _)| *known == operation);
             let (_, command) = command.unwrap_or_else(|| panic!("{operation}: which command does this?"));
             let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
             let said = project.run(&words);
             assert!(said.text().contains("Usage: hookbox") && said.out.contains("--json"), "{command}");
+            let takes = |header: &str| {
+                described["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == header)
+            };
+            // That one is several writes.
+            let keyed = command.is_empty() || *command == "providers pair" || said.out.contains("--idempotency-key");
+            assert!(keyed || !takes("Idempotency-Key"), "{operation}: {command} takes no key");
+            assert!(said.out.contains("--if-match") || !takes("If-Match"), "{operation}: {command} takes no condition");
         }
     }
 }

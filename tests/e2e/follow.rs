@@ -1,6 +1,6 @@
 //! Commands that go on until something has happened, and those for shells and watchers.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
@@ -73,6 +73,23 @@ fn a_log_is_followed_until_its_run_ends() {
     assert_eq!(followed.text(), as_json.text());
     let unknown = host.cli(&["runs", "logs", "run_01JABCDEFGHJKMNPQRSTVWXYZ0", "--follow"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
+}
+
+#[test]
+fn a_watch_ends_when_its_token_is_revoked() {
+    let project = Project::with(&[]);
+    let host = project.serve();
+    let token = host.cli(&["tokens", "create", "ci", "--role", "viewer"]).text().trim().to_owned();
+    let mut command = project.command(&["plugins", "watch", "--url", &host.operator]);
+    let piped = command.env("HOOKBOX_TOKEN", token).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut working = Working(piped.spawn().unwrap());
+    let first = BufReader::new(working.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(first.contains("watching the plugins"), "{first}");
+    assert_eq!(host.cli(&["tokens", "revoke", "ci"]).code, Some(0));
+    let mut told = String::new();
+    working.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(working.0.wait().unwrap().code(), Some(1), "{told}");
+    assert!(told.contains("revoked"), "{told}");
 }
 
 #[test]

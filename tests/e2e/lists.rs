@@ -60,4 +60,8 @@ fn a_job_is_made_and_its_result_waited_for() {
     let late = ["enqueue", "steps/link", "--text", "{}", "--delay", "1h", "--wait", "0"];
     let late = host.cli(&late);
     assert!(late.code != Some(0) && format!("{late:?}").contains("has not ended"), "{late:?}");
+    let late = ["enqueue", "steps/link", "--text", "{}", "--delay", "1h", "--wait", "0", "--json"];
+    let late = host.cli(&late);
+    let made: Value = serde_json::from_str(&late.out).unwrap_or_else(|error| panic!("{error}: {late:?}"));
+    assert_eq!((late.code, &made["waited"]["state"]), (Some(1), &json!("pending")), "one answer alone: {late:?}");
 }

@@ -326,13 +326,16 @@ fn an_operator_does_all_of_it_by_command() {
     assert!(put(&zoned).text().contains("nightly fires at 09:00"));
     let refused = put(&["--overlap", "queue", "--missed", "some"]);
     assert!(
-        refused.code == Some(1) && refused.err.contains("overlap: must be skip") && refused.err.contains("missed: ")
+        refused.code == Some(2) && refused.err.contains("overlap: must be skip") && refused.err.contains("missed: ")
     );
     let refused = put(&["--every", "5m", "--dry-run"]);
     assert!(
         refused.code == Some(2) && refused.err.contains("must say when in one way, has cron and every"),
         "{refused:?}"
     );
+    let refused = put(&["--every", "5m", "--dry-run", "--json"]);
+    let told: Value = serde_json::from_str(&refused.out).unwrap_or_else(|error| panic!("{error}: {refused:?}"));
+    assert!(refused.code == Some(2) && told["mistakes"][0]["message"].is_string(), "{refused:?}");
 
     assert!(host.cli(&["schedules", "list"]).text().contains("nightly"));
     let paused = host.cli(&["schedules", "pause", "nightly", "--note", "summer"]);

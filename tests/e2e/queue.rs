@@ -165,10 +165,11 @@ fn a_job_is_made_by_hand_replayed_with_another_payload_and_its_result_read() {
     for (arguments, code, cure) in [
         (&["enqueue", "steps/count"][..], 1, "takes events"),
         (&["enqueue", "steps"], 2, "PLUGIN/HANDLER"),
-        (&["enqueue", "steps/link", "--text", "{", "--content-type", "application/json"], 1, "does not parse"),
+        (&["enqueue", "steps/link", "--text", "{", "--content-type", "application/json"], 2, "does not parse"),
         (&["runs", "replay", id, "--state", "dead"], 2, "not both"),
         (&["runs", "replay", "--state", "dead", "--text", "1", "--yes"], 2, "one payload"),
         (&["runs", "result", "run_00000000000000000000000000"], 1, "there is no run"),
+        (&["runs", "list", "--since", "yesterday"], 2, "since"),
     ] {
         let said = host.cli(arguments);
         assert!(said.code == Some(code) && said.err.contains(cure), "{arguments:?}: {said:?}");

@@ -90,7 +90,7 @@ fn a_delivery_is_tried_without_taking_it_in() {
     let said = host.cli(&["routes", "test", "user.json", "--provider", "shop", "-H", "X-Shop: eu"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let said = host.cli(&["routes", "test", "user.json", "--provider", "nobody"]);
-    assert!(said.code == Some(1) && said.err.contains("type: is needed"), "{said:?}");
+    assert!(said.code == Some(2) && said.err.contains("type: is needed"), "{said:?}");
     assert!(host.cli(&["routes", "list"]).text().contains("data.amount > 1000"));
     assert_eq!(host.get("health")["counts"]["events"], 0);
 }

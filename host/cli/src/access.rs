@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::args::{AuditArgs, SessionsCommand, TokensCommand};
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
@@ -46,9 +46,9 @@ pub(crate) fn tokens(client: &Client, command: TokensCommand, print: Print) -> R
             inspect::list(&client.get("tokens", &[])?, &TOKENS, empty, print)
         }
         TokensCommand::Whoami => inspect::show(&client.get("whoami", &[])?, print),
-        TokensCommand::Create { name, role, expires_in } => {
+        TokensCommand::Create { name, role, expires_in, once } => {
             let asked = json!({ "name": name, "role": role, "expires_in": expires_in });
-            let made = client.post_json("tokens", &asked)?;
+            let made = client.write(&Write::post("tokens", "tokens list").with(&asked).once(&once)?)?;
             if print == Print::Json {
                 return inspect::json(&made);
             }
@@ -57,12 +57,12 @@ pub(crate) fn tokens(client: &Client, command: TokensCommand, print: Print) -> R
             say!("{}", output::plain(&made["token"]));
             Ok(())
         }
-        TokensCommand::Revoke { name } => {
+        TokensCommand::Revoke { name, once } => {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if name.is_empty() || !name.chars().all(plain) {
                 bail!(Mistakes(vec![format!("{name:?}: name a token, as `hookbox tokens list` shows it")]));
             }
-            let revoked = client.delete(&format!("tokens/{name}"))?;
+            let revoked = client.write(&Write::delete(format!("tokens/{name}"), "tokens list").once(&once)?)?;
             if print == Print::Json {
                 return inspect::json(&revoked);
             }
@@ -77,11 +77,11 @@ pub(crate) fn sessions(client: &Client, command: SessionsCommand, print: Print) 
         SessionsCommand::List => {
             inspect::list(&client.get("sessions", &[])?, &SESSIONS, "No browser is logged in.", print)
         }
-        SessionsCommand::End { id } => {
+        SessionsCommand::End { id, once } => {
             if id.is_empty() || !id.chars().all(|c| c.is_ascii_hexdigit()) {
                 bail!(Mistakes(vec![format!("{id:?}: name a session, as `hookbox sessions list` shows it")]));
             }
-            let ended = client.delete(&format!("sessions/{id}"))?;
+            let ended = client.write(&Write::delete(format!("sessions/{id}"), "sessions list").once(&once)?)?;
             if print == Print::Json {
                 return inspect::json(&ended);
             }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::args::AlertsCommand;
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 
@@ -22,8 +22,9 @@ const CHANNELS: [Column; 6] = [
 pub(crate) fn alerts(client: &Client, command: AlertsCommand, print: Print) -> Result<()> {
     match command {
         AlertsCommand::List { history } => list(&client.get("alerts", &[])?, history, print),
-        AlertsCommand::Test { channel } => {
-            let told = client.post(&format!("alerts/channels/{channel}/test"))?;
+        AlertsCommand::Test { channel, once } => {
+            let told =
+                client.write(&Write::post(format!("alerts/channels/{channel}/test"), "alerts list").once(&once)?)?;
             if print == Print::Json {
                 return inspect::json(&told);
             }

@@ -13,6 +13,7 @@ mod runs;
 mod schedules;
 mod sign;
 mod verify;
+mod writes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(crate) use runs::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilte
 pub(crate) use schedules::{BackfillArgs, PutArgs, SchedulesCommand};
 pub(crate) use sign::SignArgs;
 pub(crate) use verify::VerifyArgs;
+pub(crate) use writes::{ConditionArgs, OnceArgs};
 
 /// The configuration unless another is named.
 pub(crate) const CONFIG_FILE: &str = "hooks.yaml";

@@ -1,23 +1,33 @@
 //! Speaks to the operator API of a running host.
 
 pub(crate) mod events;
+mod patience;
+mod refused;
+#[cfg(test)]
+pub(crate) mod scripted;
+mod unanswered;
+mod write;
 
 use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Value, json};
-use ureq::http::{Response, StatusCode};
+use serde_json::Value;
+use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, AsSendBody, Body, RequestBuilder};
 
 use crate::environment;
 use crate::project::Mistakes;
+pub(crate) use patience::Patience;
+pub(crate) use refused::Refused;
+use unanswered::Arrived;
+pub(crate) use write::Write;
 
 /// The longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest wait for what is compiled first.
-const LONG_TIMEOUT: Duration = Duration::from_secs(300);
+/// The longest wait for a connection: shorter, so that a host that never heard of a write is told from one that is slow.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -48,6 +58,7 @@ pub(crate) fn agent() -> Result<Agent> {
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .http_status_as_error(false)
         .timeout_global(Some(TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
         // A proxy of the environment has no business with a host that we name ourselves.
         .proxy(None)
         .build();
@@ -71,44 +82,25 @@ impl Client {
         self.answer(request.call())
     }
 
-    pub(crate) fn post(&self, path: &str) -> Result<Value> {
-        self.post_json(path, &json!({}))
+    /// A question that has a body, and changes nothing.
+    pub(crate) fn ask(&self, path: &str, body: &Value) -> Result<Value> {
+        self.answer(self.in_json(self.agent.post(self.api(path))).send(body.to_string()))
     }
 
-    pub(crate) fn post_json(&self, path: &str, body: &Value) -> Result<Value> {
-        self.answer(self.writing(self.agent.post(self.api(path))).send(body.to_string()))
-    }
-
-    /// As [`Client::post_json`]; the host may wait for so many seconds before it answers.
-    pub(crate) fn post_json_waiting(&self, path: &str, body: &Value, wait: Option<u64>) -> Result<Value> {
-        let request = self.writing(self.agent.post(self.api(path))).config().timeout_global(Some(within(wait)));
-        self.answer(request.build().send(body.to_string()))
-    }
-
-    /// As it is, with further headers. The answer may take minutes.
-    pub(crate) fn post_bytes(
-        &self,
-        path: &str,
-        query: &[(&str, &str)],
-        headers: &[(&str, String)],
-        body: &[u8],
-    ) -> Result<Value> {
-        let mut request = self.showing_token(self.agent.post(self.api(path)));
-        for (name, value) in query {
-            request = request.query(name, value);
-        }
-        for (name, value) in headers {
+    pub(crate) fn write(&self, write: &Write) -> Result<Value> {
+        let mut request = Request::builder().method(&write.method).uri(self.api(&write.path));
+        for (name, value) in self.token_shown().iter().chain(&write.headers) {
             request = request.header(*name, value);
         }
-        self.answer(request.config().timeout_global(Some(LONG_TIMEOUT)).build().send(body))
+        let sent = match write.method {
+            Method::DELETE => self.send(request.body(())?, write.timeout),
+            _ => self.send(request.body(write.body.as_slice())?, write.timeout),
+        };
+        self.answer_to(Some(write), sent)
     }
 
-    pub(crate) fn put_json(&self, path: &str, body: &Value) -> Result<Value> {
-        self.answer(self.writing(self.agent.put(self.api(path))).send(body.to_string()))
-    }
-
-    pub(crate) fn delete(&self, path: &str) -> Result<Value> {
-        self.answer(self.writing(self.agent.delete(self.api(path))).call())
+    fn send(&self, request: Request<impl AsSendBody>, timeout: Duration) -> Result<Response<Body>, ureq::Error> {
+        self.agent.run(self.agent.configure_request(request).timeout_global(Some(timeout)).build())
     }
 
     /// An answer as it is; the host may wait for so many seconds before it comes.
@@ -123,7 +115,7 @@ impl Client {
 
     /// What the answer to a write has, as it comes, however long that takes.
     pub(crate) fn download(&self, path: &str) -> Result<impl Read> {
-        let request = self.writing(self.agent.post(self.api(path))).config().timeout_global(None);
+        let request = self.in_json(self.agent.post(self.api(path))).config().timeout_global(None);
         let request = request.timeout_connect(Some(TIMEOUT)).timeout_recv_response(Some(TIMEOUT)).build();
         let response = self.reached(request.send("{}"))?;
         if response.status().is_success() {
@@ -136,39 +128,68 @@ impl Client {
         format!("{}/api/v1/{path}", self.url)
     }
 
-    fn writing<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+    fn in_json<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         self.showing_token(request).header("Content-Type", "application/json")
     }
 
     fn showing_token<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
-        match &self.token {
-            Some(token) => request.header("Authorization", format!("Bearer {token}")),
-            None => request,
-        }
+        self.token_shown().into_iter().fold(request, |request, (name, value)| request.header(name, value))
+    }
+
+    fn token_shown(&self) -> Option<(&'static str, String)> {
+        self.token.as_ref().map(|token| ("Authorization", format!("Bearer {token}")))
     }
 
     fn reached(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
-        let cure = || format!("no host answers at {}: start one with `hookbox dev`, or name it with --url", self.url);
-        answered.with_context(cure)
+        answered.map_err(|error| self.unanswered(None, Arrived::after(&error), error))
     }
 
     fn answer(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Value> {
-        let mut response = self.reached(answered)?;
+        self.answer_to(None, answered)
+    }
+
+    /// The answer to a write, or to a question.
+    fn answer_to(&self, write: Option<&Write>, answered: Result<Response<Body>, ureq::Error>) -> Result<Value> {
+        let mut response = answered.map_err(|error| self.unanswered(write, Arrived::after(&error), error))?;
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let text = text.map_err(|error| self.unanswered(write, Arrived::Perhaps, error))?;
         let status = response.status();
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()?;
-        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        let mut body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() || (status == StatusCode::SERVICE_UNAVAILABLE && body.get("queue").is_some()) {
+            // What a command can be given again is printed with the rest.
+            if let (Some(shown), Some(tag)) = (body.as_object_mut(), tag(&response)) {
+                shown.insert("etag".to_owned(), tag.into());
+            }
             return Ok(body);
         }
-        let told = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or("no reason given");
-        let cause = body["cause"].as_str().map(|cause| format!(", {cause}")).unwrap_or_default();
-        bail!("{told} ({status}{cause})")
+        bail!(Refused::of(&response, &body))
     }
+
+    fn unanswered(&self, write: Option<&Write>, arrived: Arrived, error: ureq::Error) -> anyhow::Error {
+        let url = &self.url;
+        let told = match (arrived, write) {
+            (Arrived::Never, _) => {
+                format!("no host answers at {url}: start one with `hookbox dev`, or name it with --url")
+            }
+            (Arrived::Perhaps, None) => format!("{url} was reached, and gave no whole answer: ask again"),
+            (Arrived::Perhaps, Some(write)) => {
+                format!("{url} was reached, and gave no whole answer: it may have been done; {}", write.cure())
+            }
+        };
+        anyhow::Error::new(error).context(told)
+    }
+}
+
+/// Without its quotes, which a shell would take away.
+fn tag(response: &Response<Body>) -> Option<String> {
+    Some(response.headers().get("etag")?.to_str().ok()?.trim_matches('"').to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::scripted::{Scripted, in_json};
     use super::*;
+    use crate::args::{ConditionArgs, OnceArgs};
 
     #[test]
     fn a_url_that_the_client_cannot_speak_to_is_a_mistake() {
@@ -179,5 +200,49 @@ mod tests {
             let error = Client::new(url, None).err().unwrap();
             assert!(error.is::<Mistakes>() && error.to_string().contains("must be http://"), "{error}");
         }
+    }
+
+    fn replay(client: &Client) -> Result<Value> {
+        let args = OnceArgs { idempotency_key: Some("order-7".to_owned()) };
+        client.write(&Write::post("runs/run_1/replay", "runs list").once(&args).unwrap())
+    }
+
+    #[test]
+    fn a_write_that_got_no_answer_is_told_with_the_key_to_repeat_it_by() {
+        let host = Scripted::answering(vec![String::new()]);
+        let error = format!("{:#}", replay(&host.client()).unwrap_err());
+        for part in ["it may have been done", "`hookbox runs list`", "`--idempotency-key order-7`"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        let asked = host.asked().remove(0).to_ascii_lowercase();
+        assert!(asked.starts_with("post /api/v1/runs/run_1/replay ") && asked.ends_with("\r\n\r\n{}"), "{asked}");
+        assert!(asked.contains("idempotency-key: \"order-7\"") && asked.contains("bearer hbx_token"), "{asked}");
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_may_have_been_done_too() {
+        let whole = in_json(&serde_json::json!({ "id": "run_2" }));
+        let half = whole.strip_suffix("_2\"}").unwrap().to_owned();
+        let error = format!("{:#}", replay(&Scripted::answering(vec![half]).client()).unwrap_err());
+        assert!(error.contains("it may have been done") && error.contains("order-7"), "{error}");
+        assert_eq!(replay(&Scripted::answering(vec![whole]).client()).unwrap()["id"], "run_2");
+    }
+
+    #[test]
+    fn a_question_that_got_no_answer_is_asked_again_without_a_worry() {
+        let error = Scripted::answering(vec![String::new()]).client().get("runs", &[]).unwrap_err();
+        assert!(error.to_string().ends_with("ask again"), "{error:#}");
+    }
+
+    #[test]
+    fn a_tag_is_printed_as_it_can_be_given_again() {
+        let tagged = in_json(&serde_json::json!({ "target": "steps" })).replacen("\r\n", "\r\netag: \"abc\"\r\n", 1);
+        let host = Scripted::answering(vec![tagged.clone(), tagged]);
+        let shown = host.client().get("holds/steps", &[]).unwrap();
+        assert_eq!(shown["etag"], "abc");
+        let args = ConditionArgs { if_match: Some("abc".to_owned()) };
+        host.client().write(&Write::delete("holds/steps", "holds list").on_condition(&args)).unwrap();
+        let asked = host.asked().remove(1).to_ascii_lowercase();
+        assert!(asked.starts_with("delete /api/v1/holds/steps ") && asked.contains("if-match: \"abc\""), "{asked}");
     }
 }

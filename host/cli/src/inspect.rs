@@ -7,7 +7,7 @@ use crate::args::{EventsCommand, PageArgs, RunsCommand};
 use crate::client::Client;
 use crate::follow;
 use crate::output::{self, Column};
-use crate::queue;
+use crate::queue::{self, bulk};
 use crate::routing;
 
 /// How an answer is printed.
@@ -52,7 +52,7 @@ pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> R
             };
             list(&client.get("events", &query)?, &EVENTS, empty, print)
         }
-        EventsCommand::Route { id: Some(id), .. } => routing::route(client, &id, print),
+        EventsCommand::Route { id: Some(id), once, .. } => routing::route(client, &id, &once, print),
         EventsCommand::Route { id: None, provider, dry_run, .. } => {
             routing::route_all(client, provider.as_deref(), dry_run, print)
         }
@@ -60,7 +60,7 @@ pub(crate) fn events(client: &Client, command: EventsCommand, print: Print) -> R
             let kind = if suppressed { "suppressed" } else { "events" };
             show(&client.get(&format!("{kind}/{id}"), &[])?, print)
         }
-        EventsCommand::Release { id } => routing::release(client, &id, print),
+        EventsCommand::Release { id, once } => routing::release(client, &id, &once, print),
     }
 }
 
@@ -82,10 +82,14 @@ pub(crate) fn runs(client: &Client, command: RunsCommand, print: Print) -> Resul
         }
         RunsCommand::Show { id } => show(&client.get(&format!("runs/{id}"), &[])?, print),
         RunsCommand::Result { id, wait } => queue::result(client, &id, wait),
-        RunsCommand::Cancel { id, bulk } => queue::cancel(client, id.as_deref(), &bulk, print),
-        RunsCommand::Replay { id, payload, bulk, again } => {
-            queue::replay(client, id.as_deref(), &payload, &bulk, Some(again), print)
-        }
+        RunsCommand::Cancel { id, bulk, once } => match id {
+            Some(id) => queue::cancel(client, &id, &bulk, &once, print),
+            None => bulk::cancel(client, &bulk, &once, print),
+        },
+        RunsCommand::Replay { id, payload, bulk, again, once } => match id {
+            Some(id) => queue::replay(client, &id, &payload, &bulk, &once, print),
+            None => bulk::replay(client, &payload, &bulk, again, &once, print),
+        },
     }
 }
 

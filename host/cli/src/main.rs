@@ -57,7 +57,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command, HostArgs, OperatorArgs};
-use client::Client;
+use client::{Client, Refused};
 use environment::Environment;
 use host::{End, Host};
 use inspect::Print;
@@ -88,9 +88,14 @@ fn main() -> ExitCode {
         } else {
             eprintln!("{error:#}");
         }
-        if error.is::<Mistakes>() { MISTAKE } else { FAILED }
+        code_of(&error)
     });
     ExitCode::from(code)
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    let refused = error.downcast_ref::<Refused>().is_some_and(Refused::is_mistake);
+    if refused || error.is::<Mistakes>() { MISTAKE } else { FAILED }
 }
 
 /// What does not read is told by clap itself, but for `cron --json`, which says everything as JSON.
@@ -128,10 +133,8 @@ fn run(cli: Cli) -> Result<u8> {
             searches::searches(&client(&operator)?, command, print).map(|()| DONE)
         }
         Command::Holds { operator, command } => queue::holds(&client(&operator)?, command, print).map(|()| DONE),
-        Command::Enqueue { operator, args } => queue::enqueue(&client(&operator)?, &args, print).map(|()| DONE),
-        Command::Schedules { operator, command } => {
-            schedules::schedules(&client(&operator)?, command, print).map(done_or(FAILED))
-        }
+        Command::Enqueue { operator, args } => queue::enqueue(&client(&operator)?, &args, print).map(done_or(FAILED)),
+        Command::Schedules { operator, command } => schedules::schedules(&client(&operator)?, command, print),
         Command::Cron { command } => Ok(done_or(MISTAKE)(cron::cron(&command, print))),
         Command::Providers { operator, command } => {
             providers::providers(|| client(&operator), command, print).map(|()| DONE)

@@ -13,8 +13,8 @@ use hookbox_core::limits::COMPONENT_BYTES_MAX;
 use hookbox_core::name::PluginName;
 use serde_json::{Value, json};
 
-use crate::args::{PluginsCommand, PushArgs};
-use crate::client::Client;
+use crate::args::{ConditionArgs, OnceArgs, PluginsCommand, PushArgs};
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
@@ -38,9 +38,8 @@ pub(crate) fn plugins(client: &Client, command: PluginsCommand, print: Print) ->
                 }
             }
         }
-        PluginsCommand::Rollback { name, version } => {
-            let path = format!("{}/rollback", place(&name)?);
-            told(&client.post_json(&path, &json!({ "version": version }))?, print)
+        PluginsCommand::Rollback { name, version, once, condition } => {
+            told(&client.write(&rollback(&name, version.as_deref(), &once, &condition)?)?, print)
         }
         PluginsCommand::Push(args) => push(client, &args, print),
         PluginsCommand::Watch { count } => watch::watch(client, count, print),
@@ -51,6 +50,12 @@ pub(crate) fn plugins(client: &Client, command: PluginsCommand, print: Print) ->
 fn place(name: &str) -> Result<String> {
     let name = PluginName::parse(name).map_err(|error| Mistakes(vec![error.to_string()]))?;
     Ok(format!("plugins/{name}"))
+}
+
+/// The host waits until the version serves.
+fn rollback(name: &str, version: Option<&str>, once: &OnceArgs, condition: &ConditionArgs) -> Result<Write> {
+    let write = Write::post(format!("{}/rollback", place(name)?), format!("plugins show {name}"));
+    Ok(write.with(&json!({ "version": version })).patiently().once(once)?.on_condition(condition))
 }
 
 /// Which version serves, and what keeps another one out.
@@ -78,9 +83,9 @@ fn push(client: &Client, args: &PushArgs, print: Print) -> Result<()> {
     let name = PluginName::parse(&name).map_err(|error| mistake(format!("{error}; or name it with --name")))?;
     let bytes = component(&args.file)?;
     let signature = signature(args)?;
-    let headers: Vec<_> = signature.into_iter().map(|text| ("Hookbox-Signature", STANDARD.encode(text))).collect();
-    let headers = [vec![("Content-Type", "application/wasm".to_owned())], headers].concat();
-    told(&client.post_bytes("plugins", &[("name", name.as_str())], &headers, &bytes)?, print)
+    let headers = signature.into_iter().map(|text| ("Hookbox-Signature", STANDARD.encode(text))).collect();
+    let push = Write::post(format!("plugins?name={name}"), format!("plugins show {name}"));
+    told(&client.write(&push.with_component(bytes, headers).patiently())?, print)
 }
 
 fn component(file: &Path) -> Result<Vec<u8>> {
@@ -101,4 +106,16 @@ fn signature(args: &PushArgs) -> Result<Option<Vec<u8>>> {
         None => return Ok(None),
     };
     fs::read(&file).map(Some).with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_rollback_is_waited_for_longer_than_the_host_takes_to_answer() {
+        let write = rollback("steps", None, &OnceArgs::default(), &ConditionArgs::default()).unwrap();
+        assert!(write.timeout() > Duration::from_secs(120), "{write:?}");
+    }
 }

@@ -1,68 +1,54 @@
 //! What an operator does with runs: cancel, replay, hold, and make jobs by hand.
 
-use std::io::{BufRead, IsTerminal, Write};
+pub(crate) mod bulk;
+
+use std::io::{self, BufRead, Write as _};
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::args::{BulkArgs, EnqueueArgs, HoldsCommand, PayloadArgs, RunFilterArgs};
+use crate::args::{BulkArgs, EnqueueArgs, HoldsCommand, OnceArgs, PayloadArgs, RunFilterArgs};
 use crate::body_file;
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
 
 const HOLDS: [Column; 5] =
     [("TARGET", "target"), ("SINCE", "since"), ("PENDING", "pending"), ("KNOWN", "known"), ("NOTE", "note")];
+/// The command that shows what became of a hold.
+const LOOK: &str = "holds list";
 
-pub(crate) fn cancel(client: &Client, id: Option<&str>, bulk: &BulkArgs, print: Print) -> Result<()> {
-    match id {
-        None => change_all(
-            client,
-            &Change { path: "runs/cancel", verb: "cancel", done: "cancelled", again: None },
-            bulk,
-            print,
-        ),
-        Some(id) => {
-            one(bulk)?;
-            let run = client.post(&format!("runs/{id}/cancel"))?;
-            if print == Print::Json {
-                return inspect::json(&run);
-            }
-            say!("{id} is cancelled");
-            Ok(())
-        }
+pub(crate) fn cancel(client: &Client, id: &str, bulk: &BulkArgs, once: &OnceArgs, print: Print) -> Result<()> {
+    one(bulk)?;
+    let run = client.write(&Write::post(format!("runs/{id}/cancel"), format!("runs show {id}")).once(once)?)?;
+    if print == Print::Json {
+        return inspect::json(&run);
     }
+    say!("{id} is cancelled");
+    Ok(())
 }
 
 pub(crate) fn replay(
     client: &Client,
-    id: Option<&str>,
+    id: &str,
     payload: &PayloadArgs,
     bulk: &BulkArgs,
-    again: Option<bool>,
+    once: &OnceArgs,
     print: Print,
 ) -> Result<()> {
     let payload = read(payload)?;
-    match id {
-        Some(id) => {
-            one(bulk)?;
-            inspect::made(&client.post_json(&format!("runs/{id}/replay"), &Value::Object(payload))?, print)
-        }
-        None if payload.is_empty() => {
-            let change = Change { path: "runs/replay", verb: "replay", done: "replayed", again };
-            change_all(client, &change, bulk, print)
-        }
-        None => bail!(mistake("one payload cannot stand for many runs: name the run whose payload it replaces")),
-    }
+    one(bulk)?;
+    let replay = Write::post(format!("runs/{id}/replay"), "runs list").with(&Value::Object(payload)).once(once)?;
+    inspect::made(&client.write(&replay)?, print)
 }
 
 /// The bytes of a result, to the standard output.
 pub(crate) fn result(client: &Client, id: &str, wait: Option<u64>) -> Result<()> {
     let bytes = client.bytes(&format!("runs/{id}/result{}", waiting(wait)), wait)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     // Whoever reads may have gone, as `head` does.
     let _ = out.write_all(&bytes).and_then(|()| out.flush());
     Ok(())
@@ -72,14 +58,18 @@ pub(crate) fn holds(client: &Client, command: HoldsCommand, print: Print) -> Res
     match command {
         HoldsCommand::List => inspect::list(&client.get("holds", &[])?, &HOLDS, "Nothing is held.", print),
         HoldsCommand::Show { target } => inspect::show(&client.get(&place(&target)?, &[])?, print),
-        HoldsCommand::Add { target, note } => {
-            let held = client.put_json(&place(&target)?, &json!({ "note": note }))?;
+        HoldsCommand::Add { target, note, once, condition } => {
+            let hold = Write::put(place(&target)?, LOOK).with(&json!({ "note": note }));
+            let held = client.write(&hold.once(&once)?.on_condition(&condition))?;
             if held["known"] == false {
                 eprintln!("there is no {target} yet: its runs will be held when it comes");
             }
             told(&held, "is held", print)
         }
-        HoldsCommand::Remove { target } => told(&client.delete(&place(&target)?)?, "is released", print),
+        HoldsCommand::Remove { target, once, condition } => {
+            let release = Write::delete(place(&target)?, LOOK).once(&once)?.on_condition(&condition);
+            told(&client.write(&release)?, "is released", print)
+        }
     }
 }
 
@@ -101,7 +91,8 @@ fn place(target: &str) -> Result<String> {
     }
 }
 
-pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Result<()> {
+/// False where it was waited for, and has not succeeded.
+pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Result<bool> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let handler = args.handler.split_once('/');
     let Some((plugin, handler)) = handler.filter(|(plugin, handler)| plugin.chars().chain(handler.chars()).all(plain))
@@ -115,7 +106,9 @@ pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Resu
     asked.extend(args.delay.clone().map(|delay| ("delay".to_owned(), json!(delay))));
     asked.extend(args.unique_key.clone().map(|key| ("unique_key".to_owned(), json!(key))));
     let path = format!("handlers/{plugin}/{handler}/run{}", waiting(args.wait));
-    let made = client.post_json_waiting(&path, &Value::Object(asked), args.wait)?;
+    let make =
+        Write::post(path, format!("runs list --plugin {plugin} --handler {handler}")).with(&Value::Object(asked));
+    let made = client.write(&make.waiting(args.wait).once(&args.once)?)?;
     if print == Print::Tables && made["new"] == false {
         say!("none is made: {} has this key and was alive", output::plain(&made["run"]));
     }
@@ -124,10 +117,11 @@ pub(crate) fn enqueue(client: &Client, args: &EnqueueArgs, print: Print) -> Resu
         (Some(_), true) => {
             inspect::made(&made, print)?;
             let id = output::plain(&made["run"]);
-            bail!("nobody has waited for {id}: do so with `hookbox runs result {id} --wait 60`")
+            eprintln!("nobody has waited for {id}: do so with `hookbox runs result {id} --wait 60`");
+            Ok(false)
         }
-        (None, _) if print == Print::Tables && made["new"] == false => Ok(()),
-        (None, _) => inspect::made(&made, print),
+        (None, _) if print == Print::Tables && made["new"] == false => Ok(true),
+        (None, _) => inspect::made(&made, print).map(|()| true),
     }
 }
 
@@ -135,8 +129,8 @@ fn waiting(wait: Option<u64>) -> String {
     wait.map(|seconds| format!("?wait={seconds}")).unwrap_or_default()
 }
 
-/// How a run is that was waited for. One that failed is a failure here, too.
-fn ended(made: &Value, print: Print) -> Result<()> {
+/// How a run is that was waited for. One that failed is a failure here, too, and told beside the answer, not behind it.
+fn ended(made: &Value, print: Print) -> Result<bool> {
     let (waited, id) = (&made["waited"], output::plain(&made["run"]));
     match print {
         Print::Json => inspect::json(made)?,
@@ -146,12 +140,13 @@ fn ended(made: &Value, print: Print) -> Result<()> {
         }
     }
     match waited["state"].as_str() {
-        Some("succeeded") => Ok(()),
+        Some("succeeded") => return Ok(true),
         Some("pending" | "leased") => {
-            bail!("{id} has not ended: wait on with `hookbox runs result {id} --wait 60`")
+            eprintln!("{id} has not ended: wait on with `hookbox runs result {id} --wait 60`");
         }
-        _ => bail!("{id} is {}", output::plain(&waited["state"])),
+        _ => eprintln!("{id} is {}", output::plain(&waited["state"])),
     }
+    Ok(false)
 }
 
 /// A payload as the API takes it: text where it is text.
@@ -222,101 +217,29 @@ pub(crate) fn filter(args: &RunFilterArgs) -> Vec<(&'static str, String)> {
     several.chain(once).chain(not.iter().cloned()).collect()
 }
 
-/// As a member of a request's body: of a name that is given once its value, else all of them.
-fn filter_body(args: &RunFilterArgs) -> Map<String, Value> {
-    let mut body = Map::new();
-    for (name, value) in filter(args) {
-        match body.get_mut(name) {
-            None => {
-                body.insert(name.to_owned(), json!(value));
-            }
-            Some(Value::Array(values)) => values.push(json!(value)),
-            Some(first) => *first = json!([first.take(), value]),
-        }
-    }
-    body
-}
-
-/// What is done with many runs.
-struct Change {
-    path: &'static str,
-    verb: &'static str,
-    done: &'static str,
-    /// Only where it says something.
-    again: Option<bool>,
-}
-
-/// What became of them, over all requests.
-#[derive(Default)]
-struct Sum {
-    matched: u64,
-    done: u64,
-    left_out: u64,
-}
-
-/// Counts, asks, and does it.
-fn change_all(client: &Client, change: &Change, bulk: &BulkArgs, print: Print) -> Result<()> {
-    let filter = filter_body(&bulk.filter);
-    if filter.is_empty() && !bulk.all && !bulk.dry_run {
-        bail!(mistake("which runs? Name one, give a filter such as --plugin NAME, or say --all"));
-    }
-    if !bulk.dry_run && !bulk.yes && !std::io::stdin().is_terminal() {
-        bail!(mistake("nobody can be asked here: say --yes, or count with --dry-run"));
-    }
-    let mut asked = Map::from_iter([("filter".to_owned(), Value::Object(filter))]);
-    asked.extend(change.again.map(|again| ("again".to_owned(), json!(again))));
-    asked.insert("dry_run".to_owned(), json!(true));
-    let counted = sweep(client, change, asked.clone())?;
-    let runs = counted.matched - counted.left_out.min(counted.matched);
-    if bulk.dry_run {
-        return tell(&counted, &format!("would be {}", change.done), runs, print);
-    }
-    if runs > 0 && !bulk.yes && !agreed(&format!("{} {runs} runs?", change.verb))? {
-        bail!("nothing is done");
-    }
-    asked.insert("dry_run".to_owned(), json!(false));
-    asked.insert("all".to_owned(), json!(bulk.all));
-    let sum = if runs > 0 { sweep(client, change, asked)? } else { counted };
-    let (done, word) = (sum.done, format!("are {}", change.done));
-    tell(&sum, &word, done, print)
-}
-
-/// Asks request by request until every run was looked at.
-fn sweep(client: &Client, change: &Change, mut asked: Map<String, Value>) -> Result<Sum> {
-    let mut sum = Sum::default();
-    loop {
-        let part = client.post_json(change.path, &Value::Object(asked.clone()))?;
-        let number = |name: &str| part[name].as_u64().unwrap_or_default();
-        sum.matched += number("matched");
-        sum.done += number("done");
-        sum.left_out += number("left_out");
-        if part["next"].is_null() {
-            return Ok(sum);
-        }
-        asked.insert("cursor".to_owned(), part["next"].clone());
-    }
-}
-
-fn tell(sum: &Sum, what: &str, runs: u64, print: Print) -> Result<()> {
-    let Sum { matched, done, left_out } = *sum;
-    if print == Print::Json {
-        return inspect::json(&json!({ "matched": matched, "done": done, "left_out": left_out }));
-    }
-    say!("{runs} runs {what}");
-    if left_out > 0 {
-        say!("{left_out} are left out: it cannot be done with them, or was done before");
-    }
-    Ok(())
-}
-
 pub(crate) fn agreed(question: &str) -> Result<bool> {
     eprint!("{question} [y/N] ");
-    std::io::stderr().flush()?;
+    io::stderr().flush()?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
+    io::stdin().lock().read_line(&mut answer)?;
     Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
 fn mistake(cure: &str) -> Mistakes {
     Mistakes(vec![cure.to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_waited_for_and_failed_is_an_answer_and_no_error_behind_it() {
+        for (state, done) in [("succeeded", true), ("dead", false), ("cancelled", false), ("leased", false)] {
+            let made = json!({ "run": "run_1", "waited": { "state": state } });
+            for print in [Print::Json, Print::Tables] {
+                assert_eq!(ended(&made, print).unwrap(), done, "{state}");
+            }
+        }
+    }
 }

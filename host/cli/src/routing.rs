@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::args::RoutesCommand;
-use crate::client::Client;
+use crate::args::{OnceArgs, RoutesCommand};
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
@@ -38,7 +38,7 @@ pub(crate) fn routes(client: &Client, command: RoutesCommand, print: Print) -> R
                 "headers": pairs(&headers)?,
                 "body_base64": STANDARD.encode(body),
             });
-            test(&client.post_json("routes/test", &asked)?, print)
+            test(&client.ask("routes/test", &asked)?, print)
         }
     }
 }
@@ -80,13 +80,15 @@ fn test(answer: &Value, print: Print) -> Result<bool> {
     Ok(reached > 0)
 }
 
-pub(crate) fn route(client: &Client, id: &str, print: Print) -> Result<()> {
-    made(&client.post(&format!("events/{id}/route"))?, print)
+pub(crate) fn route(client: &Client, id: &str, once: &OnceArgs, print: Print) -> Result<()> {
+    let route = Write::post(format!("events/{id}/route"), format!("events show {id}")).once(once)?;
+    made(&client.write(&route)?, print)
 }
 
 /// Makes an event of a delivery that was a duplicate.
-pub(crate) fn release(client: &Client, id: &str, print: Print) -> Result<()> {
-    let answer = client.post(&format!("suppressed/{id}/release"))?;
+pub(crate) fn release(client: &Client, id: &str, once: &OnceArgs, print: Print) -> Result<()> {
+    let release = Write::post(format!("suppressed/{id}/release"), format!("events show {id}")).once(once)?;
+    let answer = client.write(&release)?;
     let unrouted = answer["runs"].as_array().is_none_or(Vec::is_empty);
     if unrouted && print == Print::Tables {
         say!("{id} is an event that reaches no handler: hookbox events list --unrouted");
@@ -110,7 +112,8 @@ pub(crate) fn route_all(client: &Client, provider: Option<&str>, dry_run: bool, 
     let mut after = Value::Null;
     loop {
         let asked = json!({ "provider": provider, "dry_run": dry_run, "after": after });
-        let page = client.post_json("events/route", &asked)?;
+        let route = Write::post("events/route", "events list --unrouted").with(&asked).patiently();
+        let page = client.write(&route)?;
         routed += page["routed"].as_u64().unwrap_or_default();
         unmatched += page["unmatched"].as_u64().unwrap_or_default();
         for (handler, runs) in page["handlers"].as_object().into_iter().flatten() {

@@ -2,17 +2,18 @@
 
 mod reset;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::time::Millis;
 use serde_json::{Map, Value, json};
 
 use crate::args::{BackfillArgs, PutArgs, SchedulesCommand};
 use crate::body_file;
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::{self, Column};
 use crate::project::Mistakes;
+use crate::{DONE, FAILED, MISTAKE};
 
 const SCHEDULES: [Column; 9] = [
     ("NAME", "name"),
@@ -31,12 +32,17 @@ const RECENT: [Column; 5] =
 
 const VERDICTS: [&str; 6] = ["fired", "buffered", "missed", "overlap_skipped", "dropped", "paused"];
 
-/// False where a part of it was not done, and that is said.
-pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<bool> {
-    if let SchedulesCommand::Reset { all: true, yes, .. } = command {
-        return reset::all(client, yes, print);
+/// The exit code, where what there is to say is said.
+pub(crate) fn schedules(client: &Client, command: SchedulesCommand, print: Print) -> Result<u8> {
+    match command {
+        SchedulesCommand::Reset { all: true, yes, .. } => {
+            reset::all(client, yes, print).map(|whole| if whole { DONE } else { FAILED })
+        }
+        SchedulesCommand::Put(args) if args.dry_run => {
+            try_out(client, &args, print).map(|good| if good { DONE } else { MISTAKE })
+        }
+        command => one(client, command, print).map(|()| DONE),
     }
-    one(client, command, print).map(|()| true)
 }
 
 fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
@@ -47,13 +53,15 @@ fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
         }
         SchedulesCommand::Show { name } => show(&client.get(&place(&name)?, &[])?, print),
         SchedulesCommand::Put(args) => put(client, &args, print),
-        SchedulesCommand::Remove { name } => {
-            let removed = client.delete(&place(&name)?)?;
+        SchedulesCommand::Remove { name, once, condition } => {
+            let remove = Write::delete(place(&name)?, "schedules list").once(&once)?.on_condition(&condition);
+            let removed = client.write(&remove)?;
             let left = removed["origin"].as_str().map(|origin| format!("; the one of {} counts again", of(origin)));
             told(&removed, &format!("{name} is removed{}", left.unwrap_or_default()), print)
         }
-        SchedulesCommand::Pause { name, note } => {
-            let paused = client.post_json(&format!("{}/pause", place(&name)?), &json!({ "note": note }))?;
+        SchedulesCommand::Pause { name, note, once, condition } => {
+            let pause = change(&name, "pause")?.with(&json!({ "note": note }));
+            let paused = client.write(&pause.once(&once)?.on_condition(&condition))?;
             let since = output::plain(&paused["paused"]["since"]);
             told(
                 &paused,
@@ -61,13 +69,20 @@ fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
                 print,
             )
         }
-        SchedulesCommand::Resume { name } => {
-            let resumed = client.post(&format!("{}/resume", place(&name)?))?;
+        SchedulesCommand::Resume { name, once, condition } => {
+            let resumed = client.write(&change(&name, "resume")?.once(&once)?.on_condition(&condition))?;
             told(&resumed, &format!("{name} goes on: its next slot is {}", next(&resumed)), print)
         }
-        SchedulesCommand::Run { name } => inspect::made(&client.post(&format!("{}/run", place(&name)?))?, print),
+        SchedulesCommand::Run { name, once } => {
+            let run = Write::post(format!("{}/run", place(&name)?), format!("runs list --schedule {name}"));
+            inspect::made(&client.write(&run.once(&once)?)?, print)
+        }
         SchedulesCommand::Backfill(args) => backfill(client, &args, print),
-        SchedulesCommand::Reset { name, yes, .. } => reset::one(client, &name.unwrap_or_default(), yes, print),
+        SchedulesCommand::Reset { name, yes, once, condition, .. } => {
+            let name = name.unwrap_or_default();
+            let reset = change(&name, "reset")?.once(&once)?.on_condition(&condition);
+            reset::one(client, &name, &reset, yes, print)
+        }
     }
 }
 
@@ -75,6 +90,11 @@ fn one(client: &Client, command: SchedulesCommand, print: Print) -> Result<()> {
 fn place(name: &str) -> Result<String> {
     let name = ScheduleName::parse(name).map_err(|error| Mistakes(vec![error.to_string()]))?;
     Ok(format!("schedules/{name}"))
+}
+
+/// A change of one that is there.
+fn change(name: &str, verb: &str) -> Result<Write> {
+    Ok(Write::post(format!("{}/{verb}", place(name)?), format!("schedules show {name}")))
 }
 
 fn told(answer: &Value, text: &str, print: Print) -> Result<()> {
@@ -109,9 +129,10 @@ fn of(origin: &str) -> &str {
 }
 
 fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
-    let BackfillArgs { name, from, to, dry_run } = args;
+    let BackfillArgs { name, from, to, dry_run, once } = args;
     let asked = json!({ "from": from, "to": to, "dry_run": dry_run });
-    let answer = client.post_json(&format!("{}/backfill", place(name)?), &asked)?;
+    let backfill = Write::post(format!("{}/backfill", place(name)?), format!("runs list --schedule {name}"));
+    let answer = client.write(&backfill.with(&asked).patiently().once(once)?)?;
     let number = |member: &str| answer[member].as_u64().unwrap_or_default();
     if print == Print::Json {
         return inspect::json(&answer);
@@ -138,18 +159,20 @@ fn backfill(client: &Client, args: &BackfillArgs, print: Print) -> Result<()> {
 }
 
 fn put(client: &Client, args: &PutArgs, print: Print) -> Result<()> {
-    let place = place(&args.name)?;
-    let asked = asked(args)?;
-    if args.dry_run {
-        return preview(&client.post_json(&format!("schedules/preview?name={}", args.name), &asked)?, print);
-    }
-    let made = client.put_json(&place, &asked)?;
+    let put = Write::put(place(&args.name)?, format!("schedules show {}", args.name)).with(&asked(args)?);
+    let made = client.write(&put.once(&args.once)?.on_condition(&args.condition))?;
     if print == Print::Json {
         return inspect::json(&made);
     }
     warned(&made);
     say!("{} fires {}; its next slot is {}", args.name, output::plain(&made["when"]["words"]), next(&made));
     Ok(())
+}
+
+/// False where it would not be made.
+fn try_out(client: &Client, args: &PutArgs, print: Print) -> Result<bool> {
+    place(&args.name)?;
+    preview(&client.ask(&format!("schedules/preview?name={}", args.name), &asked(args)?)?, print)
 }
 
 /// The schedule with the keys of hooks.yaml.
@@ -203,16 +226,21 @@ fn warned(answer: &Value) {
     }
 }
 
-fn preview(answer: &Value, print: Print) -> Result<()> {
+/// JSON has the mistakes in the answer itself: nothing may come behind it.
+fn preview(answer: &Value, print: Print) -> Result<bool> {
     let mistakes: Vec<String> = answer["mistakes"].as_array().into_iter().flatten().map(mistake).collect();
     if print == Print::Json {
-        inspect::json(answer)?;
-    } else if answer["when"].is_object() {
+        return inspect::json(answer).map(|()| mistakes.is_empty());
+    }
+    if answer["when"].is_object() {
         warned(answer);
         say!("It would fire {}.", output::plain(&answer["when"]["words"]));
         upcoming(answer);
     }
-    if mistakes.is_empty() { Ok(()) } else { bail!(Mistakes(mistakes)) }
+    for mistake in &mistakes {
+        eprintln!("{mistake}");
+    }
+    Ok(mistakes.is_empty())
 }
 
 fn mistake(mistake: &Value) -> String {
@@ -243,6 +271,7 @@ fn show(row: &Value, print: Print) -> Result<()> {
         line("", format!("not by {}: {}", of(other["origin"].as_str().unwrap_or("?")), text(&other["why"])));
     }
     line("state", state(row));
+    line("etag", text(&row["etag"]));
     if row["attention"].is_object() {
         line("attention", attention(&row["attention"]));
     }
@@ -330,6 +359,15 @@ fn rules(row: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_preview_with_a_mistake_is_an_answer_and_no_error_behind_it() {
+        let mistake = json!({ "path": "cron", "message": "has no such day" });
+        for print in [Print::Json, Print::Tables] {
+            assert!(!preview(&json!({ "mistakes": [mistake] }), print).unwrap());
+            assert!(preview(&json!({ "mistakes": [] }), print).unwrap());
+        }
+    }
 
     #[test]
     fn one_that_has_ended_and_one_whose_rule_gives_no_later_time_are_told_apart() {

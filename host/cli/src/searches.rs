@@ -4,12 +4,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::SearchesCommand;
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output::Column;
 use crate::queue;
 
 const SEARCHES: [Column; 2] = [("NAME", "name"), ("QUERY", "query")];
+/// The command that shows what became of one.
+const LOOK: &str = "searches list";
 
 pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) -> Result<()> {
     match command {
@@ -17,10 +19,8 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
             let empty = "No searches. Keep one with `hookbox searches keep NAME --state dead`.";
             inspect::list(&client.get("searches", &[])?, &SEARCHES, empty, print)
         }
-        SearchesCommand::Show { name } => {
-            inspect::show(&client.get(&format!("searches/{}", escaped(&name)), &[])?, print)
-        }
-        SearchesCommand::Keep { name, filter, sort, columns } => {
+        SearchesCommand::Show { name } => inspect::show(&client.get(&place(&name), &[])?, print),
+        SearchesCommand::Keep { name, filter, sort, columns, once, condition } => {
             let shown =
                 [("sort", sort), ("columns", columns)].into_iter().filter_map(|(name, value)| Some((name, value?)));
             let pairs = queue::filter(&filter)
@@ -28,11 +28,11 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
                 .chain(shown)
                 .map(|(name, value)| format!("{name}={}", escaped(&value)));
             let query = pairs.collect::<Vec<_>>().join("&");
-            let kept = client.put_json(&format!("searches/{}", escaped(&name)), &json!({ "query": query }))?;
-            inspect::show(&kept, print)
+            let write = Write::put(place(&name), LOOK).with(&json!({ "query": query }));
+            inspect::show(&client.write(&write.once(&once)?.on_condition(&condition))?, print)
         }
-        SearchesCommand::Drop { name } => {
-            client.delete(&format!("searches/{}", escaped(&name)))?;
+        SearchesCommand::Drop { name, once, condition } => {
+            client.write(&Write::delete(place(&name), LOOK).once(&once)?.on_condition(&condition))?;
             match print {
                 Print::Json => inspect::json(&json!({ "dropped": name }))?,
                 Print::Tables => say!("{name} is forgotten"),
@@ -40,6 +40,11 @@ pub(crate) fn searches(client: &Client, command: SearchesCommand, print: Print) 
             Ok(())
         }
     }
+}
+
+/// The path of a search below `/api/v1`.
+fn place(name: &str) -> String {
+    format!("searches/{}", escaped(name))
 }
 
 /// As a part of an address.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::PageArgs;
+use super::{OnceArgs, PageArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokensCommand {
@@ -16,11 +16,17 @@ pub(crate) enum TokensCommand {
         /// When it ends, such as 90d; never without it.
         #[arg(long, value_name = "SPAN")]
         expires_in: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
     },
     /// All tokens, without the tokens themselves.
     List,
     /// Let it count no longer, from now on; browsers that logged in with it are logged out.
-    Revoke { name: String },
+    Revoke {
+        name: String,
+        #[command(flatten)]
+        once: OnceArgs,
+    },
     /// As whom this command is let in, and with which role.
     Whoami,
 }
@@ -33,6 +39,8 @@ pub(crate) enum SessionsCommand {
     End {
         /// As `hookbox sessions list` shows it.
         id: String,
+        #[command(flatten)]
+        once: OnceArgs,
     },
 }
 

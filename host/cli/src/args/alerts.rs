@@ -1,5 +1,7 @@
 use clap::Subcommand;
 
+use super::OnceArgs;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlertsCommand {
     /// What is wrong, and the channels that are told of it.
@@ -12,5 +14,7 @@ pub(crate) enum AlertsCommand {
     Test {
         /// As alerts.channels in hooks.yaml names it.
         channel: String,
+        #[command(flatten)]
+        once: OnceArgs,
     },
 }

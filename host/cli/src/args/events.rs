@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::PageArgs;
+use super::{OnceArgs, PageArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
@@ -27,14 +27,18 @@ pub(crate) enum EventsCommand {
         suppressed: bool,
     },
     /// Take a delivery in after all that was a duplicate: it becomes an event.
-    Release { id: String },
+    Release {
+        id: String,
+        #[command(flatten)]
+        once: OnceArgs,
+    },
     /// Give events that have reached no handler the runs that they would have now.
     Route {
         /// One event.
         #[arg(required_unless_present = "unrouted", conflicts_with = "unrouted")]
         id: Option<String>,
         /// All of them, oldest first.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "idempotency_key")]
         unrouted: bool,
         /// Those of one provider, or of one plugin that emits.
         #[arg(long, value_name = "NAME", requires = "unrouted")]
@@ -42,6 +46,8 @@ pub(crate) enum EventsCommand {
         /// Only count what would be done.
         #[arg(long, requires = "unrouted")]
         dry_run: bool,
+        #[command(flatten)]
+        once: OnceArgs,
     },
 }
 

@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::{ConditionArgs, OnceArgs};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginsCommand {
     /// All plugins with their versions.
@@ -13,6 +15,10 @@ pub(crate) enum PluginsCommand {
         name: String,
         /// The first digits of the version's digest, as `hookbox plugins show` prints them.
         version: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
     /// Send a component to the host. It serves once it is good; else the old version goes on. Needs the token of an admin in HOOKBOX_TOKEN.
     Push(PushArgs),

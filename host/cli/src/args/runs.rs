@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::PageArgs;
+use super::{ConditionArgs, OnceArgs, PageArgs};
 use crate::output::Column;
 
 #[derive(Debug, Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         page: PageArgs,
         #[command(flatten)]
-        filter: RunFilterArgs,
+        filter: Box<RunFilterArgs>,
         /// created, started, ended, handler, state, attempts, duration, cpu or memory; with - before it, as in
         /// --sort=-duration, the greatest or latest first. By anything but created, of the newest 20,000 that fit at most.
         #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
@@ -51,6 +51,8 @@ pub(crate) enum RunsCommand {
         id: Option<String>,
         #[command(flatten)]
         bulk: BulkArgs,
+        #[command(flatten)]
+        once: OnceArgs,
     },
     /// Make new runs of the same work, or of one run with another payload.
     Replay {
@@ -63,6 +65,8 @@ pub(crate) enum RunsCommand {
         /// Those, too, that were replayed before.
         #[arg(long)]
         again: bool,
+        #[command(flatten)]
+        once: OnceArgs,
     },
 }
 
@@ -162,10 +166,10 @@ fn excluded(text: &str) -> Result<(&'static str, String), String> {
     found.map(|(_, name)| (name, value.to_owned())).ok_or_else(|| format!("{name:?} is not known; known: {known}"))
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct BulkArgs {
     #[command(flatten)]
-    pub(crate) filter: RunFilterArgs,
+    pub(crate) filter: Box<RunFilterArgs>,
     /// Without a filter, too.
     #[arg(long)]
     pub(crate) all: bool,
@@ -205,6 +209,8 @@ pub(crate) struct EnqueueArgs {
     /// Wait so long for the run to end, and tell how it is then.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=60))]
     pub(crate) wait: Option<u64>,
+    #[command(flatten)]
+    pub(crate) once: OnceArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -223,11 +229,19 @@ pub(crate) enum HoldsCommand {
         /// Why.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
     /// Release what is held.
     Remove {
         /// As it was held.
         target: String,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
 }
 
@@ -249,7 +263,17 @@ pub(crate) enum SearchesCommand {
         /// Which columns its page has, with commas between them.
         #[arg(long, value_name = "NAMES")]
         columns: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
     /// Forget one.
-    Drop { name: String },
+    Drop {
+        name: String,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
+    },
 }

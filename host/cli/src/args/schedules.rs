@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::PageArgs;
+use super::{ConditionArgs, OnceArgs, PageArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SchedulesCommand {
@@ -18,18 +18,38 @@ pub(crate) enum SchedulesCommand {
     /// Make a schedule, or put this one in the place of an operator's: what is not given has its default.
     Put(Box<PutArgs>),
     /// Take a schedule away that an operator has made; a plugin's of the same name counts again.
-    Remove { name: String },
+    Remove {
+        name: String,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
+    },
     /// Fire no slot until it is resumed. Runs that it has made go on.
     Pause {
         name: String,
         /// Why.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
     /// Go on with a schedule that is paused; slots that came meanwhile are not made up for.
-    Resume { name: String },
+    Resume {
+        name: String,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
+    },
     /// Run a schedule's handler now; its slots and counters stay as they are.
-    Run { name: String },
+    Run {
+        name: String,
+        #[command(flatten)]
+        once: OnceArgs,
+    },
     /// Run each slot of a range that is over, once; the slots and counters stay as they are.
     Backfill(BackfillArgs),
     /// Begin anew at this moment: for a clock that was wrong. Slots after it may run a second time.
@@ -37,11 +57,15 @@ pub(crate) enum SchedulesCommand {
         #[arg(required_unless_present = "all")]
         name: Option<String>,
         /// Every schedule whose last slot is later than the host's clock.
-        #[arg(long, conflicts_with = "name")]
+        #[arg(long, conflicts_with_all = ["name", "idempotency_key", "if_match"])]
         all: bool,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        once: OnceArgs,
+        #[command(flatten)]
+        condition: ConditionArgs,
     },
 }
 
@@ -57,6 +81,9 @@ pub(crate) struct BackfillArgs {
     /// Only count.
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) once: OnceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +115,11 @@ pub(crate) struct PutArgs {
     /// Only say when it would fire.
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) once: OnceArgs,
+    #[command(flatten)]
+    pub(crate) condition: ConditionArgs,
 }
 
 /// One of the first eight.

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 use ureq::http::StatusCode;
 
-use super::Client;
+use super::{Client, Patience};
 
 /// Between two tries to reach a host that is away.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -26,7 +26,8 @@ pub(crate) struct Event {
 
 impl Client {
     /// Gives each event to `see` until it breaks, or the stream has come to its end. A host that is away for a moment, such
-    /// as for a restart, is asked again, behind what was seen; the first answer must come.
+    /// as for a restart, is asked again, behind what was seen; the first answer must come. Fails where the host refuses for
+    /// good.
     pub(crate) fn follow(
         &self,
         path: &str,
@@ -34,20 +35,19 @@ impl Client {
         mut see: impl FnMut(Event) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let mut last = None;
-        let (mut begun, mut away) = (false, false);
+        let (mut begun, mut patience) = (false, Patience::new(ASK_EVERY));
         loop {
-            match self.stream(path, query, &mut last, &mut see) {
+            let wait = match self.stream(path, query, &mut last, &mut see) {
                 Ok(ControlFlow::Break(())) => return Ok(()),
-                Ok(ControlFlow::Continue(())) => (begun, away) = (true, false),
-                Err(error) if !begun => return Err(error),
-                Err(error) => {
-                    if !away {
-                        eprintln!("{error:#}; asking again");
-                    }
-                    away = true;
+                Ok(ControlFlow::Continue(())) => {
+                    begun = true;
+                    patience.answered();
+                    ASK_EVERY
                 }
-            }
-            std::thread::sleep(ASK_EVERY);
+                Err(error) if !begun => return Err(error),
+                Err(error) => patience.failed(error)?,
+            };
+            std::thread::sleep(wait);
         }
     }
 
@@ -96,6 +96,54 @@ impl Client {
                 Some(("id", id)) => *last = Some(id.to_owned()),
                 _ => {}
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::{Scripted, answer, problem};
+
+    fn events(text: &str) -> String {
+        answer("200 OK", "text/event-stream", text)
+    }
+
+    /// What was seen, and how it ended.
+    fn followed(host: &Scripted) -> (Vec<Value>, Result<()>) {
+        let mut seen = Vec::new();
+        let ended = host.client().follow("runs/stream", &[], |Event { kind, data }| {
+            seen.push(data);
+            Ok(if kind == "end" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        (seen, ended)
+    }
+
+    #[test]
+    fn a_host_that_is_away_is_asked_again_behind_what_was_seen() {
+        let answers = [
+            events("event: run\ndata: 1\nid: a-1\n\n"),
+            problem("503 Service Unavailable", "starting"),
+            String::new(),
+            events("event: run\ndata: 2\nid: a-2\n\nevent: end\ndata: 3\n\n"),
+        ];
+        let host = Scripted::answering(answers.to_vec());
+        let (seen, ended) = followed(&host);
+        ended.unwrap();
+        assert_eq!(seen, [1, 2, 3]);
+        let asked = host.asked();
+        assert!(asked[3].to_ascii_lowercase().contains("last-event-id: a-1"), "{}", asked[3]);
+    }
+
+    #[test]
+    fn one_that_refuses_for_good_is_not_asked_again() {
+        for (status, detail) in [("401 Unauthorized", "the token was revoked"), ("404 Not Found", "there is no run")] {
+            let answers = [events("event: run\ndata: 1\n\n"), problem(status, detail)];
+            let host = Scripted::answering(answers.to_vec());
+            let (seen, ended) = followed(&host);
+            assert_eq!(seen, [1]);
+            assert_eq!(ended.unwrap_err().to_string(), format!("{detail} ({status})"));
+            assert_eq!(host.asked().len(), 2);
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn show(plugin: &Value) {
             _ => line("file", &format!("gone since {since}: its runs wait for it for a while")),
         }
     }
+    line("etag", &plain(&plugin["etag"]));
     refused(&plugin["refused"]);
     list("handlers", &plugin["handlers"], handler);
     list("imports", &plugin["imports"], plain);

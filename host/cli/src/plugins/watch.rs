@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::short;
-use crate::client::Client;
+use crate::client::{Client, Patience};
 use crate::inspect::Print;
 use crate::output::plain;
 
@@ -14,27 +14,25 @@ use crate::output::plain;
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Until so many were printed, or until it is interrupted. A host that is away for a moment, such as for a restart, is
-/// asked again; the first answer must come.
+/// asked again; the first answer must come. Fails where the host refuses for good.
 pub(super) fn watch(client: &Client, count: Option<u64>, print: Print) -> Result<()> {
     let mut left = count.unwrap_or(u64::MAX);
     let mut next = client.get("plugin-changes", &[])?["next"].clone();
     if print == Print::Tables {
         say!("watching the plugins: end it with ctrl-c");
     }
-    let mut away = false;
+    let (mut patience, mut wait) = (Patience::new(LOOK_EVERY), LOOK_EVERY);
     while left > 0 {
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(wait);
         let seen = match client.get("plugin-changes", &[("after", plain(&next))]) {
             Ok(seen) => seen,
             Err(error) => {
-                if !away {
-                    eprintln!("{error:#}; asking again");
-                }
-                away = true;
+                wait = patience.failed(error)?;
                 continue;
             }
         };
-        away = false;
+        wait = LOOK_EVERY;
+        patience.answered();
         if seen["missed"] == true {
             eprintln!("some changes were missed: `hookbox plugins list` shows what serves");
         }
@@ -64,4 +62,26 @@ fn line(change: &Value) -> String {
     format!("{at}  {plugin:<20} {}  {:<12} {more}", short(&change["digest"]), what.replace('-', " "))
         .trim_end()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::{Scripted, in_json, problem};
+    use serde_json::json;
+
+    #[test]
+    fn a_watch_ends_where_the_host_refuses_for_good_and_goes_on_where_it_is_away() {
+        let answers = [
+            in_json(&json!({ "items": [], "next": "1" })),
+            problem("503 Service Unavailable", "starting"),
+            in_json(&json!({ "items": [{ "what": "active", "plugin": "steps" }], "next": "2" })),
+            problem("401 Unauthorized", "the token was revoked"),
+        ];
+        let host = Scripted::answering(answers.to_vec());
+        let error = watch(&host.client(), None, Print::Json).unwrap_err();
+        assert!(error.to_string().contains("the token was revoked"), "{error:#}");
+        let asked = host.asked();
+        assert!(asked[2].contains("after=1") && asked[3].contains("after=2"), "{asked:?}");
+    }
 }

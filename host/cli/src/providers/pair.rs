@@ -1,12 +1,12 @@
 //! `hookbox providers pair`: waits for a sender that brings the secret itself, and asks whether it is the right one.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output;
 
@@ -26,7 +26,8 @@ pub(crate) fn pair(client: &Client, name: &str, consent: Consent, print: Print) 
         bail!("nobody can be asked here: run it in a terminal, or say --yes beforehand");
     }
     let path = format!("providers/{name}/pairing");
-    let opened = client.post(&path)?;
+    let look = format!("providers live {name}");
+    let opened = client.write(&Write::post(&path, &look))?;
     let name = opened["provider"].as_str().unwrap_or(name);
     eprintln!(
         "{name} may bring its secret until {}: have it post to /api/v1/webhooks/webhook/{name} at your public address.",
@@ -35,10 +36,10 @@ pub(crate) fn pair(client: &Client, name: &str, consent: Consent, print: Print) 
     let caught = wait(client, &path)?;
     eprintln!("{}", told(name, &caught));
     if consent == Consent::Ask && !asked()? {
-        client.post(&format!("{path}/close"))?;
+        client.write(&Write::post(format!("{path}/close"), &look))?;
         bail!("the token is forgotten, and {name} has the secret that it had");
     }
-    let paired = client.post(&format!("{path}/confirm"))?;
+    let paired = client.write(&Write::post(format!("{path}/confirm"), &look))?;
     if print == Print::Json {
         return inspect::json(&paired);
     }

@@ -5,23 +5,22 @@ use std::io::IsTerminal;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::{next, place, told};
-use crate::client::Client;
+use super::{change, next, place, told};
+use crate::client::{Client, Write};
 use crate::inspect::{self, Print};
 use crate::output;
 use crate::project::Mistakes;
 use crate::queue;
 
-pub(super) fn one(client: &Client, name: &str, yes: bool, print: Print) -> Result<()> {
-    let place = place(name)?;
+pub(super) fn one(client: &Client, name: &str, reset: &Write, yes: bool, print: Print) -> Result<()> {
     if !yes {
-        let row = client.get(&place, &[])?;
+        let row = client.get(&place(name)?, &[])?;
         let decided = output::plain(&row["decided"]);
         agreed(&format!(
             "every slot up to {decided} is decided; those later than now may run again. Begin {name} anew?"
         ))?;
     }
-    let row = client.post(&format!("{place}/reset"))?;
+    let row = client.write(reset)?;
     told(&row, &format!("{name} begins anew: its next slot is {}", next(&row)), print)
 }
 
@@ -34,7 +33,7 @@ pub(super) fn all(client: &Client, yes: bool, print: Print) -> Result<bool> {
             "{number} schedules are ahead of the clock; their slots later than now may run again. Begin them anew?"
         ))?;
     }
-    let done = each(names, |name| client.post(&format!("{}/reset", place(name)?)).map(|_| ()));
+    let done = each(names, |name| client.write(&change(name, "reset")?).map(|_| ()));
     done.tell(print)?;
     Ok(done.failed.is_empty())
 }
