@@ -9,6 +9,7 @@ mod entry;
 mod kinds;
 mod python;
 mod value;
+mod zone;
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -18,7 +19,6 @@ use anyhow::{Context, Result, ensure};
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Config;
 use hookbox_core::name::PluginName;
-use hookbox_core::schedule::ZoneName;
 use hookbox_core::time::Timestamp;
 use serde_json::json;
 
@@ -28,6 +28,7 @@ use crate::inspect::{self, Print};
 use crate::project::Mistakes;
 use entry::{Entry, Outcome};
 use value::Value;
+use zone::ZoneSettings;
 
 /// No project has a larger one.
 const FILE_BYTES_MAX: u64 = 512 << 10;
@@ -36,7 +37,7 @@ const FILE_BYTES_MAX: u64 = 512 << 10;
 #[derive(Debug, Default)]
 struct Found {
     entries: Vec<Named>,
-    timezone: Option<Value>,
+    zones: ZoneSettings,
     /// What is there and could not be read.
     unread: Vec<String>,
 }
@@ -103,7 +104,10 @@ fn json_of(text: &str) -> Result<Found, String> {
         serde_json::Value::Array(rows) => django::read(&rows),
         serde_json::Value::Object(members) => {
             let inner = ["beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"];
-            let timezone = members.get("timezone").cloned().map(Value::from);
+            let mut zones = ZoneSettings::default();
+            for (name, value) in &members {
+                zones.set(name, Value::from(value.clone()), name);
+            }
             let entries = inner.iter().find_map(|name| members.get(*name)?.as_object()).unwrap_or(&members);
             let entry = |(name, entry): (&String, &serde_json::Value)| Named {
                 name: name.clone(),
@@ -111,14 +115,14 @@ fn json_of(text: &str) -> Result<Found, String> {
                 place: format!("entry {name:?}"),
             };
             let named = entries.iter().filter(|(_, entry)| entry.is_object()).map(entry);
-            Ok(Found { entries: named.collect(), timezone, unread: Vec::new() })
+            Ok(Found { entries: named.collect(), zones, unread: Vec::new() })
         }
         _ => Err("it must be an object with the entries by name, or the list that dumpdata prints".to_owned()),
     }
 }
 
 fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>) -> Carried {
-    let (zone, zone_note) = zone_of(found.timezone.as_ref());
+    let (zone, zone_notes) = found.zones.settle();
     let mut names = BTreeSet::new();
     let (mut body, mut carried, mut left) = (String::new(), 0, found.unread.len());
     for named in &found.entries {
@@ -150,25 +154,12 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
          # LEFT: is what is not carried, and what to do about it.\n",
         one_line(file)
     );
-    for note in zone_note.iter().chain(&found.unread) {
+    for note in zone_notes.iter().chain(&found.unread) {
         text.push_str(&format!("# LEFT: {}\n", one_line(note)));
     }
     text.push_str(if carried == 0 { "schedules: {}\n" } else { "schedules:\n" });
     text.push_str(&body);
     Carried { text, carried, left }
-}
-
-fn zone_of(given: Option<&Value>) -> (Option<ZoneName>, Option<String>) {
-    let cure = "write `timezone:` at each schedule";
-    match given {
-        None | Some(Value::None) => (None, None),
-        Some(Value::Text(text)) => match ZoneName::parse(text) {
-            Ok(zone) if zone == ZoneName::default() => (None, None),
-            Ok(zone) => (Some(zone), None),
-            Err(error) => (None, Some(format!("the time zone {text:?}: {error}; {cure}"))),
-        },
-        Some(other) => (None, Some(format!("the time zone is {other}, which is made by code: {cure}"))),
-    }
 }
 
 /// What a comment may hold.

@@ -1,8 +1,9 @@
 //! Finds a beat_schedule in Python, and reads what of it is data. Nothing is run.
 
 mod data;
+mod settings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Arguments, Expr, ExprCall, Stmt};
@@ -12,10 +13,10 @@ use super::value::Value;
 use super::{Found, Named};
 use data::Reader;
 pub(super) use data::span;
+use settings::{Home, Setting, literal};
 
 /// What the settings are called in the files of several releases.
 const NAMES: [&str; 3] = ["beat_schedule", "celery_beat_schedule", "celerybeat_schedule"];
-const ZONES: [&str; 2] = ["timezone", "celery_timezone"];
 /// Names that stand for other names, and expressions within expressions.
 const DEPTH_MAX: usize = 64;
 
@@ -50,41 +51,81 @@ fn parse(source: &str) -> Result<Found, String> {
     })?;
     let module = parsed.into_syntax();
     let mut constants = HashMap::new();
+    let mut classes = BTreeSet::new();
     for statement in &module.body {
-        if let Some((Expr::Name(name), value)) = assigned(statement) {
-            constants.insert(name.id.as_str(), value);
+        if let Stmt::ClassDef(class) = statement {
+            classes.insert(class.name.as_str());
+        }
+        for (target, value) in assigned(statement) {
+            if let Expr::Name(name) = target {
+                constants.insert(name.id.as_str(), value);
+            }
         }
     }
     let reader = Reader { source, constants };
-    let mut finder = Finder { reader, found: Found::default() };
+    let mut finder = Finder {
+        reader,
+        classes,
+        found: Found::default(),
+        settings: Vec::new(),
+        homes: BTreeSet::new(),
+        scope: Scope::Module,
+    };
     finder.visit_body(&module.body);
-    Ok(finder.found)
+    Ok(finder.finish())
 }
 
 fn line_of(source: &str, offset: usize) -> usize {
     source.get(..offset).unwrap_or_default().matches('\n').count() + 1
 }
 
-/// The target and the value of a plain assignment.
-fn assigned(statement: &Stmt) -> Option<(&Expr, &Expr)> {
+/// The targets of a plain assignment, each with the value.
+fn assigned(statement: &Stmt) -> Vec<(&Expr, &Expr)> {
     match statement {
-        Stmt::Assign(assign) => assign.targets.first().map(|target| (target, &*assign.value)),
-        Stmt::AnnAssign(assign) => assign.value.as_ref().map(|value| (&*assign.target, &**value)),
-        _ => None,
+        Stmt::Assign(assign) => assign.targets.iter().map(|target| (target, &*assign.value)).collect(),
+        Stmt::AnnAssign(assign) => assign.value.iter().map(|value| (&*assign.target, &**value)).collect(),
+        _ => Vec::new(),
     }
 }
 
 struct Finder<'a> {
     reader: Reader<'a>,
+    /// Of the module.
+    classes: BTreeSet<&'a str>,
     found: Found,
+    /// Which of them count is known at the end.
+    settings: Vec<Setting>,
+    /// What has a schedule in it, or is given to the app.
+    homes: BTreeSet<Home>,
+    scope: Scope,
+}
+
+/// A name in a function is no setting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Scope {
+    Module,
+    Function,
 }
 
 impl<'a> Visitor<'a> for Finder<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if let Some((target, value)) = assigned(statement) {
+        for (target, value) in assigned(statement) {
             self.assignment(target, value);
         }
+        let outer = self.scope;
+        match statement {
+            Stmt::FunctionDef(_) => self.scope = Scope::Function,
+            Stmt::ClassDef(_) => self.scope = Scope::Module,
+            Stmt::ImportFrom(import) if import.names.iter().any(|name| name.name.as_str() == "*") => {
+                let module = import.module.as_ref().map(ToString::to_string).unwrap_or_default();
+                if !module.starts_with("celery") {
+                    self.found.zones.may_be_in(format!("`from {module} import *`"));
+                }
+            }
+            _ => {}
+        }
         visitor::walk_stmt(self, statement);
+        self.scope = outer;
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {
@@ -93,7 +134,7 @@ impl<'a> Visitor<'a> for Finder<'a> {
             Expr::Dict(dict) => {
                 for item in &dict.items {
                     if let Some(Expr::StringLiteral(key)) = &item.key {
-                        self.setting(key.value.to_str(), &item.value);
+                        self.setting(key.value.to_str(), &item.value, Some(literal(expression)));
                     }
                 }
             }
@@ -129,47 +170,52 @@ impl<'a> Finder<'a> {
         {
             return self.one(name.value.to_str().to_owned(), value);
         }
+        let home = match target {
+            Expr::Name(_) => (self.scope == Scope::Module).then_some(Home::App),
+            Expr::Attribute(attribute) => Some(self.object(&attribute.value)),
+            Expr::Subscript(subscript) => Some(self.object(&subscript.value)),
+            _ => None,
+        };
         if let Some(name) = last_name(target) {
-            self.setting(name, value);
-        }
-    }
-
-    fn setting(&mut self, name: &str, value: &'a Expr) {
-        if is_schedule(name) {
-            self.entries(value);
-        } else if ZONES.contains(&name.to_ascii_lowercase().as_str()) {
-            self.found.timezone = Some(self.reader.value(value, 0));
+            self.setting(name, value, home);
         }
     }
 
     fn call(&mut self, call: &'a ExprCall) {
+        let method = match &*call.func {
+            Expr::Attribute(function) => Some((&*function.value, function.attr.as_str())),
+            _ => None,
+        };
+        let home = match method {
+            Some((conf, "update")) if last_name(conf) == Some("conf") => Home::App,
+            _ if last_name(&call.func) == Some("Celery") => Home::App,
+            _ => literal(call),
+        };
+        match method {
+            Some((_, "config_from_object" | "add_defaults")) => self.all_given(call),
+            Some((conf, "update")) if last_name(conf) == Some("conf") => self.all_given(call),
+            Some((_, "config_from_envvar")) => self.may_be_in(&call.func),
+            _ => {}
+        }
         for keyword in &call.arguments.keywords {
-            if let Some(name) = &keyword.arg {
-                self.setting(name.as_str(), &keyword.value);
+            match &keyword.arg {
+                Some(name) => self.setting(name.as_str(), &keyword.value, Some(home.clone())),
+                // Celery(**{..}), conf.update(**{..})
+                None if home == Home::App => self.given(&keyword.value),
+                None => {}
             }
         }
-        let Expr::Attribute(function) = &*call.func else { return };
-        match function.attr.as_str() {
-            "update" if last_name(&function.value).is_some_and(is_schedule) => {
+        match method {
+            Some((schedule, "update")) if last_name(schedule).is_some_and(is_schedule) => {
                 call.arguments.args.iter().for_each(|argument| self.entries(argument));
             }
-            "add_periodic_task" => self.periodic(call),
+            Some((_, "add_periodic_task")) => self.periodic(call),
             _ => {}
         }
     }
 
     fn entries(&mut self, value: &'a Expr) {
-        let mut value = value;
-        for _ in 0..DEPTH_MAX {
-            match value {
-                Expr::Name(name) => match self.reader.constants.get(name.id.as_str()) {
-                    Some(known) => value = known,
-                    None => break,
-                },
-                _ => break,
-            }
-        }
-        match value {
+        match self.reader.known(value) {
             Expr::Dict(dict) => {
                 for item in &dict.items {
                     match &item.key {

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod zones;
+
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
 const FILES: [&str; 7] =
     ["documentation.py", "settings.py", "config.py", "kinds.py", "kinds.json", "plain.json", "dumpdata.json"];

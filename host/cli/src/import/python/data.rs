@@ -20,7 +20,22 @@ pub(super) struct Reader<'a> {
     pub(super) constants: HashMap<&'a str, &'a Expr>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// What a name stands for; anything else is itself.
+    pub(super) fn known(&self, expression: &'a Expr) -> &'a Expr {
+        let mut expression = expression;
+        for _ in 0..DEPTH_MAX {
+            match expression {
+                Expr::Name(name) => match self.constants.get(name.id.as_str()) {
+                    Some(known) => expression = known,
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        expression
+    }
+
     pub(super) fn line(&self, expression: &Expr) -> usize {
         line_of(self.source, expression.range().start().into())
     }
