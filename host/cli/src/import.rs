@@ -6,9 +6,11 @@
 mod crontab;
 mod django;
 mod entry;
+mod interval;
 mod kinds;
 mod python;
 mod value;
+mod when;
 mod zone;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod intervals;
 mod zones;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
@@ -36,6 +37,19 @@ fn python(text: &str) -> Result<Carried> {
 
 fn schedules(made: &Carried) -> Vec<Schedule> {
     Config::parse(&made.text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{}", made.text)).schedules
+}
+
+/// What is told, without the line that says so.
+fn left(made: &Carried) -> Vec<&str> {
+    made.text.lines().filter_map(|line| line.trim().strip_prefix("# LEFT: ")).skip(1).collect()
+}
+
+/// What becomes of an entry of the task `a.b`: its lines, or `left`; and what is told of it.
+fn entry(settings: &str, members: &str) -> (String, String) {
+    let made = python(&format!("{settings}\nbeat_schedule = {{'x': {{'task': 'a.b', {members}}}}}\n")).unwrap();
+    let lines = made.text.split_once("handler: \"b\"\n").map(|(_, lines)| lines);
+    let lines = lines.map(|lines| lines.lines().map(str::trim).collect::<Vec<_>>().join("; "));
+    (lines.unwrap_or_else(|| "left".to_owned()), left(&made).join("; "))
 }
 
 #[test]

@@ -12,10 +12,6 @@ fn nightly(made: &Carried) -> String {
     timezone.clone()
 }
 
-fn left(made: &Carried) -> Vec<&str> {
-    made.text.lines().filter_map(|line| line.trim().strip_prefix("# LEFT: ")).skip(1).collect()
-}
-
 #[test]
 fn a_time_zone_elsewhere_in_the_file_is_not_the_schedules() {
     for other in [
