@@ -187,6 +187,15 @@ fn values(text: &str, first: u32, last: u32) -> Vec<u32> {
     all
 }
 
+#[test]
+fn what_celery_takes_for_no_crontab_is_left() {
+    for field in ["5/15", "*/0", "1-5/0", "60", "1-", "*,", " */2 3"] {
+        let (made, told) = entry("", &format!("'schedule': crontab(minute='{field}')"));
+        assert!(made == "left" && told.contains("minute has"), "{field}: {made}: {told}");
+    }
+    assert_eq!(entry("", "'schedule': crontab(minute='22-2/20')").0, "cron: \"22,42,2 * * * *\"; day_rule: and");
+}
+
 proptest! {
     #[test]
     fn a_crontab_means_what_it_means_to_celery(
