@@ -105,18 +105,20 @@ fn json_of(text: &str) -> Result<Found, String> {
     match parsed {
         serde_json::Value::Array(rows) => django::read(&rows),
         serde_json::Value::Object(members) => {
-            let inner = ["beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"];
             let mut zones = ZoneSettings::default();
             for (name, value) in &members {
                 zones.set(name, Value::from(value.clone()), name);
             }
+            let inner = ["beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"];
             let entries = inner.iter().find_map(|name| members.get(*name)?.as_object()).unwrap_or(&members);
             let entry = |(name, entry): (&String, &serde_json::Value)| Named {
                 name: name.clone(),
                 entry: Value::from(entry.clone()),
                 place: format!("entry {name:?}"),
             };
-            let named = entries.iter().filter(|(_, entry)| entry.is_object()).map(entry);
+            // An entry that is none is told; settings of Celery may stand beside entries.
+            let is_entry = |(name, entry): &(&String, &serde_json::Value)| entry.is_object() || !zone::is_setting(name);
+            let named = entries.iter().filter(is_entry).map(entry);
             Ok(Found { entries: named.collect(), zones, unread: Vec::new() })
         }
         _ => Err("it must be an object with the entries by name, or the list that dumpdata prints".to_owned()),

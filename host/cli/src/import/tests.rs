@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod intervals;
+mod json;
 mod zones;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);

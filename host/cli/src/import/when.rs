@@ -30,7 +30,11 @@ impl Entry<'_> {
             },
             Value::Map(members) => match kinds::written_out(members) {
                 Some((kind, zone)) => self.within(zone)?.rule(&kind, relative, lines),
-                None => self.rule(&written_out(members)?, relative, lines),
+                None => {
+                    let written = written_out(members)?;
+                    let relative = relative || written.relative;
+                    self.within(written.zone)?.rule(&written.schedule, relative, lines)
+                }
             },
             Value::Code(code) => {
                 Err(format!("its schedule is made by code, which is not run ({code}): write cron: or every: for it"))
@@ -47,7 +51,7 @@ impl Entry<'_> {
             },
             "crontab" => {
                 let (expression, others) = crontab::expression(call)?;
-                for other in others {
+                for other in others.iter().filter(|other| !other.starts_with("app=")) {
                     lines.notes.push(format!("{other}: write `timezone:` where it changes the time of the clock"));
                 }
                 self.cron(&expression, lines)
@@ -55,6 +59,11 @@ impl Entry<'_> {
             "schedule" => {
                 // The entry's own word counts for a plain interval only.
                 let relative = relative(call.argument(1, "relative"))?;
+                // app is the app's own, whatever stands here.
+                for other in call.unknown(&["run_every", "relative"]).iter().filter(|other| !other.starts_with("app="))
+                {
+                    lines.notes.push(format!("{other}: Celery asks it for the time; look when this is to run"));
+                }
                 match call.argument(0, "run_every") {
                     Some(inner @ (Value::Int(_) | Value::Float(_) | Value::Span(_))) => {
                         self.rule(inner, relative, lines)
@@ -99,8 +108,8 @@ impl Entry<'_> {
     fn within(&self, zone: Option<Value>) -> Result<Entry<'_>, String> {
         let zone = match zone {
             Some(Value::Text(text)) => Some(ZoneName::parse(&text).map_err(|error| error.to_string())?),
+            None | Some(Value::None) => self.nearer.clone(),
             Some(other) => return Err(format!("its time zone is {other}: write `timezone:` for it")),
-            None => self.nearer.clone(),
         };
         Ok(Entry { nearer: zone, ..*self })
     }
@@ -112,7 +121,8 @@ impl Entry<'_> {
         }
         let zone = match self.value.get("timezone").or(self.value.get("tz")) {
             Some(Value::Text(text)) => Some(ZoneName::parse(text).map_err(|error| error.to_string())?),
-            _ => self.zone.clone(),
+            None | Some(Value::None) => self.zone.clone(),
+            Some(other) => return Err(format!("its time zone is {other}: write `timezone:` for it")),
         };
         Ok(zone.filter(|zone| *zone != ZoneName::default()))
     }
@@ -127,29 +137,51 @@ fn relative(given: Option<&Value>) -> Result<bool, String> {
 }
 
 /// What JSON says in the place of a call.
-fn written_out(members: &[(String, Value)]) -> Result<Value, String> {
-    let map = Value::Map(members.to_vec());
-    let call = |name: &str, value: &Value| match value {
-        Value::Map(named) => Value::Call(Call { name: name.to_owned(), args: Vec::new(), named: named.clone() }),
-        other => other.clone(),
-    };
-    for name in ["crontab", "solar", "schedule", "clocked"] {
-        if let Some(value) = map.get(name) {
-            return Ok(call(name, value));
+struct Written {
+    schedule: Value,
+    zone: Option<Value>,
+    relative: bool,
+}
+
+/// To the last word: what else stands beside a schedule could mean that it runs at other times.
+fn written_out(members: &[(String, Value)]) -> Result<Written, String> {
+    let (mut zone, mut is_relative) = (None, false);
+    let mut rest = Vec::new();
+    for (name, value) in members {
+        match name.as_str() {
+            "timezone" | "tz" => zone = Some(value.clone()),
+            "relative" => is_relative = relative(Some(value))?,
+            _ => rest.push((name.clone(), value.clone())),
         }
     }
-    if let Some(value) = map.get("timedelta").or(map.get("interval")) {
-        return written_out_span(value);
+    let schedule = match &rest[..] {
+        [(name, value)] if ["crontab", "solar", "schedule", "clocked"].contains(&name.as_str()) => match value {
+            Value::Map(named) => {
+                let (call, inner) =
+                    kinds::without_zone(&Call { name: name.clone(), args: Vec::new(), named: named.clone() });
+                zone = inner.or(zone);
+                Value::Call(call)
+            }
+            other => other.clone(),
+        },
+        [(name, value)] if name == "timedelta" || name == "interval" => written_out_span(value)?,
+        [(first, one), (second, other)] if first == "every" && second == "period" => every_period(one, other)?,
+        [(first, one), (second, other)] if first == "period" && second == "every" => every_period(other, one)?,
+        rest if rest.iter().any(|(name, _)| CRONTAB.contains(&name.as_str())) => {
+            Value::Call(Call { name: "crontab".to_owned(), args: Vec::new(), named: rest.to_vec() })
+        }
+        rest => written_out_span(&Value::Map(rest.to_vec()))?,
+    };
+    Ok(Written { schedule, zone, relative: is_relative })
+}
+
+const CRONTAB: [&str; 5] = ["minute", "hour", "day_of_week", "day_of_month", "month_of_year"];
+
+fn every_period(every: &Value, period: &Value) -> Result<Value, String> {
+    match period {
+        Value::Text(period) => written_out_span(&Value::Map(vec![(period.clone(), every.clone())])),
+        other => Err(format!("its period is {other}: write every: for it")),
     }
-    if let (Some(every), Some(Value::Text(period))) = (map.get("every"), map.get("period")) {
-        let named = vec![(period.clone(), every.clone())];
-        return written_out_span(&Value::Map(named));
-    }
-    let fields = ["minute", "hour", "day_of_week", "day_of_month", "month_of_year"];
-    if members.iter().any(|(name, _)| fields.contains(&name.as_str())) {
-        return Ok(call("crontab", &map));
-    }
-    written_out_span(&map)
 }
 
 fn written_out_span(value: &Value) -> Result<Value, String> {
