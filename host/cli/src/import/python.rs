@@ -1,9 +1,10 @@
 //! Finds a beat_schedule in Python, and reads what of it is data. Nothing is run.
 
+mod constants;
 mod data;
 mod settings;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{Arguments, Expr, ExprCall, Stmt};
@@ -11,6 +12,7 @@ use ruff_text_size::Ranged;
 
 use super::value::Value;
 use super::{Found, Named};
+use constants::constants;
 use data::Reader;
 pub(super) use data::span;
 use settings::{Home, Setting, literal};
@@ -50,22 +52,14 @@ fn parse(source: &str) -> Result<Found, String> {
         format!("line {line} is no Python: {}", error.error)
     })?;
     let module = parsed.into_syntax();
-    let mut constants = HashMap::new();
-    let mut classes = BTreeSet::new();
-    for statement in &module.body {
-        if let Stmt::ClassDef(class) = statement {
-            classes.insert(class.name.as_str());
-        }
-        for (target, value) in assigned(statement) {
-            if let Expr::Name(name) = target {
-                constants.insert(name.id.as_str(), value);
-            }
-        }
-    }
-    let reader = Reader { source, constants };
+    let classes = module.body.iter().filter_map(|statement| match statement {
+        Stmt::ClassDef(class) => Some(class.name.as_str()),
+        _ => None,
+    });
+    let reader = Reader { source, constants: constants(&module.body) };
     let mut finder = Finder {
         reader,
-        classes,
+        classes: classes.collect(),
         found: Found::default(),
         settings: Vec::new(),
         homes: BTreeSet::new(),

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod code;
 mod intervals;
 mod json;
 mod zones;
