@@ -42,6 +42,8 @@ struct Found {
     zones: ZoneSettings,
     /// What is there and could not be read.
     unread: Vec<String>,
+    /// What is to be known of all of it.
+    notes: Vec<String>,
 }
 
 /// An entry of a beat_schedule.
@@ -51,6 +53,8 @@ struct Named {
     entry: Value,
     /// Where it stands.
     place: String,
+    /// What decides whether it is there.
+    only_if: Option<String>,
 }
 
 /// What became of it.
@@ -115,11 +119,12 @@ fn json_of(text: &str) -> Result<Found, String> {
                 name: name.clone(),
                 entry: Value::from(entry.clone()),
                 place: format!("entry {name:?}"),
+                only_if: None,
             };
             // An entry that is none is told; settings of Celery may stand beside entries.
             let is_entry = |(name, entry): &(&String, &serde_json::Value)| entry.is_object() || !zone::is_setting(name);
             let named = entries.iter().filter(is_entry).map(entry);
-            Ok(Found { entries: named.collect(), zones, unread: Vec::new() })
+            Ok(Found { entries: named.collect(), zones, ..Found::default() })
         }
         _ => Err("it must be an object with the entries by name, or the list that dumpdata prints".to_owned()),
     }
@@ -134,6 +139,7 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
             name: &named.name,
             value: &named.entry,
             place: &named.place,
+            only_if: named.only_if.as_deref(),
             zone: &zone,
             nearer: None,
             plugin,
@@ -158,7 +164,7 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
          # LEFT: is what is not carried, and what to do about it.\n",
         one_line(file)
     );
-    for note in zone_notes.iter().chain(&found.unread) {
+    for note in zone_notes.iter().chain(&found.notes).chain(&found.unread) {
         text.push_str(&format!("# LEFT: {}\n", one_line(note)));
     }
     text.push_str(if carried == 0 { "schedules: {}\n" } else { "schedules:\n" });

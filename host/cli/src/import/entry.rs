@@ -17,6 +17,7 @@ pub(super) struct Entry<'a> {
     pub(super) name: &'a str,
     pub(super) value: &'a Value,
     pub(super) place: &'a str,
+    pub(super) only_if: Option<&'a str>,
     pub(super) zone: &'a Option<ZoneName>,
     /// That its schedule names, in the place of any other.
     pub(super) nearer: Option<ZoneName>,
@@ -81,6 +82,10 @@ impl Entry<'_> {
         }
         let target = self.target(&task);
         let mut lines = Lines::default();
+        lines.notes.extend(
+            self.only_if
+                .map(|why| format!("it stands in {why}, which is not asked: take it out where it is not to run")),
+        );
         let read = self.when(&mut lines).and_then(|()| self.payload(&mut lines));
         if let Err(why) = read {
             return self.left(&format!("{task}: {why}"));

@@ -2,6 +2,7 @@
 
 mod constants;
 mod data;
+mod entries;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ use settings::{Home, Setting, literal};
 
 /// What the settings are called in the files of several releases.
 const NAMES: [&str; 3] = ["beat_schedule", "celery_beat_schedule", "celerybeat_schedule"];
+/// What a method of a dict does that only reads.
+const READS: [&str; 5] = ["get", "items", "keys", "values", "copy"];
 /// Names that stand for other names, and expressions within expressions.
 const DEPTH_MAX: usize = 64;
 
@@ -56,6 +59,10 @@ fn parse(source: &str) -> Result<Found, String> {
         Stmt::ClassDef(class) => Some(class.name.as_str()),
         _ => None,
     });
+    let schedules = module.body.iter().flat_map(assigned).filter_map(|(target, _)| match target {
+        Expr::Name(name) if is_schedule(&name.id) => Some(name.id.as_str()),
+        _ => None,
+    });
     let reader = Reader { source, constants: constants(&module.body) };
     let mut finder = Finder {
         reader,
@@ -64,6 +71,9 @@ fn parse(source: &str) -> Result<Found, String> {
         settings: Vec::new(),
         homes: BTreeSet::new(),
         scope: Scope::Module,
+        within: Vec::new(),
+        schedules: schedules.collect(),
+        lines: BTreeSet::new(),
     };
     finder.visit_body(&module.body);
     Ok(finder.finish())
@@ -92,6 +102,11 @@ struct Finder<'a> {
     /// What has a schedule in it, or is given to the app.
     homes: BTreeSet<Home>,
     scope: Scope,
+    /// What decides whether that runs which is looked at.
+    within: Vec<String>,
+    /// Names of the module that are given a schedule, and the lines where one is.
+    schedules: BTreeSet<&'a str>,
+    lines: BTreeSet<usize>,
 }
 
 /// A name in a function is no setting.
@@ -106,8 +121,15 @@ impl<'a> Visitor<'a> for Finder<'a> {
         for (target, value) in assigned(statement) {
             self.assignment(target, value);
         }
-        let outer = self.scope;
+        let (outer, depth) = (self.scope, self.within.len());
+        self.within.extend(condition(statement).map(|word| format!("`{word}` (line {})", self.reader.line(statement))));
         match statement {
+            Stmt::AugAssign(assign) => self.augmented(assign),
+            Stmt::Delete(delete) => {
+                for target in delete.targets.iter().filter(|target| is_part(target)) {
+                    self.left(target, "a part of the schedule is taken out by code");
+                }
+            }
             Stmt::FunctionDef(_) => self.scope = Scope::Function,
             Stmt::ClassDef(_) => self.scope = Scope::Module,
             Stmt::ImportFrom(import) if import.names.iter().any(|name| name.name.as_str() == "*") => {
@@ -120,11 +142,12 @@ impl<'a> Visitor<'a> for Finder<'a> {
         }
         visitor::walk_stmt(self, statement);
         self.scope = outer;
+        self.within.truncate(depth);
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
-            Expr::Call(call) => self.call(call),
+            Expr::Call(call) => self.call(expression, call),
             Expr::Dict(dict) => {
                 for item in &dict.items {
                     if let Some(Expr::StringLiteral(key)) = &item.key {
@@ -155,27 +178,29 @@ fn is_schedule(name: &str) -> bool {
     NAMES.contains(&name.to_ascii_lowercase().as_str())
 }
 
-impl<'a> Finder<'a> {
-    fn assignment(&mut self, target: &'a Expr, value: &'a Expr) {
-        // beat_schedule["name"] = {..}
-        if let Expr::Subscript(subscript) = target
-            && last_name(&subscript.value).is_some_and(is_schedule)
-            && let Expr::StringLiteral(name) = &*subscript.slice
-        {
-            return self.one(name.value.to_str().to_owned(), value);
-        }
-        let home = match target {
-            Expr::Name(_) => (self.scope == Scope::Module).then_some(Home::App),
-            Expr::Attribute(attribute) => Some(self.object(&attribute.value)),
-            Expr::Subscript(subscript) => Some(self.object(&subscript.value)),
-            _ => None,
-        };
-        if let Some(name) = last_name(target) {
-            self.setting(name, value, home);
-        }
+/// `beat_schedule["x"]`, or a part of that.
+fn is_part(expression: &Expr) -> bool {
+    match expression {
+        Expr::Subscript(part) => last_name(&part.value).is_some_and(is_schedule) || is_part(&part.value),
+        Expr::Attribute(part) => is_part(&part.value),
+        _ => false,
     }
+}
 
-    fn call(&mut self, call: &'a ExprCall) {
+/// The word of a statement whose parts may not run, or not once.
+fn condition(statement: &Stmt) -> Option<&'static str> {
+    match statement {
+        Stmt::If(_) => Some("if"),
+        Stmt::For(_) => Some("for"),
+        Stmt::While(_) => Some("while"),
+        Stmt::Try(_) => Some("try"),
+        Stmt::Match(_) => Some("match"),
+        _ => None,
+    }
+}
+
+impl<'a> Finder<'a> {
+    fn call(&mut self, expression: &'a Expr, call: &'a ExprCall) {
         let method = match &*call.func {
             Expr::Attribute(function) => Some((&*function.value, function.attr.as_str())),
             _ => None,
@@ -200,52 +225,18 @@ impl<'a> Finder<'a> {
             }
         }
         match method {
-            Some((schedule, "update")) if last_name(schedule).is_some_and(is_schedule) => {
-                call.arguments.args.iter().for_each(|argument| self.entries(argument));
+            Some((schedule, method)) if last_name(schedule).is_some_and(is_schedule) => {
+                self.changed(expression, method, call);
+            }
+            Some((part, method)) if is_part(part) && !READS.contains(&method) => {
+                self.left(expression, "a part of an entry is changed by code");
             }
             Some((_, "add_periodic_task")) => self.periodic(call),
+            _ if last_name(&call.func) == Some("periodic_task") => {
+                self.left(expression, "a task with its schedule beside it is not read");
+            }
             _ => {}
         }
-    }
-
-    fn entries(&mut self, value: &'a Expr) {
-        match self.reader.known(value) {
-            Expr::Dict(dict) => {
-                for item in &dict.items {
-                    match &item.key {
-                        Some(key) => match self.reader.value(key, 0) {
-                            Value::Text(name) => self.one(name, &item.value),
-                            other => self.left(key, &format!("the entry {other} has no name that is plain text")),
-                        },
-                        // {**other, ..}
-                        None => self.entries(&item.value),
-                    }
-                }
-            }
-            Expr::Call(call) if last_name(&call.func) == Some("dict") => {
-                call.arguments.args.iter().for_each(|argument| self.entries(argument));
-                for keyword in &call.arguments.keywords {
-                    match &keyword.arg {
-                        Some(name) => self.one(name.to_string(), &keyword.value),
-                        None => self.entries(&keyword.value),
-                    }
-                }
-            }
-            other => self.left(other, "a part of the schedule is made by code, which is not run"),
-        }
-    }
-
-    fn left(&mut self, what: &Expr, why: &str) {
-        let (line, code) = (self.reader.line(what), self.reader.code(what));
-        self.found.unread.push(format!("line {line}: {why} ({code}): write the entries out, and import them again"));
-    }
-
-    fn one(&mut self, name: String, value: &'a Expr) {
-        let place = format!("line {}", self.reader.line(value));
-        let entry = self.reader.value(value, 0);
-        // The last of a name counts, as in Python.
-        self.found.entries.retain(|known| known.name != name);
-        self.found.entries.push(Named { name, entry, place });
     }
 
     /// `sender.add_periodic_task(schedule, signature, args, kwargs, name=..., **options)`
@@ -284,6 +275,7 @@ impl<'a> Finder<'a> {
             _ => task.unwrap_or_else(|| "periodic".to_owned()),
         };
         let place = format!("line {}", line_of(self.reader.source, call.range().start().into()));
-        self.found.entries.push(Named { name, entry, place });
+        let only_if = self.within.last().cloned();
+        self.found.entries.push(Named { name, entry, place, only_if });
     }
 }

@@ -36,8 +36,8 @@ impl<'a> Reader<'a> {
         expression
     }
 
-    pub(super) fn line(&self, expression: &Expr) -> usize {
-        line_of(self.source, expression.range().start().into())
+    pub(super) fn line(&self, what: &impl Ranged) -> usize {
+        line_of(self.source, what.range().start().into())
     }
 
     pub(super) fn code(&self, expression: &Expr) -> String {

@@ -22,6 +22,7 @@ pub(super) struct Setting {
     value: Value,
     place: String,
     home: Home,
+    only_if: Option<String>,
 }
 
 pub(super) fn literal(expression: &impl Ranged) -> Home {
@@ -36,10 +37,11 @@ impl<'a> Finder<'a> {
     pub(super) fn setting(&mut self, name: &str, value: &'a Expr, home: Option<Home>) {
         if is_schedule(name) {
             self.homes.extend(home);
-            self.entries(value);
+            self.schedule(value);
         } else if let Some(home) = home.filter(|_| zone::is_setting(name)) {
             let (value, place) = (self.zone(value), format!("line {}", self.reader.line(value)));
-            self.settings.push(Setting { name: name.to_owned(), value, place, home });
+            let only_if = self.within.last().cloned();
+            self.settings.push(Setting { name: name.to_owned(), value, place, home, only_if });
         }
     }
 
@@ -60,10 +62,19 @@ impl<'a> Finder<'a> {
     }
 
     pub(super) fn finish(mut self) -> Found {
-        for Setting { name, value, place, home } in self.settings {
+        for Setting { name, value, place, home, only_if } in self.settings {
             if home == Home::App || self.homes.contains(&home) {
                 self.found.zones.set(&name, value, &place);
+                self.found.notes.extend(only_if.map(|why| {
+                    format!("{name} ({place}) stands in {why}, which is not asked: look whether times are right")
+                }));
             }
+        }
+        if self.lines.len() > 1 {
+            let lines = self.lines.iter().map(|line| format!("line {line}")).collect::<Vec<_>>().join(", ");
+            self.found.notes.push(format!(
+                "the schedule is set in several places ({lines}): all of them are here; take out what does not count"
+            ));
         }
         self.found
     }
