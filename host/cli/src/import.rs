@@ -50,6 +50,8 @@ struct Found {
 #[derive(Debug)]
 struct Named {
     name: String,
+    /// What tells it from others.
+    key: String,
     entry: Value,
     /// Where it stands.
     place: String,
@@ -117,6 +119,7 @@ fn json_of(text: &str) -> Result<Found, String> {
             let entries = inner.iter().find_map(|name| members.get(*name)?.as_object()).unwrap_or(&members);
             let entry = |(name, entry): (&String, &serde_json::Value)| Named {
                 name: name.clone(),
+                key: name.clone(),
                 entry: Value::from(entry.clone()),
                 place: format!("entry {name:?}"),
                 only_if: None,

@@ -18,7 +18,7 @@ pub(super) fn read(rows: &[Json]) -> Result<Found, String> {
             continue;
         }
         let place = format!("periodic task {}", row["pk"]);
-        found.entries.push(Named { entry: entry(fields, rows), name, place, only_if: None });
+        found.entries.push(Named { entry: entry(fields, rows), name, key: place.clone(), place, only_if: None });
     }
     if found.entries.is_empty() {
         return Err(format!("it has no rows of {TASK}: name what `manage.py dumpdata django_celery_beat` printed"));

@@ -3,16 +3,15 @@
 mod constants;
 mod data;
 mod entries;
+mod periodic;
 mod settings;
 
 use std::collections::BTreeSet;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Arguments, Expr, ExprCall, Stmt};
-use ruff_text_size::Ranged;
+use ruff_python_ast::{Expr, ExprCall, Stmt};
 
-use super::value::Value;
-use super::{Found, Named};
+use super::Found;
 use constants::constants;
 use data::Reader;
 pub(super) use data::span;
@@ -237,45 +236,5 @@ impl<'a> Finder<'a> {
             }
             _ => {}
         }
-    }
-
-    /// `sender.add_periodic_task(schedule, signature, args, kwargs, name=..., **options)`
-    fn periodic(&mut self, call: &'a ExprCall) {
-        let Arguments { args, keywords, .. } = &call.arguments;
-        let by_name = |wanted: &str| {
-            let keyword = keywords.iter().find(|keyword| keyword.arg.as_ref().is_some_and(|name| name == wanted));
-            keyword.map(|keyword| &keyword.value)
-        };
-        let argument = |place: usize, name: &str| args.get(place).or_else(|| by_name(name));
-        let schedule = argument(0, "schedule").map_or(Value::None, |value| self.reader.value(value, 0));
-        let mut members = vec![("schedule".to_owned(), schedule)];
-        if let Some(signature) = argument(1, "sig") {
-            members.extend(self.reader.signature(signature));
-        }
-        for (place, name) in [(2, "args"), (3, "kwargs")] {
-            members.extend(argument(place, name).map(|value| (name.to_owned(), self.reader.value(value, 0))));
-        }
-        let own = ["schedule", "sig", "args", "kwargs", "name"];
-        let options = keywords.iter().filter_map(|keyword| {
-            let name =
-                keyword.arg.as_ref().map(|name| name.to_string()).filter(|name| !own.contains(&name.as_str()))?;
-            Some((name, self.reader.value(&keyword.value, 0)))
-        });
-        let options: Vec<_> = options.collect();
-        if !options.is_empty() {
-            members.push(("options".to_owned(), Value::Map(options)));
-        }
-        let entry = Value::Map(members);
-        let task = entry.get("task").map(|task| match task {
-            Value::Text(text) => text.clone(),
-            other => other.to_string(),
-        });
-        let name = match by_name("name").map(|name| self.reader.value(name, 0)) {
-            Some(Value::Text(name)) => name,
-            _ => task.unwrap_or_else(|| "periodic".to_owned()),
-        };
-        let place = format!("line {}", line_of(self.reader.source, call.range().start().into()));
-        let only_if = self.within.last().cloned();
-        self.found.entries.push(Named { name, entry, place, only_if });
     }
 }

@@ -11,6 +11,7 @@ use super::*;
 mod code;
 mod intervals;
 mod json;
+mod periodic;
 mod zones;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);

@@ -53,6 +53,16 @@ impl Value {
         }
     }
 
+    /// None, and what is empty: Celery asks no further.
+    pub(super) fn is_nothing(&self) -> bool {
+        match self {
+            Value::None => true,
+            Value::List(items) => items.is_empty(),
+            Value::Map(members) => members.is_empty(),
+            _ => false,
+        }
+    }
+
     pub(super) fn number(&self) -> Option<f64> {
         match self {
             Value::Int(number) => Some(*number as f64),

@@ -51,46 +51,6 @@ impl<'a> Reader<'a> {
         shown
     }
 
-    /// `task.s(1)`, `task.si(1)`, `signature("task", args=(1,))`, or the task's name.
-    pub(super) fn signature(&self, expression: &Expr) -> Vec<(String, Value)> {
-        let member = |name: &str, value| (name.to_owned(), value);
-        if let Expr::StringLiteral(name) = expression {
-            return vec![member("task", Value::Text(name.value.to_str().to_owned()))];
-        }
-        let Expr::Call(call) = expression else {
-            return vec![member("task", Value::Code(self.code(expression)))];
-        };
-        let list = |values: &[Expr]| Value::List(values.iter().map(|value| self.value(value, 0)).collect());
-        match &*call.func {
-            Expr::Attribute(function) if ["s", "si", "subtask"].contains(&function.attr.as_str()) => {
-                let task = self.code(&function.value);
-                let kwargs = call
-                    .arguments
-                    .keywords
-                    .iter()
-                    .filter_map(|keyword| Some((keyword.arg.as_ref()?.to_string(), self.value(&keyword.value, 0))));
-                vec![
-                    member("task", Value::Text(task)),
-                    member("args", list(&call.arguments.args)),
-                    member("kwargs", Value::Map(kwargs.collect())),
-                ]
-            }
-            other if matches!(last_name(other), Some("signature" | "subtask" | "Signature")) => {
-                let named = |wanted: &str| {
-                    let keyword = call.arguments.keywords.iter().find(|k| k.arg.as_ref().is_some_and(|n| n == wanted));
-                    keyword.map(|keyword| self.value(&keyword.value, 0))
-                };
-                let task = call.arguments.args.first().map(|task| self.value(task, 0));
-                let mut members = vec![member("task", task.unwrap_or(Value::None))];
-                for name in ["args", "kwargs", "options"] {
-                    members.extend(named(name).map(|value| member(name, value)));
-                }
-                members
-            }
-            _ => vec![member("task", Value::Code(self.code(expression)))],
-        }
-    }
-
     pub(super) fn value(&self, expression: &Expr, depth: usize) -> Value {
         let known = if depth > DEPTH_MAX { None } else { self.data(expression, depth + 1) };
         known.unwrap_or_else(|| Value::Code(self.code(expression)))

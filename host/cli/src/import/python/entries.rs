@@ -109,8 +109,13 @@ impl<'a> Finder<'a> {
     fn one(&mut self, name: String, value: &'a Expr) {
         let place = format!("line {}", self.reader.line(value));
         let entry = self.reader.value(value, 0);
-        // The last of a name counts, as in Python.
-        self.found.entries.retain(|known| known.name != name);
-        self.found.entries.push(Named { name, entry, place, only_if: self.within.last().cloned() });
+        self.add(Named { key: name.clone(), name, entry, place, only_if: None });
+    }
+
+    /// The last of a key counts, as in Python.
+    pub(super) fn add(&mut self, named: Named) {
+        let only_if = self.within.last().cloned();
+        self.found.entries.retain(|known| known.key != named.key);
+        self.found.entries.push(Named { only_if, ..named });
     }
 }
