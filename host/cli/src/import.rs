@@ -8,12 +8,12 @@ mod django;
 mod entry;
 mod interval;
 mod kinds;
+mod options;
 mod python;
 mod value;
 mod when;
 mod zone;
 
-use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
@@ -28,7 +28,7 @@ use crate::args::{CeleryArgs, ImportCommand};
 use crate::clock::SystemClock;
 use crate::inspect::{self, Print};
 use crate::project::Mistakes;
-use entry::{Entry, Outcome};
+use entry::{Entry, Outcome, Taken};
 use value::Value;
 use zone::ZoneSettings;
 
@@ -135,7 +135,7 @@ fn json_of(text: &str) -> Result<Found, String> {
 
 fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>) -> Carried {
     let (zone, zone_notes) = found.zones.settle();
-    let mut names = BTreeSet::new();
+    let mut taken = Taken::default();
     let (mut body, mut carried, mut left) = (String::new(), 0, found.unread.len());
     for named in &found.entries {
         let entry = Entry {
@@ -148,7 +148,7 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
             plugin,
             now,
         };
-        match entry.carry(&mut names) {
+        match entry.carry(&mut taken) {
             Outcome::Carried(text) => {
                 carried += 1;
                 body.push_str(&text);

@@ -49,8 +49,8 @@ fn entry(fields: &Map<String, Json>, rows: &[Json]) -> Value {
     if field("one_off") == Some(&Json::Bool(true)) && field("clocked").is_none() {
         put("count", Value::Int(1));
     }
-    let options = ["queue", "exchange", "routing_key", "priority"].iter().filter_map(|name| {
-        let value = field(name).filter(|value| value.as_str() != Some(""))?;
+    let options = ["queue", "exchange", "routing_key", "priority", "headers"].iter().filter_map(|name| {
+        let value = field(name).filter(|value| !matches!(value.as_str(), Some("" | "{}")))?;
         Some(((*name).to_owned(), Value::from(value.clone())))
     });
     let mut options: Vec<_> = options.collect();

@@ -1,6 +1,6 @@
 //! One entry of a beat_schedule as a schedule of hooks.yaml.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hookbox_core::config::Config;
 use hookbox_core::cron::Zones;
@@ -9,9 +9,8 @@ use hookbox_core::schedule::{Schedule, ZoneName};
 use hookbox_core::time::Timestamp;
 use serde_json::json;
 
-use super::interval::millis;
-use super::one_line;
 use super::value::Value;
+use super::{one_line, options};
 
 pub(super) struct Entry<'a> {
     pub(super) name: &'a str,
@@ -32,10 +31,19 @@ pub(super) enum Outcome {
     Left(String),
 }
 
+/// What the entries before have.
+#[derive(Default)]
+pub(super) struct Taken {
+    names: BTreeSet<String>,
+    /// The task that is the handler.
+    tasks: BTreeMap<Target, String>,
+}
+
 /// Both are names, since they are slugs.
-struct Target {
-    plugin: String,
-    handler: String,
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    pub(super) plugin: String,
+    pub(super) handler: String,
 }
 
 /// What a schedule says, beside where it leads.
@@ -63,12 +71,10 @@ const MEMBERS: [&str; 14] = [
     "timezone",
     "tz",
 ];
-/// Longest time that an attempt may take.
-const TIMEOUT_MAX: f64 = 3600.0;
 
 impl Entry<'_> {
-    pub(super) fn carry(&self, names: &mut BTreeSet<String>) -> Outcome {
-        let name = unique(slug(self.name, "entry"), names);
+    pub(super) fn carry(&self, taken: &mut Taken) -> Outcome {
+        let name = unique(slug(self.name, "entry"), &mut taken.names);
         let task = match self.value.get("task") {
             Some(Value::Text(task)) => task.clone(),
             Some(other) => return self.left(&format!("its task is {other}: write the task's name")),
@@ -86,12 +92,22 @@ impl Entry<'_> {
             self.only_if
                 .map(|why| format!("it stands in {why}, which is not asked: take it out where it is not to run")),
         );
+        if let Some(enabled) = self.value.get("enabled").filter(|enabled| **enabled != Value::Bool(true)) {
+            lines.notes.push(format!("enabled is {enabled}: take it out where it is not to run"));
+        }
+        let other = taken.tasks.entry(target.clone()).or_insert_with(|| task.clone());
+        if *other != task {
+            lines.notes.push(format!(
+                "{task} and {other} are both {}/{}: unless they are one task, give this one a handler of its own",
+                target.plugin, target.handler
+            ));
+        }
         let read = self.when(&mut lines).and_then(|()| self.payload(&mut lines));
         if let Err(why) = read {
             return self.left(&format!("{task}: {why}"));
         }
         self.bounds(&mut lines);
-        self.options(&target, &mut lines);
+        options::options(self.value, &target, &mut lines);
         if let Value::Map(members) = self.value {
             for (member, value) in members.iter().filter(|(member, _)| !MEMBERS.contains(&member.as_str())) {
                 lines.notes.push(format!("{member} is {value}: hookbox knows nothing like it"));
@@ -143,10 +159,16 @@ impl Entry<'_> {
 
     /// What the task gets.
     fn payload(&self, lines: &mut Lines) -> Result<(), String> {
-        let part = |name: &str, empty: serde_json::Value| match self.value.get(name) {
-            None | Some(Value::None) => Ok(empty),
-            Some(value) => {
+        let part = |name: &str, empty: serde_json::Value| match (name, self.value.get(name)) {
+            (_, None) => Ok(empty),
+            (_, Some(value)) if value.is_nothing() => Ok(empty),
+            ("args", Some(value @ (Value::List(_) | Value::Code(_))))
+            | ("kwargs", Some(value @ (Value::Map(_) | Value::Code(_)))) => {
                 value.to_json().map_err(|code| format!("{name} has {code}, which is made by code: write its value"))
+            }
+            // Celery makes a list of it: of "all" three arguments.
+            (_, Some(value)) => {
+                Err(format!("{name} is {value}, which is no {}", if name == "args" { "list" } else { "dict" }))
             }
         };
         let (args, kwargs) = (part("args", json!([]))?, part("kwargs", json!({}))?);
@@ -158,47 +180,12 @@ impl Entry<'_> {
     }
 
     fn bounds(&self, lines: &mut Lines) {
-        for name in ["start", "end"] {
-            if let Some(Value::Text(at)) = self.value.get(name) {
-                lines.lines.push(format!("{name}: {}", quoted(at)));
-            }
-        }
-        if let Some(Value::Int(count)) = self.value.get("count") {
-            lines.lines.push(format!("count: {count}"));
-        }
-    }
-
-    fn options(&self, target: &Target, lines: &mut Lines) {
-        let Some(options) = self.value.get("options") else { return };
-        let Value::Map(options) = options else {
-            lines.notes.push(format!("options are {options}, which is made by code: look what they are"));
-            return;
-        };
-        let place = format!("plugins.{}.handlers.{}", target.plugin, target.handler);
-        for (name, value) in options {
-            let seconds = value.number();
-            match (name.as_str(), seconds) {
-                ("time_limit", Some(limit)) if limit > 0.0 && limit <= TIMEOUT_MAX => {
-                    lines.lines.push(format!("timeout: {}", millis(limit)));
-                }
-                ("expires", Some(after)) if after > 0.0 => {
-                    lines.notes.push(format!("expires={value}: write `{place}.expires: {}`", millis(after)));
-                }
-                ("countdown", Some(after)) if after >= 0.0 => {
-                    lines.notes.push(format!("countdown={value}: write `{place}.delay: {}`", millis(after)));
-                }
-                ("priority", _) => {
-                    lines.notes.push(format!(
-                        "priority={value}: write `{place}.priority:` with lowest, low, normal, high or highest"
-                    ));
-                }
-                ("queue" | "exchange" | "routing_key", _) => lines.notes.push(format!(
-                    "{name}={value}: there are no queues; where it kept work apart, write `{place}.concurrency:`"
-                )),
-                ("retry" | "retry_policy" | "max_retries", _) => {
-                    lines.notes.push(format!("{name}={value}: write `attempts:` and `backoff:` at this schedule"));
-                }
-                _ => lines.notes.push(format!("option {name}={value}: hookbox knows nothing like it")),
+        for name in ["start", "end", "count"] {
+            match self.value.get(name) {
+                None | Some(Value::None) => {}
+                Some(Value::Text(at)) if name != "count" => lines.lines.push(format!("{name}: {}", quoted(at))),
+                Some(Value::Int(count)) if name == "count" => lines.lines.push(format!("count: {count}")),
+                Some(other) => lines.notes.push(format!("{name} is {other}: write `{name}:` at this schedule")),
             }
         }
     }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod code;
+mod entries;
 mod intervals;
 mod json;
 mod periodic;

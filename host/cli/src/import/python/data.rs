@@ -153,8 +153,9 @@ fn reckon(operator: Operator, left: Value, right: Value) -> Option<Value> {
             Operator::Add => left.checked_add(*right),
             Operator::Sub => left.checked_sub(*right),
             Operator::Mult => left.checked_mul(*right),
-            Operator::FloorDiv => left.checked_div_euclid(*right),
-            Operator::Mod => left.checked_rem_euclid(*right),
+            // Below zero Python rounds another way.
+            Operator::FloorDiv if *right > 0 => left.checked_div_euclid(*right),
+            Operator::Mod if *right > 0 => left.checked_rem_euclid(*right),
             Operator::Pow => left.checked_pow(u32::try_from(*right).ok()?),
             Operator::Div => return Some(Value::Float(*left as f64 / *right as f64)),
             _ => None,
@@ -207,6 +208,7 @@ fn range(call: &Call) -> Option<Value> {
         [first, end, step] if *step > 0 => (*first, *end, *step),
         _ => return None,
     };
-    let items = (first..end).step_by(usize::try_from(step).ok()?).take(ITEMS_MAX);
-    Some(Value::List(items.map(Value::Int).collect()))
+    let items = (first..end).step_by(usize::try_from(step).ok()?).take(ITEMS_MAX + 1);
+    let items: Vec<_> = items.map(Value::Int).collect();
+    (items.len() <= ITEMS_MAX).then_some(Value::List(items))
 }

@@ -7,6 +7,9 @@ use super::{Finder, is_schedule, last_name};
 use crate::import::value::Value;
 use crate::import::{Found, zone};
 
+/// What names another scheduler than Beat's own.
+const SCHEDULERS: [&str; 3] = ["beat_scheduler", "CELERY_BEAT_SCHEDULER", "CELERYBEAT_SCHEDULER"];
+
 /// Where a setting stands. A time zone counts with the app, and beside a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Home {
@@ -42,6 +45,12 @@ impl<'a> Finder<'a> {
             let (value, place) = (self.zone(value), format!("line {}", self.reader.line(value)));
             let only_if = self.within.last().cloned();
             self.settings.push(Setting { name: name.to_owned(), value, place, home, only_if });
+        } else if SCHEDULERS.contains(&name) {
+            let scheduler = self.reader.value(value, 0);
+            self.found.notes.push(format!(
+                "{name} is {scheduler}: schedules that it keeps elsewhere are not here; those of django-celery-beat are \
+                 in what `manage.py dumpdata django_celery_beat` prints"
+            ));
         }
     }
 
