@@ -102,10 +102,11 @@ impl Entry<'_> {
                 target.plugin, target.handler
             ));
         }
-        let read = self.when(&mut lines).and_then(|()| self.payload(&mut lines));
-        if let Err(why) = read {
-            return self.left(&format!("{task}: {why}"));
-        }
+        let payload = match self.when(&mut lines).and_then(|()| self.payload()) {
+            Ok(payload) => payload,
+            Err(why) => return self.left(&format!("{task}: {why}")),
+        };
+        lines.lines.extend(payload.as_ref().map(|payload| format!("payload: {payload}")));
         self.bounds(&mut lines);
         options::options(self.value, &target, &mut lines);
         if let Value::Map(members) = self.value {
@@ -125,17 +126,23 @@ impl Entry<'_> {
         for line in &lines.lines {
             text.push_str(&format!("    {line}\n"));
         }
-        match self.fault_of(&text) {
+        match self.fault_of(&text, payload.as_ref()) {
             None => Outcome::Carried(text),
             Some(fault) => self.left(&format!("{task}: {fault}")),
         }
     }
 
-    /// What `hookbox check` would say of it.
-    fn fault_of(&self, text: &str) -> Option<String> {
+    /// What `hookbox check` would say of it; or that YAML makes something else of the payload.
+    fn fault_of(&self, text: &str, payload: Option<&serde_json::Value>) -> Option<String> {
         match Config::parse(&format!("schedules:\n{text}")) {
             Err(mistakes) => Some(mistakes.to_string()),
             Ok(config) => {
+                let read = |schedule: &Schedule| -> Option<serde_json::Value> {
+                    serde_json::from_slice(&schedule.payload.as_ref()?.data).ok()
+                };
+                if config.schedules.iter().any(|schedule| read(schedule).as_ref() != payload) {
+                    return Some("its arguments read in another way in YAML: write them as they are to be".to_owned());
+                }
                 let zones = Zones::default();
                 let fault = |schedule: &Schedule| schedule.first_after(self.now, &zones).err();
                 config.schedules.iter().find_map(fault).map(|fault| fault.to_string())
@@ -158,7 +165,7 @@ impl Entry<'_> {
     }
 
     /// What the task gets.
-    fn payload(&self, lines: &mut Lines) -> Result<(), String> {
+    fn payload(&self) -> Result<Option<serde_json::Value>, String> {
         let part = |name: &str, empty: serde_json::Value| match (name, self.value.get(name)) {
             (_, None) => Ok(empty),
             (_, Some(value)) if value.is_nothing() => Ok(empty),
@@ -173,10 +180,9 @@ impl Entry<'_> {
         };
         let (args, kwargs) = (part("args", json!([]))?, part("kwargs", json!({}))?);
         if args == json!([]) && kwargs == json!({}) {
-            return Ok(());
+            return Ok(None);
         }
-        lines.lines.push(format!("payload: {}", json!({ "args": args, "kwargs": kwargs })));
-        Ok(())
+        Ok(Some(json!({ "args": args, "kwargs": kwargs })))
     }
 
     fn bounds(&self, lines: &mut Lines) {

@@ -92,3 +92,24 @@ fn a_scheduler_that_keeps_schedules_elsewhere_is_told() {
         entry("CELERY_BEAT_SCHEDULER = 'django_celery_beat.schedulers:DatabaseScheduler'", "'schedule': 60");
     assert!(lines == "every: 1m" && told.starts_with("CELERY_BEAT_SCHEDULER is"), "{lines}: {told}");
 }
+
+#[test]
+fn arguments_are_what_they_were_or_are_left() {
+    for (args, wanted) in [
+        ("[1, 1.0, -0.5, 1e-7, 1e22, 100000.0]", json!([1, 1.0, -0.5, 1e-7, 1e22, 100_000.0])),
+        (
+            "['no', '09:00', '1e5', '~', 'null', '<<', '- a', '# b', '\\x7f\\u2028', 'é']",
+            json!(["no", "09:00", "1e5", "~", "null", "<<", "- a", "# b", "\u{7f}\u{2028}", "é"]),
+        ),
+        ("[{'<<': {'a': 1}, 'b': None, '1': True}]", json!([{"<<": {"a": 1}, "b": null, "1": true}])),
+        ("[{'y': '*x', 'n': '&x', '': [[]]}]", json!([{"y": "*x", "n": "&x", "": [[]]}])),
+    ] {
+        let text = format!("beat_schedule = {{'x': {{'task': 'a.b', 'schedule': 60, 'args': {args}}}}}\n");
+        let made = python(&text).unwrap();
+        for schedule in schedules(&made) {
+            let read: serde_json::Value = serde_json::from_slice(&schedule.payload.unwrap().data).unwrap();
+            assert_eq!(read, json!({ "args": wanted, "kwargs": {} }), "{}", made.text);
+        }
+        assert_eq!(made.carried + made.left, 1, "{}", made.text);
+    }
+}
