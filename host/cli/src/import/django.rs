@@ -20,6 +20,10 @@ pub(super) fn read(rows: &[Json]) -> Result<Found, String> {
         let place = format!("periodic task {}", row["pk"]);
         found.entries.push(Named { entry: entry(fields, rows), name, key: place.clone(), place, only_if: None });
     }
+    let is_crontab = |row: &&Json| model(row) == "django_celery_beat.crontabschedule";
+    if rows.iter().filter(is_crontab).any(|row| row["fields"]["timezone"].as_str().is_none()) {
+        found.zones.may_be_in("Django's settings".to_owned());
+    }
     if found.entries.is_empty() {
         return Err(format!("it has no rows of {TASK}: name what `manage.py dumpdata django_celery_beat` printed"));
     }

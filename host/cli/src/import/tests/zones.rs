@@ -102,3 +102,20 @@ fn the_zone_of_celerys_machine_and_of_other_files_is_told() {
         assert_eq!(left(&made), Vec::<&str>::new(), "{}", made.text);
     }
 }
+
+#[test]
+fn the_zone_of_django_is_told_where_a_crontab_of_its_own_has_none() {
+    for (zone, zones, told) in [("", "UTC", 1), (r#", "timezone": "Asia/Tokyo""#, "Asia/Tokyo", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("beat.json");
+        let rows = format!(
+            r#"[{{"model": "django_celery_beat.crontabschedule", "pk": 1, "fields": {{"minute": "0", "hour": "2",
+              "day_of_week": "*", "day_of_month": "*", "month_of_year": "*"{zone}}}}},
+            {{"model": "django_celery_beat.periodictask", "pk": 1,
+              "fields": {{"name": "nightly", "task": "a.b", "crontab": 1}}}}]"#
+        );
+        fs::write(&file, rows).unwrap();
+        let made = celery(&args(file)).unwrap();
+        assert_eq!((nightly(&made).as_str(), left(&made).len()), (zones, told), "{}", made.text);
+    }
+}
