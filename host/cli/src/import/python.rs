@@ -133,7 +133,8 @@ impl<'a> Visitor<'a> for Finder<'a> {
             Stmt::ClassDef(_) => self.scope = Scope::Module,
             Stmt::ImportFrom(import) if import.names.iter().any(|name| name.name.as_str() == "*") => {
                 let module = import.module.as_ref().map(ToString::to_string).unwrap_or_default();
-                if !module.starts_with("celery") {
+                let is_celerys = import.level == 0 && module.split('.').next() == Some("celery");
+                if !is_celerys {
                     self.found.zones.may_be_in(format!("`from {module} import *`"));
                 }
             }

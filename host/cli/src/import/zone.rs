@@ -50,7 +50,7 @@ impl ZoneSettings {
     }
 
     pub(super) fn may_be_in(&mut self, elsewhere: String) {
-        self.elsewhere = Some(elsewhere);
+        self.elsewhere.get_or_insert(elsewhere);
     }
 
     /// The zone, unless it is UTC, and what is to be told.

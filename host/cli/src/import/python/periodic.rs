@@ -184,11 +184,15 @@ impl Given<'_, '_> {
             Some(other) => vec![("**".to_owned(), other)],
         };
         options.extend(self.others(&OWN));
+        let immutable = self.value(None, "immutable");
+        if let Some(code @ Value::Code(_)) = &immutable {
+            options.push(("immutable".to_owned(), code.clone()));
+        }
         Signature {
             args: part(0, "args").unwrap_or(plain.args),
             kwargs: part(1, "kwargs").unwrap_or(plain.kwargs),
             options,
-            is_immutable: self.value(None, "immutable") == Some(Value::Bool(true)),
+            is_immutable: immutable == Some(Value::Bool(true)),
             task: plain.task,
         }
     }

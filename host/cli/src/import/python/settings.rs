@@ -40,6 +40,10 @@ impl<'a> Finder<'a> {
     pub(super) fn setting(&mut self, name: &str, value: &'a Expr, home: Option<Home>) {
         if is_schedule(name) {
             self.homes.extend(home);
+            // Django has a zone of its own where its settings name none.
+            if name.starts_with("CELERY") {
+                self.found.zones.may_be_in("Django's settings".to_owned());
+            }
             self.schedule(value);
         } else if let Some(home) = home.filter(|_| zone::is_setting(name)) {
             let (value, place) = (self.zone(value), format!("line {}", self.reader.line(value)));

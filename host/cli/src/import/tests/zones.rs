@@ -88,6 +88,7 @@ fn the_zone_of_celerys_machine_and_of_other_files_is_told() {
         ("app.conf.enable_utc = UTC_IS_ON", "enable_utc is UTC_IS_ON"),
         ("from shop.settings import *", "`from shop.settings import *` may name one"),
         ("app.config_from_object('django.conf:settings', namespace='CELERY')", "may name one"),
+        ("from celeryconfig import *", "`from celeryconfig import *` may name one"),
         ("app.config_from_envvar('CELERY_CONFIG')", "may name one"),
     ] {
         let text = format!("{settings}\nbeat_schedule = {{{NIGHTLY}}}\n");
@@ -97,7 +98,11 @@ fn the_zone_of_celerys_machine_and_of_other_files_is_told() {
         let named = python(&format!("timezone = 'Asia/Tokyo'\n{text}")).unwrap();
         assert_eq!((nightly(&named).as_str(), left(&named)), ("Asia/Tokyo", vec![]), "{}", named.text);
     }
-    for settings in ["enable_utc = True", "class Config:\n    pass\napp.config_from_object(Config)"] {
+    for settings in [
+        "enable_utc = True",
+        "from celery.schedules import *",
+        "class Config:\n    pass\napp.config_from_object(Config)",
+    ] {
         let made = python(&format!("{settings}\nbeat_schedule = {{{NIGHTLY}}}\n")).unwrap();
         assert_eq!(left(&made), Vec::<&str>::new(), "{}", made.text);
     }
@@ -118,4 +123,11 @@ fn the_zone_of_django_is_told_where_a_crontab_of_its_own_has_none() {
         let made = celery(&args(file)).unwrap();
         assert_eq!((nightly(&made).as_str(), left(&made).len()), (zones, told), "{}", made.text);
     }
+}
+
+#[test]
+fn the_zone_that_django_has_without_a_setting_is_told() {
+    let made = python(&format!("CELERY_BEAT_SCHEDULE = {{{NIGHTLY}}}\n")).unwrap();
+    assert_eq!((nightly(&made).as_str(), left(&made).len()), ("UTC", 1), "{}", made.text);
+    assert!(left(&made)[0].contains("Django's settings may name one"), "{}", made.text);
 }
