@@ -6,11 +6,14 @@
 mod crontab;
 mod django;
 mod entry;
+mod interval;
 mod kinds;
+mod options;
 mod python;
 mod value;
+mod when;
+mod zone;
 
-use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
@@ -18,7 +21,6 @@ use anyhow::{Context, Result, ensure};
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Config;
 use hookbox_core::name::PluginName;
-use hookbox_core::schedule::ZoneName;
 use hookbox_core::time::Timestamp;
 use serde_json::json;
 
@@ -26,8 +28,9 @@ use crate::args::{CeleryArgs, ImportCommand};
 use crate::clock::SystemClock;
 use crate::inspect::{self, Print};
 use crate::project::Mistakes;
-use entry::{Entry, Outcome};
+use entry::{Entry, Outcome, Taken};
 use value::Value;
+use zone::ZoneSettings;
 
 /// No project has a larger one.
 const FILE_BYTES_MAX: u64 = 512 << 10;
@@ -36,18 +39,24 @@ const FILE_BYTES_MAX: u64 = 512 << 10;
 #[derive(Debug, Default)]
 struct Found {
     entries: Vec<Named>,
-    timezone: Option<Value>,
+    zones: ZoneSettings,
     /// What is there and could not be read.
     unread: Vec<String>,
+    /// What is to be known of all of it.
+    notes: Vec<String>,
 }
 
 /// An entry of a beat_schedule.
 #[derive(Debug)]
 struct Named {
     name: String,
+    /// What tells it from others.
+    key: String,
     entry: Value,
     /// Where it stands.
     place: String,
+    /// What decides whether it is there.
+    only_if: Option<String>,
 }
 
 /// What became of it.
@@ -102,36 +111,44 @@ fn json_of(text: &str) -> Result<Found, String> {
     match parsed {
         serde_json::Value::Array(rows) => django::read(&rows),
         serde_json::Value::Object(members) => {
+            let mut zones = ZoneSettings::default();
+            for (name, value) in &members {
+                zones.set(name, Value::from(value.clone()), name);
+            }
             let inner = ["beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE"];
-            let timezone = members.get("timezone").cloned().map(Value::from);
             let entries = inner.iter().find_map(|name| members.get(*name)?.as_object()).unwrap_or(&members);
             let entry = |(name, entry): (&String, &serde_json::Value)| Named {
                 name: name.clone(),
+                key: name.clone(),
                 entry: Value::from(entry.clone()),
                 place: format!("entry {name:?}"),
+                only_if: None,
             };
-            let named = entries.iter().filter(|(_, entry)| entry.is_object()).map(entry);
-            Ok(Found { entries: named.collect(), timezone, unread: Vec::new() })
+            // An entry that is none is told; settings of Celery may stand beside entries.
+            let is_entry = |(name, entry): &(&String, &serde_json::Value)| entry.is_object() || !zone::is_setting(name);
+            let named = entries.iter().filter(is_entry).map(entry);
+            Ok(Found { entries: named.collect(), zones, ..Found::default() })
         }
         _ => Err("it must be an object with the entries by name, or the list that dumpdata prints".to_owned()),
     }
 }
 
 fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>) -> Carried {
-    let (zone, zone_note) = zone_of(found.timezone.as_ref());
-    let mut names = BTreeSet::new();
+    let (zone, zone_notes) = found.zones.settle();
+    let mut taken = Taken::default();
     let (mut body, mut carried, mut left) = (String::new(), 0, found.unread.len());
     for named in &found.entries {
         let entry = Entry {
             name: &named.name,
             value: &named.entry,
             place: &named.place,
+            only_if: named.only_if.as_deref(),
             zone: &zone,
             nearer: None,
             plugin,
             now,
         };
-        match entry.carry(&mut names) {
+        match entry.carry(&mut taken) {
             Outcome::Carried(text) => {
                 carried += 1;
                 body.push_str(&text);
@@ -150,25 +167,12 @@ fn write(found: &Found, now: Timestamp, file: &str, plugin: Option<&PluginName>)
          # LEFT: is what is not carried, and what to do about it.\n",
         one_line(file)
     );
-    for note in zone_note.iter().chain(&found.unread) {
+    for note in zone_notes.iter().chain(&found.notes).chain(&found.unread) {
         text.push_str(&format!("# LEFT: {}\n", one_line(note)));
     }
     text.push_str(if carried == 0 { "schedules: {}\n" } else { "schedules:\n" });
     text.push_str(&body);
     Carried { text, carried, left }
-}
-
-fn zone_of(given: Option<&Value>) -> (Option<ZoneName>, Option<String>) {
-    let cure = "write `timezone:` at each schedule";
-    match given {
-        None | Some(Value::None) => (None, None),
-        Some(Value::Text(text)) => match ZoneName::parse(text) {
-            Ok(zone) if zone == ZoneName::default() => (None, None),
-            Ok(zone) => (Some(zone), None),
-            Err(error) => (None, Some(format!("the time zone {text:?}: {error}; {cure}"))),
-        },
-        Some(other) => (None, Some(format!("the time zone is {other}, which is made by code: {cure}"))),
-    }
 }
 
 /// What a comment may hold.

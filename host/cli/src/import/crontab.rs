@@ -71,10 +71,16 @@ impl Field {
 
     /// As it is written where that means the same here, else the values one by one.
     fn part(&self, part: &str) -> Result<String, String> {
+        let refused = || format!("{} has {part:?}, which Celery does not take either", self.name);
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range.trim(), Some(self.number(step)?)),
-            None => (part, None),
+            // 5/15 is no range.
+            Some((range, _)) if range != "*" && !range.contains('-') => return Err(refused()),
+            Some((range, step)) => (range.trim(), self.number(step)?),
+            None => (part, 1),
         };
+        if step == 0 {
+            return Err(refused());
+        }
         let (first, last) = match range.split_once('-') {
             _ if range == "*" => (self.first, self.last),
             Some((first, last)) => (self.value(first.trim())?, self.value(last.trim())?),
@@ -83,7 +89,6 @@ impl Field {
                 (one, one)
             }
         };
-        let step = step.unwrap_or(1).max(1);
         let shown = match (range, first == last) {
             ("*", _) if step == 1 => "*".to_owned(),
             ("*", _) => format!("*/{step}"),

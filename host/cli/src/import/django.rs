@@ -18,7 +18,11 @@ pub(super) fn read(rows: &[Json]) -> Result<Found, String> {
             continue;
         }
         let place = format!("periodic task {}", row["pk"]);
-        found.entries.push(Named { entry: entry(fields, rows), name, place });
+        found.entries.push(Named { entry: entry(fields, rows), name, key: place.clone(), place, only_if: None });
+    }
+    let is_crontab = |row: &&Json| model(row) == "django_celery_beat.crontabschedule";
+    if rows.iter().filter(is_crontab).any(|row| row["fields"]["timezone"].as_str().is_none()) {
+        found.zones.may_be_in("Django's settings".to_owned());
     }
     if found.entries.is_empty() {
         return Err(format!("it has no rows of {TASK}: name what `manage.py dumpdata django_celery_beat` printed"));
@@ -49,8 +53,8 @@ fn entry(fields: &Map<String, Json>, rows: &[Json]) -> Value {
     if field("one_off") == Some(&Json::Bool(true)) && field("clocked").is_none() {
         put("count", Value::Int(1));
     }
-    let options = ["queue", "exchange", "routing_key", "priority"].iter().filter_map(|name| {
-        let value = field(name).filter(|value| value.as_str() != Some(""))?;
+    let options = ["queue", "exchange", "routing_key", "priority", "headers"].iter().filter_map(|name| {
+        let value = field(name).filter(|value| !matches!(value.as_str(), Some("" | "{}")))?;
         Some(((*name).to_owned(), Value::from(value.clone())))
     });
     let mut options: Vec<_> = options.collect();

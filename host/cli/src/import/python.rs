@@ -1,21 +1,26 @@
 //! Finds a beat_schedule in Python, and reads what of it is data. Nothing is run.
 
+mod constants;
 mod data;
+mod entries;
+mod periodic;
+mod settings;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Arguments, Expr, ExprCall, Stmt};
-use ruff_text_size::Ranged;
+use ruff_python_ast::{Expr, ExprCall, Stmt};
 
-use super::value::Value;
-use super::{Found, Named};
+use super::Found;
+use constants::constants;
 use data::Reader;
 pub(super) use data::span;
+use settings::{Home, Setting, literal};
 
 /// What the settings are called in the files of several releases.
 const NAMES: [&str; 3] = ["beat_schedule", "celery_beat_schedule", "celerybeat_schedule"];
-const ZONES: [&str; 2] = ["timezone", "celery_timezone"];
+/// What a method of a dict does that only reads.
+const READS: [&str; 5] = ["get", "items", "keys", "values", "copy"];
 /// Names that stand for other names, and expressions within expressions.
 const DEPTH_MAX: usize = 64;
 
@@ -49,51 +54,104 @@ fn parse(source: &str) -> Result<Found, String> {
         format!("line {line} is no Python: {}", error.error)
     })?;
     let module = parsed.into_syntax();
-    let mut constants = HashMap::new();
-    for statement in &module.body {
-        if let Some((Expr::Name(name), value)) = assigned(statement) {
-            constants.insert(name.id.as_str(), value);
-        }
-    }
-    let reader = Reader { source, constants };
-    let mut finder = Finder { reader, found: Found::default() };
+    let classes = module.body.iter().filter_map(|statement| match statement {
+        Stmt::ClassDef(class) => Some(class.name.as_str()),
+        _ => None,
+    });
+    let schedules = module.body.iter().flat_map(assigned).filter_map(|(target, _)| match target {
+        Expr::Name(name) if is_schedule(&name.id) => Some(name.id.as_str()),
+        _ => None,
+    });
+    let reader = Reader { source, constants: constants(&module.body) };
+    let mut finder = Finder {
+        reader,
+        classes: classes.collect(),
+        found: Found::default(),
+        settings: Vec::new(),
+        homes: BTreeSet::new(),
+        scope: Scope::Module,
+        within: Vec::new(),
+        schedules: schedules.collect(),
+        lines: BTreeSet::new(),
+    };
     finder.visit_body(&module.body);
-    Ok(finder.found)
+    Ok(finder.finish())
 }
 
 fn line_of(source: &str, offset: usize) -> usize {
     source.get(..offset).unwrap_or_default().matches('\n').count() + 1
 }
 
-/// The target and the value of a plain assignment.
-fn assigned(statement: &Stmt) -> Option<(&Expr, &Expr)> {
+/// The targets of a plain assignment, each with the value.
+fn assigned(statement: &Stmt) -> Vec<(&Expr, &Expr)> {
     match statement {
-        Stmt::Assign(assign) => assign.targets.first().map(|target| (target, &*assign.value)),
-        Stmt::AnnAssign(assign) => assign.value.as_ref().map(|value| (&*assign.target, &**value)),
-        _ => None,
+        Stmt::Assign(assign) => assign.targets.iter().map(|target| (target, &*assign.value)).collect(),
+        Stmt::AnnAssign(assign) => assign.value.iter().map(|value| (&*assign.target, &**value)).collect(),
+        _ => Vec::new(),
     }
 }
 
 struct Finder<'a> {
     reader: Reader<'a>,
+    /// Of the module.
+    classes: BTreeSet<&'a str>,
     found: Found,
+    /// Which of them count is known at the end.
+    settings: Vec<Setting>,
+    /// What has a schedule in it, or is given to the app.
+    homes: BTreeSet<Home>,
+    scope: Scope,
+    /// What decides whether that runs which is looked at.
+    within: Vec<String>,
+    /// Names of the module that are given a schedule, and the lines where one is.
+    schedules: BTreeSet<&'a str>,
+    lines: BTreeSet<usize>,
+}
+
+/// A name in a function is no setting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Scope {
+    Module,
+    Function,
 }
 
 impl<'a> Visitor<'a> for Finder<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if let Some((target, value)) = assigned(statement) {
+        for (target, value) in assigned(statement) {
             self.assignment(target, value);
         }
+        let (outer, depth) = (self.scope, self.within.len());
+        self.within.extend(condition(statement).map(|word| format!("`{word}` (line {})", self.reader.line(statement))));
+        match statement {
+            Stmt::AugAssign(assign) => self.augmented(assign),
+            Stmt::Delete(delete) => {
+                for target in delete.targets.iter().filter(|target| is_part(target)) {
+                    self.left(target, "a part of the schedule is taken out by code");
+                }
+            }
+            Stmt::FunctionDef(_) => self.scope = Scope::Function,
+            Stmt::ClassDef(_) => self.scope = Scope::Module,
+            Stmt::ImportFrom(import) if import.names.iter().any(|name| name.name.as_str() == "*") => {
+                let module = import.module.as_ref().map(ToString::to_string).unwrap_or_default();
+                let is_celerys = import.level == 0 && module.split('.').next() == Some("celery");
+                if !is_celerys {
+                    self.found.zones.may_be_in(format!("`from {module} import *`"));
+                }
+            }
+            _ => {}
+        }
         visitor::walk_stmt(self, statement);
+        self.scope = outer;
+        self.within.truncate(depth);
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
-            Expr::Call(call) => self.call(call),
+            Expr::Call(call) => self.call(expression, call),
             Expr::Dict(dict) => {
                 for item in &dict.items {
                     if let Some(Expr::StringLiteral(key)) = &item.key {
-                        self.setting(key.value.to_str(), &item.value);
+                        self.setting(key.value.to_str(), &item.value, Some(literal(expression)));
                     }
                 }
             }
@@ -120,130 +178,64 @@ fn is_schedule(name: &str) -> bool {
     NAMES.contains(&name.to_ascii_lowercase().as_str())
 }
 
+/// `beat_schedule["x"]`, or a part of that.
+fn is_part(expression: &Expr) -> bool {
+    match expression {
+        Expr::Subscript(part) => last_name(&part.value).is_some_and(is_schedule) || is_part(&part.value),
+        Expr::Attribute(part) => is_part(&part.value),
+        _ => false,
+    }
+}
+
+/// The word of a statement whose parts may not run, or not once.
+fn condition(statement: &Stmt) -> Option<&'static str> {
+    match statement {
+        Stmt::If(_) => Some("if"),
+        Stmt::For(_) => Some("for"),
+        Stmt::While(_) => Some("while"),
+        Stmt::Try(_) => Some("try"),
+        Stmt::Match(_) => Some("match"),
+        _ => None,
+    }
+}
+
 impl<'a> Finder<'a> {
-    fn assignment(&mut self, target: &'a Expr, value: &'a Expr) {
-        // beat_schedule["name"] = {..}
-        if let Expr::Subscript(subscript) = target
-            && last_name(&subscript.value).is_some_and(is_schedule)
-            && let Expr::StringLiteral(name) = &*subscript.slice
-        {
-            return self.one(name.value.to_str().to_owned(), value);
-        }
-        if let Some(name) = last_name(target) {
-            self.setting(name, value);
-        }
-    }
-
-    fn setting(&mut self, name: &str, value: &'a Expr) {
-        if is_schedule(name) {
-            self.entries(value);
-        } else if ZONES.contains(&name.to_ascii_lowercase().as_str()) {
-            self.found.timezone = Some(self.reader.value(value, 0));
-        }
-    }
-
-    fn call(&mut self, call: &'a ExprCall) {
-        for keyword in &call.arguments.keywords {
-            if let Some(name) = &keyword.arg {
-                self.setting(name.as_str(), &keyword.value);
-            }
-        }
-        let Expr::Attribute(function) = &*call.func else { return };
-        match function.attr.as_str() {
-            "update" if last_name(&function.value).is_some_and(is_schedule) => {
-                call.arguments.args.iter().for_each(|argument| self.entries(argument));
-            }
-            "add_periodic_task" => self.periodic(call),
+    fn call(&mut self, expression: &'a Expr, call: &'a ExprCall) {
+        let method = match &*call.func {
+            Expr::Attribute(function) => Some((&*function.value, function.attr.as_str())),
+            _ => None,
+        };
+        let home = match method {
+            Some((conf, "update")) if last_name(conf) == Some("conf") => Home::App,
+            _ if last_name(&call.func) == Some("Celery") => Home::App,
+            _ => literal(call),
+        };
+        match method {
+            Some((_, "config_from_object" | "add_defaults")) => self.all_given(call),
+            Some((conf, "update")) if last_name(conf) == Some("conf") => self.all_given(call),
+            Some((_, "config_from_envvar")) => self.may_be_in(&call.func),
             _ => {}
         }
-    }
-
-    fn entries(&mut self, value: &'a Expr) {
-        let mut value = value;
-        for _ in 0..DEPTH_MAX {
-            match value {
-                Expr::Name(name) => match self.reader.constants.get(name.id.as_str()) {
-                    Some(known) => value = known,
-                    None => break,
-                },
-                _ => break,
+        for keyword in &call.arguments.keywords {
+            match &keyword.arg {
+                Some(name) => self.setting(name.as_str(), &keyword.value, Some(home.clone())),
+                // Celery(**{..}), conf.update(**{..})
+                None if home == Home::App => self.given(&keyword.value),
+                None => {}
             }
         }
-        match value {
-            Expr::Dict(dict) => {
-                for item in &dict.items {
-                    match &item.key {
-                        Some(key) => match self.reader.value(key, 0) {
-                            Value::Text(name) => self.one(name, &item.value),
-                            other => self.left(key, &format!("the entry {other} has no name that is plain text")),
-                        },
-                        // {**other, ..}
-                        None => self.entries(&item.value),
-                    }
-                }
+        match method {
+            Some((schedule, method)) if last_name(schedule).is_some_and(is_schedule) => {
+                self.changed(expression, method, call);
             }
-            Expr::Call(call) if last_name(&call.func) == Some("dict") => {
-                call.arguments.args.iter().for_each(|argument| self.entries(argument));
-                for keyword in &call.arguments.keywords {
-                    match &keyword.arg {
-                        Some(name) => self.one(name.to_string(), &keyword.value),
-                        None => self.entries(&keyword.value),
-                    }
-                }
+            Some((part, method)) if is_part(part) && !READS.contains(&method) => {
+                self.left(expression, "a part of an entry is changed by code");
             }
-            other => self.left(other, "a part of the schedule is made by code, which is not run"),
+            Some((_, "add_periodic_task")) => self.periodic(call),
+            _ if last_name(&call.func) == Some("periodic_task") => {
+                self.left(expression, "a task with its schedule beside it is not read");
+            }
+            _ => {}
         }
-    }
-
-    fn left(&mut self, what: &Expr, why: &str) {
-        let (line, code) = (self.reader.line(what), self.reader.code(what));
-        self.found.unread.push(format!("line {line}: {why} ({code}): write the entries out, and import them again"));
-    }
-
-    fn one(&mut self, name: String, value: &'a Expr) {
-        let place = format!("line {}", self.reader.line(value));
-        let entry = self.reader.value(value, 0);
-        // The last of a name counts, as in Python.
-        self.found.entries.retain(|known| known.name != name);
-        self.found.entries.push(Named { name, entry, place });
-    }
-
-    /// `sender.add_periodic_task(schedule, signature, args, kwargs, name=..., **options)`
-    fn periodic(&mut self, call: &'a ExprCall) {
-        let Arguments { args, keywords, .. } = &call.arguments;
-        let by_name = |wanted: &str| {
-            let keyword = keywords.iter().find(|keyword| keyword.arg.as_ref().is_some_and(|name| name == wanted));
-            keyword.map(|keyword| &keyword.value)
-        };
-        let argument = |place: usize, name: &str| args.get(place).or_else(|| by_name(name));
-        let schedule = argument(0, "schedule").map_or(Value::None, |value| self.reader.value(value, 0));
-        let mut members = vec![("schedule".to_owned(), schedule)];
-        if let Some(signature) = argument(1, "sig") {
-            members.extend(self.reader.signature(signature));
-        }
-        for (place, name) in [(2, "args"), (3, "kwargs")] {
-            members.extend(argument(place, name).map(|value| (name.to_owned(), self.reader.value(value, 0))));
-        }
-        let own = ["schedule", "sig", "args", "kwargs", "name"];
-        let options = keywords.iter().filter_map(|keyword| {
-            let name =
-                keyword.arg.as_ref().map(|name| name.to_string()).filter(|name| !own.contains(&name.as_str()))?;
-            Some((name, self.reader.value(&keyword.value, 0)))
-        });
-        let options: Vec<_> = options.collect();
-        if !options.is_empty() {
-            members.push(("options".to_owned(), Value::Map(options)));
-        }
-        let entry = Value::Map(members);
-        let task = entry.get("task").map(|task| match task {
-            Value::Text(text) => text.clone(),
-            other => other.to_string(),
-        });
-        let name = match by_name("name").map(|name| self.reader.value(name, 0)) {
-            Some(Value::Text(name)) => name,
-            _ => task.unwrap_or_else(|| "periodic".to_owned()),
-        };
-        let place = format!("line {}", line_of(self.reader.source, call.range().start().into()));
-        self.found.entries.push(Named { name, entry, place });
     }
 }

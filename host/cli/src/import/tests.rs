@@ -8,6 +8,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod code;
+mod entries;
+mod intervals;
+mod json;
+mod periodic;
+mod zones;
+
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
 const FILES: [&str; 7] =
     ["documentation.py", "settings.py", "config.py", "kinds.py", "kinds.json", "plain.json", "dumpdata.json"];
@@ -34,6 +41,19 @@ fn python(text: &str) -> Result<Carried> {
 
 fn schedules(made: &Carried) -> Vec<Schedule> {
     Config::parse(&made.text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{}", made.text)).schedules
+}
+
+/// What is told, without the line that says so.
+fn left(made: &Carried) -> Vec<&str> {
+    made.text.lines().filter_map(|line| line.trim().strip_prefix("# LEFT: ")).skip(1).collect()
+}
+
+/// What becomes of an entry of the task `a.b`: its lines, or `left`; and what is told of it.
+fn entry(settings: &str, members: &str) -> (String, String) {
+    let made = python(&format!("{settings}\nbeat_schedule = {{'x': {{'task': 'a.b', {members}}}}}\n")).unwrap();
+    let lines = made.text.split_once("handler: \"b\"\n").map(|(_, lines)| lines);
+    let lines = lines.map(|lines| lines.lines().map(str::trim).collect::<Vec<_>>().join("; "));
+    (lines.unwrap_or_else(|| "left".to_owned()), left(&made).join("; "))
 }
 
 #[test]
@@ -169,6 +189,15 @@ fn values(text: &str, first: u32, last: u32) -> Vec<u32> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+#[test]
+fn what_celery_takes_for_no_crontab_is_left() {
+    for field in ["5/15", "*/0", "1-5/0", "60", "1-", "*,", " */2 3"] {
+        let (made, told) = entry("", &format!("'schedule': crontab(minute='{field}')"));
+        assert!(made == "left" && told.contains("minute has"), "{field}: {made}: {told}");
+    }
+    assert_eq!(entry("", "'schedule': crontab(minute='22-2/20')").0, "cron: \"22,42,2 * * * *\"; day_rule: and");
 }
 
 proptest! {

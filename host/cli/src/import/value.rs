@@ -36,6 +36,13 @@ impl Call {
         let named = self.named.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
         named.or_else(|| self.args.get(place))
     }
+
+    /// Arguments that have none of these names and none of their places, as they are written.
+    pub(super) fn unknown(&self, names: &[&str]) -> Vec<String> {
+        let args = self.args.iter().skip(names.len()).map(ToString::to_string);
+        let named = self.named.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        args.chain(named.map(|(name, value)| format!("{name}={value}"))).collect()
+    }
 }
 
 impl Value {
@@ -43,6 +50,16 @@ impl Value {
         match self {
             Value::Map(members) => members.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value),
             _ => None,
+        }
+    }
+
+    /// None, and what is empty: Celery asks no further.
+    pub(super) fn is_nothing(&self) -> bool {
+        match self {
+            Value::None => true,
+            Value::List(items) => items.is_empty(),
+            Value::Map(members) => members.is_empty(),
+            _ => false,
         }
     }
 
@@ -77,9 +94,11 @@ impl From<Json> for Value {
         match json {
             Json::Null => Value::None,
             Json::Bool(truth) => Value::Bool(truth),
-            Json::Number(number) => match number.as_i64() {
-                Some(number) => Value::Int(number),
-                None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+            Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(number), _) => Value::Int(number),
+                (None, Some(float)) if number.is_f64() => Value::Float(float),
+                // As a float it would be another number.
+                _ => Value::Code(number.to_string()),
             },
             Json::String(text) => Value::Text(text),
             Json::Array(items) => Value::List(items.into_iter().map(Value::from).collect()),

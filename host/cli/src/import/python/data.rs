@@ -20,9 +20,24 @@ pub(super) struct Reader<'a> {
     pub(super) constants: HashMap<&'a str, &'a Expr>,
 }
 
-impl Reader<'_> {
-    pub(super) fn line(&self, expression: &Expr) -> usize {
-        line_of(self.source, expression.range().start().into())
+impl<'a> Reader<'a> {
+    /// What a name stands for; anything else is itself.
+    pub(super) fn known(&self, expression: &'a Expr) -> &'a Expr {
+        let mut expression = expression;
+        for _ in 0..DEPTH_MAX {
+            match expression {
+                Expr::Name(name) => match self.constants.get(name.id.as_str()) {
+                    Some(known) => expression = known,
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        expression
+    }
+
+    pub(super) fn line(&self, what: &impl Ranged) -> usize {
+        line_of(self.source, what.range().start().into())
     }
 
     pub(super) fn code(&self, expression: &Expr) -> String {
@@ -34,46 +49,6 @@ impl Reader<'_> {
             shown.push_str("..");
         }
         shown
-    }
-
-    /// `task.s(1)`, `task.si(1)`, `signature("task", args=(1,))`, or the task's name.
-    pub(super) fn signature(&self, expression: &Expr) -> Vec<(String, Value)> {
-        let member = |name: &str, value| (name.to_owned(), value);
-        if let Expr::StringLiteral(name) = expression {
-            return vec![member("task", Value::Text(name.value.to_str().to_owned()))];
-        }
-        let Expr::Call(call) = expression else {
-            return vec![member("task", Value::Code(self.code(expression)))];
-        };
-        let list = |values: &[Expr]| Value::List(values.iter().map(|value| self.value(value, 0)).collect());
-        match &*call.func {
-            Expr::Attribute(function) if ["s", "si", "subtask"].contains(&function.attr.as_str()) => {
-                let task = self.code(&function.value);
-                let kwargs = call
-                    .arguments
-                    .keywords
-                    .iter()
-                    .filter_map(|keyword| Some((keyword.arg.as_ref()?.to_string(), self.value(&keyword.value, 0))));
-                vec![
-                    member("task", Value::Text(task)),
-                    member("args", list(&call.arguments.args)),
-                    member("kwargs", Value::Map(kwargs.collect())),
-                ]
-            }
-            other if matches!(last_name(other), Some("signature" | "subtask" | "Signature")) => {
-                let named = |wanted: &str| {
-                    let keyword = call.arguments.keywords.iter().find(|k| k.arg.as_ref().is_some_and(|n| n == wanted));
-                    keyword.map(|keyword| self.value(&keyword.value, 0))
-                };
-                let task = call.arguments.args.first().map(|task| self.value(task, 0));
-                let mut members = vec![member("task", task.unwrap_or(Value::None))];
-                for name in ["args", "kwargs", "options"] {
-                    members.extend(named(name).map(|value| member(name, value)));
-                }
-                members
-            }
-            _ => vec![member("task", Value::Code(self.code(expression)))],
-        }
     }
 
     pub(super) fn value(&self, expression: &Expr, depth: usize) -> Value {
@@ -178,8 +153,9 @@ fn reckon(operator: Operator, left: Value, right: Value) -> Option<Value> {
             Operator::Add => left.checked_add(*right),
             Operator::Sub => left.checked_sub(*right),
             Operator::Mult => left.checked_mul(*right),
-            Operator::FloorDiv => left.checked_div_euclid(*right),
-            Operator::Mod => left.checked_rem_euclid(*right),
+            // Below zero Python rounds another way.
+            Operator::FloorDiv if *right > 0 => left.checked_div_euclid(*right),
+            Operator::Mod if *right > 0 => left.checked_rem_euclid(*right),
             Operator::Pow => left.checked_pow(u32::try_from(*right).ok()?),
             Operator::Div => return Some(Value::Float(*left as f64 / *right as f64)),
             _ => None,
@@ -232,6 +208,7 @@ fn range(call: &Call) -> Option<Value> {
         [first, end, step] if *step > 0 => (*first, *end, *step),
         _ => return None,
     };
-    let items = (first..end).step_by(usize::try_from(step).ok()?).take(ITEMS_MAX);
-    Some(Value::List(items.map(Value::Int).collect()))
+    let items = (first..end).step_by(usize::try_from(step).ok()?).take(ITEMS_MAX + 1);
+    let items: Vec<_> = items.map(Value::Int).collect();
+    (items.len() <= ITEMS_MAX).then_some(Value::List(items))
 }
