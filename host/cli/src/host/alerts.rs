@@ -144,7 +144,11 @@ impl Watcher {
                     told.lost += u64::from(is_lost);
                     match is_lost {
                         true => {
-                            tracing::error!(channel, failure, "{channel} was not told of alerts, for good: {failure}")
+                            tracing::error!(
+                                channel,
+                                failure,
+                                "{channel} was not told of alerts, and this message is lost: {failure}"
+                            )
                         }
                         false => tracing::warn!(channel, failure, "{channel} was not told of alerts yet: {failure}"),
                     }

@@ -261,3 +261,67 @@ fn messages_of_one_channel_go_in_order() {
     book.delivered(&first[0].id);
     assert_eq!(book.due(at(1))[0].parts[0].about, "b");
 }
+
+/// All tries of the first message fail.
+fn lose(book: &mut Book, now: Timestamp) {
+    let id = book.messages[0].id.clone();
+    let tries = (0..TRIES_MAX).map(|_| book.failed(&id, "no".into(), now));
+    assert_eq!(tries.filter(|is_lost| *is_lost).count(), 1);
+}
+
+#[test]
+fn a_channel_is_told_anew_of_what_fires_when_the_message_about_it_was_lost() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), settle: Millis(0), ..terms() });
+    book.step(wrong(&["a", "b"]), &terms, at(0));
+    book.step(wrong(&["a", "b", "c"]), &terms, at(1));
+    lose(&mut book, at(2));
+    assert_eq!(told(&book), [vec![part("c", false)]]);
+    for minute in 3..6 {
+        book.step(wrong(&["a", "b", "c"]), &terms, at(minute));
+    }
+    assert_eq!(told(&book)[1..], [vec![part("a", false), part("b", false)]], "once, and not what it knows of");
+    let text = serde_json::to_string(&book).unwrap();
+    assert_eq!(serde_json::from_str::<Book>(&text).unwrap(), book);
+}
+
+#[test]
+fn of_what_has_ended_when_its_message_was_lost_the_end_alone_is_told() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), settle: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(0));
+    book.step(wrong(&[]), &terms, at(1));
+    lose(&mut book, at(2));
+    book.step(wrong(&[]), &terms, at(3));
+    assert_eq!((told(&book), book.alerts.len()), (vec![vec![part("a", true)]], 0));
+}
+
+#[test]
+fn a_channel_with_many_messages_that_wait_is_told_of_the_rest_once_there_is_room() {
+    let terms = Terms { group: Millis(0), settle: Millis(0), hourly_max: 1000, ..terms() };
+    let mut book = Book::default();
+    let all: Vec<String> = (0..60).map(|number| format!("h{number:02}")).collect();
+    for minute in 1..=60 {
+        let abouts: Vec<&str> = all[..minute].iter().map(String::as_str).collect();
+        book.step(wrong(&abouts), &terms, at(minute as u64));
+    }
+    assert_eq!((book.messages.len(), told(&book)[0].clone()), (MESSAGES_MAX, vec![part("h00", false)]));
+    book.delivered(&book.messages[0].id.clone());
+    let abouts: Vec<&str> = all.iter().map(String::as_str).collect();
+    book.step(wrong(&abouts), &terms, at(61));
+    let rest: Vec<_> = all[MESSAGES_MAX..].iter().map(|about| part(about, false)).collect();
+    assert_eq!((book.messages.len(), told(&book).pop().unwrap()), (MESSAGES_MAX, rest));
+}
+
+#[test]
+fn ends_that_cannot_be_told_yet_leave_room_for_what_begins() {
+    let terms = Terms { group: Millis(0), settle: Millis(0), hourly_max: 1, ..terms() };
+    let mut book = Book::default();
+    let all: Vec<String> = (0..ALERTS_MAX).map(|number| format!("h{number}")).collect();
+    let abouts: Vec<&str> = all.iter().map(String::as_str).collect();
+    // The only message of the hour is the one that they began.
+    book.step(wrong(&abouts), &terms, at(0));
+    book.step(wrong(&[]), &terms, at(1));
+    book.step(wrong(&["new"]), &terms, at(2));
+    assert_eq!((book.alerts.len(), book.alerts[ALERTS_MAX].about.as_str()), (ALERTS_MAX + 1, "new"));
+    book.step(wrong(&["new"]), &terms, at(61));
+    assert_eq!((book.alerts.len(), told(&book)[1].len()), (1, ALERTS_MAX + 1));
+}
