@@ -110,7 +110,8 @@ impl Watcher {
                 let State { book, watch, .. } = state;
                 let judged = watch.judge(reading, &config.rules, &mut book.seen, now);
                 let step = book.step(judged, &config.terms, now);
-                if step == Step::Changed || now.since(state.kept) >= KEEP_EVERY {
+                // Kept later than now is kept before the clock was set back.
+                if step == Step::Changed || now.since(state.kept) >= KEEP_EVERY || state.kept > now {
                     self.keep(state).await;
                 }
             }

@@ -145,7 +145,8 @@ impl Book {
     pub fn due(&self, now: Timestamp) -> Vec<Message> {
         let mut channels = BTreeSet::new();
         let first = self.messages.iter().filter(|message| channels.insert(message.channel.clone()));
-        first.filter(|message| message.due <= now).cloned().collect()
+        // No wait is longer: one that seems to be is from before the clock was set back.
+        first.filter(|message| message.due <= now || message.due > now.plus(WAIT_MAX)).cloned().collect()
     }
 
     pub fn delivered(&mut self, id: &str) {
@@ -200,7 +201,8 @@ impl Book {
                 }
                 None if judged.open.contains(&alert.rule) => {}
                 None => {
-                    let since = *alert.right_since.get_or_insert(now);
+                    let since = alert.right_since.map_or(now, |since| since.min(now));
+                    alert.right_since = Some(since);
                     if now.since(since) >= terms.settle {
                         alert.resolved = Some(now);
                     }

@@ -325,3 +325,42 @@ fn ends_that_cannot_be_told_yet_leave_room_for_what_begins() {
     book.step(wrong(&["new"]), &terms, at(61));
     assert_eq!((book.alerts.len(), told(&book)[1].len()), (1, ALERTS_MAX + 1));
 }
+
+/// What a clock showed that was a day ahead.
+const AHEAD: u64 = 24 * 60;
+
+#[test]
+fn messages_go_and_alerts_end_though_the_clock_was_set_back() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(AHEAD));
+    let [message] = &book.due(at(AHEAD))[..] else { panic!("{book:?}") };
+    book.failed(&message.id, "no".into(), at(AHEAD));
+    assert_eq!(book.due(at(AHEAD)), [], "it waits");
+    assert_eq!(book.due(at(0)).len(), 1);
+    book.failed(&message.id, "no".into(), at(0));
+    assert_eq!(book.due(at(0)), [], "it waits by the clock that there is");
+    book.delivered(&message.id);
+    book.step(wrong(&[]), &terms, at(AHEAD));
+    book.step(wrong(&[]), &terms, at(0));
+    assert_eq!((book.alerts.len(), book.history.len()), (1, 0), "it was right for no time");
+    book.step(wrong(&[]), &terms, at(1));
+    assert_eq!((told(&book), book.history.len()), (vec![vec![part("a", true)]], 1));
+}
+
+#[test]
+fn what_was_seen_before_the_clock_was_set_back_is_as_old_as_the_clock_allows() {
+    let (mut watch, mut seen) = (Watch::default(), Seen::default());
+    let hour = Millis(60 * MINUTE);
+    let rule = Rules { provider_silent: [(provider("shop"), hour)].into(), rollback: Some(hour), ..Rules::default() };
+    let read = |rollbacks| {
+        let came = Sender { last_accepted: Some(at(AHEAD)), ..Sender::default() };
+        let rollbacks = [(PluginName::parse("welcome").unwrap(), rollbacks)].into();
+        Reading { providers: [(provider("shop"), came)].into(), rollbacks, ..Reading::default() }
+    };
+    let mut judge = |rollbacks, minute| rules(&watch.judge(read(rollbacks), &rule, &mut seen, at(minute)));
+    assert_eq!(judge(0, AHEAD), []);
+    assert_eq!(judge(1, AHEAD), [Rule::Rollback]);
+    assert_eq!(judge(1, 0), [Rule::Rollback]);
+    assert_eq!(judge(1, 59), [Rule::Rollback]);
+    assert_eq!(judge(1, 60), [Rule::ProviderSilent]);
+}

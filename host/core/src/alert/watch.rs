@@ -246,6 +246,8 @@ fn silent(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp, judg
     seen.providers.retain(|name, _| rules.provider_silent.contains_key(name));
     for (name, most) in &rules.provider_silent {
         let last = latest.providers.get(name).and_then(|sender| sender.last_accepted);
+        // What came before the clock was set back was heard before, too.
+        let last = last.filter(|last| *last <= now);
         let heard = seen.providers.entry(name.clone()).or_insert(now);
         *heard = (*heard).max(last.unwrap_or_default()).min(now);
         if now.since(*heard) >= *most {
@@ -272,6 +274,7 @@ fn rolled_back(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp,
         if *number > known.0 {
             *known = (*number, Some(now));
         }
+        known.1 = known.1.map(|at| at.min(now));
         let is_recent = |at: Timestamp| rules.rollback.is_some_and(|told_for| now.since(at) < told_for);
         if known.1.is_some_and(is_recent) {
             let text = format!("the host rolled {name} back to the version before. hookbox plugins show {name}");
