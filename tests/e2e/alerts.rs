@@ -137,7 +137,7 @@ alerts:
     mail: {{ mail: {{ server: 'smtp://{}', from: hookbox@example.com, to: [ops@example.com] }} }}
     own: {{ handler: steps/link }}
   rules:
-    dead-letters: {{ more: 1, within: 10s }}
+    dead-letters: {{ more: 1, within: 20s }}
     handler-failing: off
     disk-low: off
 ",
@@ -172,7 +172,7 @@ fn each_channel_is_told_once_that_something_is_wrong_and_once_that_it_is_right_o
     assert_eq!((told(hook), of_handler(&host)), (firing.clone(), firing.clone()));
     let shown = host.get("alerts");
     assert_eq!(shown["firing"][0]["rule"], "dead-letters", "{shown:#}");
-    assert!(host.get_text("/alerts").contains("1 more dead letters within 10s"));
+    assert!(host.get_text("/alerts").contains("1 more dead letters within 20s"));
     host.stop();
 
     let host = project.serve();
@@ -223,6 +223,26 @@ fn a_message_that_is_not_taken_comes_again_as_the_same_one() {
     let ids: Vec<String> = hook.seen().iter().map(|m| m.header("webhook-id").unwrap().to_owned()).collect();
     assert_eq!(ids[0], ids[1], "{ids:?}");
     assert_eq!(told(hook)[..2], ["firing dead-letters", "firing dead-letters"]);
+}
+
+/// Only what the host does at its start tells of it: nobody looked while it became a dead letter.
+#[test]
+fn a_run_that_is_lost_with_the_host_is_a_dead_letter_that_is_told() {
+    let project = Project::with(&["steps"]);
+    let once = "plugins: { steps: { handlers: { slow: { attempts: 1 } } } }";
+    project.write("hooks.yaml", format!("alerts: {{ every: 1s }}\n{once}\n"));
+    let host = project.serve();
+    until("the host has looked", || project.path("data/alerts.json").exists().then_some(()));
+    let event = host.accept(&shop("slow", "1", json!({ "until": now() + 120_000 })));
+    let run = host.get(&format!("events/{event}"))["run_ids"][0].as_str().unwrap().to_owned();
+    until("it runs", || (host.get(&format!("runs/{run}"))["state"] == "leased").then_some(()));
+    host.kill();
+    let host = project.serve();
+    assert_eq!(host.ended_run(&run)["state"], "dead");
+    until("that is told", || {
+        let firing = host.get("alerts")["firing"].clone();
+        firing.as_array().unwrap().iter().any(|alert| alert["rule"] == "dead-letters").then_some(())
+    });
 }
 
 #[test]

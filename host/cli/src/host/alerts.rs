@@ -78,7 +78,8 @@ impl Watcher {
             Book::default()
         });
         let (watch, told) = (Watch::default(), BTreeMap::new());
-        let mut state = State { book, watch, told, kept: self.clock.now() };
+        // The first look is kept: what a crash after it buries is counted from there.
+        let mut state = State { book, watch, told, kept: Timestamp::default() };
         loop {
             let settled = self.settings.load_full();
             self.look(&mut state, &settled).await;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::growth::Growth;
 use super::rules::{Rule, Rules, Share};
 use crate::name::{PluginName, ProviderName, ScheduleName};
 use crate::time::{Millis, Timestamp};
@@ -77,6 +78,9 @@ pub struct Seen {
     pub providers: BTreeMap<ProviderName, Timestamp>,
     /// Rollbacks of each plugin, and when the last one was seen.
     pub rollbacks: BTreeMap<PluginName, (u64, Option<Timestamp>)>,
+    /// Dead letters: what is buried before the first look of a start, or after the last one of a stop, has come, too.
+    #[serde(default)]
+    pub dead: Growth,
 }
 
 /// The latest readings.
@@ -92,7 +96,7 @@ impl Watch {
         let mut judged = Judged::default();
         self.handlers(&latest, rules, now, &mut judged);
         self.refusals(&latest, rules, now, &mut judged);
-        self.dead(&latest, rules, now, &mut judged);
+        dead(&latest, rules, seen, now, &mut judged);
         queue(&latest, rules, &mut judged);
         schedules(&latest, rules, now, &mut judged);
         attention(&latest, rules, &mut judged);
@@ -162,20 +166,6 @@ impl Watch {
             }
         }
     }
-
-    fn dead(&self, latest: &Reading, rules: &Rules, now: Timestamp, judged: &mut Judged) {
-        let Some((more, within)) = rules.dead_letters else { return };
-        let Some((before, is_whole)) = self.before(within, now) else { return };
-        judged.known(Rule::DeadLetters, is_whole);
-        let grown = latest.dead.saturating_sub(before.dead);
-        if grown >= more {
-            let text = format!(
-                "{grown} more dead letters within {within}, {} in all. hookbox runs list --state dead",
-                latest.dead
-            );
-            judged.wrong(Rule::DeadLetters, "", text);
-        }
-    }
 }
 
 impl Judged {
@@ -197,6 +187,22 @@ fn since(now: u64, before: u64) -> u64 {
 
 fn is_over(Share { percent, over, .. }: Share, part: u64, whole: u64) -> bool {
     whole >= over && part > 0 && part.saturating_mul(100) >= whole.saturating_mul(percent)
+}
+
+fn dead(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp, judged: &mut Judged) {
+    let Some((more, within)) = rules.dead_letters else {
+        seen.dead = Growth::default();
+        return;
+    };
+    let (grown, is_whole) = seen.dead.grown(latest.dead, within, now);
+    judged.known(Rule::DeadLetters, is_whole);
+    if grown >= more {
+        let text = format!(
+            "{grown} more dead letters within {within}, {} in all. hookbox runs list --state dead",
+            latest.dead
+        );
+        judged.wrong(Rule::DeadLetters, "", text);
+    }
 }
 
 fn queue(latest: &Reading, rules: &Rules, judged: &mut Judged) {
@@ -282,3 +288,6 @@ fn rolled_back(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
