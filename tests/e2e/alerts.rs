@@ -246,6 +246,20 @@ fn a_run_that_is_lost_with_the_host_is_a_dead_letter_that_is_told() {
 }
 
 #[test]
+fn what_a_provider_sent_since_the_last_look_is_known_after_a_stop() {
+    let project = Project::with(&["steps"]);
+    project.write("hooks.yaml", "alerts: { every: 10m, rules: { provider-silent: { after: { shop: 1h } } } }\n");
+    let host = project.serve();
+    until("the host has looked", || project.path("data/alerts.json").exists().then_some(()));
+    let before = now();
+    host.accept(&shop("count", "1", json!({})));
+    host.stop();
+    let kept: Value = serde_json::from_slice(&std::fs::read(project.path("data/alerts.json")).unwrap()).unwrap();
+    let heard = kept["book"]["seen"]["providers"]["shop"].as_u64().unwrap();
+    assert!(heard >= before, "{kept:#}");
+}
+
+#[test]
 fn channels_are_read_anew_when_hooks_yaml_changes() {
     let receiver = Receiver::start();
     let project = Project::with(&[]).env("ALERT_KEY", KEY);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use futures::future::join_all;
-use hookbox_core::alert::{Book, Message, Step, Watch};
+use hookbox_core::alert::{Book, Judged, Message, Step, Watch};
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Alerts as Config;
 use hookbox_core::id::Mint;
@@ -25,7 +25,7 @@ use hookbox_http::alerts::{Alerts, Shown, Test, Told};
 use hookbox_http::providers::Providers;
 use hookbox_http::readings::Sources;
 use hookbox_http::tally::Tally;
-use hookbox_store::Store;
+use hookbox_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use channels::Channels;
@@ -88,7 +88,7 @@ impl Watcher {
             loop {
                 tokio::select! {
                     biased;
-                    () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return,
+                    () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return self.leave(state).await,
                     () = &mut wait => break,
                     Some(test) = tests.recv() => self.test(&mut state, test).await,
                 }
@@ -97,20 +97,10 @@ impl Watcher {
     }
 
     async fn look(&self, state: &mut State, settled: &Settled) {
-        let (now, config) = (self.clock.now(), &settled.config);
-        let providers = self.providers.load_full();
-        let sources = Sources {
-            store: &*self.store,
-            tally: &self.tally,
-            spending: &self.spending,
-            providers: &providers,
-            data: &self.data,
-        };
-        match sources.read(&config.rules, now).await {
-            Ok(reading) => {
-                let State { book, watch, .. } = state;
-                let judged = watch.judge(reading, &config.rules, &mut book.seen, now);
-                let step = book.step(judged, &config.terms, now);
+        let now = self.clock.now();
+        match self.judge(state, settled, now).await {
+            Ok(judged) => {
+                let step = state.book.step(judged, &settled.config.terms, now);
                 // Kept later than now is kept before the clock was set back.
                 if step == Step::Changed || now.since(state.kept) >= KEEP_EVERY || state.kept > now {
                     self.keep(state).await;
@@ -122,6 +112,29 @@ impl Watcher {
         self.show(state, &settled.channels);
         self.deliver(state, &settled.channels, now).await;
         self.show(state, &settled.channels);
+    }
+
+    async fn judge(&self, state: &mut State, settled: &Settled, now: Timestamp) -> Result<Judged, StoreError> {
+        let providers = self.providers.load_full();
+        let sources = Sources {
+            store: &*self.store,
+            tally: &self.tally,
+            spending: &self.spending,
+            providers: &providers,
+            data: &self.data,
+        };
+        let rules = &settled.config.rules;
+        let reading = sources.read(rules, now).await?;
+        Ok(state.watch.judge(reading, rules, &mut state.book.seen, now))
+    }
+
+    /// What was seen until now is known after the next start; what it means is told then.
+    async fn leave(&self, mut state: State) {
+        let settled = self.settings.load_full();
+        if let Err(error) = self.judge(&mut state, &settled, self.clock.now()).await {
+            tracing::warn!(%error, "alerts were not looked at for the last time: {error}");
+        }
+        self.keep(&mut state).await;
     }
 
     async fn deliver(&self, state: &mut State, channels: &Channels, now: Timestamp) {
