@@ -58,8 +58,8 @@ pub(crate) struct Watcher {
     pub(crate) queue_max: u64,
     pub(crate) data: PathBuf,
     pub(crate) alerts: Arc<Alerts>,
-    /// Exchanged whole when hooks.yaml changes.
-    pub(crate) settings: Arc<ArcSwap<Settled>>,
+    /// Exchanged whole when hooks.yaml changes, which is a reason to look.
+    pub(crate) settings: watch::Receiver<Arc<Settled>>,
 }
 
 /// Between two looks.
@@ -80,8 +80,9 @@ impl Watcher {
         let (watch, told) = (Watch::default(), BTreeMap::new());
         // The first look is kept: what a crash after it buries is counted from there.
         let mut state = State { book, watch, told, kept: Timestamp::default() };
+        let mut settings = self.settings.clone();
         loop {
-            let settled = self.settings.load_full();
+            let settled = settings.borrow_and_update().clone();
             self.look(&mut state, &settled).await;
             let wait = tokio::time::sleep(settled.config.every.as_duration());
             tokio::pin!(wait);
@@ -89,6 +90,11 @@ impl Watcher {
                 tokio::select! {
                     biased;
                     () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return self.leave(state).await,
+                    // Whoever changed something tries it next, and does not wait for a look.
+                    Ok(()) = settings.changed() => {
+                        self.show(&mut state, &self.settings.borrow().clone().channels);
+                        break;
+                    }
                     () = &mut wait => break,
                     Some(test) = tests.recv() => self.test(&mut state, test).await,
                 }
@@ -130,7 +136,7 @@ impl Watcher {
 
     /// What was seen until now is known after the next start; what it means is told then.
     async fn leave(&self, mut state: State) {
-        let settled = self.settings.load_full();
+        let settled = self.settings.borrow().clone();
         if let Err(error) = self.judge(&mut state, &settled, self.clock.now()).await {
             tracing::warn!(%error, "alerts were not looked at for the last time: {error}");
         }
@@ -181,7 +187,7 @@ impl Watcher {
     async fn test(&self, state: &mut State, test: Test) {
         let now = self.clock.now();
         let message = text::test(&test.channel, now, self.mint.random());
-        let settled = self.settings.load_full();
+        let settled = self.settings.borrow().clone();
         let sent = self.send(&settled.channels, &message).await;
         state.told.entry(test.channel).or_default().failure = sent.clone().err();
         self.show(state, &settled.channels);
