@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hookbox_core::alert::{Reading, Rules, Schedule, Sender, Tries};
-use hookbox_core::name::ScheduleName;
+use hookbox_core::name::{HandlerRef, ScheduleName};
 use hookbox_core::schedule::{Reason, ScheduleRow};
 use hookbox_core::spending::Spending;
 use hookbox_core::time::{Millis, Timestamp};
@@ -60,11 +60,11 @@ impl Sources<'_> {
         })
     }
 
-    fn handlers(&self) -> BTreeMap<String, Tries> {
+    fn handlers(&self) -> BTreeMap<HandlerRef, Tries> {
         let named = self.spending.all().into_iter().filter_map(|(handler, spent)| Some((handler?, spent.ends)));
         let tries = named.map(|(handler, ends)| {
             let failed = ends.dead + ends.retried;
-            (handler.to_string(), Tries { ended: ends.succeeded + failed, failed })
+            (handler, Tries { ended: ends.succeeded + failed, failed })
         });
         tries.collect()
     }

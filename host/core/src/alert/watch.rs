@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::growth::Growth;
 use super::rules::{Rule, Rules, Share};
-use crate::name::{PluginName, ProviderName, ScheduleName};
+use crate::name::{HandlerRef, PluginName, ProviderName, ScheduleName};
 use crate::time::{Millis, Timestamp};
 
 /// Readings that are kept: with more, every other one is let go.
@@ -15,7 +15,7 @@ const READINGS_MAX: usize = 512;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Since the start, by handler.
-    pub handlers: BTreeMap<String, Tries>,
+    pub handlers: BTreeMap<HandlerRef, Tries>,
     /// Since the start.
     pub providers: BTreeMap<ProviderName, Sender>,
     /// Dead letters that are kept.
@@ -141,11 +141,12 @@ impl Watch {
             let earlier = before.handlers.get(handler).copied().unwrap_or_default();
             let (ended, failed) = (since(tries.ended, earlier.ended), since(tries.failed, earlier.failed));
             if is_over(rule, failed, ended) {
+                let HandlerRef { plugin, handler: name } = handler;
+                // Those that are tried again have failed, too, in whatever state they are.
                 let text = format!(
-                    "{handler} fails: {failed} of {ended} attempts within {within}. hookbox runs list --handler {} --state dead",
-                    handler.rsplit('/').next().unwrap_or_default()
+                    "{handler} fails: {failed} of {ended} attempts within {within}. hookbox runs list --plugin {plugin} --handler {name}"
                 );
-                judged.wrong(Rule::HandlerFailing, handler, text);
+                judged.wrong(Rule::HandlerFailing, &handler.to_string(), text);
             }
         }
     }

@@ -78,7 +78,7 @@ async fn each_number_is_what_the_host_has_counted() {
     let reading = read(&host, &rules, host.clock.now()).await;
     assert_eq!(reading.dead, 1);
     assert_eq!(reading.oldest, Millis(90_000), "one waits still");
-    assert_eq!(reading.handlers["welcome/on-user"], Tries { ended: 2, failed: 1 });
+    assert_eq!(reading.handlers[&target("welcome", "on-user")], Tries { ended: 2, failed: 1 });
     let sender = &reading.providers[&ProviderName::parse("my-shop").unwrap()];
     assert_eq!((sender.accepted, sender.refused, sender.last_accepted), (2, 1, Some(NOW)));
     assert_eq!(reading.rollbacks[&PluginName::parse("welcome").unwrap()], 2, "those of operators are no alert");

@@ -1,9 +1,4 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::alert::Rule;
-use crate::name::{PluginName, ProviderName, ScheduleName};
-use crate::time::{Millis, Timestamp};
 
 const MINUTE: u64 = 60_000;
 /// What a clock shows that is a day ahead, in minutes.
@@ -18,7 +13,8 @@ fn provider(name: &str) -> ProviderName {
 }
 
 fn reading(ended: u64, failed: u64) -> Reading {
-    Reading { handlers: [("welcome/on-user".to_owned(), Tries { ended, failed })].into(), ..Reading::default() }
+    let handler: HandlerRef = "welcome/on-user".parse().unwrap();
+    Reading { handlers: [(handler, Tries { ended, failed })].into(), ..Reading::default() }
 }
 
 fn rules(judged: &Judged) -> Vec<Rule> {
@@ -33,7 +29,9 @@ fn a_handler_fails_by_its_share_within_the_window_and_not_by_its_past() {
     assert_eq!(rules(&judge(104, 94, 1)), [], "four are too few");
     let wrong = judge(106, 93, 2);
     assert_eq!(rules(&wrong), [Rule::HandlerFailing]);
-    assert!(wrong.wrong[0].text.contains("welcome/on-user fails: 3 of 6 attempts within 10m"), "{wrong:?}");
+    let text =
+        "welcome/on-user fails: 3 of 6 attempts within 10m. hookbox runs list --plugin welcome --handler on-user";
+    assert_eq!((wrong.wrong[0].about.as_str(), wrong.wrong[0].text.as_str()), ("welcome/on-user", text));
     assert!(wrong.open.contains(&Rule::HandlerFailing), "no whole window is known");
     let later = judge(120, 93, 12);
     assert_eq!((rules(&later), later.open.contains(&Rule::HandlerFailing)), (vec![], false));
