@@ -260,6 +260,16 @@ fn what_a_provider_sent_since_the_last_look_is_known_after_a_stop() {
 }
 
 #[test]
+fn check_warns_of_a_provider_that_is_watched_and_is_none() {
+    let project = Project::with(&[]);
+    let rule = "alerts: { rules: { provider-silent: { after: { my_shop: 1h, my-shp: 1h } } } }";
+    project.write("hooks.yaml", format!("providers: {{ my-shop: {{}} }}\n{rule}\n"));
+    let warnings = project.run(&["check", "--json"]).json()["warnings"].to_string();
+    assert!(warnings.contains("provider-silent.after.my-shp: there is no provider my-shp"), "{warnings}");
+    assert!(!warnings.contains("provider-silent.after.my_shop"), "{warnings}");
+}
+
+#[test]
 fn channels_are_read_anew_when_hooks_yaml_changes() {
     let receiver = Receiver::start();
     let project = Project::with(&[]).env("ALERT_KEY", KEY);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hookbox_core::alert::{Reading, Rules, Schedule, Sender, Tries};
-use hookbox_core::name::{HandlerRef, ScheduleName};
+use hookbox_core::name::{HandlerRef, ProviderName, ScheduleName};
 use hookbox_core::schedule::{Reason, ScheduleRow};
 use hookbox_core::spending::Spending;
 use hookbox_core::time::{Millis, Timestamp};
@@ -51,6 +51,7 @@ impl Sources<'_> {
         Ok(Reading {
             handlers: self.handlers(),
             providers: self.providers.all().map(|(name, _)| (name.clone(), self.sender(name))).collect(),
+            heard: self.heard(rules),
             dead: self.store.counts().dead,
             oldest: oldest.unwrap_or_default(),
             schedules: self.schedules(rules, now).await?,
@@ -69,14 +70,19 @@ impl Sources<'_> {
         tries.collect()
     }
 
-    fn sender(&self, name: &hookbox_core::name::ProviderName) -> Sender {
+    fn sender(&self, name: &ProviderName) -> Sender {
         let counted = self.tally.of(name);
         let refused = counted.refused.iter().filter(|(cause, _)| !OWN_DOING.contains(cause)).map(|(_, number)| number);
-        Sender {
-            accepted: counted.accepted + counted.duplicates,
-            refused: refused.sum(),
-            last_accepted: counted.last_accepted,
-        }
+        Sender { accepted: counted.accepted + counted.duplicates, refused: refused.sum() }
+    }
+
+    /// A rule may have either spelling of a name, as senders do.
+    fn heard(&self, rules: &Rules) -> BTreeMap<ProviderName, Timestamp> {
+        let heard = |name: &ProviderName| {
+            let (known, _) = self.providers.find(name.as_str())?;
+            Some((name.clone(), self.tally.of(known).last_accepted?))
+        };
+        rules.provider_silent.keys().filter_map(heard).collect()
     }
 
     /// A slot without its verdict is told by how late it is.

@@ -18,6 +18,9 @@ pub struct Reading {
     pub handlers: BTreeMap<HandlerRef, Tries>,
     /// Since the start.
     pub providers: BTreeMap<ProviderName, Sender>,
+    /// When something was last taken, since the start, of those that are watched for being silent: by the name that the
+    /// rule has.
+    pub heard: BTreeMap<ProviderName, Timestamp>,
     /// Dead letters that are kept.
     pub dead: u64,
     /// How long a run waits that could begin.
@@ -43,7 +46,6 @@ pub struct Tries {
 pub struct Sender {
     pub accepted: u64,
     pub refused: u64,
-    pub last_accepted: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -252,9 +254,8 @@ fn attention(latest: &Reading, rules: &Rules, judged: &mut Judged) {
 fn silent(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp, judged: &mut Judged) {
     seen.providers.retain(|name, _| rules.provider_silent.contains_key(name));
     for (name, most) in &rules.provider_silent {
-        let last = latest.providers.get(name).and_then(|sender| sender.last_accepted);
         // What came before the clock was set back was heard before, too.
-        let last = last.filter(|last| *last <= now);
+        let last = latest.heard.get(name).copied().filter(|last| *last <= now);
         let heard = seen.providers.entry(name.clone()).or_insert(now);
         *heard = (*heard).max(last.unwrap_or_default()).min(now);
         if now.since(*heard) >= *most {

@@ -63,9 +63,10 @@ fn each_rule_finds_its_own() {
         ..Reading::default()
     };
     assert_eq!(rules(&watch.judge(fine.clone(), &rule, &mut seen, at(0))), []);
-    let came = Sender { accepted: 5, refused: 10, last_accepted: Some(at(1)) };
+    let came = Sender { accepted: 5, refused: 10 };
     let bad = Reading {
         providers: [(provider("shop"), came)].into(),
+        heard: [(provider("shop"), at(1))].into(),
         dead: 2,
         oldest: Millis(6 * MINUTE),
         schedules: quiet(5 * MINUTE, at(0)),
@@ -130,9 +131,8 @@ fn what_was_seen_before_the_clock_was_set_back_is_as_old_as_the_clock_allows() {
     let hour = Millis(60 * MINUTE);
     let rule = Rules { provider_silent: [(provider("shop"), hour)].into(), rollback: Some(hour), ..Rules::default() };
     let read = |rollbacks| {
-        let came = Sender { last_accepted: Some(at(AHEAD)), ..Sender::default() };
         let rollbacks = [(PluginName::parse("welcome").unwrap(), rollbacks)].into();
-        Reading { providers: [(provider("shop"), came)].into(), rollbacks, ..Reading::default() }
+        Reading { heard: [(provider("shop"), at(AHEAD))].into(), rollbacks, ..Reading::default() }
     };
     let mut judge = |rollbacks, minute| rules(&watch.judge(read(rollbacks), &rule, &mut seen, at(minute)));
     assert_eq!(judge(0, AHEAD), []);
