@@ -28,7 +28,9 @@ const OWN_DOING: [&str; 2] = ["starting", "draining"];
 /// How late the slot is that is due, or was the one that has fired lately.
 fn late(row: &ScheduleRow, now: Timestamp) -> Millis {
     let overdue = row.due().map_or(Millis(0), |due| now.since(due));
-    let is_new = row.last_fired.is_some_and(|slot| now.since(slot.plus(row.lateness.last)) < LATE_TOLD);
+    let put_off = row.schedule.put_off();
+    let fired = row.last_fired.map(|slot| slot.plus(put_off).plus(row.lateness.last));
+    let is_new = fired.is_some_and(|fired| now.since(fired) < LATE_TOLD);
     if is_new { overdue.max(row.lateness.last) } else { overdue }
 }
 

@@ -63,6 +63,33 @@ async fn of_many_schedules_one_that_fired_late_is_found_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn a_slot_that_was_put_off_and_fired_late_is_told_from_when_it_fired() {
+    let host = Host::new();
+    host.store.put_plugin(welcome()).await.unwrap();
+    let rules = Terms { jitter: Millis(6 * Millis::HOUR.0), ..Terms::default() };
+    let schedule = Schedule {
+        name: ScheduleName::parse("nightly").unwrap(),
+        target: target("welcome", "digest"),
+        when: When::every(Millis::DAY).unwrap(),
+        payload: None,
+        origin: Origin::Config,
+        rules,
+    };
+    let name = schedule.name.clone();
+    assert!(schedule.put_off() > Millis(20 * Millis::MINUTE.0), "else it shows nothing");
+    host.store.declare_schedules(vec![schedule.clone()], NOW).await.unwrap();
+    let due = NOW.plus(Millis::DAY).plus(schedule.put_off());
+    let late = Millis(6 * Millis::MINUTE.0);
+    tick(&host, name.as_str(), due.plus(late)).await;
+    let told = async |after: Millis| {
+        let now = due.plus(late).plus(after);
+        read(&host, &Rules::default(), now).await.schedules.get(&name).map(|schedule| schedule.late)
+    };
+    assert_eq!(told(Millis(9 * Millis::MINUTE.0)).await, Some(late));
+    assert_eq!(told(Millis(10 * Millis::MINUTE.0)).await, None);
+}
+
+#[tokio::test]
 async fn each_number_is_what_the_host_has_counted() {
     let (host, _) = host().await;
     host.deliver(shop(r#"{"type":"user.created","event_id":"e-2"}"#)).await;
