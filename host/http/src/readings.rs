@@ -14,8 +14,8 @@ use crate::disk::Disk;
 use crate::providers::Providers;
 use crate::tally::Tally;
 
-/// Late schedules that are told one by one.
-const LATE_MAX: usize = 100;
+/// Schedules that are late, and those that somebody should look at, that are told one by one.
+const TOLD_MAX: usize = 100;
 /// Schedules that are read at one time.
 const PAGE: usize = 500;
 /// Of more schedules, those that are overdue are found, and of those that have fired late the first ones by name.
@@ -57,7 +57,7 @@ impl Sources<'_> {
             dead: self.store.counts().dead,
             oldest: oldest.unwrap_or_default(),
             schedules: self.schedules(rules, now).await?,
-            attention: self.attention(now),
+            attention: self.attention(rules, now),
             disk_free: Disk::of(self.data).map(|disk| disk.free_percent() as u64),
             rollbacks: plugins.plugins().map(|row| (row.name.clone(), row.rollbacks.by_host)).collect(),
         })
@@ -87,13 +87,20 @@ impl Sources<'_> {
         rules.provider_silent.keys().filter_map(heard).collect()
     }
 
-    /// A slot without its verdict is told by how late it is.
-    fn attention(&self, now: Timestamp) -> BTreeMap<&'static str, u64> {
+    /// A slot without its verdict is told by how late it is. Those that wait for the clock come last: they may be all
+    /// there are.
+    fn attention(&self, rules: &Rules, now: Timestamp) -> BTreeMap<ScheduleName, Reason> {
+        let mut named = BTreeMap::new();
+        if !rules.schedule_attention {
+            return named;
+        }
         let counts = Reason::ALL.into_iter().zip(self.store.schedule_counts(now).attention);
-        counts
-            .filter(|(reason, _)| *reason != Reason::Undecided)
-            .map(|(reason, count)| (reason.code(), count))
-            .collect()
+        for (reason, _) in counts.filter(|(reason, count)| *reason != Reason::Undecided && *count > 0) {
+            let room = TOLD_MAX.saturating_sub(named.len());
+            let names = self.store.schedules_to_look_at(reason, now, room);
+            named.extend(names.into_iter().map(|name| (name, reason)));
+        }
+        named
     }
 
     /// Those that are late, and those that are watched.
@@ -105,7 +112,7 @@ impl Sources<'_> {
             loop {
                 for row in &rows {
                     let late = late(row, now);
-                    if late >= most && schedules.len() < LATE_MAX {
+                    if late >= most && schedules.len() < TOLD_MAX {
                         let last = row.last_fired.or(Some(row.anchor));
                         schedules.insert(row.schedule.name.clone(), Schedule { late, last });
                     }

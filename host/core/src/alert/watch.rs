@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::growth::Growth;
 use super::rules::{Rule, Rules, Share};
 use crate::name::{HandlerRef, PluginName, ProviderName, ScheduleName};
+use crate::schedule::Reason;
 use crate::time::{Millis, Timestamp};
 
 /// Readings that are kept: with more, every other one is let go.
@@ -27,8 +28,8 @@ pub struct Reading {
     pub oldest: Millis,
     /// Those with a slot that is due for longer than the rule lets, and those that are watched for being quiet.
     pub schedules: BTreeMap<ScheduleName, Schedule>,
-    /// How many somebody should look at, by the reason.
-    pub attention: BTreeMap<&'static str, u64>,
+    /// Those that somebody should look at, and why.
+    pub attention: BTreeMap<ScheduleName, Reason>,
     /// Percent of the disk that is free.
     pub disk_free: Option<u64>,
     /// Rollbacks by the host, since the store was made.
@@ -243,11 +244,15 @@ fn schedules(latest: &Reading, rules: &Rules, now: Timestamp, judged: &mut Judge
 }
 
 fn attention(latest: &Reading, rules: &Rules, judged: &mut Judged) {
-    let told = latest.attention.iter().filter(|(_, number)| rules.schedule_attention && **number > 0);
-    for (reason, number) in told {
-        let text =
-            format!("{number} schedules need attention: {reason}. hookbox schedules list says which, and the cure");
-        judged.wrong(Rule::ScheduleAttention, reason, text);
+    for (name, reason) in latest.attention.iter().filter(|_| rules.schedule_attention) {
+        let why = match reason {
+            Reason::Failing => "is paused, since its runs failed",
+            Reason::NoNextSlot => "has no next slot",
+            Reason::Undecided => "has a slot without a verdict",
+            Reason::ClockBehind => "is ahead of the clock, and waits for it",
+        };
+        let text = format!("schedule {name} {why}. hookbox schedules show {name}");
+        judged.wrong(Rule::ScheduleAttention, name.as_str(), text);
     }
 }
 

@@ -8,11 +8,12 @@ use hookbox_core::alert::{Reading, Rules, Tries};
 use hookbox_core::clock::Clock;
 use hookbox_core::name::{PluginName, ProviderName, ScheduleName};
 use hookbox_core::run::RunStatus;
-use hookbox_core::schedule::{Origin, Rules as Terms, Schedule, When};
+use hookbox_core::schedule::{Origin, Pause, Reason, Rules as Terms, Schedule, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_http::readings::Sources;
 use hookbox_store::PluginRow;
 use hookbox_store::catalogue::Rollbacks;
+use hookbox_store::types::ScheduleChange;
 
 use crate::harness::{Host, NOW, shop};
 use crate::operator::{die, host, target, welcome};
@@ -87,6 +88,34 @@ async fn a_slot_that_was_put_off_and_fired_late_is_told_from_when_it_fired() {
     };
     assert_eq!(told(Millis(9 * Millis::MINUTE.0)).await, Some(late));
     assert_eq!(told(Millis(10 * Millis::MINUTE.0)).await, None);
+}
+
+#[tokio::test]
+async fn of_many_schedules_to_look_at_those_that_only_wait_for_the_clock_are_named_last() {
+    let host = Host::new();
+    host.store.put_plugin(welcome()).await.unwrap();
+    let schedule = |name: String| Schedule {
+        name: ScheduleName::parse(&name).unwrap(),
+        target: target("welcome", "digest"),
+        when: When::every(Millis::HOUR).unwrap(),
+        payload: None,
+        origin: Origin::Config,
+        rules: Terms::default(),
+    };
+    let all: Vec<Schedule> = (100..=220).map(|number| schedule(format!("s-{number}"))).collect();
+    let last = all[120].name.clone();
+    host.store.declare_schedules(all, NOW).await.unwrap();
+    let failing = Pause { failures: Some(3), ..Pause::new(NOW, None) };
+    host.store.change_schedule(&last, ScheduleChange::Pause(failing), NOW).await.unwrap();
+    let named = async |now, rules: Rules| read(&host, &rules, now).await.attention;
+    assert_eq!(named(NOW, Rules::default()).await, [(last.clone(), Reason::Failing)].into());
+    let behind = NOW.minus(Millis::HOUR);
+    let many = named(behind, Rules::default()).await;
+    assert_eq!((many.len(), many[&last]), (100, Reason::Failing));
+    let waiting = many.iter().filter(|(_, reason)| **reason == Reason::ClockBehind).map(|(name, _)| name.as_str());
+    assert!(waiting.eq((100..199).map(|number| format!("s-{number}"))), "{many:?}");
+    let off = Rules { schedule_attention: false, ..Rules::default() };
+    assert_eq!(named(behind, off).await, BTreeMap::new());
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ fn provider(name: &str) -> ProviderName {
     ProviderName::parse(name).unwrap()
 }
 
+fn schedule(name: &str) -> ScheduleName {
+    ScheduleName::parse(name).unwrap()
+}
+
 fn reading(ended: u64, failed: u64) -> Reading {
     let handler: HandlerRef = "welcome/on-user".parse().unwrap();
     Reading { handlers: [(handler, Tries { ended, failed })].into(), ..Reading::default() }
@@ -49,12 +53,12 @@ fn each_rule_finds_its_own() {
     let (mut watch, mut seen) = (Watch::default(), Seen::default());
     let rule = Rules {
         provider_silent: [(provider("shop"), Millis(60 * MINUTE))].into(),
-        schedule_quiet: [(ScheduleName::parse("nightly").unwrap(), Millis(60 * MINUTE))].into(),
+        schedule_quiet: [(schedule("nightly"), Millis(60 * MINUTE))].into(),
         ..Rules::default()
     };
     let plugin = PluginName::parse("welcome").unwrap();
     let quiet = |late, last| -> BTreeMap<_, _> {
-        [(ScheduleName::parse("nightly").unwrap(), Schedule { late: Millis(late), last: Some(last) })].into()
+        [(schedule("nightly"), Schedule { late: Millis(late), last: Some(last) })].into()
     };
     let fine = Reading {
         disk_free: Some(50),
@@ -70,7 +74,7 @@ fn each_rule_finds_its_own() {
         dead: 2,
         oldest: Millis(6 * MINUTE),
         schedules: quiet(5 * MINUTE, at(0)),
-        attention: [("failing", 1), ("no-next-slot", 0)].into(),
+        attention: [(schedule("nightly"), Reason::Failing)].into(),
         disk_free: Some(9),
         rollbacks: [(plugin, 3)].into(),
         ..fine
@@ -101,6 +105,22 @@ fn each_rule_finds_its_own() {
 }
 
 #[test]
+fn each_schedule_that_somebody_should_look_at_is_an_alert_of_its_own() {
+    let reasons = [("payments", Reason::Failing), ("nightly", Reason::NoNextSlot), ("hourly", Reason::ClockBehind)];
+    let attention = reasons.map(|(name, reason)| (schedule(name), reason)).into();
+    let reading = Reading { attention, ..Reading::default() };
+    let judged = Watch::default().judge(reading, &Rules::default(), &mut Seen::default(), at(0));
+    let told: Vec<_> = judged.wrong.iter().map(|told| (told.rule, told.about.as_str(), told.text.as_str())).collect();
+    let rule = Rule::ScheduleAttention;
+    let wanted = [
+        (rule, "hourly", "schedule hourly is ahead of the clock, and waits for it. hookbox schedules show hourly"),
+        (rule, "nightly", "schedule nightly has no next slot. hookbox schedules show nightly"),
+        (rule, "payments", "schedule payments is paused, since its runs failed. hookbox schedules show payments"),
+    ];
+    assert_eq!(told, wanted);
+}
+
+#[test]
 fn nothing_is_watched_that_is_switched_off() {
     let none = Rules {
         handler_failing: None,
@@ -117,7 +137,7 @@ fn nothing_is_watched_that_is_switched_off() {
     watch.judge(reading(0, 0), &none, &mut seen, at(0));
     let bad = Reading {
         dead: 9,
-        attention: [("failing", 1)].into(),
+        attention: [(schedule("nightly"), Reason::Failing)].into(),
         oldest: Millis(1 << 40),
         disk_free: Some(0),
         ..reading(100, 100)
