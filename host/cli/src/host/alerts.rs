@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use channels::Channels;
 
 use crate::project::Project;
-use channels::Jobs;
+use channels::{Jobs, Sent};
 
 /// What was seen is kept at least so often, for the next start.
 const KEEP_EVERY: Millis = Millis(5 * Millis::MINUTE.0);
@@ -153,11 +153,14 @@ impl Watcher {
             let channel = &message.channel;
             let told = state.told.entry(channel.clone()).or_default();
             match sent {
-                Ok(()) => {
+                Ok(failure) => {
                     state.book.delivered(&message.id);
                     told.delivered += 1;
-                    told.failure = None;
                     tracing::info!(channel, alerts = message.parts.len(), "{channel} was told of alerts");
+                    if let Some(failure) = &failure {
+                        tracing::warn!(channel, failure, "{channel} was told of alerts in part: {failure}");
+                    }
+                    told.failure = failure;
                 }
                 Err(failure) => {
                     told.failure = Some(failure.clone());
@@ -179,7 +182,7 @@ impl Watcher {
         self.keep(state).await;
     }
 
-    async fn send(&self, channels: &Channels, message: &Message) -> Result<(), String> {
+    async fn send(&self, channels: &Channels, message: &Message) -> Sent {
         let jobs = Jobs { store: &*self.store, mint: &self.mint, queue_max: self.queue_max, now: self.clock.now() };
         channels.send(message, jobs).await
     }
@@ -188,7 +191,11 @@ impl Watcher {
         let now = self.clock.now();
         let message = text::test(&test.channel, now, self.mint.random());
         let settled = self.settings.borrow().clone();
-        let sent = self.send(&settled.channels, &message).await;
+        // Who tries a channel wants to know of everyone that it misses.
+        let sent = match self.send(&settled.channels, &message).await {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) | Err(failure) => Err(failure),
+        };
         state.told.entry(test.channel).or_default().failure = sent.clone().err();
         self.show(state, &settled.channels);
         // Whoever asked may have gone.
