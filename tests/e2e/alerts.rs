@@ -137,7 +137,7 @@ alerts:
     mail: {{ mail: {{ server: 'smtp://{}', from: hookbox@example.com, to: [ops@example.com] }} }}
     own: {{ handler: steps/link }}
   rules:
-    dead-letters: {{ more: 1, within: 10s }}
+    dead-letters: {{ more: 1, within: 20s }}
     handler-failing: off
     disk-low: off
 ",
@@ -172,7 +172,7 @@ fn each_channel_is_told_once_that_something_is_wrong_and_once_that_it_is_right_o
     assert_eq!((told(hook), of_handler(&host)), (firing.clone(), firing.clone()));
     let shown = host.get("alerts");
     assert_eq!(shown["firing"][0]["rule"], "dead-letters", "{shown:#}");
-    assert!(host.get_text("/alerts").contains("1 more dead letters within 10s"));
+    assert!(host.get_text("/alerts").contains("1 more dead letters within 20s"));
     host.stop();
 
     let host = project.serve();
@@ -225,17 +225,69 @@ fn a_message_that_is_not_taken_comes_again_as_the_same_one() {
     assert_eq!(told(hook)[..2], ["firing dead-letters", "firing dead-letters"]);
 }
 
+/// Only what the host does at its start tells of it: nobody looked while it became a dead letter.
+#[test]
+fn a_run_that_is_lost_with_the_host_is_a_dead_letter_that_is_told() {
+    let project = Project::with(&["steps"]);
+    let once = "plugins: { steps: { handlers: { slow: { attempts: 1 } } } }";
+    project.write("hooks.yaml", format!("alerts: {{ every: 1s }}\n{once}\n"));
+    let host = project.serve();
+    until("the host has looked", || project.path("data/alerts.json").exists().then_some(()));
+    let event = host.accept(&shop("slow", "1", json!({ "until": now() + 120_000 })));
+    let run = host.get(&format!("events/{event}"))["run_ids"][0].as_str().unwrap().to_owned();
+    until("it runs", || (host.get(&format!("runs/{run}"))["state"] == "leased").then_some(()));
+    host.kill();
+    let host = project.serve();
+    assert_eq!(host.ended_run(&run)["state"], "dead");
+    until("that is told", || {
+        let firing = host.get("alerts")["firing"].clone();
+        firing.as_array().unwrap().iter().any(|alert| alert["rule"] == "dead-letters").then_some(())
+    });
+}
+
+#[test]
+fn what_a_provider_sent_since_the_last_look_is_known_after_a_stop() {
+    let project = Project::with(&["steps"]);
+    project.write("hooks.yaml", "alerts: { every: 10m, rules: { provider-silent: { after: { shop: 1h } } } }\n");
+    let host = project.serve();
+    until("the host has looked", || project.path("data/alerts.json").exists().then_some(()));
+    let before = now();
+    host.accept(&shop("count", "1", json!({})));
+    host.stop();
+    let kept: Value = serde_json::from_slice(&std::fs::read(project.path("data/alerts.json")).unwrap()).unwrap();
+    let heard = kept["book"]["seen"]["providers"]["shop"].as_u64().unwrap();
+    assert!(heard >= before, "{kept:#}");
+}
+
+#[test]
+fn check_warns_of_a_provider_that_is_watched_and_is_none() {
+    let project = Project::with(&[]);
+    let rule = "alerts: { rules: { provider-silent: { after: { my_shop: 1h, my-shp: 1h } } } }";
+    project.write("hooks.yaml", format!("providers: {{ my-shop: {{}} }}\n{rule}\n"));
+    let warnings = project.run(&["check", "--json"]).json()["warnings"].to_string();
+    assert!(warnings.contains("provider-silent.after.my-shp: there is no provider my-shp"), "{warnings}");
+    assert!(!warnings.contains("provider-silent.after.my_shop"), "{warnings}");
+}
+
 #[test]
 fn channels_are_read_anew_when_hooks_yaml_changes() {
     let receiver = Receiver::start();
     let project = Project::with(&[]).env("ALERT_KEY", KEY);
-    project.write("hooks.yaml", "server: {}\n");
+    // Longer than anybody here waits.
+    project.write("hooks.yaml", "alerts: { every: 10m }\n");
     let host = project.serve();
+    until("the host has looked", || project.path("data/alerts.json").exists().then_some(()));
     assert_eq!(host.get("alerts")["channels"], json!([]));
     let channel = format!("{{ webhook: {}, secret: {{ env: ALERT_KEY }} }}", receiver.url("/in"));
-    project.write("hooks.yaml", format!("alerts: {{ every: 1s, channels: {{ pager: {channel} }} }}\n"));
+    let rules = "rules: { disk-low: { free: 100% } }";
+    project.write(
+        "hooks.yaml",
+        format!("alerts: {{ every: 1s, group: 0s, channels: {{ pager: {channel} }}, {rules} }}\n"),
+    );
     until("the channel is there", || (host.cli(&["alerts", "test", "pager"]).code == Some(0)).then_some(()));
-    assert_eq!(verified(&receiver.seen()[0])["type"], "hookbox.alerts.test");
+    until("it is looked anew", || (told(&receiver).contains(&"firing disk-low".to_owned())).then_some(()));
+    let kinds: Vec<Value> = receiver.seen().iter().map(|message| verified(message)["type"].clone()).collect();
+    assert!(kinds.contains(&json!("hookbox.alerts.test")), "{kinds:?}");
 }
 
 #[test]

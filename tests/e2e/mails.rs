@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
 
-use crate::harness::Project;
+use crate::harness::{Project, until};
 
 const SINK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mail/sink.py");
 const PASSWORD: &str = "hush-mail-31";
@@ -85,4 +85,35 @@ fn a_mail_is_sent_over_tls_from_the_start_or_once_it_is_spoken() {
         drop(host);
         assert!(!project.output().contains(PASSWORD));
     }
+}
+
+#[test]
+fn an_address_that_is_refused_keeps_a_mail_from_nobody_else() {
+    let project = Project::with(&[]).env("SSL_CERT_FILE", "mail.pem");
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    project.write("mail.pem", cert.pem());
+    project.write("mail.key", signing_key.serialize_pem());
+    let mut sink = Sink::start(&project, "smtps");
+    let (server, from) = (format!("smtps://localhost:{}", sink.port), "hookbox@example.com");
+    let mail = |to: &[&str]| json!({ "mail": { "server": server, "from": from, "to": to } });
+    let channels =
+        json!({ "some": mail(&["gone@example.com", "ops@example.com"]), "none": mail(&["gone@example.com"]) });
+    let rules = json!({ "disk-low": { "free": "100%" } });
+    let alerts = json!({ "every": "1s", "group": "0s", "to": ["some"], "channels": channels, "rules": rules });
+    project.write("hooks.yaml", json!({ "alerts": alerts }).to_string());
+    let host = project.serve();
+    let taken = sink.next();
+    assert_eq!(taken["to"], json!(["ops@example.com"]), "{taken}");
+    assert!(taken["mail"].as_str().unwrap().contains("Subject: hookbox: 1 firing"), "{taken}");
+    let shown = until("that is shown", || {
+        let channels = host.get("alerts")["channels"].clone();
+        channels.as_array().unwrap().iter().find(|channel| channel["delivered"] == 1).cloned()
+    });
+    assert_eq!((&shown["name"], &shown["waiting"], &shown["lost"]), (&json!("some"), &json!(0), &json!(0)));
+    assert!(shown["failure"].as_str().unwrap().starts_with("some do not get it: gone@example.com"), "{shown}");
+    let some = host.cli(&["alerts", "test", "some"]);
+    assert!(some.code == Some(1) && some.err.contains("gone@example.com"), "{some:?}");
+    assert_eq!(sink.next()["to"], json!(["ops@example.com"]));
+    let none = host.cli(&["alerts", "test", "none"]);
+    assert!(none.code == Some(1) && none.err.contains("the mail was not taken: gone@example.com"), "{none:?}");
 }

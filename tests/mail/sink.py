@@ -1,6 +1,7 @@
 """sink.py MODE CERT KEY: takes mails over TLS, from the start (MODE smtps) or once asked to (MODE starttls).
 
-Prints the port first, and then a line of JSON for each mail, or for a conversation that broke off.
+Prints the port first, and then a line of JSON for each mail, or for a conversation that broke off. There is no mailbox
+of the name gone.
 """
 
 import base64
@@ -22,7 +23,7 @@ def converse(line):
     """RFC 5321, as little of it as a mail needs; nothing but EHLO and STARTTLS before there is TLS."""
     is_secure = MODE == "smtps"
     line = secured(line) if is_secure else line
-    reader, login = line.makefile("rb"), None
+    reader, login, to = line.makefile("rb"), None, []
     line.sendall(b"220 sink\r\n")
     while said := reader.readline():
         word, _, rest = said.decode().strip().partition(" ")
@@ -39,6 +40,11 @@ def converse(line):
         elif word == "AUTH":
             login = base64.b64decode(rest.split()[-1]).decode().split("\0")[1:]
             line.sendall(b"235 welcome\r\n")
+        elif word == "RCPT" and rest.upper().startswith("TO:<GONE@"):
+            line.sendall(b"550 no such mailbox\r\n")
+        elif word == "RCPT":
+            to.append(rest.partition("<")[2].partition(">")[0])
+            line.sendall(b"250 sink\r\n")
         elif word == "DATA":
             line.sendall(b"354 go on\r\n")
             mail = b""
@@ -47,7 +53,7 @@ def converse(line):
                 if not part:
                     return
                 mail += part
-            print(json.dumps({"login": login, "mail": mail.decode()}), flush=True)
+            print(json.dumps({"login": login, "to": to, "mail": mail.decode()}), flush=True)
             line.sendall(b"250 kept\r\n")
         elif word == "QUIT":
             line.sendall(b"221 bye\r\n")

@@ -62,6 +62,7 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
             }
             let plugins = check_plugins(&project, &mut findings).await?;
             check_names(&plugins, &providers, &mut findings);
+            check_silent(&project, &providers, &mut findings);
             check_references(&project, &plugins, &mut findings);
             check_times(&project, &plugins, &mut findings);
             check_patterns(&plugins, &mut findings);
@@ -231,14 +232,25 @@ async fn check_plugins(project: &Project, findings: &mut Findings) -> Result<Vec
 /// What a plugin emits is routed under its name: one called like a provider could pass for it.
 fn check_names(plugins: &[PluginInfo], providers: &[ProviderName], findings: &mut Findings) {
     for name in plugins.iter().map(|plugin| &plugin.name) {
-        // my_shop and my-shop are one provider.
-        let folded = |text: &str| text.replace('_', "-");
-        let taken = providers.iter().any(|provider| folded(provider.as_str()) == folded(name.as_str()));
-        if taken || Scheme::named(name.as_str()).is_some() {
+        if is_known(name.as_str(), providers) || Scheme::named(name.as_str()).is_some() {
             findings.mistakes.push(format!(
                 "{name}.wasm has the name of a provider, whose events it could forge: give the plugin another name"
             ));
         }
+    }
+}
+
+/// my_shop and my-shop are one provider.
+fn is_known(name: &str, providers: &[ProviderName]) -> bool {
+    let folded = |text: &str| text.replace('_', "-");
+    providers.iter().any(|provider| folded(provider.as_str()) == folded(name))
+}
+
+/// Providers that are watched, and that are none: they would be silent for ever.
+fn check_silent(project: &Project, providers: &[ProviderName], findings: &mut Findings) {
+    let watched = project.config.alerts.rules.provider_silent.keys();
+    for name in watched.filter(|name| !is_known(name.as_str(), providers)) {
+        findings.warnings.push(format!("alerts.rules.provider-silent.after.{name}: there is no provider {name}"));
     }
 }
 

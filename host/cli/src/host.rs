@@ -126,7 +126,7 @@ impl Host {
         let trust = Arc::new(LiveTrust::new(project.config.trust()));
         let reserved = Arc::new(ArcSwap::from_pointee(reload::reserved(&project)?));
         let engine_settings = Arc::new(ArcSwap::from_pointee(engine_settings(&project)));
-        let alert_settings = Arc::new(ArcSwap::from_pointee(Settled::of(&project)?));
+        let (alert_settings, settled) = watch::channel(Arc::new(Settled::of(&project)?));
         let limits = ingress_limits(&project)?;
         let tls = project.tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
         let operator_tls = project.operator_tls_texts()?.map(|texts| texts.tls()).transpose()?.map(Arc::new);
@@ -190,7 +190,7 @@ impl Host {
             queue_max: limits.queue_max,
             data: project.data.clone(),
             alerts: alerts.clone(),
-            settings: alert_settings.clone(),
+            settings: settled,
         };
         let trend = Arc::new(trend::read(&project.data));
         let looked_at =

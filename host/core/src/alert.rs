@@ -6,10 +6,12 @@
 //! Invariant: nothing in here measures, waits or sends.
 
 mod book;
+mod growth;
 mod rules;
 mod watch;
 
 pub use book::{ALERTS_MAX, Alert, Book, HISTORY_MAX, History, MESSAGES_MAX, Message, Part, Step, TRIES_MAX, Terms};
+pub use growth::Growth;
 pub use rules::{Rule, Rules, Share};
 pub use watch::{Condition, Judged, Reading, Schedule, Seen, Sender, Tries, Watch};
 

@@ -21,6 +21,10 @@ impl Standing {
     pub(crate) fn of(row: &ScheduleRow) -> Standing {
         Standing { state: row.state(), due: row.due(), decided: row.decided }
     }
+
+    fn attention(&self, now: Timestamp) -> Option<Reason> {
+        Attention::of(self.state, self.due, self.decided, now).map(|(reason, _)| reason)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,18 +55,32 @@ impl DueSchedules {
         due.take(limit).map(|(_, name)| name.clone()).collect()
     }
 
+    /// The first ones by name that somebody should look at for this reason. Some milliseconds for 100,000.
+    pub(crate) fn to_look_at(&self, reason: Reason, now: Timestamp, limit: usize) -> Vec<ScheduleName> {
+        let mut first = BTreeSet::new();
+        for (name, standing) in &self.by_name {
+            if standing.attention(now) == Some(reason) {
+                first.insert(name);
+                if first.len() > limit {
+                    first.pop_last();
+                }
+            }
+        }
+        first.into_iter().cloned().collect()
+    }
+
     /// Some milliseconds for 100,000.
     pub(crate) fn counts(&self, now: Timestamp) -> ScheduleCounts {
         let mut counts = ScheduleCounts::default();
-        for Standing { state, due, decided } in self.by_name.values().copied() {
-            match state {
+        for standing in self.by_name.values() {
+            match standing.state {
                 State::Active => counts.active += 1,
                 State::Paused | State::Failing => counts.paused += 1,
                 State::Ended => counts.ended += 1,
                 State::Dry => counts.dry += 1,
             }
-            let attention = Attention::of(state, due, decided, now);
-            let place = attention.and_then(|(reason, _)| Reason::ALL.iter().position(|other| *other == reason));
+            let attention = standing.attention(now);
+            let place = attention.and_then(|reason| Reason::ALL.iter().position(|other| *other == reason));
             if let Some(number) = place.and_then(|place| counts.attention.get_mut(place)) {
                 *number += 1;
             }

@@ -54,7 +54,7 @@ use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
-use hookbox_core::schedule::{Schedule, ScheduleRow};
+use hookbox_core::schedule::{Reason, Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -73,7 +73,8 @@ use crate::types::{
 /// What hookbox keeps. Every method that changes something returns after the change is on disk; on
 /// [`StoreError::Unavailable`] nothing is promised to be written, and the caller's own caller should try again. A
 /// method that shows events, runs or schedules waits until what it shows is on disk. While the disk fails, all of them
-/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `waiting_of`, `next_due`, `catalogue`, `counts`, `schedule_counts`).
+/// are `Unavailable` but those that look at memory only (`renew`, `waiting`, `waiting_of`, `next_due`, `catalogue`,
+/// `counts`, `schedule_counts`, `schedules_to_look_at`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: its dedupe keys, itself, and one run per handler, all or nothing. A duplicate makes no run:
@@ -201,6 +202,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many schedules there are, by where they stand at this moment; from memory.
     fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts;
+
+    /// Schedules that somebody should look at for this reason, the first ones by name; from memory.
+    fn schedules_to_look_at(&self, reason: Reason, now: Timestamp, limit: usize) -> Vec<ScheduleName>;
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError>;
 

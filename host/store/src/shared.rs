@@ -16,7 +16,7 @@ use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
-use hookbox_core::schedule::{Schedule, ScheduleRow};
+use hookbox_core::schedule::{Reason, Schedule, ScheduleRow};
 use hookbox_core::time::Timestamp;
 
 use crate::catalogue::{Catalogue, CommandAnswer, PluginCommand, PluginRow};
@@ -205,6 +205,10 @@ impl<B: Backend> Store for Ledgered<B> {
 
     fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
         locked(&self.backend.state().schedules).counts(now)
+    }
+
+    fn schedules_to_look_at(&self, reason: Reason, now: Timestamp, limit: usize) -> Vec<ScheduleName> {
+        locked(&self.backend.state().schedules).to_look_at(reason, now, limit)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use futures::future::join_all;
-use hookbox_core::alert::{Book, Message, Step, Watch};
+use hookbox_core::alert::{Book, Judged, Message, Step, Watch};
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Alerts as Config;
 use hookbox_core::id::Mint;
@@ -25,13 +25,13 @@ use hookbox_http::alerts::{Alerts, Shown, Test, Told};
 use hookbox_http::providers::Providers;
 use hookbox_http::readings::Sources;
 use hookbox_http::tally::Tally;
-use hookbox_store::Store;
+use hookbox_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use channels::Channels;
 
 use crate::project::Project;
-use channels::Jobs;
+use channels::{Jobs, Sent};
 
 /// What was seen is kept at least so often, for the next start.
 const KEEP_EVERY: Millis = Millis(5 * Millis::MINUTE.0);
@@ -58,8 +58,8 @@ pub(crate) struct Watcher {
     pub(crate) queue_max: u64,
     pub(crate) data: PathBuf,
     pub(crate) alerts: Arc<Alerts>,
-    /// Exchanged whole when hooks.yaml changes.
-    pub(crate) settings: Arc<ArcSwap<Settled>>,
+    /// Exchanged whole when hooks.yaml changes, which is a reason to look.
+    pub(crate) settings: watch::Receiver<Arc<Settled>>,
 }
 
 /// Between two looks.
@@ -78,16 +78,23 @@ impl Watcher {
             Book::default()
         });
         let (watch, told) = (Watch::default(), BTreeMap::new());
-        let mut state = State { book, watch, told, kept: self.clock.now() };
+        // The first look is kept: what a crash after it buries is counted from there.
+        let mut state = State { book, watch, told, kept: Timestamp::default() };
+        let mut settings = self.settings.clone();
         loop {
-            let settled = self.settings.load_full();
+            let settled = settings.borrow_and_update().clone();
             self.look(&mut state, &settled).await;
             let wait = tokio::time::sleep(settled.config.every.as_duration());
             tokio::pin!(wait);
             loop {
                 tokio::select! {
                     biased;
-                    () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return,
+                    () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return self.leave(state).await,
+                    // Whoever changed something tries it next, and does not wait for a look.
+                    Ok(()) = settings.changed() => {
+                        self.show(&mut state, &self.settings.borrow().clone().channels);
+                        break;
+                    }
                     () = &mut wait => break,
                     Some(test) = tests.recv() => self.test(&mut state, test).await,
                 }
@@ -96,21 +103,12 @@ impl Watcher {
     }
 
     async fn look(&self, state: &mut State, settled: &Settled) {
-        let (now, config) = (self.clock.now(), &settled.config);
-        let providers = self.providers.load_full();
-        let sources = Sources {
-            store: &*self.store,
-            tally: &self.tally,
-            spending: &self.spending,
-            providers: &providers,
-            data: &self.data,
-        };
-        match sources.read(&config.rules, now).await {
-            Ok(reading) => {
-                let State { book, watch, .. } = state;
-                let judged = watch.judge(reading, &config.rules, &mut book.seen, now);
-                let step = book.step(judged, &config.terms, now);
-                if step == Step::Changed || now.since(state.kept) >= KEEP_EVERY {
+        let now = self.clock.now();
+        match self.judge(state, settled, now).await {
+            Ok(judged) => {
+                let step = state.book.step(judged, &settled.config.terms, now);
+                // Kept later than now is kept before the clock was set back.
+                if step == Step::Changed || now.since(state.kept) >= KEEP_EVERY || state.kept > now {
                     self.keep(state).await;
                 }
             }
@@ -120,6 +118,29 @@ impl Watcher {
         self.show(state, &settled.channels);
         self.deliver(state, &settled.channels, now).await;
         self.show(state, &settled.channels);
+    }
+
+    async fn judge(&self, state: &mut State, settled: &Settled, now: Timestamp) -> Result<Judged, StoreError> {
+        let providers = self.providers.load_full();
+        let sources = Sources {
+            store: &*self.store,
+            tally: &self.tally,
+            spending: &self.spending,
+            providers: &providers,
+            data: &self.data,
+        };
+        let rules = &settled.config.rules;
+        let reading = sources.read(rules, now).await?;
+        Ok(state.watch.judge(reading, rules, &mut state.book.seen, now))
+    }
+
+    /// What was seen until now is known after the next start; what it means is told then.
+    async fn leave(&self, mut state: State) {
+        let settled = self.settings.borrow().clone();
+        if let Err(error) = self.judge(&mut state, &settled, self.clock.now()).await {
+            tracing::warn!(%error, "alerts were not looked at for the last time: {error}");
+        }
+        self.keep(&mut state).await;
     }
 
     async fn deliver(&self, state: &mut State, channels: &Channels, now: Timestamp) {
@@ -132,11 +153,14 @@ impl Watcher {
             let channel = &message.channel;
             let told = state.told.entry(channel.clone()).or_default();
             match sent {
-                Ok(()) => {
+                Ok(failure) => {
                     state.book.delivered(&message.id);
                     told.delivered += 1;
-                    told.failure = None;
                     tracing::info!(channel, alerts = message.parts.len(), "{channel} was told of alerts");
+                    if let Some(failure) = &failure {
+                        tracing::warn!(channel, failure, "{channel} was told of alerts in part: {failure}");
+                    }
+                    told.failure = failure;
                 }
                 Err(failure) => {
                     told.failure = Some(failure.clone());
@@ -144,7 +168,11 @@ impl Watcher {
                     told.lost += u64::from(is_lost);
                     match is_lost {
                         true => {
-                            tracing::error!(channel, failure, "{channel} was not told of alerts, for good: {failure}")
+                            tracing::error!(
+                                channel,
+                                failure,
+                                "{channel} was not told of alerts, and this message is lost: {failure}"
+                            )
                         }
                         false => tracing::warn!(channel, failure, "{channel} was not told of alerts yet: {failure}"),
                     }
@@ -154,7 +182,7 @@ impl Watcher {
         self.keep(state).await;
     }
 
-    async fn send(&self, channels: &Channels, message: &Message) -> Result<(), String> {
+    async fn send(&self, channels: &Channels, message: &Message) -> Sent {
         let jobs = Jobs { store: &*self.store, mint: &self.mint, queue_max: self.queue_max, now: self.clock.now() };
         channels.send(message, jobs).await
     }
@@ -162,8 +190,12 @@ impl Watcher {
     async fn test(&self, state: &mut State, test: Test) {
         let now = self.clock.now();
         let message = text::test(&test.channel, now, self.mint.random());
-        let settled = self.settings.load_full();
-        let sent = self.send(&settled.channels, &message).await;
+        let settled = self.settings.borrow().clone();
+        // Who tries a channel wants to know of everyone that it misses.
+        let sent = match self.send(&settled.channels, &message).await {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) | Err(failure) => Err(failure),
+        };
         state.told.entry(test.channel).or_default().failure = sent.clone().err();
         self.show(state, &settled.channels);
         // Whoever asked may have gone.

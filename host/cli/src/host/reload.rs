@@ -21,6 +21,7 @@ use hookbox_engine::Settings;
 use hookbox_http::pairing::Pairable;
 use hookbox_http::providers::{Allowance, LiveProvider, Providers};
 use hookbox_http::tls::Tls;
+use tokio::sync::watch;
 
 use super::alerts::Settled;
 use super::asked::Anew;
@@ -51,7 +52,7 @@ pub(crate) struct Live {
     pub(crate) plugin_settings: Arc<ArcSwap<AllSettings>>,
     pub(crate) trust: Arc<LiveTrust>,
     pub(crate) engine_settings: Arc<ArcSwap<Settings>>,
-    pub(crate) alert_settings: Arc<ArcSwap<Settled>>,
+    pub(crate) alert_settings: watch::Sender<Arc<Settled>>,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) anew: Anew,
     pub(crate) fixed: Fixed,
@@ -174,7 +175,7 @@ impl Live {
         self.plugin_settings.store(Arc::new(plugin_settings));
         self.trust.replace(project.config.trust());
         self.engine_settings.store(Arc::new(engine_settings(&project)));
-        self.alert_settings.store(Arc::new(settled));
+        self.alert_settings.send_replace(Arc::new(settled));
         self.config.store(Arc::new(self.counting(project.config)));
         if let Err(error) = self.plugins.reload().await {
             tracing::error!(%error, "some plugins keep their old settings");

@@ -12,7 +12,7 @@ use crate::time::{Millis, Timestamp};
 pub const ALERTS_MAX: usize = 500;
 /// Alerts that have ended and are kept.
 pub const HISTORY_MAX: usize = 200;
-/// Messages of one channel that wait to be delivered: one more takes the place of the oldest.
+/// Messages of one channel that wait to be delivered: with so many, what there is to tell waits, too.
 pub const MESSAGES_MAX: usize = 50;
 /// Tries to deliver a message: with the waits between them some hours.
 pub const TRIES_MAX: u32 = 12;
@@ -145,25 +145,38 @@ impl Book {
     pub fn due(&self, now: Timestamp) -> Vec<Message> {
         let mut channels = BTreeSet::new();
         let first = self.messages.iter().filter(|message| channels.insert(message.channel.clone()));
-        first.filter(|message| message.due <= now).cloned().collect()
+        // No wait is longer: one that seems to be is from before the clock was set back.
+        first.filter(|message| message.due <= now || message.due > now.plus(WAIT_MAX)).cloned().collect()
     }
 
     pub fn delivered(&mut self, id: &str) {
         self.messages.retain(|message| message.id != id);
     }
 
-    /// True where it will not be tried again.
+    /// True where it will not be tried again: then its channel is told anew of what still fires.
     pub fn failed(&mut self, id: &str, failure: String, now: Timestamp) -> bool {
         let Some(message) = self.messages.iter_mut().find(|message| message.id == id) else { return false };
         message.tries += 1;
         let doubled = WAIT_FIRST.0.saturating_mul(1 << (message.tries - 1).min(20));
         message.due = now.plus(Millis(doubled).min(WAIT_MAX));
         message.failure = Some(failure);
-        let is_lost = message.tries >= TRIES_MAX;
-        if is_lost {
-            self.delivered(id);
+        if message.tries < TRIES_MAX {
+            return false;
         }
-        is_lost
+        let lost = message.clone();
+        self.delivered(id);
+        self.untold(&lost);
+        true
+    }
+
+    /// What has ended meanwhile stays told: its end is then the only word about it.
+    fn untold(&mut self, Message { channel, parts, .. }: &Message) {
+        for alert in self.alerts.iter_mut().filter(|alert| alert.resolved.is_none()) {
+            let is_it = |part: &Part| part.rule == alert.rule && part.about == alert.about && part.since == alert.since;
+            if parts.iter().any(is_it) {
+                alert.told.remove(channel);
+            }
+        }
     }
 
     /// Channels that are no longer there have nobody to tell.
@@ -188,14 +201,17 @@ impl Book {
                 }
                 None if judged.open.contains(&alert.rule) => {}
                 None => {
-                    let since = *alert.right_since.get_or_insert(now);
+                    let since = alert.right_since.map_or(now, |since| since.min(now));
+                    alert.right_since = Some(since);
                     if now.since(since) >= terms.settle {
                         alert.resolved = Some(now);
                     }
                 }
             }
         }
-        let room = ALERTS_MAX.saturating_sub(self.alerts.len());
+        // One that has ended takes nobody's place while a channel cannot be told so.
+        let firing = self.alerts.iter().filter(|alert| alert.resolved.is_none()).count();
+        let room = ALERTS_MAX.saturating_sub(firing);
         self.alerts.extend(wrong.into_iter().take(room).map(|((rule, about), text)| Alert {
             rule,
             about,
@@ -220,7 +236,9 @@ impl Book {
         let is_time = first.is_some_and(|first| now.since(first) >= terms.group || first > now);
         let sent = self.sent.entry(channel.clone()).or_default();
         sent.retain(|at| now.since(*at) < Millis::HOUR && *at <= now);
-        if !is_time || sent.len() >= terms.hourly_max as usize {
+        let waiting = self.messages.iter().filter(|message| message.channel == *channel).count();
+        // A full channel loses no message: what changes until there is room is told as one.
+        if !is_time || waiting >= MESSAGES_MAX || sent.len() >= terms.hourly_max as usize {
             return;
         }
         sent.push_back(now);
@@ -242,10 +260,6 @@ impl Book {
         let id = format!("alert_{}_{}", now.0, self.made);
         let message = Message { id, channel: channel.clone(), at: now, parts, tries: 0, due: now, failure: None };
         self.messages.push(message);
-        while self.messages.iter().filter(|message| message.channel == *channel).count() > MESSAGES_MAX {
-            let oldest = self.messages.iter().position(|message| message.channel == *channel);
-            oldest.map(|oldest| self.messages.remove(oldest));
-        }
     }
 
     /// Those that are right, and of which nobody thinks otherwise.

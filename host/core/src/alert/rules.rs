@@ -115,7 +115,6 @@ impl Rules {
     /// How far back readings are looked at.
     pub(super) fn longest(&self) -> Millis {
         let shares = [self.handler_failing, self.provider_refusals].map(|share| share.map(|share| share.within));
-        let all = shares.into_iter().chain([self.dead_letters.map(|(_, within)| within)]);
-        all.flatten().max().unwrap_or(Millis(0))
+        shares.into_iter().flatten().max().unwrap_or(Millis(0))
     }
 }

@@ -1,126 +1,15 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::name::{PluginName, ProviderName, ScheduleName};
+use crate::name::ProviderName;
 use crate::time::{Millis, Timestamp};
 
 const MINUTE: u64 = 60_000;
+/// What a clock shows that is a day ahead, in minutes.
+const AHEAD: u64 = 24 * 60;
 
 fn at(minutes: u64) -> Timestamp {
     Timestamp(1_750_000_000_000 + minutes * MINUTE)
-}
-
-fn provider(name: &str) -> ProviderName {
-    ProviderName::parse(name).unwrap()
-}
-
-fn reading(ended: u64, failed: u64) -> Reading {
-    Reading { handlers: [("welcome/on-user".to_owned(), Tries { ended, failed })].into(), ..Reading::default() }
-}
-
-fn rules(judged: &Judged) -> Vec<Rule> {
-    judged.wrong.iter().map(|condition| condition.rule).collect()
-}
-
-#[test]
-fn a_handler_fails_by_its_share_within_the_window_and_not_by_its_past() {
-    let (mut watch, mut seen, rule) = (Watch::default(), Seen::default(), Rules::default());
-    let mut judge = |ended, failed, minute| watch.judge(reading(ended, failed), &rule, &mut seen, at(minute));
-    assert_eq!(rules(&judge(100, 90, 0)), [], "what was before is not counted");
-    assert_eq!(rules(&judge(104, 94, 1)), [], "four are too few");
-    let wrong = judge(106, 93, 2);
-    assert_eq!(rules(&wrong), [Rule::HandlerFailing]);
-    assert!(wrong.wrong[0].text.contains("welcome/on-user fails: 3 of 6 attempts within 10m"), "{wrong:?}");
-    assert!(wrong.open.contains(&Rule::HandlerFailing), "no whole window is known");
-    let later = judge(120, 93, 12);
-    assert_eq!((rules(&later), later.open.contains(&Rule::HandlerFailing)), (vec![], false));
-}
-
-#[test]
-fn counters_that_begin_anew_count_from_there() {
-    let (mut watch, mut seen, rule) = (Watch::default(), Seen::default(), Rules::default());
-    watch.judge(reading(100, 0), &rule, &mut seen, at(0));
-    assert_eq!(rules(&watch.judge(reading(6, 6), &rule, &mut seen, at(1))), [Rule::HandlerFailing]);
-}
-
-#[test]
-fn each_rule_finds_its_own() {
-    let (mut watch, mut seen) = (Watch::default(), Seen::default());
-    let rule = Rules {
-        provider_silent: [(provider("shop"), Millis(60 * MINUTE))].into(),
-        schedule_quiet: [(ScheduleName::parse("nightly").unwrap(), Millis(60 * MINUTE))].into(),
-        ..Rules::default()
-    };
-    let plugin = PluginName::parse("welcome").unwrap();
-    let quiet = |late, last| -> BTreeMap<_, _> {
-        [(ScheduleName::parse("nightly").unwrap(), Schedule { late: Millis(late), last: Some(last) })].into()
-    };
-    let fine = Reading {
-        disk_free: Some(50),
-        schedules: quiet(0, at(0)),
-        rollbacks: [(plugin.clone(), 2)].into(),
-        ..Reading::default()
-    };
-    assert_eq!(rules(&watch.judge(fine.clone(), &rule, &mut seen, at(0))), []);
-    let came = Sender { accepted: 5, refused: 10, last_accepted: Some(at(1)) };
-    let bad = Reading {
-        providers: [(provider("shop"), came)].into(),
-        dead: 2,
-        oldest: Millis(6 * MINUTE),
-        schedules: quiet(5 * MINUTE, at(0)),
-        attention: [("failing", 1), ("no-next-slot", 0)].into(),
-        disk_free: Some(9),
-        rollbacks: [(plugin, 3)].into(),
-        ..fine
-    };
-    let found = rules(&watch.judge(bad.clone(), &rule, &mut seen, at(2)));
-    let wanted = [
-        Rule::ProviderRefusals,
-        Rule::DeadLetters,
-        Rule::QueueAge,
-        Rule::ScheduleLate,
-        Rule::ScheduleAttention,
-        Rule::DiskLow,
-        Rule::Rollback,
-    ];
-    assert_eq!(found, wanted);
-    // An hour later it is quiet, and the rollback is old; that is known over a restart.
-    let mut watch = Watch::default();
-    let found = rules(&watch.judge(bad, &rule, &mut seen, at(62)));
-    let wanted = [
-        Rule::QueueAge,
-        Rule::ScheduleLate,
-        Rule::ScheduleQuiet,
-        Rule::ScheduleAttention,
-        Rule::ProviderSilent,
-        Rule::DiskLow,
-    ];
-    assert_eq!(found, wanted);
-}
-
-#[test]
-fn nothing_is_watched_that_is_switched_off() {
-    let none = Rules {
-        handler_failing: None,
-        dead_letters: None,
-        queue_age: None,
-        schedule_late: None,
-        schedule_attention: false,
-        provider_refusals: None,
-        disk_low: None,
-        rollback: None,
-        ..Rules::default()
-    };
-    let (mut watch, mut seen) = (Watch::default(), Seen::default());
-    watch.judge(reading(0, 0), &none, &mut seen, at(0));
-    let bad = Reading {
-        dead: 9,
-        attention: [("failing", 1)].into(),
-        oldest: Millis(1 << 40),
-        disk_free: Some(0),
-        ..reading(100, 100)
-    };
-    assert_eq!(watch.judge(bad, &none, &mut seen, at(1)), Judged::default());
 }
 
 fn terms() -> Terms {
@@ -260,4 +149,97 @@ fn messages_of_one_channel_go_in_order() {
     assert!(book.due(at(1)).is_empty(), "the second waits for the first");
     book.delivered(&first[0].id);
     assert_eq!(book.due(at(1))[0].parts[0].about, "b");
+}
+
+/// All tries of the first message fail.
+fn lose(book: &mut Book, now: Timestamp) {
+    let id = book.messages[0].id.clone();
+    let tries = (0..TRIES_MAX).map(|_| book.failed(&id, "no".into(), now));
+    assert_eq!(tries.filter(|is_lost| *is_lost).count(), 1);
+}
+
+#[test]
+fn a_channel_is_told_anew_of_what_fires_when_the_message_about_it_was_lost() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), settle: Millis(0), ..terms() });
+    book.step(wrong(&["a", "b"]), &terms, at(0));
+    book.step(wrong(&["a", "b", "c"]), &terms, at(1));
+    lose(&mut book, at(2));
+    assert_eq!(told(&book), [vec![part("c", false)]]);
+    for minute in 3..6 {
+        book.step(wrong(&["a", "b", "c"]), &terms, at(minute));
+    }
+    assert_eq!(told(&book)[1..], [vec![part("a", false), part("b", false)]], "once, and not what it knows of");
+    let text = serde_json::to_string(&book).unwrap();
+    assert_eq!(serde_json::from_str::<Book>(&text).unwrap(), book);
+}
+
+#[test]
+fn of_what_has_ended_when_its_message_was_lost_the_end_alone_is_told() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), settle: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(0));
+    book.step(wrong(&[]), &terms, at(1));
+    lose(&mut book, at(2));
+    book.step(wrong(&[]), &terms, at(3));
+    assert_eq!((told(&book), book.alerts.len()), (vec![vec![part("a", true)]], 0));
+}
+
+#[test]
+fn a_channel_with_many_messages_that_wait_is_told_of_the_rest_once_there_is_room() {
+    let terms = Terms { group: Millis(0), settle: Millis(0), hourly_max: 1000, ..terms() };
+    let mut book = Book::default();
+    let all: Vec<String> = (0..60).map(|number| format!("h{number:02}")).collect();
+    for minute in 1..=60 {
+        let abouts: Vec<&str> = all[..minute].iter().map(String::as_str).collect();
+        book.step(wrong(&abouts), &terms, at(minute as u64));
+    }
+    assert_eq!((book.messages.len(), told(&book)[0].clone()), (MESSAGES_MAX, vec![part("h00", false)]));
+    book.delivered(&book.messages[0].id.clone());
+    let abouts: Vec<&str> = all.iter().map(String::as_str).collect();
+    book.step(wrong(&abouts), &terms, at(61));
+    let rest: Vec<_> = all[MESSAGES_MAX..].iter().map(|about| part(about, false)).collect();
+    assert_eq!((book.messages.len(), told(&book).pop().unwrap()), (MESSAGES_MAX, rest));
+}
+
+#[test]
+fn ends_that_cannot_be_told_yet_leave_room_for_what_begins() {
+    let terms = Terms { group: Millis(0), settle: Millis(0), hourly_max: 1, ..terms() };
+    let mut book = Book::default();
+    let all: Vec<String> = (0..ALERTS_MAX).map(|number| format!("h{number}")).collect();
+    let abouts: Vec<&str> = all.iter().map(String::as_str).collect();
+    // The only message of the hour is the one that they began.
+    book.step(wrong(&abouts), &terms, at(0));
+    book.step(wrong(&[]), &terms, at(1));
+    book.step(wrong(&["new"]), &terms, at(2));
+    assert_eq!((book.alerts.len(), book.alerts[ALERTS_MAX].about.as_str()), (ALERTS_MAX + 1, "new"));
+    book.step(wrong(&["new"]), &terms, at(61));
+    assert_eq!((book.alerts.len(), told(&book)[1].len()), (1, ALERTS_MAX + 1));
+}
+
+#[test]
+fn messages_go_and_alerts_end_though_the_clock_was_set_back() {
+    let (mut book, terms) = (Book::default(), Terms { group: Millis(0), ..terms() });
+    book.step(wrong(&["a"]), &terms, at(AHEAD));
+    let [message] = &book.due(at(AHEAD))[..] else { panic!("{book:?}") };
+    book.failed(&message.id, "no".into(), at(AHEAD));
+    assert_eq!(book.due(at(AHEAD)), [], "it waits");
+    assert_eq!(book.due(at(0)).len(), 1);
+    book.failed(&message.id, "no".into(), at(0));
+    assert_eq!(book.due(at(0)), [], "it waits by the clock that there is");
+    book.delivered(&message.id);
+    book.step(wrong(&[]), &terms, at(AHEAD));
+    book.step(wrong(&[]), &terms, at(0));
+    assert_eq!((book.alerts.len(), book.history.len()), (1, 0), "it was right for no time");
+    book.step(wrong(&[]), &terms, at(1));
+    assert_eq!((told(&book), book.history.len()), (vec![vec![part("a", true)]], 1));
+}
+
+#[test]
+fn a_book_from_before_dead_letters_were_in_it_is_read() {
+    let text =
+        r#"{"alerts":[],"messages":[],"history":[],"seen":{"providers":{"shop":7},"rollbacks":{}},"sent":{},"made":3}"#;
+    let book: Book = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        book.seen,
+        Seen { providers: [(ProviderName::parse("shop").unwrap(), Timestamp(7))].into(), ..Seen::default() }
+    );
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::growth::Growth;
 use super::rules::{Rule, Rules, Share};
-use crate::name::{PluginName, ProviderName, ScheduleName};
+use crate::name::{HandlerRef, PluginName, ProviderName, ScheduleName};
+use crate::schedule::Reason;
 use crate::time::{Millis, Timestamp};
 
 /// Readings that are kept: with more, every other one is let go.
@@ -14,17 +16,20 @@ const READINGS_MAX: usize = 512;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Since the start, by handler.
-    pub handlers: BTreeMap<String, Tries>,
+    pub handlers: BTreeMap<HandlerRef, Tries>,
     /// Since the start.
     pub providers: BTreeMap<ProviderName, Sender>,
+    /// When something was last taken, since the start, of those that are watched for being silent: by the name that the
+    /// rule has.
+    pub heard: BTreeMap<ProviderName, Timestamp>,
     /// Dead letters that are kept.
     pub dead: u64,
     /// How long a run waits that could begin.
     pub oldest: Millis,
     /// Those with a slot that is due for longer than the rule lets, and those that are watched for being quiet.
     pub schedules: BTreeMap<ScheduleName, Schedule>,
-    /// How many somebody should look at, by the reason.
-    pub attention: BTreeMap<&'static str, u64>,
+    /// Those that somebody should look at, and why.
+    pub attention: BTreeMap<ScheduleName, Reason>,
     /// Percent of the disk that is free.
     pub disk_free: Option<u64>,
     /// Rollbacks by the host, since the store was made.
@@ -42,7 +47,6 @@ pub struct Tries {
 pub struct Sender {
     pub accepted: u64,
     pub refused: u64,
-    pub last_accepted: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,6 +81,9 @@ pub struct Seen {
     pub providers: BTreeMap<ProviderName, Timestamp>,
     /// Rollbacks of each plugin, and when the last one was seen.
     pub rollbacks: BTreeMap<PluginName, (u64, Option<Timestamp>)>,
+    /// Dead letters: what is buried before the first look of a start, or after the last one of a stop, has come, too.
+    #[serde(default)]
+    pub dead: Growth,
 }
 
 /// The latest readings.
@@ -92,7 +99,7 @@ impl Watch {
         let mut judged = Judged::default();
         self.handlers(&latest, rules, now, &mut judged);
         self.refusals(&latest, rules, now, &mut judged);
-        self.dead(&latest, rules, now, &mut judged);
+        dead(&latest, rules, seen, now, &mut judged);
         queue(&latest, rules, &mut judged);
         schedules(&latest, rules, now, &mut judged);
         attention(&latest, rules, &mut judged);
@@ -137,11 +144,12 @@ impl Watch {
             let earlier = before.handlers.get(handler).copied().unwrap_or_default();
             let (ended, failed) = (since(tries.ended, earlier.ended), since(tries.failed, earlier.failed));
             if is_over(rule, failed, ended) {
+                let HandlerRef { plugin, handler: name } = handler;
+                // Those that are tried again have failed, too, in whatever state they are.
                 let text = format!(
-                    "{handler} fails: {failed} of {ended} attempts within {within}. hookbox runs list --handler {} --state dead",
-                    handler.rsplit('/').next().unwrap_or_default()
+                    "{handler} fails: {failed} of {ended} attempts within {within}. hookbox runs list --plugin {plugin} --handler {name}"
                 );
-                judged.wrong(Rule::HandlerFailing, handler, text);
+                judged.wrong(Rule::HandlerFailing, &handler.to_string(), text);
             }
         }
     }
@@ -160,20 +168,6 @@ impl Watch {
                 );
                 judged.wrong(Rule::ProviderRefusals, provider.as_str(), text);
             }
-        }
-    }
-
-    fn dead(&self, latest: &Reading, rules: &Rules, now: Timestamp, judged: &mut Judged) {
-        let Some((more, within)) = rules.dead_letters else { return };
-        let Some((before, is_whole)) = self.before(within, now) else { return };
-        judged.known(Rule::DeadLetters, is_whole);
-        let grown = latest.dead.saturating_sub(before.dead);
-        if grown >= more {
-            let text = format!(
-                "{grown} more dead letters within {within}, {} in all. hookbox runs list --state dead",
-                latest.dead
-            );
-            judged.wrong(Rule::DeadLetters, "", text);
         }
     }
 }
@@ -197,6 +191,22 @@ fn since(now: u64, before: u64) -> u64 {
 
 fn is_over(Share { percent, over, .. }: Share, part: u64, whole: u64) -> bool {
     whole >= over && part > 0 && part.saturating_mul(100) >= whole.saturating_mul(percent)
+}
+
+fn dead(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp, judged: &mut Judged) {
+    let Some((more, within)) = rules.dead_letters else {
+        seen.dead = Growth::default();
+        return;
+    };
+    let (grown, is_whole) = seen.dead.grown(latest.dead, within, now);
+    judged.known(Rule::DeadLetters, is_whole);
+    if grown >= more {
+        let text = format!(
+            "{grown} more dead letters within {within}, {} in all. hookbox runs list --state dead",
+            latest.dead
+        );
+        judged.wrong(Rule::DeadLetters, "", text);
+    }
 }
 
 fn queue(latest: &Reading, rules: &Rules, judged: &mut Judged) {
@@ -234,18 +244,23 @@ fn schedules(latest: &Reading, rules: &Rules, now: Timestamp, judged: &mut Judge
 }
 
 fn attention(latest: &Reading, rules: &Rules, judged: &mut Judged) {
-    let told = latest.attention.iter().filter(|(_, number)| rules.schedule_attention && **number > 0);
-    for (reason, number) in told {
-        let text =
-            format!("{number} schedules need attention: {reason}. hookbox schedules list says which, and the cure");
-        judged.wrong(Rule::ScheduleAttention, reason, text);
+    for (name, reason) in latest.attention.iter().filter(|_| rules.schedule_attention) {
+        let why = match reason {
+            Reason::Failing => "is paused, since its runs failed",
+            Reason::NoNextSlot => "has no next slot",
+            Reason::Undecided => "has a slot without a verdict",
+            Reason::ClockBehind => "is ahead of the clock, and waits for it",
+        };
+        let text = format!("schedule {name} {why}. hookbox schedules show {name}");
+        judged.wrong(Rule::ScheduleAttention, name.as_str(), text);
     }
 }
 
 fn silent(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp, judged: &mut Judged) {
     seen.providers.retain(|name, _| rules.provider_silent.contains_key(name));
     for (name, most) in &rules.provider_silent {
-        let last = latest.providers.get(name).and_then(|sender| sender.last_accepted);
+        // What came before the clock was set back was heard before, too.
+        let last = latest.heard.get(name).copied().filter(|last| *last <= now);
         let heard = seen.providers.entry(name.clone()).or_insert(now);
         *heard = (*heard).max(last.unwrap_or_default()).min(now);
         if now.since(*heard) >= *most {
@@ -272,6 +287,7 @@ fn rolled_back(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp,
         if *number > known.0 {
             *known = (*number, Some(now));
         }
+        known.1 = known.1.map(|at| at.min(now));
         let is_recent = |at: Timestamp| rules.rollback.is_some_and(|told_for| now.since(at) < told_for);
         if known.1.is_some_and(is_recent) {
             let text = format!("the host rolled {name} back to the version before. hookbox plugins show {name}");
@@ -279,3 +295,6 @@ fn rolled_back(latest: &Reading, rules: &Rules, seen: &mut Seen, now: Timestamp,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use hookbox_core::hold::{Held, Hold, Holds};
 use hookbox_core::id::{EventId, JobId, RunId};
 use hookbox_core::name::{HandlerRef, PluginName, ScheduleName};
 use hookbox_core::run::{BootId, CancelCause, Run, WorkKind};
-use hookbox_core::schedule::{Schedule, ScheduleRow, When};
+use hookbox_core::schedule::{Reason, Schedule, ScheduleRow, When};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::memory::MemoryStore;
 use hookbox_store::types::*;
@@ -252,6 +252,10 @@ impl Store for Wire {
 
     fn schedule_counts(&self, now: Timestamp) -> ScheduleCounts {
         self.store.schedule_counts(now)
+    }
+
+    fn schedules_to_look_at(&self, reason: Reason, now: Timestamp, limit: usize) -> Vec<ScheduleName> {
+        self.store.schedules_to_look_at(reason, now, limit)
     }
 
     async fn schedule(&self, name: &ScheduleName) -> Result<ScheduleRow, StoreError> {

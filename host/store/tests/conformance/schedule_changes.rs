@@ -2,7 +2,7 @@
 
 use hookbox_core::queue::Room;
 use hookbox_core::schedule::{
-    Missed, Origin, Overlap, Passed, Pause, Rules, Schedule, SlotCounts, SlotDecision, Verdict, When,
+    Missed, Origin, Overlap, Passed, Pause, Reason, Rules, Schedule, SlotCounts, SlotDecision, Verdict, When,
 };
 use hookbox_core::time::Millis;
 use hookbox_store::StoreError;
@@ -211,6 +211,14 @@ async fn schedules_are_counted_by_where_they_stand(world: &mut World) {
     assert_eq!((late.active, late.attention), (2, [0, 0, 2, 0]), "two have slots that are overdue");
     let early = world.schedule_counts(NOW.minus(Millis::HOUR));
     assert_eq!(early.attention, [0, 0, 0, 3], "the clock is behind all that go on");
+    let named = |reason, now, limit| -> Vec<String> {
+        world.schedules_to_look_at(reason, now, limit).iter().map(ToString::to_string).collect()
+    };
+    let hour_ago = NOW.minus(Millis::HOUR);
+    assert_eq!(named(Reason::ClockBehind, hour_ago, 9), ["a", "b", "once"]);
+    assert_eq!(named(Reason::ClockBehind, hour_ago, 2), ["a", "b"], "the first by name");
+    assert_eq!(named(Reason::Failing, hour_ago, 9), Vec::<String>::new());
+    assert_eq!(named(Reason::Undecided, later(200_000), 9), ["a", "once"]);
     for (which, to) in [("once", later(5)), ("a", NOW)] {
         let row = row(&*world.store, which).await;
         let (from, paused, missed) = (row.decided, Passed::default(), Passed::default());

@@ -39,6 +39,9 @@ struct Ready {
     secret: Option<Arc<Secret>>,
 }
 
+/// Taken, with who of several did not get it; or by nobody, and why.
+pub(super) type Sent = Result<Option<String>, String>;
+
 /// What a message for a handler needs.
 pub(super) struct Jobs<'a> {
     pub(super) store: &'a dyn Store,
@@ -67,8 +70,8 @@ impl Channels {
         self.all.iter().map(|(name, ready)| (name, ready.channel.kind()))
     }
 
-    /// Returns once the receiver has taken it. What failed is told without a secret.
-    pub(super) async fn send(&self, message: &Message, jobs: Jobs<'_>) -> Result<(), String> {
+    /// Returns once a receiver has taken it. What failed is told without a secret.
+    pub(super) async fn send(&self, message: &Message, jobs: Jobs<'_>) -> Sent {
         let Some(Ready { channel, secret }) = self.all.get(&message.channel) else {
             return Err(format!("alerts.channels has no {}", message.channel));
         };
@@ -76,20 +79,20 @@ impl Channels {
             (Channel::Slack(_), Some(url)) => {
                 let url = plain(url)?;
                 let (agent, body) = (self.agent.clone(), text::slack(message).to_string());
-                blocking(move || post(&agent, &url, &[], body)).await
+                blocking(move || post(&agent, &url, &[], body)).await.map(|()| None)
             }
             (Channel::Webhook { url, .. }, Some(secret)) => {
                 let body = text::body(message).to_string();
                 let headers = signed(message, secret, &body, jobs.now)?;
                 let (agent, url) = (self.agent.clone(), url.clone());
-                blocking(move || post(&agent, &url, &headers, body)).await
+                blocking(move || post(&agent, &url, &headers, body)).await.map(|()| None)
             }
             (Channel::Mail(to), secret) => {
                 let letter = mail::Letter::new(to, message)?;
                 let (to, secret): (Mail, _) = (to.clone(), secret.clone());
                 blocking(move || letter.send(&to, secret.as_deref(), TIMEOUT)).await
             }
-            (Channel::Handler(target), _) => enqueue(message, target, jobs).await,
+            (Channel::Handler(target), _) => enqueue(message, target, jobs).await.map(|()| None),
             (Channel::Slack(_) | Channel::Webhook { .. }, None) => Err("its secret is not there".to_owned()),
         }
     }
@@ -155,7 +158,7 @@ fn post(agent: &Agent, url: &str, headers: &[(String, String)], body: String) ->
 }
 
 /// Off the threads that must not wait.
-async fn blocking(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     match tokio::time::timeout(TIMEOUT_WHOLE, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(told)) => told,
         Ok(Err(_)) => Err("the attempt to tell it panicked".to_owned()),
