@@ -35,6 +35,17 @@ unit = (HERE / "hookbox.service").read_text()
 must(seconds(re.search(r"^TimeoutStopSec=(.*)$", unit, re.M)[1]) > DRAIN, "systemd cuts off the drain")
 must("ExecReload=/bin/kill -HUP $MAINPID" in unit, "a reload is no SIGHUP")
 must("\nMemoryDenyWriteExecute=yes" not in unit, "plugins cannot be compiled")
+# systemd changes nothing of a configuration folder that is there, and the user of the unit is in no group of root.
+steps = [line.removeprefix("#").strip() for line in unit.split("[Unit]")[0].splitlines()]
+working = re.search(r"^WorkingDirectory=(.*)$", unit, re.M)[1]
+must(any(f"install -d -m 755 {working} " in step for step in steps), "the unit's user cannot go to where it starts")
+must(any(step.startswith(f"install -m 600 /dev/null {working}/environment") for step in steps), "others read the environment")
+written = [f"/var/lib/{name}" for name in re.search(r"^StateDirectory=(.*)$", unit, re.M)[1].split()]
+plugins = re.search(r" --plugins (\S+)", unit)[1]
+must(plugins in written, "the unit's user cannot write where plugins are pushed to")
+must(any(step.startswith(f"install -m 644 *.wasm {plugins}/") for step in steps), "plugins are put where nobody reads them")
+secrets = [re.search(r" (/\S+/)$", step)[1].rstrip("/") for step in steps if step.startswith("install -m 600 shop.key")]
+must(secrets and set(secrets) <= set(written), "secrets are put where the unit's user cannot read them, or others can")
 
 # compose.yaml. It is read by a parser where there is one: check-jsonschema brings it.
 sys.path[:0] = [str(path) for path in (HERE / "venv/lib").glob("python3*/site-packages")]
