@@ -46,6 +46,7 @@ must(plugins in written, "the unit's user cannot write where plugins are pushed 
 must(any(step.startswith(f"install -m 644 *.wasm {plugins}/") for step in steps), "plugins are put where nobody reads them")
 secrets = [re.search(r" (/\S+/)$", step)[1].rstrip("/") for step in steps if step.startswith("install -m 600 shop.key")]
 must(secrets and set(secrets) <= set(written), "secrets are put where the unit's user cannot read them, or others can")
+must("EnvironmentFile" not in unit or "systemctl restart hookbox" in unit, "nobody is told that a reload reads no environment")
 
 # compose.yaml. It is read by a parser where there is one: check-jsonschema brings it.
 sys.path[:0] = [str(path) for path in (HERE / "venv/lib").glob("python3*/site-packages")]
@@ -64,6 +65,7 @@ for name, service in services.items():
 hookbox = services["hookbox"]
 must(hookbox["user"] == "65532:65532", "hookbox is root, or somebody else than in the image")
 must("./config:/etc/hookbox:ro" in hookbox["volumes"], "hookbox may write its configuration")
+must("env_file" not in hookbox, "a reload does not read the secrets: docker gives a container its environment once")
 must(all(port.startswith("127.0.0.1:") for port in hookbox["ports"]), "the operator's listener is open to all")
 must(hookbox["healthcheck"]["test"] == ["CMD", "hookbox", "health"], "the health check is another than the image's")
 

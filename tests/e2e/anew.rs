@@ -16,6 +16,7 @@ fn a_host_that_is_asked_reads_everything_anew_and_goes_on() {
     // Nothing has changed, and whoever asks is told all the same.
     host.hang_up();
     taken(1);
+    assert_eq!(project.log_lines("variables of the process are those of its start"), 1, "{}", project.log());
     host.assert_alive();
     assert_eq!(host.follow(&shop("user.created", "1", json!({ "name": "Ada" })))["state"], "succeeded");
 

@@ -104,7 +104,9 @@ pub(crate) async fn watch(mut live: Live) {
         let files = live.files.clone();
         match live.take_over(&before, &seen).await {
             Ok(()) => {
-                tracing::info!("hooks.yaml and secrets were read anew");
+                tracing::info!(
+                    "hooks.yaml, .env and files with secrets were read anew; variables of the process are those of its start"
+                );
                 // A file that was saved again meanwhile keeps its old stamp: the next look sees the change.
                 let known: HashMap<PathBuf, Stamp> = files.into_iter().zip(taken).collect();
                 let stamp = |(file, now)| known.get(file).copied().unwrap_or(now);
