@@ -2,6 +2,7 @@
 
 import re
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -52,7 +53,8 @@ must("EnvironmentFile" not in unit or "systemctl restart hookbox" in unit, "nobo
 sys.path[:0] = [str(path) for path in (HERE / "venv/lib").glob("python3*/site-packages")]
 from ruamel.yaml import YAML  # noqa: E402
 
-services = YAML(typ="safe").load((HERE / "compose.yaml").read_text())["services"]
+compose = YAML(typ="safe").load((HERE / "compose.yaml").read_text())
+services, networks = compose["services"], compose["networks"]
 for name, service in services.items():
     must(service.get("restart") == "unless-stopped", f"{name} is not restarted")
     must(service.get("read_only") is True, f"{name} may write to its root")
@@ -68,6 +70,15 @@ must("./config:/etc/hookbox:ro" in hookbox["volumes"], "hookbox may write its co
 must("env_file" not in hookbox, "a reload does not read the secrets: docker gives a container its environment once")
 must(all(port.startswith("127.0.0.1:") for port in hookbox["ports"]), "the operator's listener is open to all")
 must(hookbox["healthcheck"]["test"] == ["CMD", "hookbox", "health"], "the health check is another than the image's")
+
+# Docker leads a name to the first network that both are on, and to an internal one last.
+must(set(hookbox["networks"]) & set(services["proxy"]["networks"]) == {"inside"}, "the proxy may come by another network")
+inside = ip_network(networks["inside"]["ipam"]["config"][0]["subnet"])
+for file in ["compose.yaml", "nginx.conf"]:
+    told = re.findall(r"trusted_proxies: \[ (\S+) \]", (HERE / file).read_text())
+    must(told and {ip_network(network) for network in told} == {inside}, f"{file} trusts another network than the proxy's")
+must(networks["inside"]["internal"] is True, "the network of the proxy leads elsewhere")
+must(ip_address(hookbox["networks"]["inside"]["ipv4_address"]) in inside, "nginx keeps an address that hookbox may lose")
 
 for fault in faults:
     print(fault)
