@@ -71,6 +71,13 @@ must("env_file" not in hookbox, "a reload does not read the secrets: docker give
 must(all(port.startswith("127.0.0.1:") for port in hookbox["ports"]), "the operator's listener is open to all")
 must(hookbox["healthcheck"]["test"] == ["CMD", "hookbox", "health"], "the health check is another than the image's")
 
+# Neither container has the capability to go past owners and modes, and the README says how to begin, too.
+owner = hookbox["user"]
+steps = re.findall(r"^#   (.*)$", (HERE / "compose.yaml").read_text(), re.M)
+must("\n".join(steps) in (HERE / "../README.md").read_text(), "the README begins in another way than compose.yaml")
+must(any(f"sudo chown {owner} config/.env plugins" == step for step in steps), "hookbox cannot read secrets or take plugins")
+must(any("sudo install -m 600 YOUR.key certificates/" in step for step in steps), "nginx cannot read its key, or others can")
+
 # Docker leads a name to the first network that both are on, and to an internal one last.
 must(set(hookbox["networks"]) & set(services["proxy"]["networks"]) == {"inside"}, "the proxy may come by another network")
 inside = ip_network(networks["inside"]["ipam"]["config"][0]["subnet"])
