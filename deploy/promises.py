@@ -30,6 +30,10 @@ must(user and re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user[-1]), "the final imag
 must(any(re.match(r'HEALTHCHECK .*CMD \["hookbox", "health"\]', line) for line in final), "no health check by the binary")
 must(not any(line.startswith("RUN") for line in final), "something is run in the final image")
 must(not any(re.search(r"(SECRET|TOKEN|PASSWORD)\s*=", line) for line in lines), "a secret is in the image")
+# The build takes the whole folder, and its layers stay.
+kept_out = (HERE / "../.dockerignore").read_text().splitlines()
+for place in ["**/.env", "data", "deploy/config", "deploy/certificates", "deploy/plugins"]:
+    must(place in kept_out, f"{place} goes into a layer of the image's build")
 
 # The unit.
 unit = (HERE / "hookbox.service").read_text()
@@ -76,6 +80,7 @@ owner = hookbox["user"]
 steps = re.findall(r"^#   (.*)$", (HERE / "compose.yaml").read_text(), re.M)
 must("\n".join(steps) in (HERE / "../README.md").read_text(), "the README begins in another way than compose.yaml")
 must(any(f"sudo chown {owner} config/.env plugins" == step for step in steps), "hookbox cannot read secrets or take plugins")
+must(any("(umask 077; printf" in step for step in steps), "the token is open to others until its owner is changed")
 must(any("sudo install -m 600 YOUR.key certificates/" in step for step in steps), "nginx cannot read its key, or others can")
 
 # Docker leads a name to the first network that both are on, and to an internal one last.
