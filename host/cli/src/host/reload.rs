@@ -161,14 +161,17 @@ impl Live {
         let plugin_settings = project.plugin_settings()?;
         let reserved = reserved(&project)?;
         let settled = Settled::of(&project)?;
-        // A host that began without TLS has none until the next start, and the other way round.
-        if let (Some(tls), Some(texts)) = (&self.tls, project.tls_texts()?) {
-            texts.replace(tls)?;
+        let tls = project.tls_texts()?.map(|texts| texts.tls()).transpose()?;
+        let operator_tls = project.operator_tls_texts()?.map(|texts| texts.tls()).transpose()?;
+        let fixed = Fixed::of(&project)?;
+        // From here on nothing fails: all of it is exchanged, or nothing was.
+        for (serving, read) in [(&self.tls, tls), (&self.operator_tls, operator_tls)] {
+            // A host that began without TLS has none until the next start, and the other way round.
+            if let (Some(serving), Some(read)) = (serving, read) {
+                serving.replace(read);
+            }
         }
-        if let (Some(tls), Some(texts)) = (&self.operator_tls, project.operator_tls_texts()?) {
-            texts.replace(tls)?;
-        }
-        self.warn_of_restart(&project.config, &Fixed::of(&project)?);
+        self.warn_of_restart(&project.config, &fixed);
         self.reserved.store(Arc::new(reserved));
         self.providers.store(Arc::new(providers));
         self.plugin_settings.store(Arc::new(plugin_settings));
