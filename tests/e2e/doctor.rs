@@ -69,6 +69,32 @@ fn mistakes_of_the_configuration_are_told() {
 }
 
 #[test]
+fn what_ends_a_start_is_told_as_check_tells_it() {
+    let project = Project::with(&[]).env("WEBHOOK_SECRET_TWILIO", "12345678901234567890123456789012");
+    project.write("hooks.yaml", "alerts: { channels: { ops: { slack: { env: OPS_SLACK_URL } } } }\n");
+    let (checked, started) = (project.run(&["check"]), project.serve_in_vain());
+    assert_eq!((checked.code, started.code), (Some(2), Some(2)), "{checked:?} {started:?}");
+    let said = doctor(&project, &NOBODY);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for what in ["provider twilio signs the URL that it calls", "alerts.channels.ops"] {
+        assert!(checked.out.contains(what), "{checked:?}");
+        finds(&said, "config", "fault", what, "mend it");
+    }
+}
+
+#[test]
+fn a_host_of_another_project_is_not_taken_for_this_ones() {
+    let (project, other) = (Project::with(&["steps"]), Project::with(&[]));
+    let host = project.serve();
+    host.follow(&shop("count", "1", serde_json::json!({})));
+    host.stop();
+    let beside = other.serve();
+    let said = doctor(&project, &["--url", &beside.operator]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    finds(&said, "store", "ok", "2 events and runs were read", "");
+}
+
+#[test]
 fn secrets_that_are_missing_weak_or_open_are_told_and_never_shown() {
     let project = Project::with(&[]).env("WEBHOOK_SECRET_SHOP", "tr0ub4dor").env("HOOKBOX_TOKEN", "hunter2");
     project.write(
@@ -82,7 +108,7 @@ fn secrets_that_are_missing_weak_or_open_are_told_and_never_shown() {
     }
     let said = doctor(&project, &NOBODY);
     assert_eq!(said.code, Some(0), "a host works with them: {said:?}");
-    finds(&said, "secrets", "warning", "provider lost has no secret", "WEBHOOK_SECRET_LOST");
+    finds(&said, "config", "warning", "provider lost is not live: set", "hookbox check");
     finds(&said, "secrets", "warning", "provider shop: the secret of", "32 random bytes");
     finds(&said, "secrets", "warning", "the token of the operator", "openssl rand");
     finds(&said, "secrets", "warning", "acme.key can be read by others (mode 644)", "chmod 600");

@@ -1,11 +1,13 @@
 //! As a service: what systemd is told, and the file that runs anywhere.
 
+use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Ended, Host, Project, environment, shop};
+use crate::harness::{Ended, Host, Project, SHOP, environment, shop};
 
 fn told(socket: &UnixDatagram) -> String {
     let mut text = [0; 256];
@@ -23,6 +25,23 @@ fn systemd_is_told_when_the_host_is_ready_and_when_it_stops() {
     assert_eq!(host.follow(&shop("user.created", "1", json!({ "name": "Ada" })))["state"], "succeeded");
     assert_eq!(host.stop(), Ended::Code(0));
     assert_eq!(told(&socket).trim(), "STOPPING=1");
+}
+
+#[test]
+fn a_host_that_is_asked_to_stop_while_it_starts_drains_and_ends_well() {
+    let project = Project::with(&["welcome"]);
+    project.write("hooks.yaml", "providers: { shop: { secrets: [ { file: shop.key } ] } }\n");
+    assert!(Command::new("mkfifo").arg(project.path("shop.key")).status().unwrap().success());
+    let mut host = Host::begin(&project, project.command(&Host::arguments("serve")));
+    // Both ends wait for each other: once it is open, the host is at its secrets, and none of its ports is.
+    let mut secret = fs::File::options().write(true).open(project.path("shop.key")).unwrap();
+    host.ask_to_stop();
+    project.write("draft", SHOP.secret);
+    fs::rename(project.path("draft"), project.path("shop.key")).unwrap();
+    secret.write_all(SHOP.secret.as_bytes()).unwrap();
+    drop(secret);
+    assert_eq!(host.wait(), Ended::Code(0), "{}", project.log());
+    assert_eq!(project.log_lines("stopping: running attempts have"), 1, "{}", project.log());
 }
 
 /// `HOOKBOX_STATIC` names what `deploy/static` has built: it takes minutes, so nobody builds it here.

@@ -62,6 +62,32 @@ fn webhooks_come_by_tls_and_a_renewed_certificate_counts_at_once() {
 }
 
 #[test]
+fn a_certificate_is_taken_over_with_that_of_the_other_listener_or_not_at_all() {
+    let project = Project::with(&["welcome"]);
+    renew(&project, "first.pem");
+    for (from, to) in [("hooks.pem", "ops.pem"), ("hooks.key", "ops.key")] {
+        fs::copy(project.path(from), project.path(to)).unwrap();
+    }
+    let tls =
+        "server: { tls: { cert: hooks.pem, key: hooks.key } }\noperator: { tls: { cert: ops.pem, key: ops.key } }\n";
+    project.write("hooks.yaml", tls);
+    let host = project.serve();
+    let faults = || project.log_lines("operator.tls: the key file holds no private key");
+    project.write("ops.key", "no key");
+    until("the fault is told", || (faults() > 0).then_some(()));
+    renew(&project, "second.pem");
+    // The first of two more may be of a look that was under way.
+    let before = faults();
+    until("it is told of the renewed pair", || {
+        host.hang_up();
+        (faults() >= before + 2).then_some(())
+    });
+    let webhook = shop("user.created", "1", json!({}));
+    assert_eq!(curl(&project, &host, "second.pem", &[], &webhook).code, Some(60), "half of a reload counts");
+    assert_eq!(curl(&project, &host, "first.pem", &[], &webhook).json()["status"], "accepted");
+}
+
+#[test]
 fn commands_speak_tls_and_trust_what_they_are_told_to() {
     let project = Project::with(&[]).env("SSL_CERT_FILE", "trusted.pem");
     renew(&project, "trusted.pem");

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use hookbox_core::clock::Clock;
 use hookbox_store::backup::{self, Backup, Contents, Folder};
 use hookbox_store::embedded::{self, Rewrite, SledStore};
-use hookbox_store::{Store, doctor};
+use hookbox_store::{Store, doctor, owner};
 use serde_json::{Value, json};
 
 use crate::args::{BackupArgs, MigrateArgs, RestoreArgs};
@@ -162,6 +162,7 @@ pub(crate) async fn migrate(args: &MigrateArgs, print: Print) -> Result<()> {
     drop(store);
     let rewrite = if args.dry_run { Rewrite::Count } else { Rewrite::Write };
     let migrated = embedded::migrate(data, rewrite).with_context(|| format!("cannot migrate {}", data.display()))?;
+    owner::hand_over(data)?;
     let old: u64 = migrated.iter().map(|kind| kind.old).sum();
     if print == Print::Json {
         let kinds = migrated

@@ -50,16 +50,7 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
     match project::read_config(&args.config) {
         Ok(config) => {
             let project = Project::with(args, config)?;
-            let providers = check_providers(&project, &mut findings);
-            check_operator(&project, &mut findings);
-            if let Err(error) = Channels::of(&project) {
-                findings.mistakes.push(format!("{error:#}"));
-            }
-            for texts in [project.tls_texts(), project.operator_tls_texts()] {
-                if let Err(Mistakes(wrong)) = texts.and_then(|texts| texts.map(|texts| texts.tls()).transpose()) {
-                    findings.mistakes.extend(wrong);
-                }
-            }
+            let providers = check_project(&project, &mut findings);
             let plugins = check_plugins(&project, &mut findings).await?;
             check_names(&plugins, &providers, &mut findings);
             check_silent(&project, &providers, &mut findings);
@@ -116,6 +107,33 @@ pub(crate) async fn check(args: &ProjectArgs, print: Print) -> Result<bool> {
     Ok(good)
 }
 
+/// Everything but plugins: what a start refuses, and what it would only warn of.
+pub(crate) struct Told {
+    pub(crate) mistakes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+pub(crate) fn without_plugins(project: &Project) -> Told {
+    let mut findings = Findings::default();
+    check_project(project, &mut findings);
+    Told { mistakes: findings.mistakes, warnings: findings.warnings }
+}
+
+/// The names of all providers.
+fn check_project(project: &Project, findings: &mut Findings) -> Vec<ProviderName> {
+    let providers = check_providers(project, findings);
+    check_operator(project, findings);
+    if let Err(error) = Channels::of(project) {
+        findings.mistakes.push(format!("{error:#}"));
+    }
+    for texts in [project.tls_texts(), project.operator_tls_texts()] {
+        if let Err(Mistakes(wrong)) = texts.and_then(|texts| texts.map(|texts| texts.tls()).transpose()) {
+            findings.mistakes.extend(wrong);
+        }
+    }
+    providers
+}
+
 /// Tokens that were made are in the store, which a host may have open: without one of the configuration they are needed.
 fn check_operator(project: &Project, findings: &mut Findings) {
     let listen = project.config.operator.listen;
@@ -132,7 +150,6 @@ fn check_operator(project: &Project, findings: &mut Findings) {
     }
 }
 
-/// The names of all providers.
 fn check_providers(project: &Project, findings: &mut Findings) -> Vec<ProviderName> {
     let (providers, mistakes) = project.find_providers();
     findings.mistakes.extend(mistakes);

@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::{DoctorArgs, ProjectArgs};
+use crate::check::{self, Told};
 use crate::client::Client;
 use crate::inspect::{self, Print};
 use crate::project::{self, Mistakes, Project};
@@ -49,10 +50,6 @@ impl Findings {
 
     fn fault(&mut self, part: &'static str, what: impl Into<String>, cure: impl Into<String>) {
         self.0.push(Finding { part, level: Level::Fault, what: what.into(), cure: Some(cure.into()) });
-    }
-
-    fn has_none_of(&self, part: &str) -> bool {
-        !self.0.iter().any(|finding| finding.part == part)
     }
 }
 
@@ -94,20 +91,15 @@ fn project_of(args: &DoctorArgs, findings: &mut Findings) -> Result<Option<Proje
     };
     let places = ProjectArgs { config: args.config.clone(), plugins: args.plugins.clone(), data: None };
     let project = Project::with(&places, config)?;
-    let together = project::together(
-        project.providers().map(|_| ()),
-        project.operator_token().and_then(|_| project.oidc_secret()).map(|_| ()),
-        [project.tls_texts(), project.operator_tls_texts()]
-            .into_iter()
-            .try_for_each(|texts| texts?.map(|texts| texts.tls()).transpose().map(|_| ()))
-            .map_err(Into::into),
-    );
-    if let Err(error) = together {
-        for mistake in mistaken(error)? {
-            findings.fault(PART, mistake, "mend it: a host does not start so");
-        }
+    let Told { mistakes, warnings } = check::without_plugins(&project);
+    let starts = mistakes.is_empty();
+    for mistake in mistakes {
+        findings.fault(PART, mistake, "mend it: a host does not start so");
     }
-    if findings.has_none_of(PART) {
+    for warning in warnings {
+        findings.warning(PART, warning, "see to what it says; `hookbox check` tells when it is right");
+    }
+    if starts {
         match args.config.exists() {
             true => findings.ok(PART, format!("{shown} reads")),
             false => findings.ok(PART, format!("there is no {shown}: the defaults count")),

@@ -111,7 +111,9 @@ impl Host {
         project: Project,
         observer: Option<mpsc::Sender<RunEnded>>,
     ) -> Result<Host> {
-        // From here on it ends no process that is about to start.
+        // From here on they end no process that is about to start, and none is lost: the first process of a container
+        // has no signal that it does not listen for. A stop that is asked for meanwhile begins when the start is over.
+        let asked = Asked::listen().context("cannot listen for signals")?;
         let anew = Anew::listen(project.dev).context("cannot listen for signals")?;
         let files = reload::files(&project, &args.project);
         let taken = reload::stamps(&files);
@@ -304,7 +306,7 @@ impl Host {
             })),
         ];
         Ok(Host {
-            asked: Asked::listen().context("cannot listen for signals")?,
+            asked,
             store,
             clock,
             origin: format!("{}://{ingress_at}", if tls.is_some() { "https" } else { "http" }),

@@ -38,10 +38,9 @@ impl Tls {
         config(certificates, key).map(|config| Tls(ArcSwap::from_pointee(config)))
     }
 
-    /// For connections that begin from now on. A failure changes nothing.
-    pub fn replace(&self, certificates: &[u8], key: &[u8]) -> Result<(), Unusable> {
-        self.0.store(Arc::new(config(certificates, key)?));
-        Ok(())
+    /// Takes over what another was made of, for connections that begin from now on.
+    pub fn replace(&self, with: Tls) {
+        self.0.store(with.0.into_inner());
     }
 
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

@@ -8,6 +8,7 @@ use hookbox_core::run::{RunStatus, Work};
 
 use crate::Store;
 use crate::counts::Counts;
+use crate::durable;
 use crate::embedded::SledStore;
 use crate::error::StoreError;
 use crate::keys;
@@ -265,6 +266,11 @@ pub fn has(store: &SledStore, id: &str) -> Result<bool, StoreError> {
         Err(StoreError::NotFound(_)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// True while somebody has the store in this folder open.
+pub fn is_open(folder: &Path) -> Result<bool, StoreError> {
+    durable::is_locked(folder)
 }
 
 /// Opens the data of a host that is not running.

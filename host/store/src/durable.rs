@@ -172,6 +172,17 @@ fn lock(file: &File, path: &Path, tries: u32, pause: Duration) -> Result<(), Sto
     file.try_lock().map_err(|_| StoreError::Unavailable(format!("cannot lock {}: {LOCKED}", path.display())))
 }
 
+/// True while somebody has that lock. Nothing is written.
+pub(crate) fn is_locked(folder: &Path) -> Result<bool, StoreError> {
+    let path = folder.join("db");
+    let file = File::open(&path).map_err(|e| failed("open", &path, &e))?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+    }
+}
+
 /// sled does not sync blob files, so there must be none.
 pub(crate) fn refuse_blobs(folder: &Path) -> Result<(), StoreError> {
     let blobs = folder.join("blobs");

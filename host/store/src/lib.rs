@@ -19,6 +19,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod feed;
 pub mod memory;
+pub mod owner;
 pub mod types;
 
 mod aside;

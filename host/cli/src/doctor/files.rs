@@ -45,6 +45,7 @@ fn data(folder: &Path, findings: &mut Findings) {
             } else {
                 findings.ok(PART, format!("{shown} is its owner's alone, and can be written"));
             }
+            belongings(folder, owner, findings);
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             findings.ok(PART, format!("there is no {shown} yet: the first start makes it"));
@@ -60,6 +61,25 @@ fn data(folder: &Path, findings: &mut Findings) {
         Some((place, statvfs(place).ok()?))
     }) {
         disk(place, &Room::of(&room), findings);
+    }
+}
+
+/// Root may open everything, and would find nothing wrong with what a host that runs as somebody else cannot open.
+fn belongings(folder: &Path, owner: u32, findings: &mut Findings) {
+    let shown = folder.display();
+    match hookbox_store::owner::foreign(folder).as_deref() {
+        Ok([]) => {}
+        Ok([first, more @ ..]) => {
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            let what = format!(
+                "somebody else than the owner of {shown} has {}{more}: its host cannot open that",
+                first.display()
+            );
+            findings.warning(PART, what, format!("chown -hR {owner} {shown}, while the host is stopped"));
+        }
+        Err(error) => {
+            findings.warning(PART, format!("{shown} cannot be read: {error}"), "run as its owner, or as root")
+        }
     }
 }
 
@@ -119,6 +139,32 @@ fn plugins(folder: &Path, findings: &mut Findings) {
 mod tests {
     use super::super::Level;
     use super::*;
+
+    #[test]
+    fn files_of_somebody_else_are_told() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("not tried: root alone gives files away");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::os::unix::fs::chown(data, Some(23_456), None).unwrap();
+        let found = || {
+            let mut findings = Findings::default();
+            super::data(data, &mut findings);
+            let mut found = findings.0.into_iter().filter(|finding| finding.part == PART);
+            (found.next().map(|finding| finding.level), found.next().map(|f| (f.level, f.what, f.cure.unwrap())))
+        };
+        assert_eq!(found(), (Some(Level::Ok), None));
+        for file in ["conf", "db"] {
+            std::fs::write(data.join(file), "").unwrap();
+        }
+        let (_, told) = found();
+        let (level, what, cure) = told.unwrap();
+        assert_eq!((level, cure.contains("chown -hR 23456")), (Level::Warning, true), "{cure}");
+        assert!(what.starts_with("somebody else") && what.contains("conf and 1 more: its host"), "{what}");
+    }
 
     #[test]
     fn a_disk_is_told_before_it_is_full() {

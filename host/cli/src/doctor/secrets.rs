@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use hookbox_core::config::{SecretSource, secret_variable};
+use hookbox_core::config::SecretSource;
 use hookbox_core::secret::Secret;
 
 use super::Findings;
@@ -17,16 +17,10 @@ const BYTES_MIN: usize = 16;
 const DISTINCT_MIN: usize = 6;
 
 pub(super) fn look(project: &Project, findings: &mut Findings) {
-    let (found, mistakes) = project.find_providers();
-    for mistake in mistakes {
-        findings.fault(PART, mistake, "mend the secret where it is kept");
-    }
+    // What is missing or does not read is told with the configuration.
+    let (found, _) = project.find_providers();
     let mut good = 0;
     for (name, found) in &found {
-        if found.secrets.is_empty() {
-            let cure = format!("set {}, in the environment or in .env", secret_variable(name));
-            findings.warning(PART, format!("provider {name} has no secret, and takes no webhook"), cure);
-        }
         for (lasting, place) in found.secrets.iter().zip(&found.places) {
             match weakness(&lasting.secret) {
                 None => good += 1,

@@ -43,7 +43,7 @@ pub(crate) struct Live {
     /// As it counts: some sections stay as they were at the start until the next one.
     pub(crate) config: Arc<ArcSwap<Config>>,
     pub(crate) files: Vec<PathBuf>,
-    /// As the files were when they were read for the start.
+    /// As the files were when they were last read.
     pub(crate) taken: Vec<Stamp>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) operator_tls: Option<Arc<Tls>>,
@@ -87,8 +87,7 @@ pub(crate) struct FileStamp {
 
 /// Runs until it is aborted.
 pub(crate) async fn watch(mut live: Live) {
-    let mut taken = live.taken.clone();
-    let mut seen = taken.clone();
+    let mut seen = live.taken.clone();
     loop {
         let asked = tokio::select! {
             () = live.anew.asked() => true,
@@ -98,38 +97,37 @@ pub(crate) async fn watch(mut live: Live) {
         let settled = now == seen;
         seen = now;
         // Whoever asks has written everything, and wants to be told that it was read, be it the same.
-        if !asked && (!settled || seen == taken) {
+        if !asked && (!settled || seen == live.taken) {
             continue;
         }
-        let before = std::mem::replace(&mut taken, seen.clone());
-        let files = live.files.clone();
-        match live.take_over(&before, &seen).await {
+        let before = std::mem::replace(&mut live.taken, seen);
+        match live.take_over(&before).await {
             Ok(()) => {
-                tracing::info!("hooks.yaml and secrets were read anew");
-                // A file that was saved again meanwhile keeps its old stamp: the next look sees the change.
-                let known: HashMap<PathBuf, Stamp> = files.into_iter().zip(taken).collect();
-                let stamp = |(file, now)| known.get(file).copied().unwrap_or(now);
-                taken = live.files.iter().zip(stamps(&live.files)).map(stamp).collect();
-                seen = taken.clone();
+                tracing::info!(
+                    "hooks.yaml, .env and files with secrets were read anew; variables of the process are those of its start"
+                );
             }
             Err(error) => {
                 tracing::error!("the changed configuration is not taken over, the old one stays:\n{error:#}");
             }
         }
+        // Another list of files may be looked at.
+        seen = live.taken.clone();
     }
 }
 
 pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    let stamp = |file: &PathBuf| {
-        let metadata = fs::metadata(file).ok()?;
-        Some(FileStamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            bytes: metadata.len(),
-        })
-    };
-    files.iter().map(stamp).collect()
+    files.iter().map(|file| stamp(file)).collect()
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let metadata = fs::metadata(file).ok()?;
+    Some(FileStamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        bytes: metadata.len(),
+    })
 }
 
 /// hooks.yaml, `.env` and every file that they name.
@@ -145,8 +143,9 @@ pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
 }
 
 impl Live {
-    async fn take_over(&mut self, before: &[Stamp], now: &[Stamp]) -> Result<()> {
-        for ((file, before), now) in self.files.iter().zip(before).zip(now) {
+    /// `before` is as the files were when they were taken over the last time.
+    async fn take_over(&mut self, before: &[Stamp]) -> Result<()> {
+        for ((file, before), now) in self.files.iter().zip(before).zip(&self.taken) {
             let was_there = before.is_some_and(|stamp| stamp.bytes > 0);
             if was_there && now.is_none_or(|stamp| stamp.bytes == 0) {
                 return Err(Mistakes(vec![format!("{} is gone or empty", file.display())]).into());
@@ -154,6 +153,8 @@ impl Live {
         }
         let mut project = Project::read(&self.args)?;
         project.dev = self.dev;
+        // Before anything is wrong with them: one that is not there yet is waited for.
+        self.look_at(files(&project, &self.args));
         if self.dev {
             dev::mint_secrets(&mut project)?;
         }
@@ -161,15 +162,17 @@ impl Live {
         let plugin_settings = project.plugin_settings()?;
         let reserved = reserved(&project)?;
         let settled = Settled::of(&project)?;
-        // A host that began without TLS has none until the next start, and the other way round.
-        if let (Some(tls), Some(texts)) = (&self.tls, project.tls_texts()?) {
-            texts.replace(tls)?;
+        let tls = project.tls_texts()?.map(|texts| texts.tls()).transpose()?;
+        let operator_tls = project.operator_tls_texts()?.map(|texts| texts.tls()).transpose()?;
+        let fixed = Fixed::of(&project)?;
+        // From here on nothing fails: all of it is exchanged, or nothing was.
+        for (serving, read) in [(&self.tls, tls), (&self.operator_tls, operator_tls)] {
+            // A host that began without TLS has none until the next start, and the other way round.
+            if let (Some(serving), Some(read)) = (serving, read) {
+                serving.replace(read);
+            }
         }
-        if let (Some(tls), Some(texts)) = (&self.operator_tls, project.operator_tls_texts()?) {
-            texts.replace(tls)?;
-        }
-        self.warn_of_restart(&project.config, &Fixed::of(&project)?);
-        self.files = files(&project, &self.args);
+        self.warn_of_restart(&project.config, &fixed);
         self.reserved.store(Arc::new(reserved));
         self.providers.store(Arc::new(providers));
         self.plugin_settings.store(Arc::new(plugin_settings));
@@ -181,6 +184,14 @@ impl Live {
             tracing::error!(%error, "some plugins keep their old settings");
         }
         Ok(())
+    }
+
+    /// A file that is looked at already keeps its stamp: if it was saved again meanwhile, the next look sees the change.
+    /// A new one has the stamp from before it is read.
+    fn look_at(&mut self, files: Vec<PathBuf>) {
+        let known: HashMap<&PathBuf, Stamp> = self.files.iter().zip(self.taken.iter().copied()).collect();
+        let taken = files.iter().map(|file| known.get(file).copied().unwrap_or_else(|| stamp(file))).collect();
+        (self.files, self.taken) = (files, taken);
     }
 
     /// What of a changed hooks.yaml counts without a start.

@@ -25,16 +25,8 @@ pub(crate) struct TlsTexts {
 
 impl TlsTexts {
     pub(crate) fn tls(&self) -> Result<Tls, Mistakes> {
-        Tls::new(&self.certificate, &self.key).map_err(|why| self.unusable(&why))
-    }
-
-    /// For connections that begin from now on.
-    pub(crate) fn replace(&self, tls: &Tls) -> Result<(), Mistakes> {
-        tls.replace(&self.certificate, &self.key).map_err(|why| self.unusable(&why))
-    }
-
-    fn unusable(&self, why: &Unusable) -> Mistakes {
-        Mistakes(vec![format!("{}: {why}", self.place)])
+        let unusable = |why: Unusable| Mistakes(vec![format!("{}: {why}", self.place)]);
+        Tls::new(&self.certificate, &self.key).map_err(unusable)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::backup::{self, BackupError, Contents, Part, Reader};
 use crate::doctor::{self, Report};
 use crate::durable::{self, RESTORING};
 use crate::overlay::Changed;
+use crate::owner::Owner;
 
 /// What a host makes in its folder; of a restore that was cut off, any of it may be there.
 const OURS: [&str; 5] = ["db", "conf", "blobs", "settled", "versions"];
@@ -36,7 +37,8 @@ pub struct Restored {
 
 /// Makes the store of a backup in `data`, which must be empty or not there, and puts those of its plugins' files into
 /// `plugins` whose names are free. Returns once everything is on disk; after an error both are as they were, but for a folder
-/// of plugins that was made. Cut off, it leaves a folder that no host opens, and that the next restore clears.
+/// of plugins that was made. Cut off, it leaves a folder that no host opens, and that the next restore clears. What root
+/// restores belongs to the owner of the folder, or of the nearest one above that was there.
 pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, BackupError> {
     let mut file = File::open(backup).map_err(|e| failed("open", backup, e))?;
     let contents = backup::check(BufReader::new(&file))?;
@@ -48,6 +50,7 @@ pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, B
     }
     file.rewind().map_err(|e| failed("read", backup, e))?;
     let was_there = data.exists();
+    let owner = Owner::of(data).map_err(|e| failed("look at", data, e))?;
     make_room(data)?;
     let building = data.join(RESTORING);
     let built = build(BufReader::new(&file), &building);
@@ -55,6 +58,10 @@ pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, B
     // A store is there only once its plugins are: cut off before, the next restore begins anew.
     let moved = built.and_then(|(report, files)| {
         put_plugins(plugins, files, &mut put, &mut kept)?;
+        if let Some(owner) = owner {
+            let given = owner.take(&building).and_then(|()| owner.take_missing());
+            given.map_err(|e| failed("give to its owner", data, e))?;
+        }
         move_up(data, &building).map(|()| report)
     });
     let report = moved.inspect_err(|_| {
@@ -74,6 +81,7 @@ fn put_plugins(
     put: &mut Vec<String>,
     kept: &mut Vec<String>,
 ) -> Result<(), BackupError> {
+    let owner = Owner::of(plugins).map_err(|e| failed("look at", plugins, e))?;
     for (name, bytes) in files {
         let at = plugins.join(&name);
         match fs::read(&at) {
@@ -83,12 +91,15 @@ fn put_plugins(
                 fs::create_dir_all(plugins).map_err(|e| failed("make", plugins, e))?;
                 // It may be there although an error is told.
                 put.push(name);
-                write_new(&at, &bytes)?;
+                write_new(&at, &bytes, owner.as_ref())?;
             }
             Err(error) => return Err(failed("read", &at, error)),
         }
     }
-    Ok(())
+    match owner.filter(|_| !put.is_empty()) {
+        Some(owner) => owner.take_missing().map_err(|e| failed("give to its owner", plugins, e)),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a folder with anything in it, but for what a restore left that was cut off.
@@ -140,7 +151,7 @@ fn build(from: impl io::Read, building: &Path) -> Result<(Report, Plugins), Back
     disk.close();
     let (kept, plugins) = read?;
     for (name, bytes) in kept {
-        write_new(&versions.join(name), &bytes)?;
+        write_new(&versions.join(name), &bytes, None)?;
     }
     durable::sync_path(&versions)?;
     let store = SledStore::open(building)?;
@@ -181,7 +192,7 @@ fn read_into(disk: &Disk, from: impl io::Read, versions: &Path) -> Result<(Plugi
         }
         // A file at a time is in memory, but for those of plugins.
         for (name, bytes) in kept.extract_if(|name, _| file.as_deref() != Some(&format!("versions/{name}"))) {
-            write_new(&versions.join(name), &bytes)?;
+            write_new(&versions.join(name), &bytes, None)?;
         }
     }
     disk.write(changed)?;
@@ -208,7 +219,7 @@ fn move_up(data: &Path, building: &Path) -> Result<(), BackupError> {
 }
 
 /// Under a draft's name first: it is there whole, or not at all.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+fn write_new(path: &Path, bytes: &[u8], owner: Option<&Owner>) -> Result<(), BackupError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let draft: PathBuf = path.with_file_name(format!(".{name}.draft"));
     let write = || {
@@ -219,6 +230,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
+        if let Some(owner) = owner {
+            owner.take_file(&file)?;
+        }
         file.sync_all()?;
         fs::rename(&draft, path)
     };

@@ -1,13 +1,15 @@
 //! Copies of everything, taken while the store works on.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use hookbox_core::id::EventId;
 use hookbox_store::backup::{self, Backup, BackupError, Folder};
 use hookbox_store::embedded::{Restored as Put, SledStore, restore};
 use hookbox_store::memory::MemoryStore;
-use hookbox_store::{Store, StoreError, doctor};
+use hookbox_store::{Store, StoreError, doctor, owner};
 use tempfile::TempDir;
 
 use crate::world::{NOW, World, add, bytes, event, set, success, writes};
@@ -267,6 +269,76 @@ fn a_plugin_that_is_there_stays() {
         (&["welcome.wasm.minisig".to_owned()][..], &["welcome.wasm".to_owned()][..])
     );
     assert_eq!(fs::read(folder.path("plugins/welcome.wasm")).unwrap(), b"newer");
+}
+
+/// The user that each file and folder below this one belongs to, links as they are.
+fn owners(folder: &Path) -> BTreeSet<u32> {
+    let mut owners = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        owners.insert(entry.metadata().unwrap().uid());
+        if entry.metadata().unwrap().is_dir() {
+            owners.extend(self::owners(&entry.path()));
+        }
+    }
+    owners
+}
+
+#[test]
+fn what_root_restores_belongs_to_whoever_has_the_folder() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tried: root alone gives files away");
+        return;
+    }
+    let (above, empty) = (12_345, 23_456);
+    let folder = Restored { folder: TempDir::new().unwrap() };
+    chown(folder.folder.path(), Some(above), Some(above)).unwrap();
+    fs::write(folder.path("file"), small()).unwrap();
+    fs::create_dir(folder.path("data")).unwrap();
+    chown(folder.path("data"), Some(empty), Some(empty)).unwrap();
+    folder.restore().unwrap();
+    let owner = |name: &str| fs::symlink_metadata(folder.path(name)).unwrap().uid();
+    assert!(entries(&folder.path("data")).contains(&"versions".to_owned()));
+    assert_eq!((owner("data"), owners(&folder.path("data"))), (empty, BTreeSet::from([empty])));
+    assert_eq!((owner("plugins"), owners(&folder.path("plugins"))), (above, BTreeSet::from([above])));
+    // Folders that are made on the way, too.
+    restore(&folder.path("file"), &folder.path("new/data"), &folder.path("plugins")).unwrap();
+    assert_eq!((owner("new"), owners(&folder.path("new"))), (above, BTreeSet::from([above])));
+}
+
+#[test]
+fn what_root_has_made_in_a_store_is_handed_over_and_nothing_that_it_leads_to() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tried: root alone gives files away");
+        return;
+    }
+    let folder = Restored { folder: TempDir::new().unwrap() };
+    for made in ["data", "data/versions", "data/lost+found", "elsewhere"] {
+        fs::create_dir(folder.path(made)).unwrap();
+    }
+    chown(folder.path("data"), Some(23_456), Some(23_456)).unwrap();
+    for file in ["data/db", "data/versions/one", "elsewhere/one", "elsewhere/two"] {
+        fs::write(folder.path(file), file).unwrap();
+    }
+    symlink(folder.path("elsewhere"), folder.path("data/folder")).unwrap();
+    symlink(folder.path("elsewhere/one"), folder.path("data/file")).unwrap();
+    fs::hard_link(folder.path("elsewhere/two"), folder.path("data/second")).unwrap();
+    let mine = ["data/db", "data/versions", "data/versions/one"].map(|name| folder.path(name));
+    let foreign = || owner::foreign(&folder.path("data")).unwrap();
+    assert!(mine.iter().all(|path| foreign().contains(path)));
+    owner::hand_over(&folder.path("data")).unwrap();
+    assert_eq!(foreign(), ["file", "folder", "second"].map(|name| folder.path("data").join(name)));
+    let owner = |name: &str| fs::metadata(folder.path(name)).unwrap().uid();
+    let others = ["elsewhere", "elsewhere/one", "elsewhere/two", "data/lost+found"];
+    assert!(others.iter().all(|name| owner(name) == 0), "root's own was given away");
+    // A look at it leaves it to its owner, unless somebody has to look at what was there before.
+    let look = || owner::keeping(&folder.path("data"), || fs::write(folder.path("data/snap"), "").unwrap()).unwrap();
+    look();
+    assert_eq!(owner("data/snap"), 0);
+    for name in ["data/file", "data/folder", "data/second", "data/snap"] {
+        fs::remove_file(folder.path(name)).unwrap();
+    }
+    look();
+    assert_eq!(owner("data/snap"), 23_456);
 }
 
 #[test]

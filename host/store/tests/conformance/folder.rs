@@ -39,6 +39,22 @@ fn a_new_folder_is_made_for_its_owner_alone() {
 }
 
 #[test]
+fn a_store_that_somebody_has_open_is_told_from_one_that_nobody_has() {
+    let folder = TempDir::new().unwrap();
+    let db = folder.path().join("db");
+    std::fs::write(&db, "").unwrap();
+    assert!(!doctor::is_open(folder.path()).unwrap());
+    let somebody = std::fs::File::open(&db).unwrap();
+    somebody.lock().unwrap();
+    assert!(doctor::is_open(folder.path()).unwrap());
+    drop(somebody);
+    std::fs::remove_file(&db).unwrap();
+    assert!(doctor::is_open(folder.path()).is_err());
+    let _store = SledStore::open(folder.path()).unwrap();
+    assert!(doctor::is_open(folder.path()).unwrap());
+}
+
+#[test]
 fn an_empty_folder_loses_the_rights_of_others() {
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("lost+found")).unwrap();
