@@ -105,11 +105,18 @@ impl Field {
             return Ok(shown);
         }
         // Backwards, or with a step beyond the end: Celery goes on from the beginning, and takes every so many.
-        let all: Vec<u32> = match first <= last {
-            true => (first..=last).collect(),
+        let all = match first <= last {
+            true => (first..=last).collect::<Vec<_>>(),
             false => (first..=self.last).chain(self.first..=last).collect(),
         };
-        Ok(all.iter().step_by(step as usize).map(u32::to_string).collect::<Vec<_>>().join(","))
+        let all: Vec<u32> = all.into_iter().step_by(step as usize).collect();
+        // Up to the end and from the beginning, each as short as it can be: a whole expression has a length at most.
+        let runs = all.chunk_by(|one, next| one < next).map(|run| match (run, step) {
+            ([first, .., last], 1) => format!("{first}-{last}"),
+            ([first, .., last], step) => format!("{first}-{last}/{step}"),
+            _ => run.iter().map(u32::to_string).collect(),
+        });
+        Ok(runs.collect::<Vec<_>>().join(","))
     }
 
     fn number(&self, text: &str) -> Result<u32, String> {

@@ -197,7 +197,9 @@ fn what_celery_takes_for_no_crontab_is_left() {
         let (made, told) = entry("", &format!("'schedule': crontab(minute='{field}')"));
         assert!(made == "left" && told.contains("minute has"), "{field}: {made}: {told}");
     }
-    assert_eq!(entry("", "'schedule': crontab(minute='22-2/20')").0, "cron: \"22,42,2 * * * *\"; day_rule: and");
+    assert_eq!(entry("", "'schedule': crontab(minute='22-2/20')").0, "cron: \"22-42/20,2 * * * *\"; day_rule: and");
+    let long = "'schedule': crontab(minute='54-47,17-8,9-7', hour='12-11')";
+    assert_eq!(entry("", long).0, "cron: \"54-59,0-47,17-59,0-8,9-59,0-7 12-23,0-11 * * *\"; day_rule: and");
 }
 
 proptest! {
