@@ -180,7 +180,7 @@ impl Dispatcher {
 
     async fn execute(&self, run: &Run, held: &Held, call: Call) -> Result<Executed, PutBack> {
         if self.stop.phase() != Phase::Running {
-            return Err(PutBack { due: self.parts.clock.now() });
+            return Err(Self::not_begun(held, self.parts.clock.now()));
         }
         held.mark.is_at(Stage::Executing);
         let mut executing = self.parts.execute.execute_until(call, held.mark.interrupt.clone());
@@ -202,9 +202,9 @@ impl Dispatcher {
             }
             // Due later, else it is claimed again at once for as long as the handler is listed.
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
-                Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })
+                Err(Self::not_begun(held, self.parts.clock.now().plus(HANDLER_GONE_WAIT)))
             }
-            Err(ExecuteError::Replaced) => Err(PutBack { due: self.parts.clock.now() }),
+            Err(ExecuteError::Replaced) => Err(Self::not_begun(held, self.parts.clock.now())),
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");
