@@ -3,14 +3,12 @@
 mod revoke;
 mod tell;
 
-use std::sync::Arc;
-
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
-use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus, Work};
+use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Changes, Record, Recorded, StoppedAttempt};
@@ -22,6 +20,7 @@ use crate::changes;
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
 use crate::slots::Siblings;
+use crate::spans;
 use revoke::{Before, revoked};
 
 /// Conflicts after which a run takes its plugin's keys alone.
@@ -65,7 +64,7 @@ impl Dispatcher {
     }
 
     async fn attempt(&self, run: Run, held: &Held) -> Result<(), StoreError> {
-        let input = match self.patiently(|| self.input(&run)).await {
+        let input = match self.patiently(|| spans::input(&*self.parts.store, run.work)).await {
             Ok(input) => input,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             Err(error) => {
@@ -138,13 +137,6 @@ impl Dispatcher {
                 }
                 Recorded::Done | Recorded::Stale | Recorded::Refused(_) | Recorded::QueueFull => return Ok(()),
             }
-        }
-    }
-
-    async fn input(&self, run: &Run) -> Result<Input, StoreError> {
-        match run.work {
-            Work::Event(id) => self.parts.store.event_input(id).await.map(|event| Input::Event(Arc::new(event))),
-            Work::Job(id) => self.parts.store.job(id).await.map(|job| Input::Job(Arc::new(job))),
         }
     }
 

@@ -10,6 +10,7 @@ use hookbox_core::trace::{Began, CallTrace, Kind, SpanId, TraceContext, Tracing,
 
 use super::Dispatcher;
 use super::mark::Held;
+use crate::spans;
 
 impl Dispatcher {
     /// What is logged of it from here on says which trace it is in.
@@ -59,11 +60,9 @@ impl AttemptTrace {
     /// The attempt has ended, and its run is `status` by now.
     pub(super) fn end(&self, run: &Run, executed: &Executed, status: RunStatus) {
         self.send(&executed.outcome);
-        if status.is_terminal() {
-            let mut whole = Unended::new(self.run, self.above, format!("run {}", run.target), Kind::Internal)
-                .with("hookbox.run.id", run.id.to_string())
-                .with("hookbox.handler", run.target.to_string())
-                .with("hookbox.state", status.code());
+        // Of one that is cancelled, or cut short otherwise, the span is sent where that is seen.
+        if matches!(status, RunStatus::Succeeded | RunStatus::Dead) {
+            let mut whole = spans::whole(run, self.run, self.above, status);
             whole.failure = failure(&executed.outcome).filter(|_| status == RunStatus::Dead);
             self.own.tracing.ended_since(run.created, whole);
         }

@@ -7,16 +7,17 @@ use std::time::Duration;
 use hookbox_core::id::RunId;
 use hookbox_core::plugin::Trigger;
 use hookbox_core::policy::PolicyPatch;
-use hookbox_core::run::{BootId, RunStatus};
+use hookbox_core::run::{BootId, CancelCause, RunStatus};
 use hookbox_core::time::Millis;
 use hookbox_core::trace::{Collect, Rules, Span, SpanId, Tracing, Value};
-use hookbox_engine::reaper::Reaper;
+use hookbox_engine::reaper::{Reaper, VANISHED_GRACE};
 use hookbox_store::Store;
+use hookbox_store::types::Cancellable;
 use tokio::sync::watch;
 
 use crate::host::Host;
 use crate::revoked::{once_and_then, revoked};
-use crate::script::done;
+use crate::script::{busy, done};
 
 struct Kept(watch::Sender<Vec<Span>>);
 
@@ -64,6 +65,19 @@ async fn host_with(options: &[(&str, &str)]) -> (Host, Arc<Kept>) {
     options.iter().for_each(|(option, text)| patch.set(option, text).unwrap());
     host.plugin("shop", &[("sync", Trigger::Manual, patch)]).await;
     (host, kept)
+}
+
+async fn failed_once(host: &Host) -> RunId {
+    host.script.on("shop/sync", |_| async { Ok(busy(None)) });
+    let id = host.job("shop/sync").await;
+    host.until(id, |run| (run.attempts.len(), run.status()) == (1, RunStatus::Pending)).await;
+    id
+}
+
+async fn cancel(host: &Host, id: RunId) {
+    let now = host.parts.clock.now();
+    let done = host.store.cancel(vec![id], Cancellable::Alive, CancelCause::Operator, now).await.unwrap();
+    assert_eq!(done, [id]);
 }
 
 /// The attempts of a run are below its span, which is there once.
@@ -137,4 +151,60 @@ async fn one_that_was_not_executed_has_none() {
     host.until(id, |run| run.drains == 1).await;
     host.drain(Millis(0)).await;
     assert_eq!(kept.0.borrow().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_cancelled_between_two_attempts_has_its_span() {
+    let (host, kept) = host_with(&[]).await;
+    // One that never began has none.
+    let never = host.job("shop/other").await;
+    cancel(&host, never).await;
+    let id = failed_once(&host).await;
+    cancel(&host, id).await;
+    is_whole(&kept, id, "cancelled", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_cancelled_while_it_is_executed_has_one() {
+    let (mut host, kept) = host_with(&[]).await;
+    host.script.on("shop/sync", |_| std::future::pending());
+    let id = host.job("shop/sync").await;
+    host.called(1).await;
+    cancel(&host, id).await;
+    host.ended.recv().await.unwrap();
+    is_whole(&kept, id, "cancelled", 1).await;
+    assert_eq!(outcomes(&kept.named("attempt shop/sync")), ["cancelled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_time_is_over_before_its_next_attempt_has_its_span() {
+    let (host, kept) = host_with(&[("expires", "10s")]).await;
+    let id = failed_once(&host).await;
+    host.clock.advance(Millis(10_000));
+    host.until_status(id, RunStatus::Cancelled).await;
+    is_whole(&kept, id, "cancelled", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_buried_without_its_handler_has_its_span() {
+    let (host, kept) = host_with(&[]).await;
+    let id = failed_once(&host).await;
+    host.script.remove("shop/sync");
+    host.idle_for(Millis::MINUTE).await;
+    host.clock.advance(VANISHED_GRACE);
+    host.until_status(id, RunStatus::Dead).await;
+    is_whole(&kept, id, "dead", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_last_attempt_a_crash_cut_off_has_its_span() {
+    let (mut host, kept) = host_with(&[("attempts", "2")]).await;
+    let id = failed_once(&host).await;
+    host.script.on("shop/sync", |_| std::future::pending());
+    host.advance_to(&host.run(id).await);
+    host.called(2).await;
+    host.crash();
+    host.start().await;
+    host.until_status(id, RunStatus::Dead).await;
+    is_whole(&kept, id, "dead", 1).await;
 }
