@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::attempt::LogLine;
 use crate::id::RunId;
+use crate::time::Timestamp;
 
 /// The lines from a place on.
 type Lines = Box<dyn Fn(usize) -> Vec<LogLine> + Send + Sync>;
@@ -22,6 +23,7 @@ struct Book {
 
 struct Running {
     attempt: u32,
+    began: Timestamp,
     execution: u64,
     lines: Lines,
 }
@@ -30,6 +32,8 @@ struct Running {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SoFar {
     pub attempt: u32,
+    /// Within the time that the record of the attempt will tell.
+    pub began: Timestamp,
     /// An attempt that begins again, such as after a conflict, has another one, and a log that begins anew.
     pub execution: u64,
     pub lines: Vec<LogLine>,
@@ -48,19 +52,21 @@ impl LiveLogs {
         self: &Arc<Self>,
         run: RunId,
         attempt: u32,
+        began: Timestamp,
         lines: impl Fn(usize) -> Vec<LogLine> + Send + Sync + 'static,
     ) -> Shown {
         let mut book = self.book();
         book.begun += 1;
         let execution = book.begun;
-        book.running.insert(run, Arc::new(Running { attempt, execution, lines: Box::new(lines) }));
+        book.running.insert(run, Arc::new(Running { attempt, began, execution, lines: Box::new(lines) }));
         Shown { logs: Arc::clone(self), run, execution }
     }
 
     /// Nothing where no attempt of the run is under way here.
     pub fn of(&self, run: RunId, from: usize) -> Option<SoFar> {
         let running = self.book().running.get(&run).cloned()?;
-        Some(SoFar { attempt: running.attempt, execution: running.execution, lines: (running.lines)(from) })
+        let (attempt, began, execution) = (running.attempt, running.began, running.execution);
+        Some(SoFar { attempt, began, execution, lines: (running.lines)(from) })
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -88,7 +94,6 @@ impl fmt::Debug for LiveLogs {
 mod tests {
     use super::*;
     use crate::attempt::{LogLevel, LogStream};
-    use crate::time::Timestamp;
 
     fn line(message: &str) -> LogLine {
         let (stream, level) = (LogStream::Log, LogLevel::Info);
@@ -99,10 +104,10 @@ mod tests {
     fn a_log_is_shown_as_long_as_its_attempt_is_under_way() {
         let (logs, run) = (Arc::new(LiveLogs::default()), RunId::new(Timestamp(1), 1));
         assert_eq!(logs.of(run, 0), None);
-        let first = logs.show(run, 1, |from| vec![line("one"), line("two")].split_off(from));
+        let first = logs.show(run, 1, Timestamp(5), |from| vec![line("one"), line("two")].split_off(from));
         let seen = logs.of(run, 1).unwrap();
-        assert_eq!((seen.attempt, seen.lines), (1, vec![line("two")]));
-        let second = logs.show(run, 1, |_| Vec::new());
+        assert_eq!((seen.attempt, seen.began, seen.lines), (1, Timestamp(5), vec![line("two")]));
+        let second = logs.show(run, 1, Timestamp(5), |_| Vec::new());
         drop(first);
         assert_ne!(logs.of(run, 0).unwrap().execution, seen.execution, "the second one is still shown");
         drop(second);

@@ -112,6 +112,10 @@ impl Tracing {
         Tracing(Some(Arc::new(Tracer { collect, clock, mint, rules })))
     }
 
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Nothing where spans are not made.
     pub fn began(&self) -> Option<Began> {
         let tracer = self.0.as_ref()?;
@@ -264,7 +268,7 @@ impl From<u64> for Value {
 
 impl fmt::Debug for Tracing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Tracing(on)" } else { "Tracing(off)" })
+        f.write_str(if self.is_on() { "Tracing(on)" } else { "Tracing(off)" })
     }
 }
 

@@ -268,6 +268,10 @@ impl Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
+        // Before it is off the list: whoever waits for that hands over what spans there are.
+        if let Some(trace) = self.held.trace.get() {
+            trace.lose();
+        }
         self.dispatcher.locked().attempts.remove(&self.number);
         self.dispatcher.ended.notify_waiters();
     }

@@ -7,6 +7,7 @@
 //! | [`scheduler`] | slots that have come | gives each its verdict, with a job for the one that fires |
 //! | [`reaper`] | lost leases, vanished handlers | puts runs back, or buries them |
 //! | [`pruner`] | what is older than it must be kept | removes it |
+//! | `spans` | runs that no attempt has ended | sends their spans |
 //!
 //! Invariant: this crate executes plugins through the trait [`Execute`] only,
 //! and does not know that wasmtime or axum exist. Every tick may be repeated or
@@ -25,6 +26,7 @@ pub mod scheduler;
 pub mod schedules;
 mod settings;
 mod slots;
+mod spans;
 mod turns;
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ use pace::Stop;
 use pruner::Pruner;
 use reaper::Reaper;
 use scheduler::Scheduler;
+use spans::CutShort;
 
 /// What the doers work with.
 #[derive(Clone)]
@@ -92,6 +95,7 @@ impl Engine {
     /// dead before.
     pub async fn start(parts: Parts) -> Result<Engine, StoreError> {
         let boot = parts.store.begin_boot().await?;
+        let cut_short = CutShort::from_here(&parts);
         let Doers { attempts, scheduler, reaper, pruner } = Doers::new(&parts, boot).await?;
         let Attempts { dispatcher, stop, stopped } = attempts;
         let (mut claiming, mut doers) = (JoinSet::new(), JoinSet::new());
@@ -99,6 +103,9 @@ impl Engine {
         doers.spawn(dispatcher.clone().keep_leases());
         doers.spawn(pace::paced(stopped.clone(), reaper, Reaper::tick));
         doers.spawn(scheduling(parts.store, scheduler, stopped.clone()));
+        if let Some(cut_short) = cut_short {
+            doers.spawn(cut_short.run(stopped.clone()));
+        }
         doers.spawn(pace::paced(stopped, pruner, Pruner::tick));
         Ok(Engine { dispatcher, stop, claiming, doers })
     }

@@ -56,7 +56,7 @@ impl Sandbox {
         let settings = version.settings();
         let log = LogBook::new(Arc::clone(&self.clock), settings.limits.log_bytes);
         let shown = log.clone();
-        let _shown = self.live_logs.show(call.run, call.attempt, move |from| shown.lines_from(from));
+        let _shown = self.live_logs.show(call.run, call.attempt, call.started, move |from| shown.lines_from(from));
         let meter = Meter::new(settings.memory_bytes, settings.cpu, settings.limits.clone());
         let denied = DeniedBook::default();
         let capabilities =

@@ -47,6 +47,8 @@ pub(crate) struct Ledger<'a> {
     deltas: Vec<Delta>,
     /// Runs that were written.
     touched: Vec<RunId>,
+    /// Runs that had begun and that no attempt has ended.
+    cut_short: Vec<RunId>,
     /// Where schedules that were changed stand; nothing for those that are gone.
     schedules: Vec<(ScheduleName, Option<Standing>)>,
     shown: Shown,
@@ -88,6 +90,7 @@ struct Undo {
     counts: Counts,
     deltas: usize,
     touched: usize,
+    cut_short: usize,
     schedules: usize,
     shown: Shown,
 }
@@ -97,6 +100,7 @@ pub(crate) struct Closed {
     pub(crate) changed: Changed,
     pub(crate) deltas: Vec<Delta>,
     pub(crate) touched: Vec<RunId>,
+    pub(crate) cut_short: Vec<RunId>,
     pub(crate) schedules: Vec<(ScheduleName, Option<Standing>)>,
     pub(crate) counts: Counts,
     pub(crate) shown: Shown,
@@ -111,8 +115,9 @@ impl<'a> Ledger<'a> {
             counts_on_disk: counts,
             deltas: Vec::new(),
             touched: Vec::new(),
+            cut_short: Vec::new(),
             schedules: Vec::new(),
-            undo: Undo { counts, deltas: 0, touched: 0, schedules: 0, shown: shown.clone() },
+            undo: Undo { counts, deltas: 0, touched: 0, cut_short: 0, schedules: 0, shown: shown.clone() },
             shown,
         }
     }
@@ -124,6 +129,7 @@ impl<'a> Ledger<'a> {
             counts: self.counts,
             deltas: self.deltas.len(),
             touched: self.touched.len(),
+            cut_short: self.cut_short.len(),
             schedules: self.schedules.len(),
             shown: self.shown.clone(),
         };
@@ -139,6 +145,7 @@ impl<'a> Ledger<'a> {
         self.counts = self.undo.counts;
         self.deltas.truncate(self.undo.deltas);
         self.touched.truncate(self.undo.touched);
+        self.cut_short.truncate(self.undo.cut_short);
         self.schedules.truncate(self.undo.schedules);
         self.shown = self.undo.shown.clone();
     }
@@ -156,6 +163,7 @@ impl<'a> Ledger<'a> {
             changed: self.tree.into_changed(),
             deltas: self.deltas,
             touched: self.touched,
+            cut_short: self.cut_short,
             schedules: self.schedules,
             counts: self.counts,
             shown: self.shown,

@@ -338,6 +338,8 @@ pub struct Signals {
     pub catalogue: Notify,
     /// Runs whose state or record has changed.
     pub changed: feed::Feed,
+    /// Runs that had begun, and that something other than an attempt has ended.
+    pub cut_short: feed::Feed,
     /// The store failed for good: opened again, it would be damaged.
     pub failed: Notify,
 }

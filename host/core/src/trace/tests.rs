@@ -113,6 +113,7 @@ fn the_sampled_part_is_about_as_large_as_was_asked_for() {
 #[test]
 fn off_nothing_is_made() {
     let off = Tracing::default();
+    assert!(!off.is_on() && tracing(100).0.is_on());
     assert!(off.began().is_none() && off.enter(&provider("shop"), Some(TOLD)).is_none());
     assert!(off.of_run(RunId::new(Timestamp(7), 3), &event(&[])).is_none());
 }

@@ -3,14 +3,12 @@
 mod revoke;
 mod tell;
 
-use std::sync::Arc;
-
 use hookbox_core::attempt::{Attempt, Call, Executed, Input, Outcome};
 use hookbox_core::effects::Effects;
 use hookbox_core::name::PluginName;
 use hookbox_core::plugin::Digest;
 use hookbox_core::retry::{self, Decision, Jitter, Policy};
-use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus, Work};
+use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::{Changes, Record, Recorded, StoppedAttempt};
@@ -22,6 +20,7 @@ use crate::changes;
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
 use crate::slots::Siblings;
+use crate::spans;
 use revoke::{Before, revoked};
 
 /// Conflicts after which a run takes its plugin's keys alone.
@@ -65,7 +64,7 @@ impl Dispatcher {
     }
 
     async fn attempt(&self, run: Run, held: &Held) -> Result<(), StoreError> {
-        let input = match self.patiently(|| self.input(&run)).await {
+        let input = match self.patiently(|| spans::input(&*self.parts.store, run.work)).await {
             Ok(input) => input,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             Err(error) => {
@@ -141,13 +140,6 @@ impl Dispatcher {
         }
     }
 
-    async fn input(&self, run: &Run) -> Result<Input, StoreError> {
-        match run.work {
-            Work::Event(id) => self.parts.store.event_input(id).await.map(|event| Input::Event(Arc::new(event))),
-            Work::Job(id) => self.parts.store.job(id).await.map(|job| Input::Job(Arc::new(job))),
-        }
-    }
-
     fn siblings(&self, plugin: &PluginName) -> Siblings {
         let catalogue = self.parts.store.catalogue();
         let active = catalogue.plugin(plugin).and_then(|row| row.active.as_ref());
@@ -180,7 +172,7 @@ impl Dispatcher {
 
     async fn execute(&self, run: &Run, held: &Held, call: Call) -> Result<Executed, PutBack> {
         if self.stop.phase() != Phase::Running {
-            return Err(PutBack { due: self.parts.clock.now() });
+            return Err(Self::not_begun(held, self.parts.clock.now()));
         }
         held.mark.is_at(Stage::Executing);
         let mut executing = self.parts.execute.execute_until(call, held.mark.interrupt.clone());
@@ -202,9 +194,9 @@ impl Dispatcher {
             }
             // Due later, else it is claimed again at once for as long as the handler is listed.
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
-                Err(PutBack { due: self.parts.clock.now().plus(HANDLER_GONE_WAIT) })
+                Err(Self::not_begun(held, self.parts.clock.now().plus(HANDLER_GONE_WAIT)))
             }
-            Err(ExecuteError::Replaced) => Err(PutBack { due: self.parts.clock.now() }),
+            Err(ExecuteError::Replaced) => Err(Self::not_begun(held, self.parts.clock.now())),
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");

@@ -20,4 +20,5 @@ mod revoked;
 mod room;
 mod scheduler;
 mod script;
+mod spans;
 mod wire;

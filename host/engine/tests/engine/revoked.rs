@@ -29,7 +29,7 @@ fn sent(path: &str) -> Requests {
     Requests { kept: vec![request], dropped: 0 }
 }
 
-fn revoked() -> Executed {
+pub(crate) fn revoked() -> Executed {
     let outcome = Outcome::Revoked { why: "its version is not trusted".into() };
     Executed { outcome, requests: sent("first"), ..interrupted() }
 }
@@ -40,7 +40,7 @@ fn kept(run: &Run) -> Vec<(&'static str, u32)> {
 }
 
 /// Does one thing the first time, and another one each time after that.
-fn once_and_then(host: &Host, target: &str, first: Executed, then: Executed) {
+pub(crate) fn once_and_then(host: &Host, target: &str, first: Executed, then: Executed) {
     let times = Arc::new(AtomicU32::new(0));
     host.script.on(target, move |_| {
         let executed = if times.fetch_add(1, Ordering::SeqCst) == 0 { first.clone() } else { then.clone() };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -19,6 +20,8 @@ type Act = Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Se
 #[derive(Default)]
 pub(crate) struct Script {
     acts: Mutex<HashMap<HandlerRef, Act>>,
+    /// No attempt ends before it wants to.
+    pub(crate) is_deaf: AtomicBool,
     listed: Mutex<Vec<HandlerRef>>,
     running: Mutex<HashMap<PluginName, usize>>,
     /// Every call, in order; waited on by tests.
@@ -83,10 +86,16 @@ impl Execute for Script {
     }
 
     async fn execute_until(&self, call: Call, interrupt: Interrupt) -> Answer {
+        let told = async {
+            interrupt.told().await;
+            if self.is_deaf.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
             biased;
             executed = self.execute(call) => executed,
-            () = interrupt.told() => Ok(interrupted()),
+            () = told => Ok(interrupted()),
         }
     }
 

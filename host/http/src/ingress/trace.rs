@@ -7,12 +7,14 @@ use hookbox_store::types::Accepted;
 use super::answer::Taken;
 use super::refused::Refused;
 
-/// One delivery, until it is answered.
+/// One delivery, until it is answered. Its span is sent in any case: its events name it, and they are written also where
+/// the sender goes away before it is answered.
 pub(super) struct Traced {
     tracing: Tracing,
     entered: Entered,
     began: Began,
     provider: ProviderName,
+    answered: bool,
 }
 
 impl Traced {
@@ -22,7 +24,8 @@ impl Traced {
         began: Option<Began>,
         provider: &ProviderName,
     ) -> Option<Traced> {
-        Some(Traced { tracing: tracing.clone(), entered: entered?, began: began?, provider: provider.clone() })
+        let (tracing, provider) = (tracing.clone(), provider.clone());
+        Some(Traced { tracing, entered: entered?, began: began?, provider, answered: false })
     }
 
     /// A part of it that ends now.
@@ -33,13 +36,9 @@ impl Traced {
         }
     }
 
-    pub(super) fn end(self, taken: &Result<Taken, Refused>) {
-        let Entered { context, parent, link } = self.entered;
-        let name = format!("webhook {}", self.provider);
-        let span = Unended::new(context, parent, name, Kind::Server)
-            .with("http.request.method", "POST")
-            .with("hookbox.provider", self.provider.as_str());
-        let mut span = Unended { parent_is_remote: parent.is_some(), link, ..span };
+    pub(super) fn end(mut self, taken: &Result<Taken, Refused>) {
+        self.answered = true;
+        let mut span = self.whole();
         match taken {
             Ok(Taken::Event(accepted, _) | Taken::Batch(accepted)) => {
                 let (id, outcome) = match accepted.first() {
@@ -56,5 +55,22 @@ impl Traced {
             }
         }
         self.tracing.ended(self.began, span);
+    }
+
+    fn whole(&self) -> Unended {
+        let Entered { context, parent, link } = self.entered;
+        let name = format!("webhook {}", self.provider);
+        let span = Unended::new(context, parent, name, Kind::Server)
+            .with("http.request.method", "POST")
+            .with("hookbox.provider", self.provider.as_str());
+        Unended { parent_is_remote: parent.is_some(), link, ..span }
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.tracing.ended(self.began, self.whole().with("hookbox.outcome", "gone"));
+        }
     }
 }

@@ -20,6 +20,7 @@ use hookbox_core::name::ProviderName;
 use hookbox_core::secret::Secret;
 use hookbox_core::spending::Spending;
 use hookbox_core::time::Timestamp;
+use hookbox_core::trace::Tracing;
 use hookbox_core::verify::{ID_WINDOW, Outgoing, Scheme, Verifier, sign};
 use hookbox_http::alerts::{Alerts, Test};
 use hookbox_http::changes::Changes;
@@ -51,6 +52,7 @@ pub(crate) struct Host {
     pub(crate) providers: Arc<ArcSwap<Providers>>,
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) tracing: Tracing,
     pub(crate) spending: Arc<Spending>,
     pub(crate) live_logs: Arc<LiveLogs>,
     pub(crate) meters: Arc<Meters>,
@@ -111,6 +113,7 @@ impl Host {
             store,
             pairing: Arc::new(Pairing::new(Box::new(keep))),
             tally: Arc::default(),
+            tracing: Tracing::default(),
             spending: Arc::default(),
             live_logs: Arc::default(),
             meters: Arc::default(),
@@ -142,7 +145,7 @@ impl Host {
             pairing: Arc::clone(&self.pairing),
             tally: Arc::clone(&self.tally),
             lifecycle: Arc::clone(&self.lifecycle),
-            tracing: Default::default(),
+            tracing: self.tracing.clone(),
             limits,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             listens_on,

@@ -43,6 +43,7 @@ mod tally;
 mod tls;
 mod tokens;
 mod totals;
+mod traces;
 mod ui;
 mod ui_pages;
 mod waits;

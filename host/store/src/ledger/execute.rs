@@ -147,8 +147,12 @@ impl Ledger<'_> {
     }
 
     fn transition(&mut self, mut stored: StoredRun, event: RunEvent) -> Result<StoredRun, StoreError> {
-        let before = stored.run.attempts.len();
+        let (before, has_begun) = (stored.run.attempts.len(), stored.run.has_begun());
+        let of_attempt = event.attempt().is_some();
         stored.run = stored.run.apply(event).map_err(illegal)?;
+        if has_begun && !of_attempt && stored.run.status().is_terminal() {
+            self.cut_short.push(stored.run.id);
+        }
         self.counts.attempts += (stored.run.attempts.len() - before) as u64;
         Ok(stored)
     }

@@ -253,6 +253,9 @@ impl State {
         if !closed.touched.is_empty() {
             self.signals.changed.tell(closed.touched);
         }
+        if !closed.cut_short.is_empty() {
+            self.signals.cut_short.tell(closed.cut_short);
+        }
         if shown.catalogue_changed {
             self.catalogue.store(shown.catalogue);
             self.signals.catalogue.notify_waiters();

@@ -1,13 +1,13 @@
-//! Requests with an idempotency key, totals, and the feed of changed runs.
+//! Requests with an idempotency key, totals, and the feeds of runs.
 
-use hookbox_core::run::CancelCause;
+use hookbox_core::run::{CancelCause, RunEvent};
 use hookbox_core::time::Millis;
 use hookbox_store::types::{
     Begun, Cancellable, KEPT_REQUESTS_MAX, KeptAnswer, Listed, REQUEST_KEPT_FOR, RequestKey, Total,
 };
 
 use crate::prune::{prune_all, retention};
-use crate::world::{NOW, World, event};
+use crate::world::{NOW, World, ended, event, failed, later, success};
 
 conformance! {
     a_request_begins_once_and_its_answer_is_kept,
@@ -17,6 +17,7 @@ conformance! {
     a_pass_forgets_requests_whose_time_is_over_and_no_other,
     what_is_listed_is_counted,
     watchers_are_told_which_runs_have_changed,
+    watchers_are_told_which_runs_had_begun_and_were_not_ended_by_an_attempt,
 }
 
 fn key(number: u8) -> RequestKey {
@@ -131,4 +132,22 @@ async fn watchers_are_told_which_runs_have_changed(world: &mut World) {
     assert_eq!(cancelled, [runs[1]]);
     waits.await;
     assert_eq!(world.signals().changed.since(seen.last).runs, [runs[1]]);
+}
+
+async fn watchers_are_told_which_runs_had_begun_and_were_not_ended_by_an_attempt(world: &mut World) {
+    let start = world.signals().cut_short.last();
+    let ran = world.leased("a/on-event").await;
+    world.record(success(&ran, None)).await.unwrap();
+    let new = event(&["a/on-event"]);
+    let never = new.runs[0].id;
+    world.accept_new(new).await;
+    world.cancel(vec![never], Cancellable::Alive, CancelCause::Operator, NOW).await.unwrap();
+    let tried = world.leased("a/on-event").await;
+    let event = RunEvent::FailedForNow { attempt: failed(&tried), due: later(9) };
+    world.record(ended(&tried, event, None)).await.unwrap();
+    let leased = world.leased("a/on-event").await;
+    for run in [&tried, &leased] {
+        world.cancel(vec![run.id], Cancellable::Alive, CancelCause::Operator, NOW).await.unwrap();
+    }
+    assert_eq!(world.signals().cut_short.since(start).runs, [tried.id, leased.id]);
 }

@@ -3,12 +3,12 @@
 use hookbox_core::attempt::{Cost, Executed, Outcome, Requests};
 use hookbox_core::denial::{DENIED_PER_ATTEMPT_MAX, Denied};
 use hookbox_core::plugin::Digest;
-use hookbox_core::run::{DRAINS_MAX, Run, RunEvent};
+use hookbox_core::run::{DRAINS_MAX, Run, RunEvent, RunStatus};
 use hookbox_core::time::{Millis, Timestamp};
 use hookbox_store::StoreError;
 use hookbox_store::types::Recorded;
 
-use super::{Dispatcher, HANDLER_GONE_WAIT, Held, Stage};
+use super::{Dispatcher, HANDLER_GONE_WAIT, Held, PutBack, Stage};
 use crate::execute::ExecuteError;
 use crate::pace::Phase;
 
@@ -37,6 +37,9 @@ impl Dispatcher {
         let attempt = self.ended(held, &executed, started);
         match self.record(run, held, RunEvent::Revoked { attempt, due }, None).await? {
             Recorded::Done => {
+                if let Some(trace) = held.trace.get() {
+                    trace.end(run, &executed, RunStatus::Pending);
+                }
                 let (id, handler, number) = (run.id, &run.target, held.lease.attempt);
                 let why = executed.outcome.message().unwrap_or_default();
                 tracing::warn!(run.id = %id, run.attempt = number, %handler, "run {id} of {handler} is put back: {why}");
@@ -60,6 +63,14 @@ impl Dispatcher {
         }
         let executed = Before::and(before, Executed::bare(Outcome::Revoked { why: CONFLICT.to_owned() }));
         self.revoke(run, held, executed, held.lease.at, due).await
+    }
+
+    /// Of an attempt that was to be executed and was not.
+    pub(super) fn not_begun(held: &Held, due: Timestamp) -> PutBack {
+        if let Some(trace) = held.trace.get() {
+            trace.forget();
+        }
+        PutBack { due }
     }
 
     /// When a run is due whose attempt the sandbox revoked, or the stop of the host: in the first case later, else it is

@@ -11,7 +11,7 @@ impl Dispatcher {
         let (duration_us, outcome) = (executed.cost.wall_us, executed.outcome.code());
         self.parts.spending.finished(handler, status);
         if let Some(trace) = held.trace.get() {
-            trace.end(run, attempt, &executed, status);
+            trace.end(run, &executed, status);
         }
         match status {
             RunStatus::Succeeded => {

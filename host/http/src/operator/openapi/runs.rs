@@ -40,9 +40,11 @@ pub(super) fn describe(api: &mut Document) {
     api.get(RUNS, "/api/v1/runs/{id}/logs/stream", "Watch the log of a run until it ends")
         .says(
             "Events are `log` for each line, `attempt` where one has ended, and `end` with the run's state. Lines \
-             come while their attempt is under way; those of one that begins again come again.",
+             come while their attempt is under way; those of one that begins again come again. A line that was named and is \
+             not in what is kept of its attempt has the attempt told from its first line on; an id that is none has all of \
+             it told.",
         )
-        .header("Last-Event-ID", json!({ "type": "string", "pattern": "^[0-9]{1,9}$" }), "Go on behind this event")
+        .header("Last-Event-ID", text(), "Go on behind this event")
         .answers_in("200", "Server-sent events", "text/event-stream", text())
         .says_nothing("204", "The run has ended, and its last event is behind the one that was named");
     api.get(RUNS, "/api/v1/runs/{id}", "Show a run")

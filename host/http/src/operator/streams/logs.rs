@@ -1,5 +1,7 @@
 //! What the attempts of one run have logged, in order, until it ends.
 
+mod place;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use hookbox_core::id::RunId;
+use hookbox_core::live_logs::SoFar;
 use hookbox_core::run::Run;
 use hookbox_store::StoreError;
 use serde::Serialize;
@@ -19,9 +22,10 @@ use crate::operator::Operator;
 use crate::operator::query::{Named, Query};
 use crate::problem::Problem;
 use crate::view::stream::{AttemptEndView, LogEventView, RunEndView};
+use place::{Id, Place};
 
-/// `log` for each line, `attempt` where one has ended, `end` with the run. They are numbered from 1 on, and keep their
-/// numbers: `Last-Event-ID` goes on behind one. 204 where all of an ended run is behind it.
+/// `log` for each line, `attempt` where one has ended, `end` with the run: `Last-Event-ID` goes on behind one, and an id
+/// that is none begins anew. 204 where the end is behind the reader.
 pub(in crate::operator) async fn logs(
     State((operator, streams)): State<Watching>,
     Named(id): Named<RunId>,
@@ -29,26 +33,21 @@ pub(in crate::operator) async fn logs(
     uri: Uri,
 ) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
-    let given = headers.get(LAST_EVENT_ID).map(|id| id.to_str().ok().and_then(|id| id.parse::<usize>().ok()));
-    let wrong = || Problem::bad_parameter().because("Last-Event-ID: must be the id of an event of this stream");
-    let told = given.map_or(Ok(0), |id| id.ok_or_else(wrong))?;
+    let given = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse::<Id>().ok());
     let seen = operator.store.signals().changed.last();
     let run = operator.store.run(id).await?;
-    if told > 0 && run.status().is_terminal() && told >= lines(&run) {
+    if given == Some(Id::End) && run.status().is_terminal() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = streams.place()?;
+    let permit = streams.place()?;
     let mut log = Log {
         operator,
         run: id,
         seen,
-        told,
-        recorded: 0,
-        next_attempt: 1,
-        execution: None,
+        place: Place::behind(given, &run),
         waiting: VecDeque::new(),
         ended: false,
-        _place: place,
+        _permit: permit,
     };
     log.take(&run);
     Ok(answered(stream::unfold(log, |mut log| async move {
@@ -57,28 +56,16 @@ pub(in crate::operator) async fn logs(
     })))
 }
 
-/// Events of a run as it is.
-fn lines(run: &Run) -> usize {
-    let of_attempts: usize = run.attempts.iter().map(|attempt| attempt.log.lines.len() + 1).sum();
-    of_attempts + usize::from(run.status().is_terminal())
-}
-
 struct Log {
     operator: Arc<Operator>,
     run: RunId,
     /// The number of the last change that was looked at.
     seen: u64,
-    /// Events that are behind the reader.
-    told: usize,
-    /// Events of attempts that have ended.
-    recorded: usize,
-    /// The attempt that is under way, if one is.
-    next_attempt: u32,
-    /// The one whose lines were told before its end.
-    execution: Option<u64>,
+    /// What is behind the reader.
+    place: Place,
     waiting: VecDeque<Event>,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Log {
@@ -112,57 +99,45 @@ impl Log {
         }
     }
 
-    /// Lines of the attempt that is under way. They keep their numbers when it is recorded; where it begins again, so do they.
+    /// Lines of the attempt that is under way; where it begins again, they are told again.
     fn take_live(&mut self) {
-        let told = self.told.saturating_sub(self.recorded);
-        let Some(mut so_far) = self.operator.live_logs.of(self.run, told) else { return };
-        if so_far.attempt != self.next_attempt {
-            return;
-        }
-        if self.execution.is_some_and(|execution| execution != so_far.execution) {
-            self.told = self.recorded;
-            let Some(whole) = self.operator.live_logs.of(self.run, 0) else { return };
-            so_far = whole;
-        }
-        self.execution = Some(so_far.execution);
-        self.told = self.told.max(self.recorded);
+        let Some(so_far) = self.so_far().filter(|so_far| so_far.attempt == self.place.attempt) else { return };
+        let mut told = if self.place.is_in(&so_far) { self.place.lines() } else { 0 };
+        let (attempt, began) = (so_far.attempt, so_far.began);
         for line in &so_far.lines {
-            self.told += 1;
-            self.waiting.extend(event("log", &self.told.to_string(), &LogEventView::of(so_far.attempt, line)));
+            told += 1;
+            self.put("log", Id::Line { attempt, began, line: told }, &LogEventView::of(attempt, line));
         }
+        self.place = Place::within(&so_far, told);
     }
 
-    /// What the reader has not seen yet.
+    /// What the reader has not seen of it: all of it where it has begun again.
+    fn so_far(&self) -> Option<SoFar> {
+        let rest = self.operator.live_logs.of(self.run, self.place.lines())?;
+        if self.place.is_in(&rest) { Some(rest) } else { self.operator.live_logs.of(self.run, 0) }
+    }
+
+    /// What the reader has not seen yet of what is on disk.
     fn take(&mut self, run: &Run) {
-        let next = run.attempts.iter().find(|attempt| attempt.number == self.next_attempt);
-        // It began again with less to say: its lines are told anew.
-        if self.execution.is_some() && next.is_some_and(|next| self.told > self.recorded + next.log.lines.len()) {
-            self.told = self.recorded;
-        }
-        let mut number = 0;
-        for attempt in &run.attempts {
-            for line in &attempt.log.lines {
-                number += 1;
-                self.put(number, "log", &LogEventView::of(attempt.number, line));
+        for ended in &run.attempts {
+            if ended.number < self.place.attempt {
+                continue;
             }
-            number += 1;
-            self.put(number, "attempt", &AttemptEndView::of(attempt));
+            let (attempt, began) = (ended.number, ended.started);
+            let told = self.place.lines_of(ended);
+            for (before, line) in ended.log.lines.iter().enumerate().skip(told) {
+                self.put("log", Id::Line { attempt, began, line: before + 1 }, &LogEventView::of(attempt, line));
+            }
+            self.put("attempt", Id::Attempt { attempt, began }, &AttemptEndView::of(ended));
+            self.place = Place::before(attempt.saturating_add(1));
         }
-        if number != self.recorded {
-            (self.recorded, self.execution) = (number, None);
-        }
-        self.next_attempt = run.attempts.last().map_or(1, |attempt| attempt.number + 1);
         if run.status().is_terminal() {
-            number += 1;
-            self.put(number, "end", &RunEndView::of(run));
+            self.put("end", Id::End, &RunEndView::of(run));
             self.ended = true;
         }
-        self.told = self.told.max(number);
     }
 
-    fn put(&mut self, number: usize, kind: &str, view: &impl Serialize) {
-        if number > self.told {
-            self.waiting.extend(event(kind, &number.to_string(), view));
-        }
+    fn put(&mut self, kind: &str, id: Id, view: &impl Serialize) {
+        self.waiting.extend(event(kind, &id.to_string(), view));
     }
 }
