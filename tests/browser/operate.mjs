@@ -51,7 +51,7 @@ await within(origin, async (page, wrong) => {
   }
 
   // What nobody edits stays as it is, to the end of each line.
-  const lines = '\r\n{"customer": "Ada",\r\n "total": 1200}';
+  const lines = '\r\n{"data": {"customer": "Ada",\r\n "total": 1200}}';
   const call = (path, body) => page.evaluate(async (path, body) => {
     const method = body ? 'POST' : 'GET';
     return (await fetch(path, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) })).json();

@@ -42,7 +42,7 @@ await within(origin, async (page, wrong) => {
   await type('payload', JSON.stringify('x'.repeat(80_000)));
   await until(page, '#said', 'nothing can be saved here');
   if (await page.$('#preview button')) wrong.push('what has no preview can be saved');
-  wrong.splice(0, wrong.length, ...wrong.filter((told) => !told.includes('the server responded with a status of 431')));
+  wrong.splice(0, wrong.length, ...wrong.filter((told) => !told.includes('the server responded with a status of 414')));
   await type('payload', '');
   await until(page, '#preview', '10:30');
   await Promise.all([page.waitForNavigation(), press(page, 'Save')]);

@@ -72,7 +72,8 @@ fn a_command_changes_only_what_nobody_has_changed_since() {
 
     host.cli(&["holds", "add", "steps"]).text();
     let seen = tag("holds", "steps");
-    host.cli(&["holds", "add", "steps", "--note", "the shop moves", "--if-match", &seen]).text();
+    host.cli(&["holds", "remove", "steps", "--if-match", &seen]).text();
+    host.cli(&["holds", "add", "steps", "--note", "the shop moves"]).text();
     refused(&["holds", "remove", "steps", "--if-match", &seen]);
     refused(&["plugins", "rollback", "steps", "--if-match", &seen]);
     assert_eq!(tag("plugins", "steps").len(), seen.len());
