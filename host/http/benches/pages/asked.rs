@@ -43,6 +43,7 @@ fn named(path: &str, ids: &Ids) -> String {
         "/schedules/" | "/api/v1/schedules/" => "schedule-007".to_owned(),
         "/plugins/" | "/api/v1/plugins/" => "plugin-007".to_owned(),
         "/providers/" | "/api/v1/providers/" => "sender-007".to_owned(),
+        "/api/v1/searches/" => "search%207".to_owned(),
         "/api/v1/holds/" => "plugin-007/welcome".to_owned(),
         _ => panic!("{path}: say what to ask for"),
     };
@@ -55,6 +56,7 @@ fn queries(ids: &Ids) -> Vec<String> {
         "state=succeeded",
         "state=dead",
         "state=dead&error=needle",
+        "state=dead&replayed=true",
         "state=pending",
         "plugin=nobody",
         "provider=nobody",
