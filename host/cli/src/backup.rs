@@ -149,20 +149,10 @@ pub(crate) fn restore(args: &RestoreArgs, print: Print) -> Result<()> {
 /// Of a host that is stopped.
 pub(crate) async fn migrate(args: &MigrateArgs, print: Print) -> Result<()> {
     let project = Project::read(&args.project)?;
-    let data = &project.data;
-    let open = || doctor::open(data).with_context(|| format!("cannot open {}", data.display()));
-    // Opened once before anything is written, so that a damaged store is told from one that is not there.
-    let store = open()?;
-    if let (Some(file), false) = (&args.backup, args.dry_run) {
-        let contents = keep(&store, &folders(data, &project.plugins), file).await?;
-        if print == Print::Tables {
-            say!("{}", in_words(file, &contents));
-        }
-    }
-    drop(store);
-    let rewrite = if args.dry_run { Rewrite::Count } else { Rewrite::Write };
-    let migrated = embedded::migrate(data, rewrite).with_context(|| format!("cannot migrate {}", data.display()))?;
-    owner::hand_over(data)?;
+    let rewritten = rewrite(args, &project, print).await;
+    let given = owner::hand_over(&project.data);
+    let migrated = rewritten?;
+    given?;
     let old: u64 = migrated.iter().map(|kind| kind.old).sum();
     if print == Print::Json {
         let kinds = migrated
@@ -180,6 +170,23 @@ pub(crate) async fn migrate(args: &MigrateArgs, print: Print) -> Result<()> {
         (old, false) => say!("{old} rows were written anew. Releases before this one may not read them."),
     }
     Ok(())
+}
+
+/// What root makes by it, it has still to give to the folder's owner, also where it fails.
+async fn rewrite(args: &MigrateArgs, project: &Project, print: Print) -> Result<Vec<embedded::Migrated>> {
+    let data = &project.data;
+    let open = || doctor::open(data).with_context(|| format!("cannot open {}", data.display()));
+    // Opened once before anything is written, so that a damaged store is told from one that is not there.
+    let store = open()?;
+    if let (Some(file), false) = (&args.backup, args.dry_run) {
+        let contents = keep(&store, &folders(data, &project.plugins), file).await?;
+        if print == Print::Tables {
+            say!("{}", in_words(file, &contents));
+        }
+    }
+    drop(store);
+    let rewrite = if args.dry_run { Rewrite::Count } else { Rewrite::Write };
+    embedded::migrate(data, rewrite).with_context(|| format!("cannot migrate {}", data.display()))
 }
 
 async fn keep(store: &SledStore, folders: &[Folder], file: &Path) -> Result<Contents> {

@@ -2,9 +2,11 @@
 //!
 //! A host runs as a user of its own, and its files are closed to others. So what root
 //! makes for it belongs to whoever has the folder that it is made in. The host's user
-//! may move what is there while root gives it away: nothing is given by its path, no
-//! link is followed, and nothing that has a second name is touched.
+//! may move what is there while root gives it away: the folder that was there is held,
+//! nothing below it is given by its path, no link is followed, and nothing that has a
+//! second name is touched.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,8 +26,10 @@ const SYSTEMS: &[u8] = b"lost+found";
 pub(crate) struct Owner {
     user: Uid,
     group: Gid,
-    /// Folders that are not there yet, the innermost first.
-    missing: Vec<PathBuf>,
+    /// The nearest folder that is there.
+    there: OwnedFd,
+    /// Those below it that are not there yet, the innermost last.
+    missing: Vec<OsString>,
 }
 
 impl Owner {
@@ -36,23 +40,26 @@ impl Owner {
             return Ok(None);
         }
         let folder = std::path::absolute(folder)?;
-        let missing: Vec<PathBuf> = folder.ancestors().take_while(|path| !path.exists()).map(PathBuf::from).collect();
-        let there = fs::metadata(folder.ancestors().nth(missing.len()).unwrap_or(Path::new("/")))?;
-        let owner = Owner { user: Uid::from_raw(there.uid()), group: Gid::from_raw(there.gid()), missing };
+        let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let there = openat(CWD, nearest, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let missing = folder.strip_prefix(nearest).unwrap_or(Path::new("")).iter().map(OsString::from).collect();
+        let stat = fstat(&there)?;
+        let owner = Owner { user: Uid::from_raw(stat.st_uid), group: Gid::from_raw(stat.st_gid), there, missing };
         Ok(Some(owner).filter(|owner| !owner.user.is_root()))
     }
 
-    /// Gives away the folders that were not there when it was asked for the owner.
-    pub(crate) fn take_missing(&self) -> io::Result<()> {
-        self.missing.iter().try_for_each(|folder| {
-            let folder = seen(CWD, folder)?;
-            self.take_one(&folder, &fstat(&folder)?)
-        })
-    }
-
-    /// Gives away what root has of a folder that root has made: all in it, and then the folder itself.
-    pub(crate) fn take(&self, folder: &Path) -> io::Result<()> {
-        self.take_all(&seen(CWD, folder)?)
+    /// Gives away the folders that were not there when it was asked for the owner, and first what root has made in the
+    /// innermost under a name, with all in it.
+    pub(crate) fn take(&self, within: Option<&str>) -> io::Result<()> {
+        let mut made: Vec<OwnedFd> = Vec::new();
+        for name in &self.missing {
+            made.push(seen(made.last().unwrap_or(&self.there), name)?);
+        }
+        if let Some(name) = within {
+            self.take_all(&seen(made.last().unwrap_or(&self.there), name)?)?;
+        }
+        // Who has the outer one may move the inner ones.
+        made.iter().rev().try_for_each(|folder| self.take_one(folder, &fstat(folder)?))
     }
 
     pub(crate) fn take_file(&self, file: &File) -> io::Result<()> {
@@ -131,14 +138,9 @@ fn collect_foreign(folder: &Path, owner: u32, found: &mut Vec<PathBuf>) -> io::R
 
 /// Gives the owner of a store's folder what root has made in it, such as by opening the store. Nothing to do for others.
 pub fn hand_over(data: &Path) -> Result<(), StoreError> {
-    let give = || {
-        let Some(owner) = Owner::of(data)? else { return Ok(()) };
-        let folder = File::open(data)?;
-        // Another folder has taken its place.
-        if folder.metadata()?.uid() != owner.user.as_raw() {
-            return Ok(());
-        }
-        owner.take_within(&OwnedFd::from(folder))
+    let give = || match Owner::of(data)? {
+        Some(owner) if owner.missing.is_empty() => owner.take_within(&owner.there),
+        _ => Ok(()),
     };
     give().map_err(|e: io::Error| StoreError::Unavailable(format!("cannot give {} to its owner: {e}", data.display())))
 }

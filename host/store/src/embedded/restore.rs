@@ -59,8 +59,7 @@ pub fn restore(backup: &Path, data: &Path, plugins: &Path) -> Result<Restored, B
     let moved = built.and_then(|(report, files)| {
         put_plugins(plugins, files, &mut put, &mut kept)?;
         if let Some(owner) = owner {
-            let given = owner.take(&building).and_then(|()| owner.take_missing());
-            given.map_err(|e| failed("give to its owner", data, e))?;
+            owner.take(Some(RESTORING)).map_err(|e| failed("give to its owner", data, e))?;
         }
         move_up(data, &building).map(|()| report)
     });
@@ -97,7 +96,7 @@ fn put_plugins(
         }
     }
     match owner.filter(|_| !put.is_empty()) {
-        Some(owner) => owner.take_missing().map_err(|e| failed("give to its owner", plugins, e)),
+        Some(owner) => owner.take(None).map_err(|e| failed("give to its owner", plugins, e)),
         None => Ok(()),
     }
 }
