@@ -66,7 +66,7 @@ pub fn check(store: &SledStore) -> Result<Report, StoreError> {
     if counted != there {
         report.fault(format!("runs succeeded, dead and cancelled are {there:?}, counted are {counted:?}"));
     }
-    let (counted, there) = (counts.dead_replayed.unwrap_or(0), query::dead_replayed(tree)?);
+    let (counted, there) = (counts.dead_replayed.unwrap_or(0), ended.dead_replayed.unwrap_or(0));
     if counted != there {
         report.fault(format!("dead letters that were replayed are {there}, counted are {counted}"));
     }
@@ -231,7 +231,10 @@ fn check_runs(
                 }
                 match run.status() {
                     RunStatus::Succeeded => ended.succeeded += 1,
-                    RunStatus::Dead => ended.dead += 1,
+                    RunStatus::Dead => {
+                        ended.dead += 1;
+                        ended.dead_replayed(|runs| runs + u64::from(run.replayed.is_some()));
+                    }
                     RunStatus::Cancelled => ended.cancelled += 1,
                     RunStatus::Pending | RunStatus::Leased => {}
                 }

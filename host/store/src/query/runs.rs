@@ -46,14 +46,14 @@ pub(crate) fn runs(tree: &dyn Read, page: PageRequest<RunId>, filter: &RunFilter
     Ok(RunPage { runs, next })
 }
 
-/// How many dead letters were replayed: a look at each.
+/// How many dead letters were replayed: a look at each. One that does not read is none of them; whoever looks at it is told.
 pub(crate) fn dead_replayed(tree: &dyn Read) -> Result<u64, StoreError> {
     let mut replayed = 0;
     tree.scan(&[keys::ASIDE], &keys::end_of(&[keys::ASIDE]), overlay::Order::Ascending, &mut |key, _| {
         let Some(id) = keys::id_of(key).map(RunId::from_bytes) else { return Ok(ControlFlow::Continue(())) };
         if let Some(row) = values::get(tree, &keys::ended_run(id))? {
-            let run = codec::decode_run(id, &row)?.run;
-            replayed += u64::from(run.status() == RunStatus::Dead && run.replayed.is_some());
+            let run = codec::decode_run(id, &row).map(|stored| stored.run);
+            replayed += u64::from(run.is_ok_and(|run| run.status() == RunStatus::Dead && run.replayed.is_some()));
         }
         Ok(ControlFlow::Continue(()))
     })?;
