@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Ended, Host, Project, SHOP, environment, shop};
+use crate::harness::{Ended, Host, Project, SHOP, environment, shop, until};
 
 fn told(socket: &UnixDatagram) -> String {
     let mut text = [0; 256];
@@ -28,7 +28,7 @@ fn systemd_is_told_when_the_host_is_ready_and_when_it_stops() {
 }
 
 #[test]
-fn a_host_that_is_asked_to_stop_while_it_starts_drains_and_ends_well() {
+fn a_host_that_is_asked_to_stop_while_it_starts_begins_nothing_and_ends_well() {
     let project = Project::with(&["welcome"]);
     project.write("hooks.yaml", "providers: { shop: { secrets: [ { file: shop.key } ] } }\n");
     assert!(Command::new("mkfifo").arg(project.path("shop.key")).status().unwrap().success());
@@ -41,7 +41,21 @@ fn a_host_that_is_asked_to_stop_while_it_starts_drains_and_ends_well() {
     secret.write_all(SHOP.secret.as_bytes()).unwrap();
     drop(secret);
     assert_eq!(host.wait(), Ended::Code(0), "{}", project.log());
-    assert_eq!(project.log_lines("stopping: running attempts have"), 1, "{}", project.log());
+    assert_eq!(project.log_lines("stopped before any run was begun"), 1, "{}", project.log());
+}
+
+#[test]
+fn a_start_that_waits_is_cut_by_asking_twice() {
+    let project = Project::with(&["welcome"]);
+    project.write("hooks.yaml", "providers: { shop: { secrets: [ { file: shop.key } ] } }\n");
+    assert!(Command::new("mkfifo").arg(project.path("shop.key")).status().unwrap().success());
+    let mut host = Host::begin(&project, project.command(&Host::arguments("serve")));
+    // It waits for what is never written.
+    let _secret = fs::File::options().write(true).open(project.path("shop.key")).unwrap();
+    host.ask_to_stop();
+    until("the first is told", || (project.log_lines("the start is finished first") == 1).then_some(()));
+    host.ask_to_stop();
+    assert_eq!(host.wait(), Ended::Code(1), "{}", project.log());
 }
 
 /// `HOOKBOX_STATIC` names what `deploy/static` has built: it takes minutes, so nobody builds it here.

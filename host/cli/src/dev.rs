@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &HostArgs) -> Result<End> {
     let (observer, ended) = mpsc::channel(SHOWN_MAX);
     let plugins = project.plugins.clone();
     let curl = curl::Signer::of(&project)?;
-    let host = Host::start(args, project, Some(observer)).await?;
+    let Some(host) = Host::start(args, project, Some(observer)).await? else { return Ok(End::Asked) };
     show::welcome(&host, curl.as_ref()).await?;
     let shown = tokio::spawn(show::runs(ended));
     let built = std::thread::Builder::new().name("builder".to_owned()).spawn(move || builder::watch(&plugins))?;

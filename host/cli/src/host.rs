@@ -60,7 +60,7 @@ use crate::environment;
 use crate::project::{self, Project};
 use adapters::{InSandbox, StoreKv};
 use alerts::{Settled, Watcher};
-use asked::{Anew, Asked};
+use asked::{Anew, Asked, Cut};
 use listeners::{bind, serve_until};
 use otlp::Exporter;
 use plugins::{Plugins, Trials, scan, take_proposals};
@@ -106,14 +106,16 @@ pub(crate) enum End {
 }
 
 impl Host {
+    /// Nothing where it was asked to stop meanwhile.
     pub(crate) async fn start(
         args: &HostArgs,
         project: Project,
         observer: Option<mpsc::Sender<RunEnded>>,
-    ) -> Result<Host> {
+    ) -> Result<Option<Host>> {
         // From here on they end no process that is about to start, and none is lost: the first process of a container
-        // has no signal that it does not listen for. A stop that is asked for meanwhile begins when the start is over.
-        let asked = Asked::listen().context("cannot listen for signals")?;
+        // has no signal that it does not listen for. A stop that is asked for meanwhile comes before any run is begun.
+        let mut asked = Asked::listen().context("cannot listen for signals")?;
+        let _cut = Cut::at_second().context("cannot listen for signals")?;
         let anew = Anew::listen(project.dev).context("cannot listen for signals")?;
         let files = reload::files(&project, &args.project);
         let taken = reload::stamps(&files);
@@ -259,6 +261,15 @@ impl Host {
 
         let folder = scan(&project, &plugins).await?;
         lifecycle.begin_serving();
+        if asked.once() {
+            lifecycle.begin_draining();
+            stop_serving.send_replace(true);
+            for server in servers {
+                let _ = server.await;
+            }
+            tracing::info!("stopped before any run was begun");
+            return Ok(None);
+        }
         let guests = guests::runtime()?;
         let engine = Engine::start(Parts {
             room: Room(limits.queue_max),
@@ -305,7 +316,7 @@ impl Host {
                 fixed,
             })),
         ];
-        Ok(Host {
+        Ok(Some(Host {
             asked,
             store,
             clock,
@@ -321,7 +332,7 @@ impl Host {
             trend,
             looked_at,
             data: project.data.clone(),
-        })
+        }))
     }
 
     /// Runs until somebody asks it to stop or the store has failed for good, then drains. A disk that is full or fails

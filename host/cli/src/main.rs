@@ -163,7 +163,7 @@ fn run(cli: Cli) -> Result<u8> {
 
 async fn serve(args: &HostArgs) -> Result<End> {
     let project = Project::read(&args.project)?;
-    let host = Host::start(args, project, None).await?;
+    let Some(host) = Host::start(args, project, None).await? else { return Ok(End::Asked) };
     say!("hookbox is ready: webhooks at {}, operator at {}", host.origin, host.operator);
     // Where systemd waits for it; elsewhere nothing happens.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
