@@ -118,6 +118,10 @@ fn a_changed_hooks_yaml_is_taken_over_while_the_host_runs() {
     project.write("hooks.yaml", "");
     until("the empty file is told", || (project.log_lines("is gone or empty") == 1).then_some(()));
     assert_eq!(host.post(&acme("parcel-1")).status, 200, "a duplicate is told as one: acme is live");
+    // Nor does it count where somebody asks for it.
+    host.hang_up();
+    until("it is told again", || (project.log_lines("is gone or empty") == 2).then_some(()));
+    assert_eq!(host.post(&acme("parcel-1")).status, 200);
     project.write("hooks.yaml", "# nothing\n");
     until("the change is taken over", || (project.log_lines("were read anew") == 2).then_some(()));
     assert_eq!(host.post(&acme("parcel-3")).status, 401);

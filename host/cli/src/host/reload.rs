@@ -88,6 +88,7 @@ pub(crate) struct FileStamp {
 /// Runs until it is aborted.
 pub(crate) async fn watch(mut live: Live) {
     let mut seen = live.taken.clone();
+    let mut good = live.looked_at();
     loop {
         let asked = tokio::select! {
             () = live.anew.asked() => true,
@@ -100,9 +101,10 @@ pub(crate) async fn watch(mut live: Live) {
         if !asked && (!settled || seen == live.taken) {
             continue;
         }
-        let before = std::mem::replace(&mut live.taken, seen);
-        match live.take_over(&before).await {
+        live.taken = seen;
+        match live.take_over(&good).await {
             Ok(()) => {
+                good = live.looked_at();
                 tracing::info!(
                     "hooks.yaml, .env and files with secrets were read anew; variables of the process are those of its start"
                 );
@@ -143,10 +145,14 @@ pub(crate) fn files(project: &Project, args: &ProjectArgs) -> Vec<PathBuf> {
 }
 
 impl Live {
-    /// `before` is as the files were when they were taken over the last time.
-    async fn take_over(&mut self, before: &[Stamp]) -> Result<()> {
-        for ((file, before), now) in self.files.iter().zip(before).zip(&self.taken) {
-            let was_there = before.is_some_and(|stamp| stamp.bytes > 0);
+    fn looked_at(&self) -> HashMap<PathBuf, Stamp> {
+        self.files.iter().cloned().zip(self.taken.iter().copied()).collect()
+    }
+
+    /// `good` is as the files were when they were taken over the last time, however often one was not since.
+    async fn take_over(&mut self, good: &HashMap<PathBuf, Stamp>) -> Result<()> {
+        for (file, now) in self.files.iter().zip(&self.taken) {
+            let was_there = good.get(file).copied().flatten().is_some_and(|stamp| stamp.bytes > 0);
             if was_there && now.is_none_or(|stamp| stamp.bytes == 0) {
                 return Err(Mistakes(vec![format!("{} is gone or empty", file.display())]).into());
             }
