@@ -252,11 +252,14 @@ fn what_a_provider_sent_since_the_last_look_is_known_after_a_stop() {
     let host = project.serve();
     until("the host has looked", || project.path("data/alerts.json").exists().then_some(()));
     let before = now();
-    host.accept(&shop("count", "1", json!({})));
+    host.accept(&shop("doomed", "1", json!({})));
+    until("it is a dead letter", || (host.idle()["counts"]["dead"] == 1).then_some(()));
     host.stop();
     let kept: Value = serde_json::from_slice(&std::fs::read(project.path("data/alerts.json")).unwrap()).unwrap();
     let heard = kept["book"]["seen"]["providers"]["shop"].as_u64().unwrap();
     assert!(heard >= before, "{kept:#}");
+    // The next start finds the dead letter, however long the host is away.
+    assert_eq!(kept["book"]["seen"]["dead"].as_array().unwrap().last().unwrap()[1], 0, "{kept:#}");
 }
 
 #[test]

@@ -50,6 +50,14 @@ fn own_name() -> String {
     name
 }
 
+/// By TLS from the start.
+fn secured_sink(project: &Project) -> Sink {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    project.write("mail.pem", cert.pem());
+    project.write("mail.key", signing_key.serialize_pem());
+    Sink::start(project, "smtps")
+}
+
 #[test]
 fn a_mail_is_sent_over_tls_from_the_start_or_once_it_is_spoken() {
     for (mode, scheme, name) in [("smtps", "smtps", "localhost".to_owned()), ("starttls", "smtp", own_name())] {
@@ -88,12 +96,25 @@ fn a_mail_is_sent_over_tls_from_the_start_or_once_it_is_spoken() {
 }
 
 #[test]
+fn an_address_that_is_put_off_gets_the_mail_with_the_others() {
+    let project = Project::with(&[]).env("SSL_CERT_FILE", "mail.pem");
+    let mut sink = secured_sink(&project);
+    let server = format!("smtps://localhost:{}", sink.port);
+    let to = ["later@example.com", "ops@example.com"];
+    let mail = json!({ "mail": { "server": server, "from": "hookbox@example.com", "to": to } });
+    let rules = json!({ "disk-low": { "free": "100%" } });
+    let alerts = json!({ "every": "1s", "group": "0s", "channels": { "some": mail }, "rules": rules });
+    project.write("hooks.yaml", json!({ "alerts": alerts }).to_string());
+    let host = project.serve();
+    let taken = sink.next();
+    assert_eq!(taken["to"], json!(to), "{taken}");
+    until("that is shown", || (host.get("alerts")["channels"][0]["delivered"] == 1).then_some(()));
+}
+
+#[test]
 fn an_address_that_is_refused_keeps_a_mail_from_nobody_else() {
     let project = Project::with(&[]).env("SSL_CERT_FILE", "mail.pem");
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    project.write("mail.pem", cert.pem());
-    project.write("mail.key", signing_key.serialize_pem());
-    let mut sink = Sink::start(&project, "smtps");
+    let mut sink = secured_sink(&project);
     let (server, from) = (format!("smtps://localhost:{}", sink.port), "hookbox@example.com");
     let mail = |to: &[&str]| json!({ "mail": { "server": server, "from": from, "to": to } });
     let channels =

@@ -1,7 +1,7 @@
 """sink.py MODE CERT KEY: takes mails over TLS, from the start (MODE smtps) or once asked to (MODE starttls).
 
 Prints the port first, and then a line of JSON for each mail, or for a conversation that broke off. There is no mailbox
-of the name gone.
+of the name gone, and that of the name later takes nothing at the first time.
 """
 
 import base64
@@ -13,6 +13,7 @@ import sys
 MODE, CERT, KEY = sys.argv[1:]
 CONTEXT = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 CONTEXT.load_cert_chain(CERT, KEY)
+PUT_OFF = []
 
 
 def secured(line):
@@ -42,6 +43,9 @@ def converse(line):
             line.sendall(b"235 welcome\r\n")
         elif word == "RCPT" and rest.upper().startswith("TO:<GONE@"):
             line.sendall(b"550 no such mailbox\r\n")
+        elif word == "RCPT" and rest.upper().startswith("TO:<LATER@") and rest not in PUT_OFF:
+            PUT_OFF.append(rest)
+            line.sendall(b"450 come again\r\n")
         elif word == "RCPT":
             to.append(rest.partition("<")[2].partition(">")[0])
             line.sendall(b"250 sink\r\n")

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use futures::future::join_all;
-use hookbox_core::alert::{Book, Judged, Message, Step, Watch};
+use hookbox_core::alert::{Book, Judged, Message, Seen, Step, Watch};
 use hookbox_core::clock::Clock;
 use hookbox_core::config::Alerts as Config;
 use hookbox_core::id::Mint;
@@ -134,12 +134,15 @@ impl Watcher {
         Ok(state.watch.judge(reading, rules, &mut state.book.seen, now))
     }
 
-    /// What was seen until now is known after the next start; what it means is told then.
+    /// Whom the host has heard is known after the next start. What else there is to see is left to that: nobody is told of it
+    /// now, and it must not be old by then.
     async fn leave(&self, mut state: State) {
-        let settled = self.settings.borrow().clone();
+        let (settled, before) = (self.settings.borrow().clone(), state.book.seen.clone());
         if let Err(error) = self.judge(&mut state, &settled, self.clock.now()).await {
             tracing::warn!(%error, "alerts were not looked at for the last time: {error}");
         }
+        let providers = std::mem::take(&mut state.book.seen.providers);
+        state.book.seen = Seen { providers, ..before };
         self.keep(&mut state).await;
     }
 

@@ -11,7 +11,7 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{SmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as Sender, Rcpt};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::{Address, Message as Written};
 
 use super::text;
@@ -19,7 +19,13 @@ use super::text;
 /// Of what a server says to one address.
 const ANSWER_CHARS_MAX: usize = 200;
 
-pub(super) struct Letter(Written);
+/// So often a mail waits for a receiver who is refused for the moment: some ten minutes. Then the others get it.
+const PATIENCE: u32 = 6;
+
+pub(super) struct Letter {
+    written: Written,
+    is_patient: bool,
+}
 
 /// Addresses that the server does not take, each with its answer.
 type Refused = Vec<String>;
@@ -36,7 +42,11 @@ impl Letter {
             letter = letter.to(to.parse().map_err(unreadable)?);
         }
         let body = format!("{}\r\n", text::lines(message).join("\r\n"));
-        letter.body(body).map(Letter).map_err(|error| format!("the mail cannot be written: {error}"))
+        let written = letter.body(body);
+        let is_patient = message.tries < PATIENCE;
+        written
+            .map(|written| Letter { written, is_patient })
+            .map_err(|error| format!("the mail cannot be written: {error}"))
     }
 
     /// Blocks. Taken where one of its receivers is: then it tells which are not. TLS is a must but on loopback.
@@ -55,11 +65,22 @@ impl Letter {
 
     /// In one transaction, with its receivers named one by one: an address that is refused keeps it from nobody else.
     fn hand_over(&self, connection: &mut SmtpConnection) -> Result<Refused, String> {
-        let envelope = self.0.envelope();
-        connection.command(Sender::new(envelope.from().cloned(), Vec::new())).map_err(not_taken)?;
+        let (envelope, mut options) = (self.written.envelope(), Vec::new());
+        let is_ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
+        if !envelope.from().into_iter().chain(envelope.to()).all(is_ascii) {
+            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+                return Err("the mail was not taken: the server takes addresses in ASCII alone".to_owned());
+            }
+            options.push(MailParameter::SmtpUtfEight);
+        }
+        connection.command(Sender::new(envelope.from().cloned(), options)).map_err(not_taken)?;
         let mut refused = Refused::new();
         for to in envelope.to() {
             if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())) {
+                // Nobody has it yet: a later try sends it to nobody twice.
+                if error.is_transient() && self.is_patient {
+                    return Err(not_taken(error));
+                }
                 refused.push(of_receiver(to, error)?);
             }
         }
@@ -67,7 +88,7 @@ impl Letter {
             return Err(format!("the mail was not taken: {}", refused.join("; ")));
         }
         connection.command(Data).map_err(not_taken)?;
-        connection.message(&self.0.formatted()).map_err(not_taken)?;
+        connection.message(&self.written.formatted()).map_err(not_taken)?;
         Ok(refused)
     }
 }
