@@ -97,7 +97,7 @@ impl Dispatcher {
             let version = before.as_ref().and_then(Before::version);
             let call = Call { version, ..self.call(&run, held, input.clone()) };
             let started = call.started;
-            let mut executed = match self.execute(&run, held, call.clone()).await {
+            let mut executed = match self.execute(&run, held, before.as_ref(), call.clone()).await {
                 Ok(executed) => Before::and(before, executed),
                 Err(PutBack { due }) => return self.put_back_after(before, &run, held, due).await,
             };
@@ -170,9 +170,9 @@ impl Dispatcher {
         }
     }
 
-    async fn execute(&self, run: &Run, held: &Held, call: Call) -> Result<Executed, PutBack> {
+    async fn execute(&self, run: &Run, held: &Held, before: Option<&Before>, call: Call) -> Result<Executed, PutBack> {
         if self.stop.phase() != Phase::Running {
-            return Err(Self::not_begun(held, self.parts.clock.now()));
+            return Err(Self::not_begun(held, before, self.parts.clock.now()));
         }
         held.mark.is_at(Stage::Executing);
         let mut executing = self.parts.execute.execute_until(call, held.mark.interrupt.clone());
@@ -194,9 +194,9 @@ impl Dispatcher {
             }
             // Due later, else it is claimed again at once for as long as the handler is listed.
             Err(ExecuteError::NoSuchHandler) if run.drains < DRAINS_MAX => {
-                Err(Self::not_begun(held, self.parts.clock.now().plus(HANDLER_GONE_WAIT)))
+                Err(Self::not_begun(held, before, self.parts.clock.now().plus(HANDLER_GONE_WAIT)))
             }
-            Err(ExecuteError::Replaced) => Err(Self::not_begun(held, self.parts.clock.now())),
+            Err(ExecuteError::Replaced) => Err(Self::not_begun(held, before, self.parts.clock.now())),
             Err(error) => {
                 let (id, attempt) = (run.id, run.attempts_begun);
                 tracing::error!(run.id = %id, run.attempt = attempt, %error, "run {id} was not executed: {error}");

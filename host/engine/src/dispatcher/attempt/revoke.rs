@@ -65,9 +65,9 @@ impl Dispatcher {
         self.revoke(run, held, executed, held.lease.at, due).await
     }
 
-    /// Of an attempt that was to be executed and was not.
-    pub(super) fn not_begun(held: &Held, due: Timestamp) -> PutBack {
-        if let Some(trace) = held.trace.get() {
+    /// Of an attempt that was to be executed and was not. What it did before a conflict is still owed a span.
+    pub(super) fn not_begun(held: &Held, before: Option<&Before>, due: Timestamp) -> PutBack {
+        if let Some(trace) = held.trace.get().filter(|_| before.is_none()) {
             trace.forget();
         }
         PutBack { due }
