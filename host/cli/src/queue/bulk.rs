@@ -59,7 +59,7 @@ struct Sum {
     start: Value,
 }
 
-/// Counts, asks, and does it with those that were counted: runs that come while somebody is asked are not meant.
+/// Counts, asks, and does it: runs that are made while somebody is asked are not meant.
 fn change_all(client: &Client, change: &Change, bulk: &BulkArgs, print: Print) -> Result<()> {
     let filter = filter_body(&bulk.filter);
     if filter.is_empty() && !bulk.all && !bulk.dry_run {
@@ -94,7 +94,10 @@ fn sweep(client: &Client, change: &Change, mut asked: Map<String, Value>) -> Res
     let mut sum = Sum::default();
     loop {
         let write = Write::post(change.path, "runs list").with(&Value::Object(asked.clone())).patiently();
-        let part = client.write(&write)?;
+        let part = client.write(&write).map_err(|error| match sum.done {
+            0 => error,
+            done => error.context(format!("{done} runs are {} already", change.done)),
+        })?;
         let number = |name: &str| part[name].as_u64().unwrap_or_default();
         sum.matched += number("matched");
         sum.done += number("done");

@@ -122,14 +122,17 @@ async function send(method, path, headers, body) {
   return told;
 }
 
-// The same request again from where the one before ended; first only counted, then asked. What comes in while somebody reads
-// the question is not meant.
+// The same request again from where the one before ended; first only counted, then asked. Runs that are made while somebody
+// reads the question are not meant.
 async function bulk(button) {
   const body = { filter: JSON.parse(button.dataset.filter) };
   const sweep = async (more, from) => {
     let [runs, began, cursor] = [0, null, from];
     do {
-      const told = await call('POST', button.dataset.bulk, { ...body, ...more, ...(cursor && { cursor }) });
+      const part = call('POST', button.dataset.bulk, { ...body, ...more, ...(cursor && { cursor }) });
+      const told = await part.catch((error) => {
+        throw more.dry_run || runs === 0 ? error : new Error(`${runs} runs are done, and then: ${error.message}`);
+      });
       runs += more.dry_run ? told.matched - told.left_out : told.done;
       began ??= told.cursor;
       cursor = told.next;
@@ -140,7 +143,7 @@ async function bulk(button) {
   if (runs === 0) return say('No run fits.');
   if (!confirm(`${button.textContent.trim()}: ${runs} runs. Go on?`)) return;
   const done = await sweep({ all: true }, began);
-  say(`${done.runs} of ${runs} runs: done.`);
+  say(`${done.runs} runs: done.`);
 }
 
 // True where it leads to another page.
