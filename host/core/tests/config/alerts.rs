@@ -1,22 +1,11 @@
 //! Who is told of what, as hooks.yaml says it; and where spans go.
 
-#![expect(clippy::panic, reason = "a test may fail")]
-
 use hookbox_core::alert::{Rule, Rules, Share};
-use hookbox_core::config::{Channel, Config};
+use hookbox_core::config::Channel;
 use hookbox_core::name::ProviderName;
 use hookbox_core::time::Millis;
 
-fn good(text: &str) -> Config {
-    Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
-}
-
-fn wrong(text: &str) -> String {
-    match Config::parse(text) {
-        Ok(config) => panic!("{text}\nis accepted: {config:?}"),
-        Err(mistakes) => mistakes.to_string(),
-    }
-}
+use crate::{good, wrong};
 
 const ALL: &str = "
 alerts:

@@ -2,6 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod alerts;
+mod http;
+mod limits;
+mod properties;
+mod rollback;
+mod schedules;
+mod scheme;
+mod yaml;
+
 use std::path::PathBuf;
 
 use hookbox_core::body_schema::Otherwise;
@@ -15,7 +24,7 @@ use hookbox_core::run::RunPolicy;
 use hookbox_core::schedule::{MISSED_WITHIN, Rules};
 use hookbox_core::time::Millis;
 
-const SHIPPED: &str = include_str!("../../../hooks.yaml");
+const SHIPPED: &str = include_str!("../../../../hooks.yaml");
 
 fn good(text: &str) -> Config {
     Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
@@ -160,7 +169,7 @@ fn a_schema_is_for_the_types_that_it_names() {
 
 #[test]
 fn every_mistake_is_told_at_once() {
-    insta::assert_snapshot!(wrong(include_str!("fixtures/mistakes.yaml")));
+    insta::assert_snapshot!(wrong(include_str!("../fixtures/mistakes.yaml")));
 }
 
 #[test]

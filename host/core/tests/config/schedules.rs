@@ -1,8 +1,6 @@
 //! Schedules of hooks.yaml and of operators: every key, and what is wrong with one.
 
-#![expect(clippy::panic, reason = "a test may fail")]
-
-use hookbox_core::config::{Config, schedule_of_operator};
+use hookbox_core::config::schedule_of_operator;
 use hookbox_core::cron::DayRule;
 use hookbox_core::name::ScheduleName;
 use hookbox_core::policy::Curve;
@@ -10,16 +8,7 @@ use hookbox_core::run::RunPolicy;
 use hookbox_core::schedule::{Missed, Origin, Overlap, Rules, When};
 use hookbox_core::time::{Millis, Timestamp};
 
-fn good(text: &str) -> Config {
-    Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
-}
-
-fn wrong(text: &str) -> String {
-    match Config::parse(text) {
-        Ok(config) => panic!("{text}\nis accepted: {config:?}"),
-        Err(mistakes) => mistakes.to_string(),
-    }
-}
+use crate::{good, wrong};
 
 #[test]
 fn a_schedule_fires_by_any_kind() {

@@ -1,20 +1,8 @@
 //! When a version is rolled back, as hooks.yaml says it.
 
-#![expect(clippy::panic, reason = "a test may fail")]
-
-use hookbox_core::config::Config;
 use hookbox_core::name::PluginName;
 
-fn good(text: &str) -> Config {
-    Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
-}
-
-fn wrong(text: &str) -> String {
-    match Config::parse(text) {
-        Ok(config) => panic!("{text}\nis accepted: {config:?}"),
-        Err(mistakes) => mistakes.to_string(),
-    }
-}
+use crate::{good, wrong};
 
 #[test]
 fn a_rollback_has_a_share_and_a_number() {

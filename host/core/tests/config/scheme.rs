@@ -1,18 +1,9 @@
 //! Schemes of one's own, and secrets that end.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
-
 use hookbox_core::config::Config;
-use hookbox_core::name::ProviderName;
 use hookbox_core::verify::{Scheme, describe, schemes};
 
-fn wrong(text: &str) -> String {
-    Config::parse(text).unwrap_err().to_string()
-}
-
-fn provider(name: &str) -> ProviderName {
-    ProviderName::parse(name).unwrap()
-}
+use crate::{provider, wrong};
 
 #[test]
 fn a_scheme_that_cannot_be_meant_is_refused_with_its_cure() {

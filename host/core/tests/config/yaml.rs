@@ -1,19 +1,8 @@
 //! hooks.yaml as YAML: what no text may do, whatever it says.
 
-#![expect(clippy::panic, reason = "a test may fail")]
-
 use hookbox_core::config::{self, Config};
 
-fn good(text: &str) -> Config {
-    Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
-}
-
-fn wrong(text: &str) -> String {
-    match Config::parse(text) {
-        Ok(config) => panic!("{text}\nis accepted: {config:?}"),
-        Err(mistakes) => mistakes.to_string(),
-    }
-}
+use crate::{good, wrong};
 
 #[test]
 fn a_key_that_is_there_twice_is_refused_with_its_line() {

@@ -1,23 +1,11 @@
 //! Limits of plugins in hooks.yaml: what they may be, what the manual says of them, and where they end up.
 
-#![expect(clippy::panic, reason = "a test may fail")]
-
-use hookbox_core::config::Config;
 use hookbox_core::limits::{Known, Limits, Unit};
 use hookbox_core::name::PluginName;
 
-const SHIPPED: &str = include_str!("../../../hooks.yaml");
+use crate::{good, wrong};
 
-fn good(text: &str) -> Config {
-    Config::parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"))
-}
-
-fn wrong(text: &str) -> String {
-    match Config::parse(text) {
-        Ok(config) => panic!("{text}\nis accepted: {config:?}"),
-        Err(mistakes) => mistakes.to_string(),
-    }
-}
+const SHIPPED: &str = include_str!("../../../../hooks.yaml");
 
 fn shown(number: usize, unit: Unit) -> String {
     match unit {
